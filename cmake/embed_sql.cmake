@@ -1,0 +1,11 @@
+# Writes OUTPUT, a C++ file with the text of every file in SOURCE/queries and SOURCE/schema.
+file(GLOB files RELATIVE ${SOURCE} ${SOURCE}/queries/*.sql ${SOURCE}/schema/*.sql)
+list(SORT files)
+set(text "// Made by cmake/embed_sql.cmake.\n#include \"wazoauth/store/embedded_sql.h\"\n\nnamespace wazoauth {\n")
+string(APPEND text "const std::vector<SqlFile>& embedded_sql() {\n  static const std::vector<SqlFile> files = {\n")
+foreach(file ${files})
+  file(READ ${SOURCE}/${file} content)
+  string(APPEND text "    {\"${file}\", R\"__sql__(${content})__sql__\"},\n")
+endforeach()
+string(APPEND text "  };\n  return files;\n}\n}  // namespace wazoauth\n")
+file(WRITE ${OUTPUT} "${text}")

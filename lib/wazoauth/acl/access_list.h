@@ -1,0 +1,51 @@
+// Compiled access lists: does a token's list of accesses grant a required access?
+//
+// Semantics: ../shared/spec/acl.md section 2, proven by t/acl-vectors.json. A list is compiled once into one block of
+// bytes without pointers, so that it can lie in shared memory and be shared by all tokens that have the same list.
+// Matching reads that block only, checks every offset against its size, and allocates nothing for required accesses
+// up to 1 KiB.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wazoauth::acl {
+
+// Who holds the list: what `me` and `my_session` stand for.
+struct Holder {
+  std::string_view auth_id;
+  std::string_view session_uuid;
+};
+
+// The block for a list of accesses, in their order, duplicates kept. It also holds the list as JSON text in wire
+// form (`["a", "b"]`), for answers that show it.
+std::string compile(const std::vector<std::string>& accesses);
+
+// A view of a block; doesn't own it. A block that is damaged or of another layout version grants nothing.
+class AccessList {
+ public:
+  explicit AccessList(std::string_view block) : block_(block) {}
+  bool valid() const;
+  // required == nullopt: nothing is asked, granted.
+  bool grants(std::optional<std::string_view> required, const Holder& holder) const;
+  std::string_view json() const;  // "[]" for a damaged block
+
+ private:
+  std::string_view block_;
+};
+
+// Delegation (acl.md section 4): may the holder put this access in a policy, or take it out?
+bool may_add(const AccessList& holder_list, std::string_view access, const Holder& holder);
+bool may_remove(const AccessList& holder_list, std::string_view access, const Holder& holder);
+
+// A path parameter's value as it enters a required access: every '.' becomes '_'.
+std::string escape_parameter(std::string_view value);
+
+// "auth.users.{user_uuid}.read" with {names} replaced by escaped values, names given as pairs.
+std::string fill_template(std::string_view access_template,
+                          std::span<const std::pair<std::string, std::string>> path_parameters);
+
+}  // namespace wazoauth::acl

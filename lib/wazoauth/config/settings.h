@@ -1,0 +1,96 @@
+// wazo-auth's YAML configuration: files, merge, defaults. ../shared/spec/config.md is the reference.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "wazoauth/json.h"
+
+namespace wazoauth {
+
+// A configuration that can't be used: what(), and where.
+struct ConfigError : std::runtime_error {
+  ConfigError(const std::string& what, std::string file_name, int line_number)
+      : std::runtime_error(what), file(std::move(file_name)), line(line_number) {}
+  std::string file;
+  int line;  // 0: unknown
+};
+
+struct LoadedConfig {
+  Json tree;                          // effective: command line over files over defaults; as GET /config shows it
+  std::vector<std::string> warnings;  // skipped files and the like, each naming file (and line)
+};
+
+// Reads the main file and its drop-ins. Unreadable or broken drop-ins and an unreadable main file are warnings, a
+// broken main file is a ConfigError. `overrides`: keys that win over everything (a command line's), null for none.
+LoadedConfig load_config(const std::string& main_file, const Json& overrides = {});
+
+// The built-in defaults as a tree.
+Json default_config();
+
+struct DefaultPolicy {
+  std::string slug;
+  std::string description;
+  std::vector<std::string> acl;
+  bool shared = false;
+};
+struct DefaultGroup {
+  std::string slug;
+  std::vector<std::pair<std::string, bool>> policies;  // slug → attached
+};
+
+// The tree, typed and checked. Wrong types are ConfigErrors that name the key.
+struct Settings {
+  Json tree;                     // the whole effective configuration, with `uuid` and `loaded_plugins`
+  std::string xivo_uuid;         // environment XIVO_UUID; "" when unset
+  bool debug = false;
+  int log_level = 20;            // 10 debug ... 50 critical
+  std::string db_uri;
+  std::int64_t db_connect_retry_timeout_seconds = 300;
+  bool db_upgrade_on_startup = false;
+  int max_threads = 25;
+  int num_proxies = 1;
+  std::int64_t default_token_lifetime = 7200;
+  double token_cleanup_interval = 60.0;
+  std::int64_t token_cleanup_batch_size = 5000;
+  std::int64_t max_user_concurrent_sessions = 100;
+  std::optional<std::string> default_user_policy;           // name
+  std::map<std::string, std::string> backend_policies;      // backend → policy name
+  std::map<std::string, std::vector<std::string>> purpose_metadata_mapping;
+  bool update_policy_on_startup = true;
+  std::vector<DefaultPolicy> default_policies;
+  std::vector<std::pair<std::string, bool>> all_users_policies;
+  std::vector<DefaultGroup> tenant_default_groups;
+  bool bootstrap_user_on_startup = false;
+  std::optional<std::string> bootstrap_user_username, bootstrap_user_password;
+  std::string bootstrap_user_purpose = "internal";
+  std::string bootstrap_user_policy_slug = "wazo_default_master_user_policy";
+  std::map<std::string, bool> enabled_http_plugins;
+  std::vector<std::string> backends;          // enabled and known, in configuration order: ldap_user, wazo_user
+  std::vector<std::string> metadata_plugins;  // enabled and known
+  std::vector<std::string> idps;              // enabled and known (saml, ldap), ascending priority
+  std::string amqp_uri, amqp_exchange_name, amqp_exchange_type;
+  bool amqp_exchange_durable = true;
+  bool cors_enabled = true;
+  std::vector<std::string> cors_allow_headers, cors_origins, cors_methods, cors_expose_headers;
+  bool cors_supports_credentials = false, cors_send_wildcard = false, cors_vary_header = true;
+  std::optional<std::string> cors_max_age;
+
+  bool http_plugin(const std::string& name) const {
+    auto it = enabled_http_plugins.find(name);
+    return it != enabled_http_plugins.end() && it->second;
+  }
+};
+
+// `warnings` gets unknown plug-ins and the like.
+Settings make_settings(const Json& tree, const std::string& xivo_uuid, std::vector<std::string>& warnings);
+
+// The tree as GET /config shows it: secrets masked ("********"), log_level as a number, uuid, loaded_plugins.
+// `debug` and `profiling` are the values that PATCH may have changed.
+Json shown_config(const Settings& settings, bool debug, bool profiling);
+
+}  // namespace wazoauth

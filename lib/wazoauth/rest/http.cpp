@@ -1,0 +1,99 @@
+#include "wazoauth/rest/http.h"
+
+#include <algorithm>
+
+#include "wazoauth/text.h"
+
+namespace wazoauth {
+
+std::optional<std::string> Request::header(std::string_view lower_case_name) const {
+  for (const auto& [name, value] : headers) {
+    if (name == lower_case_name) return value;
+  }
+  return std::nullopt;
+}
+
+std::string Request::header_or_empty(std::string_view lower_case_name) const {
+  return header(lower_case_name).value_or("");
+}
+
+Response Response::json(const Json& value, int status) {
+  Response response;
+  response.status = status;
+  response.body = value.dump() + "\n";
+  return response;
+}
+
+Response Response::no_content() {
+  Response response;
+  response.status = 204;
+  response.has_body = false;
+  return response;
+}
+
+namespace {
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::string percent_decode(std::string_view raw, bool plus_is_blank, bool keep_slash) {
+  std::string text;
+  text.reserve(raw.size());
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    const char c = raw[i];
+    if (c == '+' && plus_is_blank) {
+      text += ' ';
+      continue;
+    }
+    if (c == '%' && i + 2 < raw.size() && hex_digit(raw[i + 1]) >= 0 && hex_digit(raw[i + 2]) >= 0) {
+      const char byte = static_cast<char>(hex_digit(raw[i + 1]) * 16 + hex_digit(raw[i + 2]));
+      if (!(byte == '/' && keep_slash)) {
+        text += byte;
+        i += 2;
+        continue;
+      }
+    }
+    text += c;
+  }
+  return replace_invalid_utf8(text);
+}
+
+template <typename Found>
+void each_parameter(std::string_view raw_query, std::string_view name, Found found) {
+  while (!raw_query.empty()) {
+    const std::string_view pair = raw_query.substr(0, raw_query.find('&'));
+    raw_query.remove_prefix(std::min(raw_query.size(), pair.size() + 1));
+    const auto equals = pair.find('=');
+    if (pair.empty() || percent_decode(pair.substr(0, equals), true, false) != name) continue;
+    const auto value = equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
+    if (!found(percent_decode(value, true, false))) return;
+  }
+}
+
+}  // namespace
+
+std::optional<std::string> query_parameter(std::string_view raw_query, std::string_view name) {
+  std::optional<std::string> first;
+  each_parameter(raw_query, name, [&](std::string value) {
+    first = std::move(value);
+    return false;
+  });
+  return first;
+}
+
+std::vector<std::string> query_parameters(std::string_view raw_query, std::string_view name) {
+  std::vector<std::string> values;
+  each_parameter(raw_query, name, [&](std::string value) {
+    values.push_back(std::move(value));
+    return true;
+  });
+  return values;
+}
+
+std::string decode_segment(std::string_view raw) { return percent_decode(raw, false, true); }
+
+}  // namespace wazoauth

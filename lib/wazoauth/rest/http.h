@@ -1,0 +1,46 @@
+// A request and an answer of the API, whoever carries them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "wazoauth/json.h"
+
+namespace wazoauth {
+
+struct Request {
+  std::string method;  // as sent
+  std::string path;    // raw (percent-encoded), below the API's prefix: "/0.1/users/..."
+  std::string query;   // raw, without '?'
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, values trimmed
+  std::string body;
+  std::string remote_addr;  // the client's, proxies considered
+  std::string scheme = "http";
+  std::string host;
+  std::string script_name;  // prefix of absolute URLs: "/api/auth" or ""
+
+  std::optional<std::string> header(std::string_view lower_case_name) const;  // the first one
+  std::string header_or_empty(std::string_view lower_case_name) const;
+};
+
+struct Response {
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>> headers;  // beside Content-Type
+  std::string content_type = "application/json";
+  std::string body;
+  bool has_body = true;  // false: no body and no Content-Length (204)
+
+  static Response json(const Json& value, int status = 200);  // with the newline at the end
+  static Response no_content();                               // 204
+};
+
+// First value of a query parameter, decoded ('+' is a blank, as in forms; invalid UTF-8 becomes U+FFFD).
+std::optional<std::string> query_parameter(std::string_view raw_query, std::string_view name);
+std::vector<std::string> query_parameters(std::string_view raw_query, std::string_view name);
+// A path segment decoded: '+' stays, "%2F" stays, invalid UTF-8 becomes U+FFFD.
+std::string decode_segment(std::string_view raw);
+
+}  // namespace wazoauth

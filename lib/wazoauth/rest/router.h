@@ -1,0 +1,128 @@
+// Routes, declared once each, and the context in which a handler runs.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "wazoauth/acl/access_list.h"
+#include "wazoauth/cache/token_record.h"
+#include "wazoauth/rest/http.h"
+#include "wazoauth/rest/problem.h"
+#include "wazoauth/rest/schema.h"
+#include "wazoauth/store/database.h"
+
+namespace wazoauth {
+
+class App;
+struct Settings;
+class Context;
+
+enum class Lane {
+  database,  // short work that talks to PostgreSQL
+  hashing,   // password hashing: 60-100 ms of CPU, no database connection held
+};
+
+// What a handler ends with: an answer, or what to do next and where. Each step has a unit of work of its own, committed
+// when the step returns and rolled back when it throws; no connection is held between steps.
+struct Step {
+  std::optional<Response> response;
+  Lane lane = Lane::database;
+  std::function<Step(Context&)> next;
+
+  Step(Response r) : response(std::move(r)) {}  // NOLINT: a handler just returns its response
+  static Step then(Lane lane, std::function<Step(Context&)> next) {
+    Step step;
+    step.lane = lane;
+    step.next = std::move(next);
+    return step;
+  }
+
+ private:
+  Step() = default;
+};
+
+using Handler = std::function<Step(Context&)>;
+
+struct Route {
+  std::string method;
+  std::string path;    // "/users/<user_uuid>/policies/<policy_slug>"; <..._uuid> matches a UUID, others one segment
+  std::string access;  // template "auth.users.{user_uuid}.read"; "" for public
+  std::string plugin;  // key of enabled_http_plugins
+  Handler handler;
+  Mode mode = Mode::write;   // read_only for handlers that write nothing
+  bool master_only = false;  // the token must belong to the master tenant (GET and PATCH /config)
+};
+
+using PathParameters = std::vector<std::pair<std::string, std::string>>;  // uuids in lower case, texts decoded
+
+class Router {
+ public:
+  Router();
+  ~Router();
+  Router(Router&&) noexcept;
+  void add(Route route);
+  struct Match {
+    const Route* route = nullptr;  // null: see below
+    PathParameters parameters;
+    std::vector<std::string> allowed;        // methods of the path; empty: unknown path
+    std::optional<std::string> redirect_to;  // the path with slashes merged, when it has repeated ones and exists
+  };
+  // `path` is raw and begins with "/0.1".
+  Match match(std::string_view method, std::string_view path) const;
+  const std::vector<Route>& routes() const;
+
+ private:
+  struct Table;
+  std::unique_ptr<Table> table_;
+};
+
+// One request on its way through a handler.
+class Context {
+ public:
+  Context(App& app, const Request& request, const Route& route, PathParameters parameters);
+  ~Context();
+
+  App& app;
+  const Request& request;
+  const Route& route;
+  const Settings& settings;
+
+  const std::string& param(std::string_view name) const;
+  UnitOfWork& db();
+
+  // The token that made the request (protected routes only).
+  const std::string& token_id() const;
+  const TokenRecord& token() const;
+  bool granted(std::string_view access) const;     // by the token's list
+  bool may_add(std::string_view access) const;
+  bool may_remove(std::string_view access) const;
+  [[noreturn]] void refuse_access(std::string_view access) const;  // 401 of section 7.1, "may not put/remove"
+
+  // The scoping tenant (http-conventions.md section 8), resolved at the first call: 401 unauthorized-tenant, 404.
+  const std::string& tenant();
+  bool in_subtree(std::string_view tenant_uuid);  // of tenant()
+  const std::string& master_tenant();             // throws 503 when there is none
+
+  // The body as JSON: throws 400 M-form. `body_object` also turns falsy top-level values into {}.
+  Json body() const;
+  Json body_object() const;
+
+  // Used by App.
+  std::unique_ptr<UnitOfWork> unit;
+  std::string token_text;
+  std::optional<TokenRecord> token_record;
+  std::string token_access;  // compiled list
+
+ private:
+  PathParameters parameters_;
+  std::optional<std::string> tenant_;
+  std::optional<std::string> master_tenant_;
+};
+
+}  // namespace wazoauth

@@ -1,0 +1,79 @@
+// Declared shapes of request bodies and query parameters, and their checks: types, limits, messages and error maps of
+// ../shared/spec/http-conventions.md section 5.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wazoauth/json.h"
+#include "wazoauth/rest/http.h"
+
+namespace wazoauth {
+
+enum class Type { string, integer, boolean, uuid, email, list, object };
+
+struct Schema;
+
+struct Field {
+  std::string name;
+  Type type = Type::string;
+  bool required = false;
+  bool nullable = false;
+  std::optional<Json> fallback;  // value when missing; none: the key stays absent
+  std::optional<std::size_t> min_length, max_length;  // code points, or items
+  std::optional<std::int64_t> minimum, maximum;
+  std::vector<std::string> choices;
+  std::string pattern;                 // shown in the error; "" for none. Only slug patterns: ^[class]+$
+  std::shared_ptr<const Field> item;   // of a list
+  std::shared_ptr<const Schema> fields;  // of an object
+  // A check of its own: the check object's message, constraint_id, constraint; nullopt when fine.
+  std::function<std::optional<Json>(const Json&)> check;
+};
+
+struct Schema {
+  std::vector<Field> fields;  // in the order in which errors are reported
+  std::vector<std::function<std::optional<std::string>(const Json&)>> whole;  // run when no field failed
+};
+
+struct Validated {
+  Json value;   // known keys only, converted, defaults filled in
+  Json errors;  // the error map; null when there is none
+};
+Validated validate(const Schema& schema, const Json& input);
+
+Json check_object(std::string_view message, std::string_view constraint_id, Json constraint);
+bool is_uuid(std::string_view text);                            // canonical 8-4-4-4-12, any case
+std::optional<std::string> canonical_uuid(std::string_view s);  // from any form that the Type uuid accepts
+bool is_email(std::string_view address);                        // http-conventions.md 5.3
+std::string python_literal(const Json& value);                  // how Python prints it
+
+// How a family of endpoints reports an error map. All throw Problem.
+[[noreturn]] void report_python(const Json& errors);                                // R-form, whole map as Python text
+[[noreturn]] void report_first(const Json& errors, std::string_view resource);      // A-form invalid-data, first field
+[[noreturn]] void report_map(const Json& errors, std::string_view resource);        // A-form invalid-data, whole map
+[[noreturn]] void report_field(const Json& errors);                                 // R-form, first field's name
+[[noreturn]] void report_list_parameters(const Json& errors);                       // A-form invalid-list-param
+
+// Parameters of a list (section 9).
+struct ListSpec {
+  std::vector<std::string> sort_columns;
+  std::string default_order;             // "" for none
+  std::vector<std::string> unsortable;   // accepted by the schema, refused afterwards with R400
+};
+struct ListQuery {
+  std::string order;      // "" for none; one of sort_columns
+  bool descending = false;
+  std::optional<std::int64_t> limit;
+  std::int64_t offset = 0;
+  std::optional<std::string> search;          // as sent
+  std::optional<std::string> search_pattern;  // for ILIKE: "%a%b%"
+  bool recurse = false;
+};
+ListQuery parse_list(const Request& request, const ListSpec& spec);  // throws 400
+
+}  // namespace wazoauth

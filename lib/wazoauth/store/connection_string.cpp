@@ -1,0 +1,66 @@
+#include "wazoauth/store/connection_string.h"
+
+#include <libpq-fe.h>
+
+#include <map>
+#include <memory>
+#include <stdexcept>
+
+namespace wazoauth {
+
+std::string libpq_uri(const std::string& url) {
+  const auto colon = url.find("://");
+  const auto plus = url.find('+');
+  if (colon == std::string::npos || plus == std::string::npos || plus > colon) return url;
+  return url.substr(0, plus) + url.substr(colon);
+}
+
+namespace {
+std::map<std::string, std::string> parse(const std::string& conninfo) {
+  char* message = nullptr;
+  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed(
+      PQconninfoParse(conninfo.c_str(), &message), PQconninfoFree);
+  if (!parsed) {
+    const std::string text = message ? message : "out of memory";
+    PQfreemem(message);
+    throw std::runtime_error("invalid connection string: " + text);
+  }
+  std::map<std::string, std::string> values;
+  for (const PQconninfoOption* option = parsed.get(); option->keyword; ++option) {
+    if (option->val) values[option->keyword] = option->val;
+  }
+  return values;
+}
+}  // namespace
+
+std::string connection_string(const DatabaseOptions& options) {
+  std::map<std::string, std::string> values = parse(libpq_uri(options.conninfo));
+  const auto seconds = (options.connect_timeout.count() + 999) / 1000;
+  values.try_emplace("connect_timeout", std::to_string(seconds));
+  values.try_emplace("application_name", "wazo-auth");
+  values.try_emplace("keepalives_idle", "10");
+  values.try_emplace("keepalives_interval", "5");
+  values.try_emplace("keepalives_count", "3");
+  values.try_emplace("tcp_user_timeout", "10000");
+  values.try_emplace("client_encoding", "UTF8");
+  std::string& server = values["options"];
+  if (server.find("statement_timeout") == std::string::npos && options.prepared) {
+    const std::string limit = std::to_string(options.statement_timeout.count());
+    server += (server.empty() ? "" : " ") + std::string("-c statement_timeout=") + limit;
+    server += " -c lock_timeout=" + limit + " -c idle_in_transaction_session_timeout=60000";
+  }
+  std::string text;
+  for (const auto& [keyword, value] : values) {
+    if (value.empty()) continue;
+    text += text.empty() ? keyword : " " + keyword;
+    text += "='";
+    for (const char c : value) {
+      if (c == '\'' || c == '\\') text += '\\';
+      text += c;
+    }
+    text += "'";
+  }
+  return text;
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,17 @@
+// From options to what libpq is given.
+#pragma once
+
+#include <string>
+
+#include "wazoauth/store/database.h"
+
+namespace wazoauth {
+
+// SQLAlchemy's "postgresql+psycopg2://..." without the driver; anything else as it is.
+std::string libpq_uri(const std::string& url);
+
+// keyword='value' text: the options' conninfo with time limits and keepalives wherever it sets none itself.
+// Throws std::runtime_error for a conninfo that libpq doesn't understand.
+std::string connection_string(const DatabaseOptions& options);
+
+}  // namespace wazoauth

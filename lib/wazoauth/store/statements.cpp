@@ -1,0 +1,82 @@
+#include "wazoauth/store/statements.h"
+
+#include <algorithm>
+#include <cctype>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <shared_mutex>
+#include <stdexcept>
+
+#include "wazoauth/store/embedded_sql.h"
+
+namespace wazoauth {
+
+namespace {
+
+constexpr std::string_view marker = "-- name: ";
+
+bool changes_rows(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text.find("delete") != std::string::npos || text.find("update ") != std::string::npos;
+}
+
+std::string trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return "";
+  return std::string(text.substr(first, text.find_last_not_of(" \t\r\n;") - first + 1));
+}
+
+using Texts = std::map<std::string, std::string, std::less<>>;
+
+void parse_file(std::string_view text, Texts& texts) {
+  for (std::size_t at = text.find(marker); at != std::string_view::npos;) {
+    const std::size_t line_end = text.find('\n', at);
+    const std::string name = trimmed(text.substr(at + marker.size(), line_end - at - marker.size()));
+    const std::size_t next = text.find(marker, line_end);
+    const std::size_t length = next == std::string_view::npos ? next : next - line_end;
+    if (!texts.emplace(name, trimmed(text.substr(line_end, length))).second)
+      throw std::logic_error("statement " + name + " is declared twice");
+    at = next;
+  }
+}
+
+const Texts& declared() {
+  static const Texts texts = [] {
+    Texts all;
+    for (const SqlFile& file : embedded_sql()) {
+      if (file.name.substr(0, 8) == "queries/") parse_file(file.text, all);
+    }
+    return all;
+  }();
+  return texts;
+}
+
+void replace_all(std::string& text, const std::string& word, std::string_view by) {
+  for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + by.size()))
+    text.replace(at, word.size(), by);
+}
+
+}  // namespace
+
+const Statement& find_statement(std::string_view name,
+                                const std::vector<std::pair<std::string_view, std::string_view>>& variants) {
+  static std::shared_mutex mutex;
+  static std::map<std::string, Statement, std::less<>> made;
+  std::string full(name);
+  for (const auto& [word, text] : variants) full.append("|").append(text);
+  {
+    const std::shared_lock lock(mutex);
+    if (const auto it = made.find(full); it != made.end()) return it->second;
+  }
+  const auto it = declared().find(name);
+  if (it == declared().end()) throw std::logic_error("no statement " + std::string(name));
+  std::string text = it->second;
+  for (const auto& [word, replacement] : variants) replace_all(text, "{" + std::string(word) + "}", replacement);
+  const std::unique_lock lock(mutex);
+  // PostgreSQL cuts names of prepared statements at 63 characters.
+  const std::string prepared = full.size() < 48 ? full : "s" + std::to_string(made.size());
+  return made.try_emplace(full, Statement{prepared, text, changes_rows(text)}).first->second;
+}
+
+}  // namespace wazoauth

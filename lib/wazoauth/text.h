@@ -1,0 +1,35 @@
+// Small work on texts: encodings, transliteration, slugs, random texts, UUIDs.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace wazoauth {
+
+bool is_utf8(std::string_view bytes);                  // surrogates and overlong forms are not UTF-8
+std::string replace_invalid_utf8(std::string_view bytes);  // each ill-formed part becomes U+FFFD
+std::string utf8_or_latin1(std::string_view bytes);    // as they are when they are UTF-8, else read as ISO 8859-1
+std::size_t code_points(std::string_view utf8);
+void append_utf8(std::string& text, char32_t code_point);  // a valid code point
+
+// As lenient decoders do it: characters outside the alphabet are skipped, decoding ends at complete padding. nullopt
+// when what remains is incomplete.
+std::optional<std::string> decode_base64(std::string_view text);
+
+// An ASCII approximation: "é" → "e", "ß" → "ss"; what has none is left out.
+std::string transliterate(std::string_view utf8);
+
+// The slug that a name suggests (../shared/spec/endpoints.md section 3.3): ASCII letters, digits, '_' and, if allowed,
+// '-' are kept, everything else vanishes; at most `max` characters. May be empty.
+std::string make_slug(std::string_view name, std::size_t max, bool allow_dash);
+
+// `size` characters of `alphabet`, from the system's cryptographic random source. Throws std::runtime_error when that
+// source fails, as new_uuid() does.
+std::string random_text(std::size_t size, std::string_view alphabet);
+
+std::string new_uuid();                // version 4, lower case
+bool is_uuid4(std::string_view text);  // canonical, lower case, version 4
+
+}  // namespace wazoauth

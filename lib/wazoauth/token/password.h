@@ -1,0 +1,22 @@
+// Passwords as the database stores them: PBKDF2-HMAC-SHA512, ../shared/spec/endpoints.md section 3.2.
+//
+// One hash is 250,000 iterations, 60-100 ms of CPU: only on threads of the hashing lane.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace wazoauth {
+
+// 64 bytes of derived key as 128 lower-case hexadecimal characters. `salt` is raw bytes, `iterations` at least 1.
+std::string hash_password(std::string_view password, std::string_view salt, int iterations = 250000);
+
+std::string random_salt();  // 64 raw bytes; throws std::runtime_error when the system has no random ones
+
+// Constant time for a given length of the password, whatever the stored hash is.
+bool verify_password(std::string_view password, std::string_view stored_hash_hex, std::string_view salt);
+
+// The work of verify_password() for nobody: logins that don't exist must take as long as those that do.
+void equalise(std::string_view password);
+
+}  // namespace wazoauth

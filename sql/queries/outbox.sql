@@ -1,0 +1,10 @@
+-- Events and deaths on their way out (wazo_auth.outbox).
+
+-- name: outbox.publish
+INSERT INTO wazo_auth.outbox (target, routing_key, headers, body)
+SELECT 'bus', e.key, e.headers::jsonb, e.body::jsonb
+FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS e(key, headers, body, n)
+ORDER BY e.n
+
+-- name: outbox.killed
+SELECT current_setting('wazo_auth.killed', true) AS killed

@@ -1,0 +1,154 @@
+// JSON values: what is read, what is written, and how values behave.
+#include <cstdarg>
+#include <csetjmp>
+#include <cstddef>
+#include <cstdint>
+extern "C" {
+#include <cmocka.h>
+}
+
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+#include "wazoauth/json.h"
+
+using namespace wazoauth;
+using namespace std::string_literals;
+
+namespace {
+
+std::string round_trip(const std::string& text) {
+  const auto value = Json::parse(text);
+  return value ? value->dump() : "(refused)";
+}
+
+void expect(const std::string& text, const std::string& dumped) {
+  assert_string_equal(round_trip(text).c_str(), dumped.c_str());
+}
+
+void refuse(const std::string& text) { expect(text, "(refused)"); }
+
+void test_wire_form(void**) {
+  expect("null", "null");
+  expect(" [1,2 ,\t-3]\r\n", "[1, 2, -3]");
+  expect("{\"b\":true,\"a\":{\"x\":[]},\"e\":{}}", "{\"b\": true, \"a\": {\"x\": []}, \"e\": {}}");
+  expect("\"\xc3\xa9\xf0\x9f\x98\x80\"", "\"\\u00e9\\ud83d\\ude00\"");
+  expect("\"a/b\\/\\b\\f\\n\\r\\t\\\"\\\\ \x7f\\u0001\"", "\"a/b/\\b\\f\\n\\r\\t\\\"\\\\ \\u007f\\u0001\"");
+  expect("\"\\ud83d\\uDE00\"", "\"\\ud83d\\ude00\"");
+  expect("\"a\\u0000b\"", "\"a\\u0000b\"");
+  expect("{\"a\\u0000b\": 1, \"a\": 2}", "{\"a\\u0000b\": 1, \"a\": 2}");
+  expect("{\"a\": 1, \"b\": 2, \"a\": 3}", "{\"a\": 3, \"b\": 2}");
+}
+
+void test_numbers(void**) {
+  expect("9223372036854775807", "9223372036854775807");
+  expect("-9223372036854775808", "-9223372036854775808");
+  expect("9223372036854775808", "9.223372036854776e+18");
+  expect("-0", "0");
+  expect("1.0", "1.0");
+  expect("-0.0", "-0.0");
+  expect("1E2", "100.0");
+  expect("0.1", "0.1");
+  expect("1537988.4506849", "1537988.4506849");
+  expect("0.0001", "0.0001");
+  expect("0.00001", "1e-05");
+  expect("9999999999999998.0", "9999999999999998.0");
+  expect("1e16", "1e+16");
+  expect("1.5e300", "1.5e+300");
+  expect("1e-400", "0.0");
+  const auto largest = std::numeric_limits<double>::max();
+  for (const char* text : {"NaN", "Infinity", "1e400"}) assert_true(Json::parse(text)->number() == largest);
+  assert_true(Json::parse("-Infinity")->number() == -largest);
+  for (const char* text : {"01", "1.", ".5", "+1", "-", "1e", "1e+", "--1", "0x1", "nan", "-NaN"}) refuse(text);
+  assert_true(Json(std::nan("")).is_null());
+  assert_true(Json(HUGE_VAL).is_null());
+}
+
+void test_refused(void**) {
+  for (const char* text : {"", " ", "{", "[1,]", "{\"a\":1,}", "{a:1}", "{1:1}", "[1 2]", "1 2", "tru", "\"a", "\"\\x\"",
+                           "\"\\u12\"", "\"\\u12g4\"", "\"\\u-123\"", "\"\n\"", "'a'", "\"\\ud800\"", "\"\\udc00\"",
+                           "\"\\ud800\\u0041\"", "\"\xff\"", "\"\xed\xa0\x80\"", "{\"a\"}", "{\"a\":}", "[1}"}) {
+    refuse(text);
+  }
+  refuse("\0"s);
+  refuse("1\0\0"s);
+}
+
+void test_encodings(void**) {
+  const std::string wire = "\"\\u00e9\\ud83d\\ude00\"";
+  expect("\xef\xbb\xbf\"\xc3\xa9\xf0\x9f\x98\x80\"", wire);
+  expect("\xff\xfe\"\0\xe9\0\x3d\xd8\x00\xde\"\0"s, wire);
+  expect("\"\0\xe9\0\x3d\xd8\x00\xde\"\0"s, wire);
+  expect("\xfe\xff\0\"\0\xe9\xd8\x3d\xde\x00\0\""s, wire);
+  expect("\0\"\0\xe9\xd8\x3d\xde\x00\0\""s, wire);
+  expect("\xff\xfe\0\0\"\0\0\0\xe9\0\0\0\x00\xf6\x01\0\"\0\0\0"s, wire);
+  expect("\"\0\0\0\xe9\0\0\0\x00\xf6\x01\0\"\0\0\0"s, wire);
+  expect("\0\0\xfe\xff\0\0\0\"\0\0\0\xe9\0\x01\xf6\x00\0\0\0\""s, wire);
+  expect("\0\0\0\"\0\0\0\xe9\0\x01\xf6\x00\0\0\0\""s, wire);
+  expect("1\0"s, "1");
+  expect("\0001"s, "1");
+  refuse("\xff\xfe\"\0\x3d\xd8\"\0"s);
+  refuse("\xff\xfe\"\0\x00\xde\"\0"s);
+  refuse("\xff\xfe\"\0\""s);
+  refuse("\0\0\xfe\xff\0\x11\0\0"s);
+  refuse("\0\0\xfe\xff\0\0"s);
+}
+
+void test_depth(void**) {
+  expect(std::string(2048, '[') + std::string(2048, ']'), std::string(2048, '[') + std::string(2048, ']'));
+  refuse(std::string(2049, '[') + std::string(2049, ']'));
+  refuse(std::string(1000000, '['));
+}
+
+void test_reading(void**) {
+  const auto value = *Json::parse("{\"s\": \"x\", \"i\": 1, \"r\": 1.5, \"b\": true, \"l\": [1, \"a\"], \"n\": null}");
+  assert_true(value.get("s").text() == "x");
+  assert_int_equal(value.get("i").integer(), 1);
+  assert_true(value.get("r").number() == 1.5 && value.get("i").number() == 1);
+  assert_true(value.get("b").boolean());
+  assert_int_equal(value.size(), 6);
+  assert_int_equal(value.get("l").size(), 2);
+  assert_true(value.get("l").at(1).text() == "a" && value.get("l").at(2).is_null() && value.at(0).is_null());
+  assert_true(value.has("n") && !value.has("x") && !value.get("s").has("x") && value.get("x").is_null());
+  assert_string_equal(value.text_or("s", "y").c_str(), "x");
+  assert_string_equal(value.text_or("i", "y").c_str(), "y");
+  assert_string_equal(value.members()[2].first.c_str(), "r");
+  assert_int_equal(value.get("l").items().size(), 2);
+  bool thrown = false;
+  try {
+    value.get("i").text();
+  } catch (const std::logic_error&) {
+    thrown = true;
+  }
+  assert_true(thrown);
+  for (const char* text : {"null", "false", "0", "0.0", "\"\"", "[]", "{}"}) assert_true(Json::parse(text)->is_falsy());
+  for (const char* text : {"true", "1", "\"0\"", "[0]", "{\"a\": 0}"}) assert_false(Json::parse(text)->is_falsy());
+}
+
+void test_building(void**) {
+  Json value = Json::object({{"a", 1}, {"b", "x"}, {"c", Json::array({true, nullptr, 2.0})}});
+  Json shared = value;
+  const Json copy = value.deep_copy();
+  shared.set("a", Json::strings({"p", "q"})).set("d", std::optional<std::string>());
+  shared.erase("b");
+  assert_string_equal(value.dump().c_str(), "{\"a\": [\"p\", \"q\"], \"c\": [true, null, 2.0], \"d\": null}");
+  assert_string_equal(copy.dump().c_str(), "{\"a\": 1, \"b\": \"x\", \"c\": [true, null, 2.0]}");
+  assert_true(value == shared && !(value == copy));
+  assert_string_equal(Json(std::string("a\xff\0b", 4)).dump().c_str(), "\"a\\ufffd\\u0000b\"");
+  Json object = Json::object();
+  object.set("\xff", 1);
+  assert_string_equal(object.dump().c_str(), "{\"\\ufffd\": 1}");
+}
+
+}  // namespace
+
+int main() {
+  const CMUnitTest tests[] = {
+      cmocka_unit_test(test_wire_form), cmocka_unit_test(test_numbers), cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_encodings), cmocka_unit_test(test_depth),   cmocka_unit_test(test_reading),
+      cmocka_unit_test(test_building),
+  };
+  return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
