@@ -26,13 +26,27 @@ void append_escape(std::string& out, unsigned unit) {
 
 void append_ascii(std::string& out, unsigned char c) {
   switch (c) {
-    case '"': out += "\\\""; break;
-    case '\\': out += "\\\\"; break;
-    case '\b': out += "\\b"; break;
-    case '\f': out += "\\f"; break;
-    case '\n': out += "\\n"; break;
-    case '\r': out += "\\r"; break;
-    case '\t': out += "\\t"; break;
+    case '"':
+      out += "\\\"";
+      break;
+    case '\\':
+      out += "\\\\";
+      break;
+    case '\b':
+      out += "\\b";
+      break;
+    case '\f':
+      out += "\\f";
+      break;
+    case '\n':
+      out += "\\n";
+      break;
+    case '\r':
+      out += "\\r";
+      break;
+    case '\t':
+      out += "\\t";
+      break;
     default:
       if (c < 0x20 || c == 0x7f) {
         append_escape(out, c);
@@ -78,12 +92,24 @@ void dump_real(std::string& out, double d) {
 
 void dump_value(std::string& out, const json_t* value) {
   switch (json_typeof(value)) {
-    case JSON_NULL: out += "null"; break;
-    case JSON_TRUE: out += "true"; break;
-    case JSON_FALSE: out += "false"; break;
-    case JSON_INTEGER: out += std::to_string(json_integer_value(value)); break;
-    case JSON_REAL: dump_real(out, json_real_value(value)); break;
-    case JSON_STRING: dump_string(out, {json_string_value(value), json_string_length(value)}); break;
+    case JSON_NULL:
+      out += "null";
+      break;
+    case JSON_TRUE:
+      out += "true";
+      break;
+    case JSON_FALSE:
+      out += "false";
+      break;
+    case JSON_INTEGER:
+      out += std::to_string(json_integer_value(value));
+      break;
+    case JSON_REAL:
+      dump_real(out, json_real_value(value));
+      break;
+    case JSON_STRING:
+      dump_string(out, {json_string_value(value), json_string_length(value)});
+      break;
     case JSON_ARRAY:
       out += '[';
       for (std::size_t i = 0; i < json_array_size(value); ++i) {
@@ -148,12 +174,18 @@ std::string Json::dump() const {
 bool Json::is_falsy() const {
   switch (json_typeof(value_)) {
     case JSON_NULL:
-    case JSON_FALSE: return true;
-    case JSON_TRUE: return false;
-    case JSON_INTEGER: return json_integer_value(value_) == 0;
-    case JSON_REAL: return json_real_value(value_) == 0;
-    case JSON_STRING: return json_string_length(value_) == 0;
-    default: return size() == 0;
+    case JSON_FALSE:
+      return true;
+    case JSON_TRUE:
+      return false;
+    case JSON_INTEGER:
+      return json_integer_value(value_) == 0;
+    case JSON_REAL:
+      return json_real_value(value_) == 0;
+    case JSON_STRING:
+      return json_string_length(value_) == 0;
+    default:
+      return size() == 0;
   }
 }
 
@@ -177,9 +209,13 @@ bool Json::boolean() const {
   return json_is_true(value_);
 }
 
-std::size_t Json::size() const { return is_array() ? json_array_size(value_) : json_object_size(value_); }
+std::size_t Json::size() const {
+  return is_array() ? json_array_size(value_) : json_object_size(value_);
+}
 
-bool Json::has(std::string_view key) const { return json_object_getn(value_, key.data(), key.size()) != nullptr; }
+bool Json::has(std::string_view key) const {
+  return json_object_getn(value_, key.data(), key.size()) != nullptr;
+}
 
 Json Json::get(std::string_view key) const {
   json_t* member = json_object_getn(value_, key.data(), key.size());
@@ -230,6 +266,8 @@ Json& Json::append(Json value) {
   return *this;
 }
 
-void Json::erase(std::string_view key) { json_object_deln(value_, key.data(), key.size()); }
+void Json::erase(std::string_view key) {
+  json_object_deln(value_, key.data(), key.size());
+}
 
 }  // namespace wazoauth

@@ -44,8 +44,9 @@ class Json {
   static Json strings(const std::vector<std::string>& items);
 
   // Any JSON text in UTF-8, UTF-16 or UTF-32 (with or without BOM); nullopt when it is not one. Depth is limited to
-  // 2048; NUL in strings is accepted here and refused by the validation of fields; lone surrogates are no text. Integers
-  // beyond 64 bits become reals. NaN, infinities and reals that are too big become the largest real, with the sign.
+  // 2048; NUL in strings is accepted here and refused by the validation of fields; lone surrogates are no text.
+  // Integers beyond 64 bits become reals. NaN, infinities and reals that are too big become the largest real, with the
+  // sign.
   static std::optional<Json> parse(std::string_view text);
 
   // The wire form: ASCII only, ", " and ": ", members in insertion order, no newline at the end.
@@ -62,15 +63,15 @@ class Json {
   // What Python calls false: null, false, 0, "", [], {}.
   bool is_falsy() const;
 
-  std::string_view text() const;   // of a string; valid as long as this value lives
-  std::int64_t integer() const;    // of an integer
-  double number() const;           // of an integer or a real
-  bool boolean() const;            // of a boolean
+  std::string_view text() const;  // of a string; valid as long as this value lives
+  std::int64_t integer() const;   // of an integer
+  double number() const;          // of an integer or a real
+  bool boolean() const;           // of a boolean
 
-  std::size_t size() const;                             // members or items; 0 for anything else
-  bool has(std::string_view key) const;                 // false for anything but objects
-  Json get(std::string_view key) const;                 // null when absent or no object
-  Json at(std::size_t index) const;                     // null when out of range
+  std::size_t size() const;                                                    // members or items; 0 for anything else
+  bool has(std::string_view key) const;                                        // false for anything but objects
+  Json get(std::string_view key) const;                                        // null when absent or no object
+  Json at(std::size_t index) const;                                            // null when out of range
   std::string text_or(std::string_view key, std::string_view fallback) const;  // fallback unless a string
   std::vector<std::pair<std::string, Json>> members() const;
   std::vector<Json> items() const;

@@ -17,8 +17,12 @@ struct BadText : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-bool is_high_surrogate(unsigned unit) { return unit >= 0xd800 && unit < 0xdc00; }
-bool is_low_surrogate(unsigned unit) { return unit >= 0xdc00 && unit < 0xe000; }
+bool is_high_surrogate(unsigned unit) {
+  return unit >= 0xd800 && unit < 0xdc00;
+}
+bool is_low_surrogate(unsigned unit) {
+  return unit >= 0xdc00 && unit < 0xe000;
+}
 
 enum class Order { big, little };
 
@@ -93,7 +97,8 @@ class Parser {
   int peek() const { return at_ < text_.size() ? static_cast<unsigned char>(text_[at_]) : -1; }
 
   void skip_blanks() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) {
+    while (at_ < text_.size() &&
+           (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) {
       ++at_;
     }
   }
@@ -112,15 +117,24 @@ class Parser {
   Json value(int depth) {
     skip_blanks();
     switch (peek()) {
-      case '{': return object(depth + 1);
-      case '[': return array(depth + 1);
-      case '"': return Json(string());
-      case 't': return word("true", Json(true));
-      case 'f': return word("false", Json(false));
-      case 'n': return word("null", Json());
-      case 'N': return word("NaN", Json(std::numeric_limits<double>::max()));
-      case 'I': return word("Infinity", Json(std::numeric_limits<double>::max()));
-      default: return number();
+      case '{':
+        return object(depth + 1);
+      case '[':
+        return array(depth + 1);
+      case '"':
+        return Json(string());
+      case 't':
+        return word("true", Json(true));
+      case 'f':
+        return word("false", Json(false));
+      case 'n':
+        return word("null", Json());
+      case 'N':
+        return word("NaN", Json(std::numeric_limits<double>::max()));
+      case 'I':
+        return word("Infinity", Json(std::numeric_limits<double>::max()));
+      default:
+        return number();
     }
   }
 
@@ -179,14 +193,29 @@ class Parser {
     switch (c) {
       case '"':
       case '\\':
-      case '/': out += static_cast<char>(c); break;
-      case 'b': out += '\b'; break;
-      case 'f': out += '\f'; break;
-      case 'n': out += '\n'; break;
-      case 'r': out += '\r'; break;
-      case 't': out += '\t'; break;
-      case 'u': append_utf8(out, escaped_character()); break;
-      default: throw BadText("unknown escape");
+      case '/':
+        out += static_cast<char>(c);
+        break;
+      case 'b':
+        out += '\b';
+        break;
+      case 'f':
+        out += '\f';
+        break;
+      case 'n':
+        out += '\n';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case 't':
+        out += '\t';
+        break;
+      case 'u':
+        append_utf8(out, escaped_character());
+        break;
+      default:
+        throw BadText("unknown escape");
     }
   }
 
@@ -240,8 +269,7 @@ class Parser {
   }
 
   static Json real_of(std::string_view token) {
-    // strtod tells overflow from underflow, from_chars doesn't.
-    const double d = std::strtod(std::string(token).c_str(), nullptr);
+    const double d = parse_real(std::string(token));
     return Json(std::isfinite(d) ? d : std::copysign(std::numeric_limits<double>::max(), d));
   }
 

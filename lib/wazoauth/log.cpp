@@ -29,9 +29,13 @@ void set_sink(std::function<void(Level, std::string_view)> new_sink) {
   sink() = new_sink ? std::move(new_sink) : to_stderr;
 }
 
-void set_level(Level level) { lowest.store(level, std::memory_order_relaxed); }
+void set_level(Level level) {
+  lowest.store(level, std::memory_order_relaxed);
+}
 
-Level level() { return lowest.load(std::memory_order_relaxed); }
+Level level() {
+  return lowest.load(std::memory_order_relaxed);
+}
 
 void write(Level level, std::string_view message) {
   if (level < lowest.load(std::memory_order_relaxed)) return;

@@ -1,6 +1,8 @@
 #include "wazoauth/text.h"
 
+#include <locale.h>
 #include <openssl/rand.h>
+#include <stdlib.h>
 #include <unicode/translit.h>
 #include <unicode/unistr.h>
 #include <unicode/utf8.h>
@@ -88,6 +90,11 @@ void append_utf8(std::string& text, char32_t code_point) {
   std::size_t size = 0;
   U8_APPEND_UNSAFE(bytes.data(), size, code_point);
   text.append(bytes.data(), size);
+}
+
+double parse_real(const std::string& text) {
+  static const locale_t c_locale = newlocale(LC_ALL_MASK, "C", nullptr);
+  return strtod_l(text.c_str(), nullptr, c_locale);
 }
 
 std::optional<std::string> decode_base64(std::string_view text) {

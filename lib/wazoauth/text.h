@@ -8,11 +8,14 @@
 
 namespace wazoauth {
 
-bool is_utf8(std::string_view bytes);                  // surrogates and overlong forms are not UTF-8
+bool is_utf8(std::string_view bytes);                      // surrogates and overlong forms are not UTF-8
 std::string replace_invalid_utf8(std::string_view bytes);  // each ill-formed part becomes U+FFFD
-std::string utf8_or_latin1(std::string_view bytes);    // as they are when they are UTF-8, else read as ISO 8859-1
+std::string utf8_or_latin1(std::string_view bytes);        // as they are when they are UTF-8, else read as ISO 8859-1
 std::size_t code_points(std::string_view utf8);
 void append_utf8(std::string& text, char32_t code_point);  // a valid code point
+
+// The double nearest to a decimal number as C writes it ("-1.5e3"), whatever the locale; infinite when too big.
+double parse_real(const std::string& text);
 
 // As lenient decoders do it: characters outside the alphabet are skipped, decoding ends at complete padding. nullopt
 // when what remains is incomplete.

@@ -1,6 +1,6 @@
 // JSON values: what is read, what is written, and how values behave.
-#include <cstdarg>
 #include <csetjmp>
+#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 extern "C" {
@@ -28,7 +28,9 @@ void expect(const std::string& text, const std::string& dumped) {
   assert_string_equal(round_trip(text).c_str(), dumped.c_str());
 }
 
-void refuse(const std::string& text) { expect(text, "(refused)"); }
+void refuse(const std::string& text) {
+  expect(text, "(refused)");
+}
 
 void test_wire_form(void**) {
   expect("null", "null");
@@ -67,9 +69,31 @@ void test_numbers(void**) {
 }
 
 void test_refused(void**) {
-  for (const char* text : {"", " ", "{", "[1,]", "{\"a\":1,}", "{a:1}", "{1:1}", "[1 2]", "1 2", "tru", "\"a", "\"\\x\"",
-                           "\"\\u12\"", "\"\\u12g4\"", "\"\\u-123\"", "\"\n\"", "'a'", "\"\\ud800\"", "\"\\udc00\"",
-                           "\"\\ud800\\u0041\"", "\"\xff\"", "\"\xed\xa0\x80\"", "{\"a\"}", "{\"a\":}", "[1}"}) {
+  for (const char* text : {"",
+                           " ",
+                           "{",
+                           "[1,]",
+                           "{\"a\":1,}",
+                           "{a:1}",
+                           "{1:1}",
+                           "[1 2]",
+                           "1 2",
+                           "tru",
+                           "\"a",
+                           "\"\\x\"",
+                           "\"\\u12\"",
+                           "\"\\u12g4\"",
+                           "\"\\u-123\"",
+                           "\"\n\"",
+                           "'a'",
+                           "\"\\ud800\"",
+                           "\"\\udc00\"",
+                           "\"\\ud800\\u0041\"",
+                           "\"\xff\"",
+                           "\"\xed\xa0\x80\"",
+                           "{\"a\"}",
+                           "{\"a\":}",
+                           "[1}"}) {
     refuse(text);
   }
   refuse("\0"s);

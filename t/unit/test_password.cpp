@@ -1,8 +1,8 @@
 // Our PBKDF2 against OpenSSL's, and what is built on it.
 #include <openssl/evp.h>
 
-#include <cstdarg>
 #include <csetjmp>
+#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 extern "C" {
@@ -40,8 +40,7 @@ std::string bytes(std::size_t size, unsigned seed) {
 void test_every_length_of_password(void**) {
   for (std::size_t size = 0; size <= 300; ++size) {
     const auto password = bytes(size, 1);
-    assert_string_equal(hash_password(password, bytes(64, 2), 3).c_str(),
-                        reference(password, bytes(64, 2), 3).c_str());
+    assert_string_equal(hash_password(password, bytes(64, 2), 3).c_str(), reference(password, bytes(64, 2), 3).c_str());
   }
 }
 

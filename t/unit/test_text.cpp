@@ -1,6 +1,6 @@
 // Encodings, slugs, random texts, UUIDs, and what of a token a log may show.
-#include <cstdarg>
 #include <csetjmp>
+#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 extern "C" {
@@ -17,7 +17,9 @@ using namespace wazoauth;
 
 namespace {
 
-void equal(const std::string& a, const std::string& b) { assert_string_equal(a.c_str(), b.c_str()); }
+void equal(const std::string& a, const std::string& b) {
+  assert_string_equal(a.c_str(), b.c_str());
+}
 
 void test_utf8(void**) {
   for (const char* text : {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
@@ -82,8 +84,8 @@ void test_uuid4(void**) {
   assert_true(is_uuid4("a0b1c2d3-e4f5-4678-9abc-def012345678"));
   for (const char* text :
        {"", "a0b1c2d3-e4f5-1678-9abc-def012345678", "a0b1c2d3-e4f5-4678-cabc-def012345678",
-        "A0B1C2D3-E4F5-4678-9ABC-DEF012345678", "a0b1c2d3e4f546789abcdef012345678", "a0b1c2d3-e4f5-4678-9abc-def01234567g",
-        "a0b1c2d3-e4f5-4678-9abc-def0123456789", "wazo-auth"}) {
+        "A0B1C2D3-E4F5-4678-9ABC-DEF012345678", "a0b1c2d3e4f546789abcdef012345678",
+        "a0b1c2d3-e4f5-4678-9abc-def01234567g", "a0b1c2d3-e4f5-4678-9abc-def0123456789", "wazo-auth"}) {
     assert_false(is_uuid4(text));
   }
 }
@@ -108,8 +110,8 @@ void test_log(void**) {
 
 int main() {
   const CMUnitTest tests[] = {
-      cmocka_unit_test(test_utf8),   cmocka_unit_test(test_base64), cmocka_unit_test(test_transliterate),
-      cmocka_unit_test(test_slug),   cmocka_unit_test(test_random), cmocka_unit_test(test_uuid4),
+      cmocka_unit_test(test_utf8), cmocka_unit_test(test_base64), cmocka_unit_test(test_transliterate),
+      cmocka_unit_test(test_slug), cmocka_unit_test(test_random), cmocka_unit_test(test_uuid4),
       cmocka_unit_test(test_log),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -4,8 +4,8 @@
 // all of them honour. Readers take no lock; writers do. Facts are stored, never verdicts: expiry and access are judged
 // by the reader on every request. See DESIGN.md section 3, "The zone" and "Revocation".
 //
-// Layout: header | tag and slot table (8-way buckets, two choices) | access list blobs | tombstones | unknown tokens |
-// ring of revocations. Every area has a fixed share of the size.
+// Layout (zone_layout.h): header | ring of revocations | tombstones | unknown tokens | tag and slot table (8-way buckets,
+// two choices) | access list blobs. Every area has a fixed share of the size: a zone of 160 MB holds 200,000 tokens.
 #pragma once
 
 #include <cstddef>

@@ -20,13 +20,22 @@ struct ConfigError : std::runtime_error {
   int line;  // 0: unknown
 };
 
+// Where a value came from: keys joined with '.', as "rest_api.cors.enabled", lead to file and line.
+struct Place {
+  std::string file;
+  int line;
+};
+using Places = std::map<std::string, Place>;
+
 struct LoadedConfig {
   Json tree;                          // effective: command line over files over defaults; as GET /config shows it
   std::vector<std::string> warnings;  // skipped files and the like, each naming file (and line)
+  Places places;                      // of the values that files gave
 };
 
 // Reads the main file and its drop-ins. Unreadable or broken drop-ins and an unreadable main file are warnings, a
 // broken main file is a ConfigError. `overrides`: keys that win over everything (a command line's), null for none.
+// Commands of `!exec` run, 5 s each at most, for files that only root, or the user who runs this, can write.
 LoadedConfig load_config(const std::string& main_file, const Json& overrides = {});
 
 // The built-in defaults as a tree.
@@ -45,10 +54,10 @@ struct DefaultGroup {
 
 // The tree, typed and checked. Wrong types are ConfigErrors that name the key.
 struct Settings {
-  Json tree;                     // the whole effective configuration, with `uuid` and `loaded_plugins`
-  std::string xivo_uuid;         // environment XIVO_UUID; "" when unset
+  Json tree;              // the whole effective configuration, with `uuid` and `loaded_plugins`
+  std::string xivo_uuid;  // environment XIVO_UUID; "" when unset
   bool debug = false;
-  int log_level = 20;            // 10 debug ... 50 critical
+  int log_level = 20;  // 10 debug ... 50 critical
   std::string db_uri;
   std::int64_t db_connect_retry_timeout_seconds = 300;
   bool db_upgrade_on_startup = false;
@@ -58,8 +67,8 @@ struct Settings {
   double token_cleanup_interval = 60.0;
   std::int64_t token_cleanup_batch_size = 5000;
   std::int64_t max_user_concurrent_sessions = 100;
-  std::optional<std::string> default_user_policy;           // name
-  std::map<std::string, std::string> backend_policies;      // backend → policy name
+  std::optional<std::string> default_user_policy;       // name
+  std::map<std::string, std::string> backend_policies;  // backend → policy name
   std::map<std::string, std::vector<std::string>> purpose_metadata_mapping;
   bool update_policy_on_startup = true;
   std::vector<DefaultPolicy> default_policies;
@@ -86,8 +95,9 @@ struct Settings {
   }
 };
 
-// `warnings` gets unknown plug-ins and the like.
-Settings make_settings(const Json& tree, const std::string& xivo_uuid, std::vector<std::string>& warnings);
+// `warnings` gets unknown plug-ins and the like. `places`, when given, lets errors name file and line.
+Settings make_settings(const Json& tree, const std::string& xivo_uuid, std::vector<std::string>& warnings,
+                       const Places& places = {});
 
 // The tree as GET /config shows it: secrets masked ("********"), log_level as a number, uuid, loaded_plugins.
 // `debug` and `profiling` are the values that PATCH may have changed.

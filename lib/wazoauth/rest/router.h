@@ -117,9 +117,11 @@ class Context {
   std::unique_ptr<UnitOfWork> unit;
   std::string token_text;
   std::optional<TokenRecord> token_record;
-  std::string token_access;  // compiled list
 
  private:
+  acl::AccessList access_list() const;
+
+  mutable std::string access_block_;  // compiled at first use
   PathParameters parameters_;
   std::optional<std::string> tenant_;
   std::optional<std::string> master_tenant_;

@@ -398,6 +398,7 @@ Schema list_schema(const ListSpec& spec) {
       {.name = "search"},
       {.name = "recurse", .type = Type::boolean},
   };
+  schema.fields.insert(schema.fields.end(), spec.filters.begin(), spec.filters.end());
   return schema;
 }
 
@@ -418,9 +419,15 @@ ListQuery parse_list(const Request& request, const ListSpec& spec) {
   for (const char* name : {"order", "direction", "limit", "offset", "search", "recurse"}) {
     if (const auto value = query_parameter(request.query, name)) given.set(name, *value);
   }
+  for (const Field& field : spec.filters) {
+    const auto values = query_parameters(request.query, field.name);
+    if (values.empty()) continue;
+    given.set(field.name, field.type == Type::list ? Json::strings(values) : Json(values.front()));
+  }
   const Validated valid = validate(list_schema(spec), given);
   if (!valid.errors.is_null()) report_list_parameters(valid.errors);
   ListQuery query;
+  query.filters = valid.value;
   query.order = valid.value.text_or("order", spec.default_order);
   if (std::find(spec.unsortable.begin(), spec.unsortable.end(), query.order) != spec.unsortable.end())
     throw Problem::r_form(400, "Invalid sort column: " + query.order);

@@ -64,6 +64,7 @@ struct ListSpec {
   std::vector<std::string> sort_columns;
   std::string default_order;             // "" for none
   std::vector<std::string> unsortable;   // accepted by the schema, refused afterwards with R400
+  std::vector<Field> filters;            // those with a type or a limit; of a list all values count, else the first
 };
 struct ListQuery {
   std::string order;      // "" for none; one of sort_columns
@@ -73,6 +74,7 @@ struct ListQuery {
   std::optional<std::string> search;          // as sent
   std::optional<std::string> search_pattern;  // for ILIKE: "%a%b%"
   bool recurse = false;
+  Json filters;  // the values of ListSpec::filters that were given
 };
 ListQuery parse_list(const Request& request, const ListSpec& spec);  // throws 400
 

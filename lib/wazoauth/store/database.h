@@ -96,9 +96,9 @@ using Variant = std::pair<std::string_view, std::string_view>;  // {word} → te
 struct DatabaseOptions {
   std::string conninfo;  // libpq conninfo or URI; SQLAlchemy's postgresql+driver:// is accepted
   int connections = 1;   // most that are open at once
-  std::chrono::milliseconds acquire_timeout{10000};  // waiting for one of them
+  std::chrono::milliseconds acquire_timeout{5000};  // waiting for one of them
   std::chrono::milliseconds connect_timeout{5000};
-  std::chrono::milliseconds statement_timeout{30000};
+  std::chrono::milliseconds statement_timeout{10000};
   std::chrono::seconds idle_timeout{60};  // unused ones are closed after that
   bool prepared = true;                   // false: for a pooler in transaction mode
 };

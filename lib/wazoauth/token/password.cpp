@@ -134,7 +134,9 @@ bool verify_password(std::string_view password, std::string_view stored_hash_hex
          CRYPTO_memcmp(computed.data(), stored_hash_hex.data(), computed.size()) == 0;
 }
 
-void equalise(std::string_view password) { hash_password(password, random_salt()); }
+void equalise(std::string_view password) {
+  hash_password(password, random_salt());
+}
 
 }  // namespace wazoauth
 

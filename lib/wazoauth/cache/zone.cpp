@@ -1,0 +1,338 @@
+#include "wazoauth/cache/zone.h"
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "wazoauth/cache/zone_blobs.h"
+#include "wazoauth/cache/zone_layout.h"
+#include "wazoauth/cache/zone_record.h"
+#include "wazoauth/cache/zone_revocations.h"
+#include "wazoauth/cache/zone_slots.h"
+
+namespace wazoauth {
+namespace {
+
+constexpr auto relaxed = std::memory_order_relaxed;
+using zone::SlotBody;
+using Extent = zone::Slots::Extent;
+
+}  // namespace
+
+struct Zone::Header : zone::SharedHeader {};
+
+struct Zone::Layout {
+  explicit Layout(const zone::Areas& areas)
+      : header(*areas.header), slots(areas), blobs(areas), tombstones(areas), ring(areas), unknown(areas) {}
+
+  // Calls use(body, list) with a consistent slot; see Slots::visit().
+  template <class Use>
+  bool visit(const TokenKey& key, Extent extent, SlotBody& body, Use use) const {
+    return slots.visit(key, extent, body, [&](const SlotBody& seen) { return with_list(seen, use); });
+  }
+
+  template <class Use>
+  bool with_list(const SlotBody& body, Use use) const {
+    const zone::Blobs::Ref ref{body.blob, body.generation};
+    const std::string_view block = blobs.view(ref);
+    if (block.empty()) return false;
+    use(body, acl::AccessList(block));
+    return !blobs.view(ref).empty();
+  }
+
+  void collect_blobs() {
+    blobs.begin_collection();
+    slots.mark(blobs);
+    blobs.end_collection();
+  }
+
+  // Makes space if need be, at the expense of the tokens that weren't used for longest.
+  std::optional<zone::Blobs::Ref> intern(std::string_view block) {
+    if (const auto ref = blobs.intern(block)) return ref;
+    collect_blobs();
+    for (;;) {
+      if (const auto ref = blobs.intern(block)) return ref;
+      if (header.used.load(relaxed) == 0) return std::nullopt;
+      slots.evict_some();
+      collect_blobs();
+    }
+  }
+
+  // A writer died at its work. Tombstones are whole at any time; all else is given up, and every load that is under
+  // way, and every owner of a connection, is told that it may have missed something.
+  void rebuild() {
+    slots.clear();
+    blobs.clear();
+    unknown.clear();
+    tombstones.count();
+    ring.lap();
+    header.epoch.fetch_add(1);
+  }
+
+  zone::SharedHeader& header;
+  zone::Slots slots;
+  zone::Blobs blobs;
+  zone::Tombstones tombstones;
+  zone::Ring ring;
+  zone::UnknownTokens unknown;
+};
+
+namespace {
+
+// Holds the writers' lock. Nothing that throws may happen meanwhile.
+template <class Layout>
+class Writer {
+ public:
+  Writer(Layout& layout, ZoneLock& lock) : dirty_(layout.header.dirty), lock_(lock) {
+    lock_.lock();
+    if (dirty_.load() != 0) layout.rebuild();
+    dirty_.store(1);
+  }
+  ~Writer() {
+    dirty_.store(0);
+    lock_.unlock();
+  }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+ private:
+  zone::Number<std::uint32_t>& dirty_;
+  ZoneLock& lock_;
+};
+
+// Work on a long table: the lock is held for one piece of it at a time.
+template <class Layout, class Work>
+void in_pieces(Layout& layout, ZoneLock& lock, std::size_t items, std::size_t piece, Work work) {
+  for (std::size_t begin = 0; begin < items; begin += piece) {
+    const Writer writer(layout, lock);
+    const std::size_t end = std::min(items, begin + piece);
+    for (std::size_t item = begin; item < end; ++item) work(item);
+  }
+}
+
+}  // namespace
+
+void Zone::format(void* memory, std::size_t size) {
+  if (size < minimum_size) throw std::invalid_argument("token zone too small");
+  zone::Areas areas(memory, size);
+  auto* const header = std::construct_at(static_cast<Header*>(areas.header));
+  areas.clear();
+  zone::Blobs(areas).clear();
+  header->epoch.store(1);
+  header->size.store(size);
+  header->magic.store(zone::magic);
+}
+
+bool Zone::compatible(const void* memory, std::size_t size) {
+  if (size < minimum_size) return false;
+  const zone::Areas areas(const_cast<void*>(memory), size);
+  return areas.header->magic.load() == zone::magic && areas.header->size.load() == size;
+}
+
+Zone::Zone(void* memory, std::size_t size, ZoneLock& lock) : lock_(lock) {
+  if (!compatible(memory, size)) throw std::invalid_argument("no token zone of this layout and size");
+  const zone::Areas areas(memory, size);
+  header_ = static_cast<Header*>(areas.header);
+  layout_ = std::make_unique<Layout>(areas);
+}
+
+Zone::~Zone() = default;
+
+Verdict Zone::check(const TokenKey& key, std::optional<std::string_view> required, TokenFacts& facts) const {
+  SlotBody body;
+  bool granted = false;
+  const bool known = layout_->visit(key, Extent::facts, body, [&](const SlotBody& seen, const acl::AccessList& list) {
+    granted = list.grants(required, zone::holder_of(seen));
+  });
+  if (!known) return layout_->tombstones.contains(key) ? Verdict::revoked : Verdict::unknown;
+  facts = zone::facts_of(body);
+  return granted ? Verdict::granted : Verdict::denied;
+}
+
+bool Zone::check_all(const TokenKey& key, const std::vector<std::string>& required, TokenFacts& facts,
+                     std::vector<bool>& granted) const {
+  SlotBody body;
+  granted.assign(required.size(), false);
+  const bool known = layout_->visit(key, Extent::facts, body, [&](const SlotBody& seen, const acl::AccessList& list) {
+    const acl::Holder holder = zone::holder_of(seen);
+    for (std::size_t i = 0; i < required.size(); ++i) granted[i] = list.grants(required[i], holder);
+  });
+  if (known) facts = zone::facts_of(body);
+  return known;
+}
+
+std::optional<Zone::Full> Zone::find(const TokenKey& key) const {
+  SlotBody body;
+  Full full;
+  const bool known = layout_->visit(key, Extent::all, body,
+                                    [&](const SlotBody&, const acl::AccessList& list) { full.acl_json = list.json(); });
+  if (!known) return std::nullopt;
+  auto record = zone::record_of(body);
+  if (!record) return std::nullopt;
+  full.record = std::move(*record);
+  full.facts = zone::facts_of(body);
+  return full;
+}
+
+bool Zone::known_unknown(const TokenKey& key, std::int64_t now_ms) const {
+  return layout_->unknown.contains(key, now_ms);
+}
+
+std::uint64_t Zone::revocations() const {
+  return layout_->ring.position();
+}
+
+bool Zone::insert(const TokenKey& key, const TokenRecord& record, std::int64_t now_ms, std::uint64_t revocations_before,
+                  std::uint32_t epoch_before) {
+  auto body = zone::pack(key, record, now_ms, epoch_before);
+  if (!body) return false;
+  const std::string block = acl::compile(record.acl);
+  if (block.size() > layout_->blobs.largest()) return false;
+
+  const Writer writer(*layout_, lock_);
+  if (layout_->tombstones.contains(key) || layout_->ring.may_contain(key, revocations_before)) return false;
+  const auto blob = layout_->intern(block);
+  if (!blob) return false;
+  body->blob = blob->blob;
+  body->generation = blob->generation;
+  layout_->slots.store(*body, zone::user_bits(record.auth_id));
+  layout_->unknown.remove(key);
+  return true;
+}
+
+void Zone::confirm(const TokenKey& key, std::int64_t now_ms, std::uint32_t epoch_before) {
+  const Writer writer(*layout_, lock_);
+  layout_->slots.confirm(key, now_ms, epoch_before);
+}
+
+void Zone::revoke(const std::vector<Death>& deaths, std::int64_t now) {
+  const Writer writer(*layout_, lock_);
+  for (const Death& death : deaths) {
+    layout_->tombstones.add(death.key, death.expire_t, now);
+    layout_->slots.remove(death.key);
+    layout_->ring.append(death.key);
+  }
+}
+
+void Zone::forget(const std::vector<TokenKey>& keys) {
+  const Writer writer(*layout_, lock_);
+  for (const TokenKey& key : keys) {
+    layout_->slots.remove(key);
+    layout_->unknown.remove(key);
+    layout_->ring.append(key);
+  }
+}
+
+void Zone::remember_unknown(const TokenKey& key, std::int64_t until_ms) {
+  const Writer writer(*layout_, lock_);
+  if (!layout_->slots.contains(key)) layout_->unknown.add(key, until_ms);
+}
+
+void Zone::sweep(std::int64_t now) {
+  constexpr std::size_t piece = 512;
+  Layout& layout = *layout_;
+  layout.slots.next_tick();
+  in_pieces(layout, lock_, layout.slots.buckets(), piece, [&](std::size_t bucket) { layout.slots.sweep(bucket, now); });
+  in_pieces(layout, lock_, layout.tombstones.buckets(), piece,
+            [&](std::size_t bucket) { layout.tombstones.sweep(bucket, now); });
+  in_pieces(layout, lock_, layout.unknown.size(), piece * 8,
+            [&](std::size_t entry) { layout.unknown.sweep(entry, now * 1000); });
+  const Writer writer(layout, lock_);
+  layout.tombstones.end_sweep(now);
+  layout.collect_blobs();
+}
+
+bool Zone::tombstones_overflowed() const {
+  return layout_->tombstones.overflowed();
+}
+
+std::uint64_t Zone::ring_position() const {
+  return layout_->ring.position();
+}
+
+Zone::Revoked Zone::revoked_since(std::uint64_t position) const {
+  return layout_->ring.since(position);
+}
+
+bool Zone::has_successor(const TokenKey& key, const TokenFacts& facts, std::optional<std::string_view> required,
+                         std::int64_t now) const {
+  const std::string_view auth_id = facts.auth_id, refresh_token = facts.refresh_token_uuid;
+  const auto fits = [&](const SlotBody& seen) {
+    if (seen.key == key || (seen.expire_t != 0 && seen.expire_t <= now)) return false;
+    const TokenFacts other = zone::facts_of(seen);
+    const bool same_refresh_token = !refresh_token.empty() && refresh_token == other.refresh_token_uuid;
+    if (!same_refresh_token && auth_id != other.auth_id) return false;
+    bool granted = false;
+    const bool usable = layout_->with_list(seen, [&](const SlotBody& body, const acl::AccessList& list) {
+      granted = list.grants(required, zone::holder_of(body));
+    });
+    return usable && granted;
+  };
+  SlotBody body;
+  return layout_->slots.any_of_user(zone::user_bits(auth_id), body, fits);
+}
+
+std::uint32_t Zone::epoch() const {
+  return header_->epoch.load();
+}
+void Zone::raise_epoch() {
+  header_->epoch.fetch_add(1);
+}
+std::int64_t Zone::last_good_ms() const {
+  return header_->last_good_ms.load();
+}
+void Zone::set_last_good_ms(std::int64_t ms) {
+  header_->last_good_ms.store(ms);
+}
+std::uint64_t Zone::housekeeper() const {
+  return header_->housekeeper.load();
+}
+void Zone::set_housekeeper(std::uint64_t id) {
+  header_->housekeeper.store(id);
+}
+bool Zone::started() const {
+  return header_->started.load() != 0;
+}
+void Zone::set_started(bool value) {
+  header_->started.store(value ? 1 : 0);
+}
+std::uint32_t Zone::flags() const {
+  return header_->flags.load();
+}
+void Zone::set_flags(std::uint32_t flags) {
+  header_->flags.store(flags);
+}
+std::int64_t Zone::database_down_until_ms() const {
+  return header_->database_down_until_ms.load();
+}
+void Zone::set_database_down_until_ms(std::int64_t ms) {
+  header_->database_down_until_ms.store(ms);
+}
+
+std::uint64_t Zone::add(unsigned counter, std::uint64_t n) {
+  return header_->counters[counter % std::size(header_->counters)].value.fetch_add(n, relaxed) + n;
+}
+
+std::uint64_t Zone::counter(unsigned counter) const {
+  return header_->counters[counter % std::size(header_->counters)].value.load(relaxed);
+}
+
+void* Zone::hash_mutex(unsigned index) const {
+  return header_->mutexes[index % hash_slots];
+}
+
+ZoneCounters Zone::counters() const {
+  return {.slots = layout_->slots.size(),
+          .used = header_->used.load(relaxed),
+          .evictions = header_->evictions.load(relaxed),
+          .blobs = header_->blobs.load(relaxed),
+          .blob_bytes_used = header_->blob_bytes_used.load(relaxed),
+          .blob_bytes = layout_->blobs.capacity(),
+          .tombstones = header_->tombstones.load(relaxed),
+          .tombstone_capacity = layout_->tombstones.capacity(),
+          .tombstones_lost = header_->tombstones_lost.load(relaxed),
+          .negatives = header_->negatives.load(relaxed)};
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,137 @@
+// The table of known tokens: buckets of 8 slots, two possible buckets for each token.
+//
+// A reader copies what it needs out of a slot, uses it, and looks whether the slot's sequence number is still the same;
+// if not, it begins anew. It writes nothing but a stamp, when the token wasn't used since the clock's last tick.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "wazoauth/cache/zone_blobs.h"
+#include "wazoauth/cache/zone_layout.h"
+#include "wazoauth/cache/zone_record.h"
+
+namespace wazoauth::zone {
+
+class Slots {
+ public:
+  enum class Extent { facts, all };
+
+  explicit Slots(const Areas& areas);
+
+  // Copies the token's slot and calls use(body), perhaps several times: only the last call counts, the others saw
+  // something torn. use() returns false when it can't use what it sees. False: not there.
+  template <class Use>
+  bool visit(const TokenKey& key, Extent extent, SlotBody& body, Use use) const;
+
+  // True as soon as use(body) is true for a token whose user has these bits.
+  template <class Use>
+  bool any_of_user(std::uint8_t user, SlotBody& body, Use use) const;
+
+  std::size_t size() const { return buckets_ * ways; }
+  std::size_t buckets() const { return buckets_; }
+
+  // The rest is for writers.
+  void clear();
+  bool contains(const TokenKey& key) const { return locate(key).has_value(); }
+  void store(const SlotBody& body, std::uint8_t user);  // instead of the least recently used, if need be
+  bool remove(const TokenKey& key);
+  void confirm(const TokenKey& key, std::int64_t now_ms, std::uint32_t epoch);
+  void mark(Blobs& blobs) const;
+  void evict_some();  // an eighth of the tokens, those that weren't used for longest
+  void next_tick() { header_.tick.fetch_add(1, std::memory_order_relaxed); }
+  void sweep(std::size_t bucket, std::int64_t now);
+
+ private:
+  struct Place {
+    std::size_t bucket;
+    unsigned way;
+  };
+  enum class Seen { done, other, torn };
+
+  Slot& slot(Place place) const { return slots_[place.bucket * ways + place.way]; }
+  Choice choice(const TokenKey& key) const { return Choice(KeyWords(key).words[0], buckets_); }
+  static std::uint16_t tag_of(const TokenKey& key);
+  std::uint8_t age(Place place) const;
+  TokenKey key_at(Place place) const;
+  bool read(const Slot& slot, const TokenKey* key, Extent extent, SlotBody& body, Seen& seen) const;
+  template <class Use>
+  Seen try_slot(Place place, const TokenKey* key, Extent extent, SlotBody& body, Use use) const;
+  void touch(Place place) const;
+
+  std::optional<Place> locate(const TokenKey& key) const;
+  std::optional<Place> free_way(std::size_t bucket) const;
+  std::optional<Place> make_room(Choice choice);
+  Place least_recently_used(Choice choice) const;
+  void write(Place place, const SlotBody& body);
+  void free(Place place);
+  void tag(Place place, const SlotBody& body, std::uint8_t user, std::uint8_t stamp);
+
+  SharedHeader& header_;
+  TagLine* tags_;
+  Slot* slots_;
+  std::size_t buckets_;
+};
+
+template <class Use>
+Slots::Seen Slots::try_slot(Place place, const TokenKey* key, Extent extent, SlotBody& body, Use use) const {
+  const Slot& found = slot(place);
+  const std::atomic_ref<std::uint64_t> sequence(const_cast<std::uint64_t&>(found.sequence));
+  const std::uint64_t before = sequence.load(std::memory_order_acquire);
+  if (before % 2 != 0) return Seen::torn;
+  Seen seen = Seen::done;
+  const bool usable = read(found, key, extent, body, seen) && use(body);
+  std::atomic_thread_fence(std::memory_order_acquire);
+  if (sequence.load(std::memory_order_relaxed) != before) return Seen::torn;
+  if (seen == Seen::other) return seen;
+  return usable ? Seen::done : Seen::torn;
+}
+
+template <class Use>
+bool Slots::visit(const TokenKey& key, Extent extent, SlotBody& body, Use use) const {
+  constexpr int attempts = 100;
+  const std::uint16_t tag = tag_of(key);
+  const Choice buckets = choice(key);
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    const std::uint64_t moves = header_.moves.load(std::memory_order_acquire);
+    bool torn = false;
+    for (const std::size_t bucket : {buckets.first, buckets.second}) {
+      for (unsigned way = 0; way < ways; ++way) {
+        if (get(tags_[bucket].tags[way]) != tag) continue;
+        const Seen seen = try_slot({bucket, way}, &key, extent, body, use);
+        if (seen == Seen::done) {
+          touch({bucket, way});
+          return true;
+        }
+        torn |= seen == Seen::torn;
+      }
+    }
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (!torn && header_.moves.load(std::memory_order_relaxed) == moves) return false;
+  }
+  return false;
+}
+
+template <class Use>
+bool Slots::any_of_user(std::uint8_t user, SlotBody& body, Use use) const {
+  for (std::size_t bucket = 0; bucket < buckets_; ++bucket) {
+    const TagLine& line = tags_[bucket];
+    for (unsigned way = 0; way < ways; ++way) {
+      if (get(line.users[way]) != user || get(line.tags[way]) == 0) continue;
+      bool fits = false;
+      const auto judge = [&](const SlotBody& seen) {
+        fits = use(seen);
+        return true;
+      };
+      constexpr int attempts = 10;
+      for (int attempt = 0; attempt < attempts; ++attempt) {
+        if (try_slot({bucket, way}, nullptr, Extent::facts, body, judge) != Seen::done) continue;
+        if (fits) return true;
+        break;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace wazoauth::zone

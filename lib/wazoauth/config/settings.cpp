@@ -1,0 +1,314 @@
+#include "wazoauth/config/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace wazoauth {
+namespace {
+
+using Names = std::vector<std::string_view>;
+
+const Names http_plugins{
+    "api",    "idp",         "backends",       "config",      "email_confirm",     "external",     "group_policy",
+    "groups", "ldap_config", "password_reset", "policies",    "sessions",          "status",       "tenants",
+    "tokens", "user_email",  "user_group",     "user_policy", "user_registration", "user_session", "users",
+    "saml",   "saml_config"};
+const Names backend_plugins{"ldap_user", "wazo_user"};
+const Names metadata_plugins{"default_user", "default_internal", "default_external_api", "user_admin_status"};
+const Names external_auth_plugins{"google", "microsoft", "mobile"};
+const Names idp_plugins{"saml", "ldap"};
+const Names purposes{"user", "internal", "external_api"};
+
+bool contains(const Names& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Typed values of a tree by their path, keys joined with '.'.
+class Reader {
+ public:
+  Reader(const Json& tree, const Places& places) : tree_(tree), places_(places) {}
+
+  [[noreturn]] void fail(const std::string& path, const std::string& what) const {
+    const auto place = places_.find(path);
+    throw ConfigError("\"" + path + "\" " + what, place == places_.end() ? "" : place->second.file,
+                      place == places_.end() ? 0 : place->second.line);
+  }
+
+  Json value(const std::string& path) const {
+    Json current = tree_;
+    for (std::size_t start = 0; start <= path.size();) {
+      const std::size_t end = std::min(path.find('.', start), path.size());
+      if (!current.is_object() && !current.is_null()) fail(path.substr(0, start - 1), "must be a mapping");
+      current = current.get(path.substr(start, end - start));
+      start = end + 1;
+    }
+    return current;
+  }
+
+  bool flag(const std::string& path, bool fallback) const {
+    const Json found = value(path);
+    return found.is_null() ? fallback && !present(path) : !found.is_falsy();
+  }
+
+  std::int64_t integer(const std::string& path, std::int64_t lowest,
+                       std::int64_t highest = std::numeric_limits<std::int64_t>::max()) const {
+    const Json found = value(path);
+    if (!found.is_integer()) fail(path, "must be an integer");
+    if (found.integer() < lowest) fail(path, "must be at least " + std::to_string(lowest));
+    if (found.integer() > highest) fail(path, "must be at most " + std::to_string(highest));
+    return found.integer();
+  }
+
+  double number(const std::string& path) const {
+    const Json found = value(path);
+    if (!found.is_number()) fail(path, "must be a number");
+    return found.number();
+  }
+
+  std::optional<std::string> optional_text(const std::string& path) const {
+    const Json found = value(path);
+    if (found.is_null()) return std::nullopt;
+    if (!found.is_string()) fail(path, "must be a text (in quotes, if it looks like something else)");
+    return std::string(found.text());
+  }
+
+  std::string text(const std::string& path, const std::string& fallback = "") const {
+    return optional_text(path).value_or(fallback);
+  }
+
+  std::vector<std::string> texts(const std::string& path, const Json& list) const {
+    if (!list.is_array()) fail(path, "must be a list");
+    std::vector<std::string> items;
+    for (const auto& item : list.items()) {
+      if (!item.is_string()) fail(path, "must hold texts only");
+      items.emplace_back(item.text());
+    }
+    return items;
+  }
+
+  // A list or a single text; `fallback` when there is none.
+  std::vector<std::string> text_or_texts(const std::string& path, std::vector<std::string> fallback) const {
+    const Json found = value(path);
+    if (found.is_null()) return fallback;
+    if (found.is_string()) return {std::string(found.text())};
+    return texts(path, found);
+  }
+
+  // Members of a mapping; none for null.
+  std::vector<std::pair<std::string, Json>> members(const std::string& path) const {
+    return members(path, value(path));
+  }
+
+  std::vector<std::pair<std::string, Json>> members(const std::string& path, const Json& found) const {
+    if (!found.is_null() && !found.is_object()) fail(path, "must be a mapping");
+    return found.members();
+  }
+
+  std::vector<std::pair<std::string, bool>> switches(const std::string& path, const Json& found) const {
+    std::vector<std::pair<std::string, bool>> result;
+    for (const auto& [name, on] : members(path, found)) result.emplace_back(name, !on.is_falsy());
+    return result;
+  }
+
+ private:
+  bool present(const std::string& path) const {
+    const auto dot = path.rfind('.');
+    return dot == std::string::npos ? tree_.has(path) : value(path.substr(0, dot)).has(path.substr(dot + 1));
+  }
+
+  const Json& tree_;
+  const Places& places_;
+};
+
+class Maker {
+ public:
+  Maker(const Json& tree, const Places& places, std::vector<std::string>& warnings)
+      : tree_(tree), read_(tree, places), warnings_(warnings) {}
+
+  Settings make(const std::string& xivo_uuid) {
+    process(xivo_uuid);
+    tokens();
+    seeding();
+    plugins();
+    bus();
+    cors();
+    finish_tree();
+    return std::move(s_);
+  }
+
+ private:
+  void warn(std::string text) { warnings_.push_back(std::move(text)); }
+
+  void process(const std::string& xivo_uuid) {
+    s_.xivo_uuid = xivo_uuid;
+    if (xivo_uuid.empty()) warn("XIVO_UUID is not in the environment: events and tokens don't name this installation");
+    s_.debug = read_.flag("debug", false);
+    s_.log_level = log_level();
+    s_.db_uri = read_.text("db_uri");
+    s_.db_connect_retry_timeout_seconds = read_.integer("db_connect_retry_timeout_seconds", 0);
+    s_.db_upgrade_on_startup = read_.flag("db_upgrade_on_startup", false);
+    s_.max_threads = static_cast<int>(read_.integer("rest_api.max_threads", 1, 10000));
+    s_.num_proxies = static_cast<int>(read_.integer("rest_api.num_proxies", 0, 10000));
+  }
+
+  int log_level() const {
+    std::string name = read_.text("log_level");
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    static const std::map<std::string, int> levels{
+        {"debug", 10}, {"info", 20}, {"warning", 30}, {"error", 40}, {"critical", 50}};
+    if (name.empty()) return levels.at("info");
+    const auto level = levels.find(name);
+    if (level == levels.end()) read_.fail("log_level", "must be one of critical, error, warning, info, debug");
+    return level->second;
+  }
+
+  void tokens() {
+    s_.default_token_lifetime = read_.integer("default_token_lifetime", 1);
+    s_.token_cleanup_interval = read_.number("token_cleanup_interval");
+    s_.token_cleanup_batch_size = read_.integer("token_cleanup_batch_size", 1);
+    s_.max_user_concurrent_sessions = read_.integer("max_user_concurrent_sessions", 0);
+    s_.default_user_policy = read_.optional_text("default_user_policy");
+    for (const auto& [backend, policy] : read_.members("backend_policies")) {
+      if (policy.is_null()) continue;
+      if (!policy.is_string()) read_.fail("backend_policies." + backend, "must be a policy's name");
+      s_.backend_policies[backend] = policy.text();
+    }
+  }
+
+  void seeding() {
+    s_.update_policy_on_startup = read_.flag("update_policy_on_startup", true);
+    for (const auto& [slug, entry] : read_.members("default_policies"))
+      s_.default_policies.push_back(policy(slug, entry));
+    s_.all_users_policies = read_.switches("all_users_policies", read_.value("all_users_policies"));
+    for (const auto& [slug, entry] : read_.members("tenant_default_groups")) {
+      const std::string path = "tenant_default_groups." + slug;
+      read_.members(path, entry);
+      s_.tenant_default_groups.push_back({slug, read_.switches(path + ".policies", entry.get("policies"))});
+    }
+    s_.bootstrap_user_on_startup = read_.flag("bootstrap_user_on_startup", false);
+    s_.bootstrap_user_username = read_.optional_text("bootstrap_user_username");
+    s_.bootstrap_user_password = read_.optional_text("bootstrap_user_password");
+    s_.bootstrap_user_purpose = read_.text("bootstrap_user_purpose", s_.bootstrap_user_purpose);
+    s_.bootstrap_user_policy_slug = read_.text("bootstrap_user_policy_slug", s_.bootstrap_user_policy_slug);
+  }
+
+  DefaultPolicy policy(const std::string& slug, const Json& entry) const {
+    const std::string path = "default_policies." + slug;
+    read_.members(path, entry);
+    if (!entry.has("acl")) read_.fail(path, "needs an \"acl\"");
+    const Json description = entry.get("description");
+    if (!description.is_null() && !description.is_string()) read_.fail(path + ".description", "must be a text");
+    return {slug, entry.text_or("description", "Automatically created"), read_.texts(path + ".acl", entry.get("acl")),
+            !entry.get("shared").is_falsy()};
+  }
+
+  // Enabled and known, in the order of the configuration.
+  std::vector<std::string> enabled(const std::string& section, const Names& known) {
+    std::vector<std::string> names;
+    for (const auto& [name, on] : read_.switches(section, read_.value(section))) {
+      if (!on) continue;
+      if (contains(known, name)) {
+        names.push_back(name);
+      } else {
+        warn(section + ": \"" + name + "\" is not known and skipped");
+      }
+    }
+    return names;
+  }
+
+  void plugins() {
+    for (const auto& name : enabled("enabled_http_plugins", http_plugins)) s_.enabled_http_plugins[name] = true;
+    s_.backends = enabled("enabled_backend_plugins", backend_plugins);
+    s_.metadata_plugins = enabled("enabled_metadata_plugins", metadata_plugins);
+    enabled("enabled_external_auth_plugins", external_auth_plugins);
+    identity_providers();
+    metadata_of_purposes();
+    if (read_.text("email_notification_plugin") != "smtp") warn("email_notification_plugin: only \"smtp\" is known");
+  }
+
+  void identity_providers() {
+    std::vector<std::pair<double, std::string>> found;
+    for (const auto& [name, entry] : read_.members("idp_plugins")) {
+      const std::string path = "idp_plugins." + name;
+      read_.members(path, entry);
+      if (entry.get("enabled").is_falsy()) continue;
+      if (!contains(idp_plugins, name)) {
+        warn("idp_plugins: \"" + name + "\" is not known and skipped");
+        continue;
+      }
+      const Json priority = entry.has("priority") ? entry.get("priority") : Json(100);
+      if (!priority.is_number()) read_.fail(path + ".priority", "must be a number");
+      found.emplace_back(priority.number(), name);
+    }
+    std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (auto& [priority, name] : found) s_.idps.push_back(std::move(name));
+  }
+
+  void metadata_of_purposes() {
+    const std::string section = "purpose_metadata_mapping";
+    for (const auto& [purpose, list] : read_.members(section)) {
+      if (!contains(purposes, purpose)) {
+        warn(section + ": \"" + purpose + "\" is no purpose");
+        continue;
+      }
+      auto& plugins = s_.purpose_metadata_mapping[purpose];
+      if (list.is_null()) continue;
+      for (auto& name : read_.texts(section + "." + purpose, list)) {
+        if (std::find(s_.metadata_plugins.begin(), s_.metadata_plugins.end(), name) != s_.metadata_plugins.end()) {
+          plugins.push_back(std::move(name));
+        } else {
+          warn(section + "." + purpose + ": \"" + name + "\" is not enabled or not known, and skipped");
+        }
+      }
+    }
+  }
+
+  void bus() {
+    s_.amqp_uri = read_.text("amqp.uri");
+    s_.amqp_exchange_name = read_.text("amqp.exchange_name");
+    s_.amqp_exchange_type = read_.text("amqp.exchange_type");
+    s_.amqp_exchange_durable = read_.flag("amqp.exchange_durable", true);
+  }
+
+  void cors() {
+    s_.cors_enabled = read_.flag("rest_api.cors.enabled", true);
+    s_.cors_allow_headers = read_.text_or_texts("rest_api.cors.allow_headers", {"*"});
+    s_.cors_origins = read_.text_or_texts("rest_api.cors.origins", {"*"});
+    s_.cors_methods =
+        read_.text_or_texts("rest_api.cors.methods", {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"});
+    s_.cors_expose_headers = read_.text_or_texts("rest_api.cors.expose_headers", {});
+    s_.cors_supports_credentials = read_.flag("rest_api.cors.supports_credentials", false);
+    s_.cors_send_wildcard = read_.flag("rest_api.cors.send_wildcard", false);
+    s_.cors_vary_header = read_.flag("rest_api.cors.vary_header", true);
+    const Json max_age = read_.value("rest_api.cors.max_age");
+    if (max_age.is_integer()) {
+      s_.cors_max_age = std::to_string(max_age.integer());
+    } else {
+      s_.cors_max_age = read_.optional_text("rest_api.cors.max_age");
+    }
+  }
+
+  void finish_tree() {
+    s_.tree = Json::object();
+    for (const auto& [key, value] : tree_.members()) s_.tree.set(key, value);
+    if (!s_.xivo_uuid.empty()) s_.tree.set("uuid", s_.xivo_uuid);
+    s_.tree.set("loaded_plugins", Json::strings(s_.backends));
+  }
+
+  const Json& tree_;
+  const Reader read_;
+  std::vector<std::string>& warnings_;
+  Settings s_;
+};
+
+}  // namespace
+
+Settings make_settings(const Json& tree, const std::string& xivo_uuid, std::vector<std::string>& warnings,
+                       const Places& places) {
+  return Maker(tree, places, warnings).make(xivo_uuid);
+}
+
+}  // namespace wazoauth

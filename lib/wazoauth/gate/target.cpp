@@ -1,0 +1,78 @@
+#include "wazoauth/gate/target.h"
+
+#include <algorithm>
+
+#include "wazoauth/rest/http.h"
+
+namespace wazoauth::gate {
+
+namespace {
+
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool is_escape(std::string_view text, std::size_t at, char high, char low) {
+  return text[at] == '%' && at + 2 < text.size() && text[at + 1] == high && lower(text[at + 2]) == low;
+}
+
+bool is_dots(std::string_view segment) {
+  int dots = 0;
+  for (std::size_t i = 0; i < segment.size(); ++i, ++dots) {
+    if (segment[i] == '.') continue;
+    if (!is_escape(segment, i, '2', 'e')) return false;
+    i += 2;
+  }
+  return dots == 1 || dots == 2;
+}
+
+bool has_ambiguous_byte(std::string_view path) {
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (path[i] == '\\' || path[i] == '#') return true;
+    if (path[i] != '%') continue;
+    if (is_escape(path, i, '2', 'f') || is_escape(path, i, '5', 'c') || is_escape(path, i, '0', '0')) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool unambiguous(std::string_view raw_target) {
+  std::string_view path = raw_target.substr(0, raw_target.find('?'));
+  if (path.find("//") != std::string_view::npos || has_ambiguous_byte(path)) return false;
+  while (!path.empty()) {
+    const auto slash = path.find('/');
+    if (is_dots(path.substr(0, slash))) return false;
+    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
+  }
+  return true;
+}
+
+bool append_value(std::string& access, std::string_view value) {
+  if (value.empty()) return false;
+  for (const char c : value) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '#' || c == '*') return false;
+    access += c == '.' ? '_' : c;
+  }
+  return true;
+}
+
+std::string_view verb(std::string_view method) {
+  if (method == "GET" || method == "HEAD") return "read";
+  if (method == "POST") return "create";
+  if (method == "PUT" || method == "PATCH") return "update";
+  if (method == "DELETE") return "delete";
+  return "";
+}
+
+std::string strip_parameter(std::string_view args, std::string_view name) {
+  std::string kept;
+  while (!args.empty()) {
+    const std::string_view pair = args.substr(0, args.find('&'));
+    args.remove_prefix(std::min(args.size(), pair.size() + 1));
+    if (query_parameter(pair, name)) continue;
+    if (!kept.empty()) kept += '&';
+    kept += pair;
+  }
+  return kept;
+}
+
+}  // namespace wazoauth::gate

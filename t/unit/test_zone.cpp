@@ -1,0 +1,631 @@
+// The token zone: facts, revocation, space, and several processes on one memory.
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csetjmp>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+extern "C" {
+#include <cmocka.h>
+}
+
+#include "wazoauth/cache/zone.h"
+#include "wazoauth/cache/zone_layout.h"
+
+namespace {
+
+using namespace wazoauth;
+using namespace std::chrono_literals;
+
+constexpr std::int64_t now = 1'800'000'000, now_ms = now * 1000, later = now + 3600;
+
+// A spin lock whose holder may be killed: whoever waits for a dead one takes it over, as nginx's master does.
+class TestLock : public ZoneLock {
+ public:
+  explicit TestLock(std::atomic<pid_t>& owner) : owner_(owner) {}
+  void lock() override {
+    for (pid_t nobody = 0; !owner_.compare_exchange_weak(nobody, getpid()); nobody = 0) sched_yield();
+  }
+  void unlock() override { owner_.store(0); }
+  void unlock_dead(pid_t dead) { owner_.compare_exchange_strong(dead, 0); }
+
+ private:
+  std::atomic<pid_t>& owner_;
+};
+
+class Memory {
+ public:
+  explicit Memory(std::size_t size)
+      : size_(size + 4096),
+        base_(static_cast<char*>(mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))),
+        lock(*reinterpret_cast<std::atomic<pid_t>*>(base_)) {
+    Zone::format(memory(), size);
+    zone = std::make_unique<Zone>(memory(), size, lock);
+  }
+  ~Memory() { munmap(base_, size_); }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  void* memory() const { return base_ + 4096; }
+  Zone* operator->() const { return zone.get(); }
+
+ private:
+  std::size_t size_;
+  char* base_;
+
+ public:
+  TestLock lock;
+  std::unique_ptr<Zone> zone;
+};
+
+std::string uuid(unsigned n) {
+  char text[37];
+  std::snprintf(text, sizeof text, "%08x-ee8a-4ca4-894e-db77e160355e", n);
+  return text;
+}
+
+TokenKey key_of(unsigned n) {
+  return token_key("token " + std::to_string(n));
+}
+
+TokenRecord record_of(unsigned n) {
+  TokenRecord record;
+  record.auth_id = uuid(n);
+  record.pbx_user_uuid = record.auth_id;
+  record.xivo_uuid = "08c56466-8f29-45c7-9856-92bf1ba89b82";
+  record.issued_t = now;
+  record.expire_t = later;
+  record.metadata = R"({"uuid": ")" + record.auth_id + R"(", "tenant_uuid": ")" + uuid(7) + R"(", "auth_id": ")" +
+                    record.auth_id + R"(", "pbx_user_uuid": ")" + record.auth_id +
+                    R"(", "xivo_uuid": "08c56466-8f29-45c7-9856-92bf1ba89b82", "purpose": "user"})";
+  record.session_uuid = uuid(n + 1000000);
+  record.session_tenant_uuid = uuid(7);
+  record.user_agent =
+      "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 "
+      "Safari/537.36 Edg/131.0.0.0";
+  record.remote_addr = "2001:db8:1111:2222:3333:4444:5555:6666";
+  record.acl = {"auth.users.me.#", "confd.users.*.read", "!confd.users.secret.#"};
+  record.refresh_token_uuid = uuid(n + 2000000);
+  return record;
+}
+
+bool insert(const Memory& memory, unsigned n, const TokenRecord& record) {
+  return memory->insert(key_of(n), record, now_ms, memory->revocations(), memory->epoch());
+}
+
+bool insert(const Memory& memory, unsigned n) {
+  return insert(memory, n, record_of(n));
+}
+
+Verdict check(const Memory& memory, unsigned n, const char* required = "confd.users.x.read") {
+  TokenFacts facts;
+  return memory->check(key_of(n), required, facts);
+}
+
+bool known(const Memory& memory, unsigned n) {
+  TokenFacts facts;
+  return memory->check(key_of(n), std::nullopt, facts) == Verdict::granted;
+}
+
+void same(const std::string& actual, const std::string& expected) {
+  assert_string_equal(actual.c_str(), expected.c_str());
+}
+
+// -- facts ---------------------------------------------------------------------------------------------------------
+
+void facts_and_record(void**) {
+  const Memory memory(1 << 20);
+  TokenFacts facts;
+  assert_int_equal(memory->check(key_of(1), "x", facts), Verdict::unknown);
+  assert_true(insert(memory, 1));
+  assert_int_equal(memory->check(key_of(1), "auth.users." + uuid(1) + ".tokens", facts), Verdict::granted);
+  const TokenRecord record = record_of(1);
+  same(facts.auth_id, record.auth_id);
+  same(facts.user_uuid, record.auth_id);
+  same(facts.tenant_uuid, uuid(7));
+  same(facts.session_uuid, record.session_uuid);
+  same(facts.refresh_token_uuid, *record.refresh_token_uuid);
+  assert_int_equal(facts.expire_t, later);
+  assert_int_equal(facts.validated_at_ms, now_ms);
+  assert_int_equal(facts.epoch, memory->epoch());
+  assert_int_equal(check(memory, 1, "confd.users.secret.read"), Verdict::denied);
+  assert_int_equal(check(memory, 1, "auth.users.somebody.tokens"), Verdict::denied);
+
+  const auto full = memory->find(key_of(1));
+  assert_true(full.has_value());
+  same(full->acl_json, R"(["auth.users.me.#", "confd.users.*.read", "!confd.users.secret.#"])");
+  TokenRecord without_list = record;
+  without_list.acl.clear();
+  same(encode(full->record), encode(without_list));
+  assert_false(memory->find(key_of(2)).has_value());
+}
+
+void unusual_records(void**) {
+  const Memory memory(1 << 20);
+  TokenRecord record;
+  record.auth_id = "wazo-auth";
+  record.user_agent = "\xc3\xa9\x80\xff\x01 wazo-auth";
+  record.expire_t = 0;
+  assert_true(insert(memory, 1, record));
+  same(encode(memory->find(key_of(1))->record), encode(record));
+  record.expire_t.reset();
+  record.refresh_token_uuid = "";
+  record.pbx_user_uuid = "";
+  record.metadata = R"({"uuid": "another", "tenant_uuid": "t", "other": "\u00e9"})";
+  assert_true(insert(memory, 1, record));
+  same(encode(memory->find(key_of(1))->record), encode(record));
+
+  record.user_agent = std::string(600, 'x');
+  assert_true(insert(memory, 2, record));
+  assert_false(memory->find(key_of(2)).has_value());
+  assert_true(known(memory, 2));
+  TokenFacts facts;
+  memory->check(key_of(2), std::nullopt, facts);
+  same(facts.user_uuid, "another");
+
+  record.auth_id = std::string(40, 'x');
+  assert_false(insert(memory, 3, record));
+}
+
+void several_accesses_at_once(void**) {
+  const Memory memory(1 << 20);
+  TokenFacts facts;
+  std::vector<bool> granted;
+  const std::vector<std::string> required = {"confd.users.x.read", "other", "auth.users.me.x"};
+  assert_false(memory->check_all(key_of(1), required, facts, granted));
+  assert_int_equal(granted.size(), 3);
+  insert(memory, 1);
+  assert_true(memory->check_all(key_of(1), required, facts, granted));
+  assert_true(granted[0] && !granted[1] && granted[2]);
+  same(facts.auth_id, uuid(1));
+}
+
+void confirmation(void**) {
+  const Memory memory(1 << 20);
+  insert(memory, 1);
+  memory->raise_epoch();
+  memory->confirm(key_of(1), now_ms + 5000, memory->epoch());
+  memory->confirm(key_of(2), now_ms + 5000, memory->epoch());
+  TokenFacts facts;
+  memory->check(key_of(1), std::nullopt, facts);
+  assert_int_equal(facts.validated_at_ms, now_ms + 5000);
+  assert_int_equal(facts.epoch, memory->epoch());
+  assert_false(known(memory, 2));
+}
+
+void shared_state(void**) {
+  const Memory memory(1 << 20);
+  memory->set_last_good_ms(5);
+  memory->set_housekeeper(6);
+  memory->set_started(true);
+  memory->set_flags(7);
+  memory->set_database_down_until_ms(8);
+  assert_int_equal(memory->add(63, 2) + memory->add(63), 2 + 3);
+  TestLock lock = memory.lock;
+  const Zone other(memory.memory(), 1 << 20, lock);
+  assert_int_equal(other.last_good_ms(), 5);
+  assert_int_equal(other.housekeeper(), 6);
+  assert_true(other.started());
+  assert_int_equal(other.flags(), 7);
+  assert_int_equal(other.database_down_until_ms(), 8);
+  assert_int_equal(other.counter(63), 3);
+  assert_int_equal(other.counter(62), 0);
+  assert_ptr_not_equal(other.hash_mutex(0), other.hash_mutex(1));
+  assert_int_equal(reinterpret_cast<std::uintptr_t>(other.hash_mutex(1)) % 64, 0);
+}
+
+void formats(void**) {
+  const Memory memory(2 << 20);
+  assert_true(Zone::compatible(memory.memory(), 2 << 20));
+  assert_false(Zone::compatible(memory.memory(), 1 << 20));
+  const std::string zeros(1 << 20, '\0');
+  assert_false(Zone::compatible(zeros.data(), zeros.size()));
+  auto* const odd = static_cast<char*>(memory.memory()) + 24;
+  Zone::format(odd, 1 << 20);
+  assert_true(Zone::compatible(odd, 1 << 20));
+  TestLock lock = memory.lock;
+  Zone zone(odd, 1 << 20, lock);
+  assert_true(zone.insert(key_of(1), record_of(1), now_ms, 0, 1));
+  assert_true(zone.find(key_of(1)).has_value());
+}
+
+// -- revocation ----------------------------------------------------------------------------------------------------
+
+void revocation_is_for_ever(void**) {
+  const Memory memory(1 << 20);
+  insert(memory, 1);
+  memory->revoke({{key_of(1), later}, {key_of(2), 0}}, now);
+  assert_int_equal(check(memory, 1), Verdict::revoked);
+  assert_int_equal(check(memory, 2), Verdict::revoked);
+  assert_false(insert(memory, 1));
+  assert_false(insert(memory, 2));
+  assert_false(memory->find(key_of(1)).has_value());
+  assert_int_equal(memory->counters().tombstones, 2);
+  memory->sweep(later);
+  assert_int_equal(check(memory, 1), Verdict::revoked);
+  memory->sweep(later + 1000);
+  assert_int_equal(check(memory, 1), Verdict::unknown);
+  assert_int_equal(check(memory, 2), Verdict::revoked);
+  assert_int_equal(memory->counters().tombstones, 1);
+  memory->revoke({{key_of(3), now - 1000}}, now);
+  assert_int_equal(memory->counters().tombstones, 1);
+}
+
+void late_loads_are_refused(void**) {
+  const Memory memory(1 << 20);
+  insert(memory, 1);
+  const std::uint64_t before = memory->revocations();
+  memory->forget({key_of(1)});
+  assert_int_equal(check(memory, 1), Verdict::unknown);
+  assert_false(memory->insert(key_of(1), record_of(1), now_ms, before, 1));
+  assert_true(memory->insert(key_of(2), record_of(2), now_ms, before, 1));
+  assert_true(insert(memory, 1));
+  for (unsigned n = 0; n < 5000; ++n) memory->forget({key_of(100 + n)});
+  assert_false(memory->insert(key_of(3), record_of(3), now_ms, before, 1));
+  assert_false(memory->insert(key_of(3), record_of(3), now_ms, memory->revocations() + 1, 1));
+  assert_true(insert(memory, 3));
+}
+
+void ring_of_revocations(void**) {
+  const Memory memory(1 << 20);
+  const std::uint64_t start = memory->ring_position();
+  memory->revoke({{key_of(1), later}}, now);
+  memory->forget({key_of(2)});
+  auto seen = memory->revoked_since(start);
+  assert_false(seen.lost);
+  assert_int_equal(seen.keys.size(), 2);
+  assert_true(seen.keys[0] == key_of(1) && seen.keys[1] == key_of(2));
+  assert_int_equal(seen.position, memory->ring_position());
+  assert_int_equal(memory->revoked_since(seen.position).keys.size(), 0);
+  for (unsigned n = 0; n < 5000; ++n) memory->forget({key_of(100 + n)});
+  assert_true(memory->revoked_since(start).lost);
+  assert_true(memory->revoked_since(memory->ring_position() + 1).lost);
+  assert_int_equal(memory->revoked_since(memory->ring_position() - 100).keys.size(), 100);
+}
+
+void tombstones_overflow(void**) {
+  const Memory memory(1 << 20);
+  const auto capacity = static_cast<unsigned>(memory->counters().tombstone_capacity);
+  assert_true(capacity > 1000);
+  insert(memory, 0);
+  for (unsigned n = 1; n < capacity / 2; ++n) memory->revoke({{key_of(n), later}}, now);
+  assert_false(memory->tombstones_overflowed());
+  for (unsigned n = 1; n < capacity / 2; ++n) assert_int_equal(check(memory, n), Verdict::revoked);
+  memory->revoke({{key_of(999999), 0}}, now);
+  for (unsigned n = capacity / 2; n < capacity * 2; ++n) memory->revoke({{key_of(n), later + 1}}, now);
+  assert_true(memory->tombstones_overflowed());
+  assert_true(memory->counters().tombstones_lost > capacity / 2);
+  assert_true(memory->counters().tombstones <= capacity);
+  assert_int_equal(check(memory, 999999), Verdict::revoked);
+  assert_true(known(memory, 0));
+  memory->sweep(later + 1000);
+  assert_false(memory->tombstones_overflowed());
+  assert_int_equal(memory->counters().tombstones, 1);
+}
+
+void tokens_dont_evict_tombstones(void**) {
+  const Memory memory(1 << 20);
+  memory->revoke({{key_of(0), later}}, now);
+  for (unsigned n = 1; n < 5000; ++n) insert(memory, n);
+  assert_int_equal(check(memory, 0), Verdict::revoked);
+}
+
+void unknown_tokens(void**) {
+  const Memory memory(1 << 20);
+  insert(memory, 1);
+  memory->remember_unknown(key_of(1), now_ms + 2000);
+  assert_false(memory->known_unknown(key_of(1), now_ms));
+  memory->remember_unknown(key_of(2), now_ms + 2000);
+  assert_true(memory->known_unknown(key_of(2), now_ms + 1999));
+  assert_false(memory->known_unknown(key_of(2), now_ms + 2000));
+  assert_false(memory->known_unknown(key_of(3), now_ms));
+  insert(memory, 2);
+  assert_false(memory->known_unknown(key_of(2), now_ms));
+  for (unsigned n = 10; n < 20000; ++n) memory->remember_unknown(key_of(n), now_ms + 2000);
+  assert_true(known(memory, 1) && known(memory, 2));
+  assert_true(memory->counters().negatives > 100);
+  memory->sweep(now + 3);
+  assert_int_equal(memory->counters().negatives, 0);
+}
+
+void successors(void**) {
+  const Memory memory(1 << 20);
+  TokenRecord old = record_of(1);
+  insert(memory, 1, old);
+  TokenFacts facts;
+  memory->check(key_of(1), std::nullopt, facts);
+  const auto has = [&](std::optional<std::string_view> required) {
+    return memory->has_successor(key_of(1), facts, required, now);
+  };
+  assert_false(has(std::nullopt));
+  insert(memory, 2);
+  assert_false(has(std::nullopt));
+  TokenRecord other = old;
+  other.refresh_token_uuid.reset();
+  insert(memory, 3, other);
+  assert_true(has(std::nullopt));
+  assert_true(has("auth.users." + uuid(1) + ".x"));
+  assert_false(has("something.else"));
+  memory->revoke({{key_of(3), later}}, now);
+  assert_false(has(std::nullopt));
+  other.expire_t = now;
+  insert(memory, 4, other);
+  assert_false(has(std::nullopt));
+  other.expire_t = 0;
+  insert(memory, 4, other);
+  assert_true(has(std::nullopt));
+}
+
+// -- space ---------------------------------------------------------------------------------------------------------
+
+void two_hundred_thousand_tokens(void**) {
+  constexpr std::size_t size = 160 << 20;
+  constexpr unsigned tokens = 200000;
+  const Memory memory(size);
+  for (unsigned n = 0; n < tokens; ++n) assert_true(insert(memory, n));
+  for (unsigned n = 0; n < tokens; ++n) assert_int_equal(check(memory, n), Verdict::granted);
+  for (unsigned n = 0; n < tokens; n += 100) same(memory->find(key_of(n))->record.auth_id, uuid(n));
+  const ZoneCounters counters = memory->counters();
+  assert_int_equal(counters.used, tokens);
+  assert_int_equal(counters.evictions, 0);
+  assert_int_equal(counters.blobs, 1);
+  assert_true(counters.slots * (sizeof(zone::Slot) + sizeof(zone::TagLine) / zone::ways) / tokens < 600);
+  memory->sweep(later + 1);
+  assert_int_equal(memory->counters().used, 0);
+  assert_int_equal(memory->counters().blobs, 0);
+}
+
+void used_tokens_stay(void**) {
+  const Memory memory(1 << 20);
+  const auto slots = static_cast<unsigned>(memory->counters().slots);
+  constexpr unsigned favourites = 100;
+  for (unsigned n = 0; n < slots * 5; ++n) {
+    assert_true(insert(memory, n));
+    assert_true(known(memory, n));
+    if (n % 50 == 0) {
+      for (unsigned favourite = 0; favourite < favourites && favourite <= n; ++favourite) known(memory, favourite);
+    }
+  }
+  unsigned left = 0;
+  for (unsigned favourite = 0; favourite < favourites; ++favourite) left += known(memory, favourite) ? 1 : 0;
+  assert_true(left >= favourites * 95 / 100);
+  assert_true(memory->counters().evictions > 0);
+  assert_true(memory->counters().used > slots * 9 / 10);
+}
+
+void lists_are_shared(void**) {
+  const Memory memory(1 << 20);
+  for (unsigned n = 0; n < 500; ++n) insert(memory, n);
+  assert_int_equal(memory->counters().blobs, 1);
+  TokenRecord record = record_of(1);
+  record.acl.push_back("more");
+  insert(memory, 1, record);
+  assert_int_equal(memory->counters().blobs, 2);
+  memory->revoke({{key_of(1), later}}, now);
+  memory->sweep(now);
+  assert_int_equal(memory->counters().blobs, 1);
+  assert_true(memory->counters().blob_bytes_used < memory->counters().blob_bytes);
+}
+
+TokenRecord with_own_list(unsigned n, unsigned accesses) {
+  TokenRecord record = record_of(n);
+  record.acl = {"own." + std::to_string(n)};
+  for (unsigned i = 0; i < accesses; ++i) record.acl.push_back("resource" + std::to_string(i) + ".*.read");
+  return record;
+}
+
+void lists_make_room(void**) {
+  const Memory memory(1 << 20);
+  const auto own = [](unsigned n) { return "own." + std::to_string(n); };
+  for (unsigned n = 0; n < 3000; ++n) {
+    assert_true(insert(memory, n, with_own_list(n, n % 40)));
+    assert_int_equal(check(memory, n, own(n).c_str()), Verdict::granted);
+  }
+  unsigned left = 0;
+  for (unsigned n = 0; n < 3000; ++n) {
+    const Verdict verdict = check(memory, n, own(n).c_str());
+    assert_true(verdict == Verdict::granted || verdict == Verdict::unknown);
+    left += verdict == Verdict::granted ? 1 : 0;
+  }
+  assert_int_equal(left, memory->counters().used);
+  assert_true(left > 20 && left < 3000);
+  assert_false(insert(memory, 1, with_own_list(1, 10000)));
+}
+
+// -- several processes ---------------------------------------------------------------------------------------------
+
+pid_t spawn(const std::function<bool()>& work) {
+  const pid_t child = fork();
+  if (child == 0) _exit(work() ? 0 : 1);
+  assert_true(child > 0);
+  return child;
+}
+
+bool succeeded(pid_t child) {
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+constexpr auto duration = 1500ms;
+
+template <class Work>
+bool for_a_while(Work work) {
+  const auto end = std::chrono::steady_clock::now() + duration;
+  for (unsigned round = 0; std::chrono::steady_clock::now() < end; ++round) {
+    if (!work(round)) return false;
+  }
+  return true;
+}
+
+// A token's record in one of several versions; all of it says which.
+TokenRecord version_of(unsigned n, unsigned version) {
+  TokenRecord record = with_own_list(n, version % 13);
+  const std::string text = uuid(version);
+  record.session_uuid = text;
+  record.refresh_token_uuid = text;
+  record.user_agent = text;
+  record.expire_t = later + version;
+  record.acl.push_back("version." + std::to_string(version % 2));
+  return record;
+}
+
+bool consistent(const Zone& zone, unsigned n) {
+  TokenFacts facts;
+  const Verdict verdict = zone.check(key_of(n), "version.0", facts);
+  if (verdict == Verdict::unknown) return true;
+  const auto version = static_cast<unsigned>(facts.expire_t - later);
+  if (uuid(version) != facts.session_uuid || uuid(version) != facts.refresh_token_uuid) return false;
+  if (uuid(n) != facts.auth_id || verdict != (version % 2 == 0 ? Verdict::granted : Verdict::denied)) return false;
+  const auto full = zone.find(key_of(n));
+  if (!full) return true;
+  const auto whole = static_cast<unsigned>(*full->record.expire_t - later);
+  TokenRecord expected = version_of(n, whole);
+  const std::string list = Json::strings(expected.acl).dump();
+  expected.acl.clear();
+  return encode(full->record) == encode(expected) && full->acl_json == list;
+}
+
+void readers_see_whole_facts(void**) {
+  for (const unsigned tokens : {3u, 4000u}) {
+    const Memory memory(1 << 20);
+    std::vector<pid_t> children;
+    for (unsigned reader = 0; reader < 2; ++reader) {
+      children.push_back(spawn([&] {
+        return for_a_while([&](unsigned round) { return consistent(*memory.zone, (round * 7919 + reader) % tokens); });
+      }));
+    }
+    for (unsigned writer = 0; writer < 2; ++writer) {
+      children.push_back(spawn([&] {
+        return for_a_while([&](unsigned round) {
+          const unsigned n = (round * 104729 + writer) % tokens;
+          if (round % 5000 == 0) memory->sweep(now);
+          if (round % 17 == 0) memory->forget({key_of(n)});
+          const std::uint64_t before = memory->revocations();
+          return memory->insert(key_of(n), version_of(n, round), now_ms, before, 1) || memory->revocations() != before;
+        });
+      }));
+    }
+    for (const pid_t child : children) assert_true(succeeded(child));
+  }
+}
+
+void revoked_tokens_never_come_back(void**) {
+  const Memory memory(4 << 20);
+  std::vector<pid_t> children;
+  auto* const revoked = static_cast<std::atomic<unsigned>*>(
+      mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  for (unsigned writer = 0; writer < 2; ++writer) {
+    children.push_back(spawn([&] {
+      return for_a_while([&](unsigned round) {
+        insert(memory, revoked->load() + round % 4);
+        return true;
+      });
+    }));
+  }
+  children.push_back(spawn([&] {
+    return for_a_while([&](unsigned) {
+      const unsigned n = revoked->load();
+      if (n >= 4000) return true;
+      memory->revoke({{key_of(n), later}}, now);
+      revoked->store(n + 1);
+      for (unsigned again = 0; again < 50; ++again) {
+        if (check(memory, n) != Verdict::revoked) return false;
+      }
+      return true;
+    });
+  }));
+  for (const pid_t child : children) assert_true(succeeded(child));
+  const unsigned count = revoked->load();
+  assert_true(count > 100);
+  for (unsigned n = 0; n < count; ++n) assert_int_equal(check(memory, n), Verdict::revoked);
+  munmap(revoked, 4096);
+}
+
+void dirty_zone_is_rebuilt(void**) {
+  const Memory memory(1 << 20);
+  for (unsigned n = 1; n < 500; ++n) insert(memory, n, with_own_list(n, 2));
+  memory->revoke({{key_of(1), later}}, now);
+  memory->remember_unknown(key_of(1000), now_ms + 1);
+  const std::uint64_t before = memory->revocations();
+  const std::uint32_t epoch = memory->epoch();
+  zone::Areas(memory.memory(), 1 << 20).header->dirty = 1;
+  assert_true(known(memory, 2));
+  assert_false(memory->insert(key_of(2), record_of(2), now_ms, before, epoch));
+  assert_int_equal(memory->epoch(), epoch + 1);
+  assert_true(memory->revoked_since(before).lost);
+  const ZoneCounters counters = memory->counters();
+  assert_int_equal(counters.used + counters.blobs + counters.negatives, 0);
+  assert_int_equal(counters.tombstones, 1);
+  assert_int_equal(check(memory, 1), Verdict::revoked);
+  assert_int_equal(check(memory, 2), Verdict::unknown);
+  assert_true(insert(memory, 2));
+  assert_int_equal(check(memory, 2), Verdict::granted);
+  assert_int_equal(memory->epoch(), epoch + 1);
+}
+
+void killed_writers(void**) {
+  Memory memory(1 << 20);
+  memory->revoke({{key_of(999999), 0}}, now);
+  const std::uint32_t epoch = memory->epoch();
+  for (unsigned round = 0; round < 150; ++round) {
+    const pid_t child = spawn([&] {
+      for (unsigned n = round;; n += 31) {
+        insert(memory, n % 3000, version_of(n % 3000, n));
+        if (n % 5 == 0) memory->forget({key_of(n % 2999)});
+      }
+      return true;
+    });
+    std::this_thread::sleep_for(std::chrono::microseconds(1000 + round * 37 % 1500));
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    memory.lock.unlock_dead(child);
+    for (unsigned n = 0; n < 3000; n += 10) assert_true(consistent(*memory.zone, n));
+    // The first writer after the dead one rebuilds the zone; what was loaded before doesn't count any more.
+    assert_true(insert(memory, round, version_of(round, round)) || insert(memory, round, version_of(round, round)));
+    assert_true(known(memory, round));
+    assert_int_equal(check(memory, 999999), Verdict::revoked);
+    for (unsigned n = 0; n < 3000; n += 10) assert_true(consistent(*memory.zone, n));
+  }
+  assert_true(memory->epoch() > epoch);
+}
+
+}  // namespace
+
+int main() {
+  const CMUnitTest tests[] = {
+      cmocka_unit_test(facts_and_record),
+      cmocka_unit_test(unusual_records),
+      cmocka_unit_test(several_accesses_at_once),
+      cmocka_unit_test(confirmation),
+      cmocka_unit_test(shared_state),
+      cmocka_unit_test(formats),
+      cmocka_unit_test(revocation_is_for_ever),
+      cmocka_unit_test(late_loads_are_refused),
+      cmocka_unit_test(ring_of_revocations),
+      cmocka_unit_test(tombstones_overflow),
+      cmocka_unit_test(tokens_dont_evict_tombstones),
+      cmocka_unit_test(unknown_tokens),
+      cmocka_unit_test(successors),
+      cmocka_unit_test(two_hundred_thousand_tokens),
+      cmocka_unit_test(used_tokens_stay),
+      cmocka_unit_test(lists_are_shared),
+      cmocka_unit_test(lists_make_room),
+      cmocka_unit_test(readers_see_whole_facts),
+      cmocka_unit_test(revoked_tokens_never_come_back),
+      cmocka_unit_test(dirty_zone_is_rebuilt),
+      cmocka_unit_test(killed_writers),
+  };
+  return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
