@@ -15,10 +15,18 @@ void set_level(Level level);  // lines below are dropped; may be changed at any 
 Level level();
 
 void write(Level level, std::string_view message);
-inline void debug(std::string_view message) { write(Level::debug, message); }
-inline void info(std::string_view message) { write(Level::info, message); }
-inline void warning(std::string_view message) { write(Level::warning, message); }
-inline void error(std::string_view message) { write(Level::error, message); }
+inline void debug(std::string_view message) {
+  write(Level::debug, message);
+}
+inline void info(std::string_view message) {
+  write(Level::info, message);
+}
+inline void warning(std::string_view message) {
+  write(Level::warning, message);
+}
+inline void error(std::string_view message) {
+  write(Level::error, message);
+}
 
 // "XXXXXXXX-XXXX-XXXX-XXXX-XXXX" + the last 8 characters: how a token may appear in a log.
 std::string mask_token(std::string_view token);

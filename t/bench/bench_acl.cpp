@@ -71,6 +71,11 @@ int main() {
   const AccessList list(block);
   std::printf("acl_match_300_hit %.0f\n", nanoseconds(list, hits, true));
   std::printf("acl_match_300_miss %.0f\n", nanoseconds(list, misses, false));
+  std::vector<std::string> alike;
+  for (int i = 0; i < 300; ++i) alike.push_back("confd.users.*.resource" + std::to_string(i) + ".read");
+  const std::string alike_block = wazoauth::acl::compile(alike);
+  const std::vector<std::string> last = {"confd.users." + other + ".resource299.read"};
+  std::printf("acl_match_300_alike %.0f\n", nanoseconds(AccessList(alike_block), last, true));
   const auto start = std::chrono::steady_clock::now();
   const auto again = wazoauth::acl::compile(accesses());
   const std::chrono::duration<double, std::nano> time = std::chrono::steady_clock::now() - start;

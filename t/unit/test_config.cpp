@@ -120,7 +120,8 @@ void test_dialect(void**) {
 void test_errors(void**) {
   equal(yaml_error("a: 1\nb: [1\nc: 2\n").substr(0, 1), "3");
   equal(yaml_error("a: 1\n  b: 2\n").substr(0, 1), "2");
-  equal(yaml_error("a: 1\n---\nb: 2\n"), "3: more than one document");
+  equal(yaml_error("a: 1\n---\nb: 2\n"), "2: what begins here belongs to no value, or is a second document");
+  equal(yaml_error("# x\n,\na: 1\n").substr(3), "what begins here belongs to no value, or is a second document");
   equal(yaml_error("a: 1\nb: !foo x\n").substr(0, 1), "2");
   equal(yaml_error("a:\n  - !!python/name:os.system x\n").substr(0, 1), "2");
   equal(yaml_error("a: 1\nb: \x01\n"), "2: control character");

@@ -39,13 +39,14 @@ struct Areas {
   block::Group group(std::uint32_t number) const {
     return block::read<block::Group>(groups + std::size_t{number} * sizeof(block::Group));
   }
-  block::Pattern pattern(std::uint32_t number) const {
-    return block::read<block::Pattern>(patterns + std::size_t{number} * sizeof(block::Pattern));
-  }
+  block::Pattern pattern(std::uint32_t number) const { return block::read<block::Pattern>(pattern_at(number)); }
+  block::Tail tail(std::uint32_t number) const { return block::read<block::Tail>(pattern_at(number)); }
   // "" for what isn't in the pool.
   std::string_view pooled(std::uint32_t offset, std::uint32_t size) const {
     return offset <= pool.size() && size <= pool.size() - offset ? pool.substr(offset, size) : std::string_view();
   }
+
+  const char* pattern_at(std::uint32_t number) const { return patterns + std::size_t{number} * sizeof(block::Pattern); }
 
   std::optional<block::Group> find(std::string_view prefix, std::uint64_t hash) const {
     const std::uint32_t mask = header.buckets - 1;
@@ -92,11 +93,6 @@ class Search {
   }
 
  private:
-  static std::uint64_t first_bytes(std::string_view text) {
-    std::uint64_t bytes = 0;
-    std::memcpy(&bytes, text.data(), std::min<std::size_t>(8, text.size()));
-    return bytes;
-  }
   static std::uint64_t last_bytes(std::string_view text) {
     const std::size_t size = std::min<std::size_t>(8, text.size());
     std::uint64_t bytes = 0;
@@ -122,28 +118,27 @@ class Search {
   bool visit(const block::Group& group, std::size_t begin, std::size_t words) {
     const std::uint64_t end = std::uint64_t{group.first} + group.negatives + group.positives;
     if (end > areas_.header.patterns) return false;
-    const std::uint64_t head = first_bytes(required_.substr(begin));
-    for (std::uint32_t i = 0; i < group.negatives + group.positives; ++i) {
-      const bool negative = i < group.negatives;
-      if (!negative && found_) break;
-      if (!matches(areas_.pattern(group.first + i), begin, words, head)) continue;
-      (negative ? denied_ : found_) = true;
-      if (negative) return true;
-      break;
-    }
+    const std::uint32_t first_positive = group.first + group.negatives;
+    if (any_matches(group.first, first_positive, begin, words)) return denied_ = true;
+    found_ = found_ || any_matches(first_positive, static_cast<std::uint32_t>(end), begin, words);
     return found_ && areas_.header.has_negatives == 0;
   }
 
-  bool matches(const block::Pattern& pattern, std::size_t begin, std::size_t words, std::uint64_t head) {
+  bool any_matches(std::uint32_t number, std::uint32_t end, std::size_t begin, std::size_t words) {
+    const bool tail_counts = required_.size() == without_newline_.size();
+    for (; number < end; ++number) {
+      const block::Tail tail = areas_.tail(number);
+      if (tail_counts && ((tail_ ^ tail.bytes) & tail.mask) != 0) continue;
+      if (matches(areas_.pattern(number), begin, words)) return true;
+    }
+    return false;
+  }
+
+  bool matches(const block::Pattern& pattern, std::size_t begin, std::size_t words) {
     if (required_.size() - begin < pattern.min_size) return false;
     const std::size_t dots = dots_ - words;
     if (dots < pattern.dots) return false;
     if (dots > pattern.dots && pattern.any_dots == 0 && !reserved_may_have_dots_) return false;
-    if (pattern.head_size - 1u < 8 && (head ^ pattern.head) << (8 - pattern.head_size) * 8 != 0) return false;
-    if (pattern.tail_size - 1u < 8 && required_.size() == without_newline_.size() &&
-        (tail_ ^ pattern.tail) >> (8 - pattern.tail_size) * 8 != 0) {
-      return false;
-    }
     return text_.matches(areas_.pooled(pattern.program, pattern.program_size), begin);
   }
 

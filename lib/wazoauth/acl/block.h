@@ -48,15 +48,19 @@ struct Group {
 static_assert(sizeof(Group) == 32);
 inline constexpr std::uint32_t whole_positive = 1, whole_negative = 2;
 
+// The up to 8 literal bytes that a pattern's rest ends with, as the last ones of a word, and which bits of it they are.
+struct Tail {
+  std::uint64_t bytes, mask;
+};
+
 struct Pattern {
-  std::uint32_t program;  // in the pool
+  Tail tail;
+  std::uint32_t program;  // of the rest, in the pool
   std::uint32_t program_size;
-  std::uint64_t head, tail;  // up to 8 literal bytes that the rest begins and ends with, tail in the high bytes
-  std::uint32_t min_size;    // the rest matches nothing shorter
-  std::uint32_t dots;        // that the rest contains
-  std::uint8_t head_size, tail_size;
-  std::uint8_t any_dots;  // '#': more dots may be matched
-  std::uint8_t reserved[5];
+  std::uint32_t min_size;  // the rest matches nothing shorter
+  std::uint32_t dots;      // that the rest contains
+  std::uint32_t any_dots;  // 1: it contains '#', more dots may be matched
+  std::uint32_t reserved;
 };
 static_assert(sizeof(Pattern) == 40);
 

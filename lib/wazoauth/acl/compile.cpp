@@ -37,18 +37,12 @@ bool is_plain(std::string_view word) {
   return !reserved_word(word) && word.find_first_of("*#") == std::string_view::npos;
 }
 
-std::uint64_t first_bytes(std::string_view literal, std::uint8_t& size) {
-  size = std::min<std::size_t>(8, literal.size());
-  std::uint64_t bytes = 0;
-  std::memcpy(&bytes, literal.data(), size);
-  return bytes;
-}
-
-std::uint64_t last_bytes(std::string_view literal, std::uint8_t& size) {
-  size = std::min<std::size_t>(8, literal.size());
-  std::uint64_t bytes = 0;
-  std::memcpy(reinterpret_cast<char*>(&bytes) + 8 - size, literal.data() + literal.size() - size, size);
-  return bytes;
+block::Tail tail_of(std::string_view literal) {
+  const std::size_t size = std::min<std::size_t>(8, literal.size());
+  block::Tail tail = {};
+  std::memcpy(reinterpret_cast<char*>(&tail.bytes) + 8 - size, literal.data() + literal.size() - size, size);
+  std::memset(reinterpret_cast<char*>(&tail.mask) + 8 - size, 0xff, size);
+  return tail;
 }
 
 // Builds the program for the rest of a pattern, and what is known of the texts that it matches.
@@ -64,7 +58,7 @@ class Rest {
       }
     }
     flush();
-    if (last_ == Op::literal) pattern_.tail = last_bytes(last_literal_, pattern_.tail_size);
+    if (last_ == Op::literal) pattern_.tail = tail_of(last_literal_);
   }
 
   const std::string& program() const { return program_; }
@@ -91,7 +85,6 @@ class Rest {
 
   void flush() {
     if (literal_.empty()) return;
-    if (program_.empty()) pattern_.head = first_bytes(literal_, pattern_.head_size);
     const auto size = static_cast<std::uint16_t>(literal_.size());
     program_ += static_cast<char>(Op::literal);
     program_.append(reinterpret_cast<const char*>(&size), sizeof size);

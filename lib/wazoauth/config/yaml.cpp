@@ -1,8 +1,10 @@
 #include "wazoauth/config/yaml.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -154,6 +156,32 @@ void check_characters(const std::string& text, const std::string& file) {
   }
 }
 
+// Remembers where a document starts.
+class StartOfDocument : public YAML::EventHandler {
+ public:
+  int line = 0;
+  void OnDocumentStart(const YAML::Mark& mark) override { line = mark.line + 1; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+// YAML::LoadAll would tell as well, but stray characters between documents let it run for ever.
+void check_single(const std::string& text, const std::string& file) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  StartOfDocument start;
+  parser.HandleNextDocument(start);
+  if (!parser) return;
+  parser.HandleNextDocument(start);
+  throw ConfigError("what begins here belongs to no value, or is a second document", file, start.line);
+}
+
 }  // namespace
 
 YamlDocument parse_yaml(const std::string& text, const std::string& file, const RunCommand& run) {
@@ -161,11 +189,9 @@ YamlDocument parse_yaml(const std::string& text, const std::string& file, const 
   YamlDocument document;
   try {
     // At the end of a text yaml-cpp closes open quotes silently, but not at a marker of the document's end.
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text + (text.ends_with('\n') ? "...\n" : "\n...\n"));
-    if (documents.size() > 1) {
-      throw ConfigError("more than one document", file, documents[1].Mark().line + 1);
-    }
-    if (documents.size() == 1) document.value = Reader(file, run, document).convert(documents[0], "", 0);
+    const std::string ended = text + (text.ends_with('\n') ? "...\n" : "\n...\n");
+    check_single(ended, file);
+    document.value = Reader(file, run, document).convert(YAML::Load(ended), "", 0);
   } catch (const YAML::Exception& error) {
     const bool open_quote = error.msg == YAML::ErrorMsg::DOC_IN_SCALAR;
     throw ConfigError(open_quote ? "a quotation mark is not closed" : error.msg, file, error.mark.line + 1);

@@ -1,0 +1,151 @@
+#include "wazoauth/app.h"
+
+#include <atomic>
+#include <mutex>
+
+#include "wazoauth/config/config_routes.h"
+#include "wazoauth/group/routes.h"
+#include "wazoauth/policy/routes.h"
+#include "wazoauth/rest/status_routes.h"
+#include "wazoauth/session/routes.h"
+#include "wazoauth/tenant/routes.h"
+#include "wazoauth/token/from_zone.h"
+#include "wazoauth/token/routes.h"
+#include "wazoauth/user/routes.h"
+
+namespace wazoauth {
+
+namespace {
+
+// Bits of Zone::flags(): what PATCH /config changed, or nothing yet.
+constexpr std::uint32_t debug_set = 1, debug_on = 2, profiling_set = 4, profiling_on = 8;
+
+DatabaseOptions load_options(DatabaseOptions options) {
+  options.connections = 1;
+  options.acquire_timeout = std::chrono::milliseconds(3000);
+  options.connect_timeout = std::chrono::milliseconds(2000);
+  options.statement_timeout = std::chrono::milliseconds(2000);
+  return options;
+}
+
+std::uint32_t with(std::uint32_t flags, std::uint32_t set, std::uint32_t on, bool value) {
+  return (flags | set | on) & ~(value ? 0u : on);
+}
+
+void add_routes(Router& router) {
+  add_status_routes(router);
+  add_config_routes(router);
+  add_token_routes(router);
+  add_refresh_token_routes(router);
+  add_session_routes(router);
+  add_user_session_routes(router);
+  add_user_routes(router);
+  add_user_policy_routes(router);
+  add_policy_routes(router);
+  add_tenant_routes(router);
+  add_group_routes(router);
+  add_group_member_routes(router);
+  add_group_policy_routes(router);
+}
+
+}  // namespace
+
+struct App::State {
+  explicit State(AppOptions o)
+      : options(std::move(o)),
+        database(options.database),
+        loads(load_options(options.database)),
+        tokens(options.zone, loads, options.redis) {}
+
+  AppOptions options;
+  Database database;
+  Database loads;  // on a miss nobody waits behind long requests
+  TokenStore tokens;
+  Router router;
+  std::mutex mutex;
+  std::optional<std::string> master_tenant;
+  std::atomic<std::uint32_t> own_flags{0};  // where there is no zone
+};
+
+App::App(AppOptions options) : state_(std::make_unique<State>(std::move(options))) {
+  Router all;
+  add_routes(all);
+  for (const Route& route : all.routes()) {
+    if (settings().http_plugin(route.plugin)) state_->router.add(route);
+  }
+}
+
+App::~App() = default;
+
+const Settings& App::settings() const { return state_->options.settings; }
+Database& App::database() { return state_->database; }
+Zone* App::zone() { return state_->options.zone; }
+TokenStore& App::tokens() { return state_->tokens; }
+const Router& App::router() const { return state_->router; }
+
+namespace {
+std::uint32_t flags_of(Zone* zone, const std::atomic<std::uint32_t>& own) { return zone ? zone->flags() : own.load(); }
+}  // namespace
+
+bool App::debug() const {
+  const std::uint32_t flags = flags_of(state_->options.zone, state_->own_flags);
+  return flags & debug_set ? (flags & debug_on) != 0 : settings().debug;
+}
+
+bool App::profiling() const {
+  const std::uint32_t flags = flags_of(state_->options.zone, state_->own_flags);
+  const Json configured = settings().tree.get("profiling_enabled");
+  return flags & profiling_set ? (flags & profiling_on) != 0 : configured.is_boolean() && configured.boolean();
+}
+
+void App::set_debug(bool value) {
+  const std::uint32_t flags = with(flags_of(zone(), state_->own_flags), debug_set, debug_on, value);
+  zone() ? zone()->set_flags(flags) : state_->own_flags.store(flags);
+}
+
+void App::set_profiling(bool value) {
+  const std::uint32_t flags = with(flags_of(zone(), state_->own_flags), profiling_set, profiling_on, value);
+  zone() ? zone()->set_flags(flags) : state_->own_flags.store(flags);
+}
+
+void App::tokens_died(const std::vector<std::string>& deaths) {
+  if (!zone() || deaths.empty()) return;
+  std::vector<Zone::Death> dead;
+  std::vector<TokenKey> changed;
+  for (const std::string& item : deaths) {
+    if (item == "*") {
+      zone()->raise_epoch();
+      continue;
+    }
+    const bool is_change = item.front() == '~';
+    const std::string_view text = std::string_view(item).substr(is_change ? 1 : 0);
+    const auto key = key_from_hex(text.substr(0, text.find(':')));
+    if (!key) continue;
+    const auto colon = text.find(':');
+    const std::int64_t expire_t = colon == std::string_view::npos ? 0 : std::stoll(std::string(text.substr(colon + 1)));
+    is_change ? changed.push_back(*key) : dead.push_back({*key, expire_t});
+  }
+  if (!dead.empty()) zone()->revoke(dead, unix_seconds());
+  if (!changed.empty()) zone()->forget(changed);
+}
+
+std::optional<std::string> App::master_tenant(UnitOfWork& unit) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->master_tenant) return state_->master_tenant;
+  }
+  const Rows rows = unit.run("context.master_tenant");
+  if (rows.empty()) return std::nullopt;
+  const std::lock_guard lock(state_->mutex);
+  state_->master_tenant = rows.text(0, "uuid");
+  return state_->master_tenant;
+}
+
+std::optional<Response> App::answer_from_zone(const Request& request) {
+  if (!zone() || !settings().http_plugin("tokens")) return std::nullopt;
+  auto response = wazoauth::answer_from_zone(*zone(), settings(), state_->options.grace_ms, request);
+  if (response) add_cors(settings(), request, *response);
+  return response;
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,208 @@
+#include "wazoauth/cache/redis_cache.h"
+
+#include <hiredis/hiredis.h>
+
+#include <algorithm>
+#include <mutex>
+#include <stdexcept>
+
+#include "wazoauth/cache/token_store.h"
+#include "wazoauth/log.h"
+#include "wazoauth/tenant/tenant_tree.h"
+
+namespace wazoauth {
+
+namespace {
+
+constexpr int timeout_ms = 200;
+constexpr std::int64_t retry_after_ms = 1000;
+constexpr std::int64_t year = 365 * 86400;
+constexpr std::string_view tombstone = "dead";
+constexpr std::string_view changed = "changed";  // no record and no tombstone: PostgreSQL is to be asked
+
+struct Address {
+  std::string path;  // of a unix socket
+  std::string host = "127.0.0.1";
+  int port = 6379;
+  std::string user, password;
+  int database = 0;
+};
+
+int number(const std::string& text, const std::string& uri) {
+  std::size_t end = 0;
+  int value = -1;
+  try {
+    value = std::stoi(text, &end);
+  } catch (const std::exception&) {
+    end = 0;
+  }
+  if (end == 0 || end != text.size() || value < 0) throw std::invalid_argument("invalid Redis address \"" + uri + "\"");
+  return value;
+}
+
+Address parse(const std::string& uri) {
+  Address address;
+  std::string rest = uri;
+  if (rest.starts_with("unix:")) {
+    address.path = rest.substr(rest.starts_with("unix://") ? 7 : 5);
+    if (address.path.empty()) throw std::invalid_argument("invalid Redis address \"" + uri + "\"");
+    return address;
+  }
+  if (rest.starts_with("redis://")) rest = rest.substr(8);
+  if (const auto at = rest.rfind('@'); at != std::string::npos) {
+    const std::string login = rest.substr(0, at);
+    const auto colon = login.find(':');
+    address.user = login.substr(0, colon);
+    if (colon != std::string::npos) address.password = login.substr(colon + 1);
+    rest = rest.substr(at + 1);
+  }
+  if (const auto slash = rest.find('/'); slash != std::string::npos) {
+    if (slash + 1 < rest.size()) address.database = number(rest.substr(slash + 1), uri);
+    rest = rest.substr(0, slash);
+  }
+  if (const auto colon = rest.rfind(':'); colon != std::string::npos) {
+    address.port = number(rest.substr(colon + 1), uri);
+    rest = rest.substr(0, colon);
+  }
+  if (rest.empty() || address.port > 65535) throw std::invalid_argument("invalid Redis address \"" + uri + "\"");
+  address.host = rest;
+  return address;
+}
+
+struct FreeContext {
+  void operator()(redisContext* context) const { redisFree(context); }
+};
+struct FreeReply {
+  void operator()(redisReply* reply) const { freeReplyObject(reply); }
+};
+using Context = std::unique_ptr<redisContext, FreeContext>;
+using Reply = std::unique_ptr<redisReply, FreeReply>;
+
+}  // namespace
+
+struct RedisCache::State {
+  explicit State(const std::string& uri) : address(parse(uri)) {}
+
+  Address address;
+  std::mutex mutex;  // one connection, used by few threads for some 20 µs each
+  Context context;
+  std::string run_id;
+  std::int64_t not_before_ms = 0;
+  std::uint64_t generation = 0;
+
+  // Null when Redis doesn't answer; the connection is closed then.
+  Reply ask(const std::vector<std::string>& words) {
+    if (!context && !connect()) return nullptr;
+    return send(words);
+  }
+
+  Reply send(const std::vector<std::string>& words) {
+    std::vector<const char*> texts;
+    std::vector<std::size_t> sizes;
+    for (const std::string& word : words) {
+      texts.push_back(word.data());
+      sizes.push_back(word.size());
+    }
+    Reply reply(static_cast<redisReply*>(
+        redisCommandArgv(context.get(), static_cast<int>(words.size()), texts.data(), sizes.data())));
+    if (!reply || reply->type == REDIS_REPLY_ERROR) {
+      give_up(reply ? reply->str : context->errstr);
+      return nullptr;
+    }
+    return reply;
+  }
+
+  void give_up(const std::string& why) {
+    log::warning("Redis: " + why);
+    context.reset();
+    run_id.clear();
+    not_before_ms = unix_ms() + retry_after_ms;
+  }
+
+  bool connect() {
+    if (unix_ms() < not_before_ms) return false;
+    const timeval limit{0, timeout_ms * 1000};
+    context.reset(address.path.empty() ? redisConnectWithTimeout(address.host.c_str(), address.port, limit)
+                                       : redisConnectUnixWithTimeout(address.path.c_str(), limit));
+    if (!context || context->err != 0) {
+      give_up(context ? context->errstr : "out of memory");
+      return false;
+    }
+    redisSetTimeout(context.get(), limit);
+    if (!address.password.empty()) {
+      if (!(address.user.empty() ? send({"AUTH", address.password}) : send({"AUTH", address.user, address.password})))
+        return false;
+    }
+    if (address.database != 0 && !send({"SELECT", std::to_string(address.database)})) return false;
+    return learn_run_id();
+  }
+
+  bool learn_run_id() {
+    const Reply info = send({"INFO", "server"});
+    if (!info || info->type != REDIS_REPLY_STRING) return false;
+    const std::string_view text(info->str, info->len);
+    const auto at = text.find("run_id:");
+    if (at == std::string_view::npos) {
+      give_up("INFO names no run_id");
+      return false;
+    }
+    run_id = text.substr(at + 7, text.find_first_of("\r\n", at) - at - 7);
+    return true;
+  }
+
+  // The key's text; "" when Redis is away. The run_id is only known once there is a connection.
+  std::string key_for(const TokenKey& key, std::uint64_t of_generation) {
+    if (!context && !connect()) return "";
+    return "wazo-auth:" + run_id + ":" + std::to_string(of_generation) + ":" + to_hex(key);
+  }
+
+  bool mark(const TokenKey& key, std::string_view value, std::int64_t expire_t, std::uint64_t of_generation) {
+    const std::int64_t life = expire_t == 0 ? year : expire_t - unix_seconds() + 60;
+    if (life <= 0) return true;
+    const std::lock_guard lock(mutex);
+    const std::string name = key_for(key, of_generation);
+    if (name.empty()) return false;
+    return ask({"SET", name, std::string(value), "EX", std::to_string(life)}) != nullptr;
+  }
+};
+
+RedisCache::RedisCache(const std::string& uri) : state_(std::make_unique<State>(uri)) {}
+RedisCache::~RedisCache() = default;
+
+bool RedisCache::usable(const Zone& zone) const {
+  const std::uint64_t generation = zone.counter(counter_generation);
+  if (generation == 0 || zone.tombstones_overflowed() || unix_ms() - zone.last_good_ms() > 2000) return false;
+  const std::lock_guard lock(state_->mutex);
+  state_->generation = generation;
+  return true;
+}
+
+RedisCache::Found RedisCache::get(const TokenKey& key) {
+  const std::lock_guard lock(state_->mutex);
+  const std::string name = state_->key_for(key, state_->generation);
+  if (name.empty()) return {};
+  const Reply reply = state_->ask({"GET", name});
+  if (!reply || reply->type != REDIS_REPLY_STRING) return {};
+  const std::string_view value(reply->str, reply->len);
+  if (value == tombstone) return {true, std::nullopt};
+  return {false, decode(value)};
+}
+
+void RedisCache::put(const TokenKey& key, const TokenRecord& record, std::int64_t now) {
+  const std::int64_t life = record.expire_t && *record.expire_t != 0 ? *record.expire_t - now : 86400;
+  if (life <= 0) return;
+  const std::lock_guard lock(state_->mutex);
+  const std::string name = state_->key_for(key, state_->generation);
+  if (name.empty()) return;
+  state_->ask({"SET", name, encode(record), "NX", "EX", std::to_string(std::min(life, year))});
+}
+
+bool RedisCache::bury(const TokenKey& key, std::int64_t expire_t, std::uint64_t generation) {
+  return state_->mark(key, tombstone, expire_t, generation);
+}
+
+bool RedisCache::disown(const TokenKey& key, std::int64_t expire_t, std::uint64_t generation) {
+  return state_->mark(key, changed, expire_t, generation);
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,165 @@
+// One request of the API, from routing to its answer.
+
+
+#include "wazoauth/app.h"
+#include "wazoauth/log.h"
+
+namespace wazoauth {
+
+namespace {
+
+Response page(int status, std::string_view body) {
+  Response response;
+  response.status = status;
+  response.content_type = "text/html; charset=utf-8";
+  response.body = body;
+  return response;
+}
+
+Response not_found() {
+  return page(404,
+              "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
+              "<p>Nothing is served at this address.</p>\n</html>\n");
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+Response options_of(const std::vector<std::string>& allowed) {
+  Response response = page(200, "");
+  response.headers.emplace_back("Allow", joined(allowed));
+  return response;
+}
+
+Response from_problem(const Problem& problem) {
+  Response response = Response::json(problem.body(), problem.status());
+  response.headers = problem.headers;
+  return response;
+}
+
+Response wrong_method(const std::vector<std::string>& allowed) {
+  Problem problem = Problem::m_form(405, "The method is not allowed for the requested URL.");
+  problem.headers.emplace_back("Allow", joined(allowed));
+  return from_problem(problem);
+}
+
+Response redirect(const Request& request, const std::string& path) {
+  const std::string query = request.query.empty() ? "" : "?" + request.query;
+  Response response = page(308,
+                           "<!doctype html>\n<html lang=en>\n<title>Redirecting...</title>\n<h1>Redirecting...</h1>\n"
+                           "<p>Slashes are not repeated in the addresses of this API.</p>\n</html>\n");
+  response.headers.emplace_back("Location", request.scheme + "://" + request.host + request.script_name + path + query);
+  return response;
+}
+
+Response internal_error() { return from_problem(Problem::m_form(500, "Internal Server Error")); }
+
+}  // namespace
+
+struct Call::State {
+  State(App& a, Request r) : app(a), request(std::move(r)) { begin(); }
+
+  App& app;
+  Request request;
+  Router::Match match;
+  std::unique_ptr<Context> context;
+  std::function<Step(Context&)> next;
+  Lane lane = Lane::database;
+  std::optional<Response> response;
+
+  void begin() {
+    match = app.router().match(request.method, request.path);
+    if (match.redirect_to)
+      respond(redirect(request, *match.redirect_to));
+    else if (match.allowed.empty())
+      respond(not_found());
+    else if (request.method == "OPTIONS")
+      respond(options_of(match.allowed));
+    else if (!match.route)
+      respond(wrong_method(match.allowed));
+    if (response) return;
+    context = std::make_unique<Context>(app, request, *match.route, match.parameters);
+    next = [this](Context& c) {
+      authenticate(c);
+      return c.route.handler(c);
+    };
+  }
+
+  void respond(Response answer) {
+    add_cors(app.settings(), request, answer);
+    response = std::move(answer);
+  }
+
+  void authenticate(Context& c) {
+    if (c.route.access.empty()) return;
+    const std::string access = acl::fill_template(c.route.access, match.parameters);
+    c.token_text = request.header_or_empty("x-auth-token");
+    Json details = Json::object({{"invalid_token", c.token_text}});
+    const Loaded loaded = c.token_text.empty() ? Loaded{Loaded::Status::unknown, {}} : app.tokens().find(c.token_text);
+    if (loaded.status == Loaded::Status::unavailable) throw problems::unavailable();
+    if (loaded.status == Loaded::Status::unknown || loaded.record->expired(unix_seconds())) {
+      details.set("reason", "not_found_or_expired").set("required_access", access);
+      throw problems::unauthorized(details);
+    }
+    c.token_record = loaded.record;
+    if (!c.granted(access)) {
+      details.set("reason", "missing_permission_or_invalid_tenant").set("required_access", access);
+      details.set("tenant_uuid", Json(request.header("wazo-tenant")));
+      throw problems::unauthorized(details);
+    }
+    if (c.route.master_only && c.token().tenant_uuid() != c.master_tenant())
+      throw problems::unauthorized(Json::object({{"invalid_token", c.token_text}}));
+  }
+
+  // Runs the next step in a unit of work of its own. False: it may be worth a second try.
+  bool attempt() {
+    context->unit = std::make_unique<UnitOfWork>(app.database(), match.route->mode);
+    try {
+      Step step = next(*context);
+      if (context->unit->started()) app.tokens_died(context->unit->commit());
+      context->unit.reset();
+      lane = step.lane;
+      next = std::move(step.next);
+      if (step.response) respond(std::move(*step.response));
+      return true;
+    } catch (const SerializationFailure&) {
+      context->unit.reset();
+      return false;
+    }
+  }
+
+  void run() {
+    try {
+      for (int tries = 0; !attempt(); ++tries) {
+        if (tries == 3) throw Unavailable("the transaction failed four times");
+      }
+    } catch (const Problem& problem) {
+      respond(from_problem(problem));
+    } catch (const Unavailable& e) {
+      log::error(std::string("database: ") + e.what());
+      respond(from_problem(problems::unavailable()));
+    } catch (const BadValue&) {
+      respond(from_problem(problems::unreadable_body()));
+    } catch (const std::exception& e) {
+      log::error(match.route->method + " " + match.route->path + ": " + e.what());
+      respond(internal_error());
+    }
+    if (context) context->unit.reset();
+  }
+};
+
+Call::Call(App& app, Request request) : state_(std::make_unique<State>(app, std::move(request))) {}
+Call::~Call() = default;
+Lane Call::lane() const { return state_->lane; }
+
+bool Call::step() {
+  if (!state_->response) state_->run();
+  return state_->response.has_value();
+}
+
+Response& Call::response() { return *state_->response; }
+
+}  // namespace wazoauth

@@ -1,0 +1,17 @@
+// Groups as rows and as objects of the API.
+#pragma once
+
+#include "wazoauth/rest/router.h"
+
+namespace wazoauth {
+
+// The Group object of a row with the columns uuid, tenant_uuid, name, slug, system_managed.
+Json group_json(const Rows& rows, std::size_t row);
+
+// The group of the path's <group_uuid>, if its tenant is the scoping tenant or below it; else 404.
+Rows visible_group(Context& context);
+
+// 403 for a group that only the server changes.
+void refuse_system_group(const Rows& group);
+
+}  // namespace wazoauth

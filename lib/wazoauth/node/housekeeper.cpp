@@ -1,0 +1,163 @@
+#include "wazoauth/node/housekeeper.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <random>
+
+#include "wazoauth/app.h"
+#include "wazoauth/cache/token_store.h"
+#include "wazoauth/log.h"
+#include "wazoauth/node/leader.h"
+#include "wazoauth/node/listener.h"
+#include "wazoauth/node/redis_relay.h"
+#include "wazoauth/store/connection_string.h"
+#include "wazoauth/store/migration.h"
+#include "wazoauth/token/cleanup.h"
+
+namespace wazoauth {
+
+namespace {
+
+constexpr std::chrono::milliseconds start_retry{2000}, sweep_every{5000}, lead_retry{5000};
+
+std::uint64_t random_id() {
+  std::random_device random;
+  const std::uint64_t id = (static_cast<std::uint64_t>(random()) << 32) | random();
+  return id != 0 ? id : 1;
+}
+
+DatabaseOptions start_options(DatabaseOptions options) {
+  options.connections = 1;
+  options.connect_timeout = std::chrono::milliseconds(3000);
+  options.statement_timeout = std::chrono::milliseconds(60000);
+  return options;
+}
+
+DatabaseOptions clean_up_options(DatabaseOptions options) {
+  options = leader_options(std::move(options));
+  options.statement_timeout = std::chrono::milliseconds(60000);
+  return options;
+}
+
+}  // namespace
+
+Housekeeper::Housekeeper(HousekeeperOptions options) : options_(std::move(options)), id_(random_id()) {}
+
+Housekeeper::~Housekeeper() {
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.detach();
+  }
+}
+
+void Housekeeper::start() {
+  const Settings& settings = options_.settings;
+  bus_ = std::make_unique<BusRelay>(BusRelay::Options{settings.amqp_uri, settings.amqp_exchange_name,
+                                                      settings.amqp_exchange_type, settings.amqp_exchange_durable,
+                                                      settings.xivo_uuid, options_.database, &wake_});
+  std::vector<std::pair<const char*, std::function<void()>>> work{{"wazo-start", [this] { prepare_database(); }},
+                                                                  {"wazo-listen", [this] { listen(); }},
+                                                                  {"wazo-bus", [this] { bus_->run(); }},
+                                                                  {"wazo-sweep", [this] { sweep(); }},
+                                                                  {"wazo-clean-up", [this] { clean_up(); }}};
+  if (!options_.redis_uri.empty())
+    work.emplace_back("wazo-redis", [this] {
+      RedisRelay({options_.redis_uri, options_.database, options_.zone, &wake_}).run();
+    });
+  alive_ = work.size();
+  for (const auto& [name, function] : work) threads_.emplace_back([this, n = name, f = function] { run(n, f); });
+}
+
+void Housekeeper::run(const char* name, const std::function<void()>& work) {
+  pthread_setname_np(pthread_self(), name);
+  try {
+    work();
+  } catch (const std::exception& e) {
+    log::error(std::string(name) + " ended: " + e.what());
+  }
+  // Notified under the lock: whoever waits may destroy this right afterwards.
+  const std::lock_guard lock(mutex_);
+  --alive_;
+  ended_.notify_all();
+}
+
+bool Housekeeper::stop(std::chrono::milliseconds limit) {
+  wake_.stop();
+  bus_->interrupt();
+  {
+    std::unique_lock lock(mutex_);
+    if (!ended_.wait_for(lock, limit, [this] { return alive_ == 0; })) return false;
+  }
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  return true;
+}
+
+// -- start ------------------------------------------------------------------------------------------------------------
+
+void Housekeeper::prepare_database() {
+  std::string last;
+  do {
+    try {
+      if (prepare_once()) return;
+    } catch (const std::exception& e) {
+      if (last != e.what()) log::error(std::string("start: ") + e.what());
+      last = e.what();
+    }
+  } while (wake_.wait(start_retry));
+}
+
+// Again after every reload, beside running service.
+bool Housekeeper::prepare_once() {
+  const std::string& conninfo = options_.database.conninfo;
+  if (options_.settings.db_upgrade_on_startup || !ours_installed(conninfo)) upgrade_database(conninfo);
+  Database database(start_options(options_.database));
+  seed(database, options_.settings);
+  options_.zone->set_started(true);
+  log::info("the database is ready");
+  return true;
+}
+
+// -- beside running service ---------------------------------------------------------------------------------------------
+
+void Housekeeper::listen() {
+  Listener({connection_string(leader_options(options_.database)), options_.zone, id_, !options_.redis_uri.empty(), &wake_})
+      .run();
+  // Another housekeeper of this nginx took over: then it does the rest as well.
+  wake_.stop();
+  bus_->interrupt();
+}
+
+void Housekeeper::sweep() {
+  do options_.zone->sweep(unix_seconds());
+  while (wake_.wait(sweep_every));
+}
+
+void Housekeeper::clean_up() {
+  const double interval = options_.settings.token_cleanup_interval;
+  if (interval < 1) return;
+  Database database(clean_up_options(options_.database));
+  auto pause = std::chrono::milliseconds(0);
+  while (wake_.wait(pause)) {
+    pause = lead_retry;
+    if (!options_.zone->started()) continue;
+    try {
+      if (!take_lead(database, "wazo_auth.clean_up")) continue;
+      clean_up_once(database);
+    } catch (const std::exception& e) {
+      log::warning(std::string("clean-up: ") + e.what());
+    }
+    pause = std::chrono::milliseconds(static_cast<std::int64_t>(interval * 1000));
+  }
+}
+
+void Housekeeper::clean_up_once(Database& database) {
+  const auto go_on = [this] { return !wake_.stopping(); };
+  const std::int64_t began = unix_seconds();
+  clean_expired(database, began, std::max<std::int64_t>(1, options_.settings.token_cleanup_batch_size), go_on);
+  const double interval = options_.settings.token_cleanup_interval;
+  announce_expiring(database, began, static_cast<std::int64_t>(interval), go_on);
+  if (static_cast<double>(unix_seconds() - began) > interval) log::warning("clean-up took longer than its interval");
+}
+
+}  // namespace wazoauth

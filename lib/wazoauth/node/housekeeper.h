@@ -1,0 +1,58 @@
+// What an nginx does beside answering: starts the database, listens for revocations, relays the outbox, cleans up.
+//
+// One worker of each generation of workers has one; after a reload the new one takes over and the old one ends by itself.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "wazoauth/cache/zone.h"
+#include "wazoauth/config/settings.h"
+#include "wazoauth/node/bus_relay.h"
+#include "wazoauth/node/wake.h"
+#include "wazoauth/store/database.h"
+
+namespace wazoauth {
+
+struct HousekeeperOptions {
+  Settings settings;
+  DatabaseOptions database;  // its conninfo and `prepared` count
+  Zone* zone = nullptr;
+  std::string redis_uri;  // "" for none
+};
+
+class Housekeeper {
+ public:
+  explicit Housekeeper(HousekeeperOptions options);
+  ~Housekeeper();  // stop() must have been called
+
+  void start();
+
+  // False: a thread didn't end within the limit; it still uses what it uses.
+  bool stop(std::chrono::milliseconds limit);
+
+ private:
+  void run(const char* name, const std::function<void()>& work);
+  void prepare_database();
+  bool prepare_once();
+  void listen();
+  void sweep();
+  void clean_up();
+  void clean_up_once(Database& database);
+
+  HousekeeperOptions options_;
+  std::uint64_t id_;
+  Wake wake_;
+  std::unique_ptr<BusRelay> bus_;
+  std::vector<std::thread> threads_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::size_t alive_ = 0;
+};
+
+}  // namespace wazoauth

@@ -1,0 +1,20 @@
+// Work that one nginx does for all that share a database: whoever holds a session advisory lock leads.
+//
+// The lock belongs to the only connection of a Database that nobody else uses; it ends with that connection.
+#pragma once
+
+#include <string_view>
+
+#include "wazoauth/store/database.h"
+
+namespace wazoauth {
+
+DatabaseOptions leader_options(DatabaseOptions options);  // one connection, kept open
+
+// True when this Database's connection holds the lock, now or since before. Throws Unavailable.
+bool take_lead(Database& database, std::string_view name);
+
+// As the first statement of a transaction: throws Unavailable when the lock was lost with its connection.
+void require_lead(UnitOfWork& unit);
+
+}  // namespace wazoauth

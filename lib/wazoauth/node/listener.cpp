@@ -1,0 +1,210 @@
+#include "wazoauth/node/listener.h"
+
+#include <poll.h>
+
+#include <charconv>
+
+#include "wazoauth/cache/token_store.h"
+#include "wazoauth/json.h"
+#include "wazoauth/log.h"
+#include "wazoauth/tenant/tenant_tree.h"
+
+namespace wazoauth {
+
+namespace {
+
+constexpr std::int64_t heartbeat_ms = 500;
+constexpr std::int64_t silence_ms = 2000;
+constexpr std::int64_t node_row_ms = 10000;
+
+void set_generation(Zone& zone, std::uint64_t generation) {
+  zone.add(counter_generation, generation - zone.counter(counter_generation));
+}
+
+}  // namespace
+
+TokenNews parse_news(std::string_view payload) {
+  TokenNews news;
+  while (!payload.empty()) {
+    std::string_view item = payload.substr(0, payload.find(','));
+    payload.remove_prefix(std::min(payload.size(), item.size() + 1));
+    if (item == "*") {
+      news.everything = true;
+      continue;
+    }
+    const bool changed = item.starts_with('~');
+    if (changed) item.remove_prefix(1);
+    const auto colon = item.find(':');
+    const auto key = key_from_hex(item.substr(0, colon));
+    if (!key) continue;
+    std::int64_t expire_t = 0;
+    if (colon != std::string_view::npos) std::from_chars(item.data() + colon + 1, item.data() + item.size(), expire_t);
+    (changed ? news.changed : news.dead).push_back({*key, expire_t});
+  }
+  return news;
+}
+
+void apply_news(Zone& zone, const TokenNews& news) {
+  if (!news.dead.empty()) zone.revoke(news.dead, unix_seconds());
+  std::vector<TokenKey> keys;
+  for (const Zone::Death& change : news.changed) keys.push_back(change.key);
+  if (!keys.empty()) zone.forget(keys);
+  if (news.everything) zone.raise_epoch();
+}
+
+void Listener::run() {
+  while (!options_.wake->stopping() && !superseded()) {
+    if (!connect() || !listen()) {
+      connection_.reset();
+      if (in_charge_) set_generation(*options_.zone, 0);
+      if (!options_.wake->wait(std::chrono::milliseconds(200))) break;
+    }
+  }
+}
+
+bool Listener::superseded() const { return in_charge_ && options_.zone->housekeeper() != options_.id; }
+
+bool Listener::connect() {
+  connection_.reset(PQconnectdb(options_.conninfo.c_str()));
+  if (PQstatus(connection_.get()) == CONNECTION_OK) return true;
+  log::warning(std::string("LISTEN: ") + PQerrorMessage(connection_.get()));
+  return false;
+}
+
+bool Listener::exec(const std::string& sql, std::string* value) {
+  PGconn* const connection = connection_.get();
+  if (PQsendQuery(connection, sql.c_str()) == 0) return false;
+  const std::int64_t deadline = unix_ms() + silence_ms;
+  bool good = true;
+  for (;;) {
+    while (PQisBusy(connection) != 0) {
+      if (options_.wake->stopping() || unix_ms() > deadline || !pump(100)) return false;
+    }
+    PGresult* const result = PQgetResult(connection);
+    if (!result) return good;
+    const ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+      log::warning(std::string("LISTEN: ") + PQresultErrorMessage(result));
+      good = false;
+    }
+    if (value && status == PGRES_TUPLES_OK && PQntuples(result) > 0) *value = PQgetvalue(result, PQntuples(result) - 1, 0);
+    PQclear(result);
+  }
+}
+
+// Reads what there is, waits for it for so long, and handles notifications. False: the connection is lost.
+bool Listener::pump(int timeout_ms) {
+  pollfd descriptor{PQsocket(connection_.get()), POLLIN, 0};
+  if (poll(&descriptor, 1, timeout_ms) < 0 && errno != EINTR) return false;
+  if (PQconsumeInput(connection_.get()) == 0) return false;
+  while (PGnotify* const notification = PQnotifies(connection_.get())) {
+    handle(*notification);
+    PQfreemem(notification);
+  }
+  return true;
+}
+
+void Listener::handle(const PGnotify& notification) {
+  const std::string_view channel = notification.relname;
+  Zone& zone = *options_.zone;
+  if (channel == "wazo_auth_tokens") {
+    const TokenNews news = parse_news(notification.extra);
+    apply_news(zone, news);
+    must_register_ = must_register_ || news.everything;
+  } else if (channel == "wazo_auth_tenants") {
+    zone.add(counter_tenants);
+  } else if (channel == "wazo_auth_outbox") {
+    options_.wake->poke();
+  } else {
+    heartbeat_seen_ = true;
+  }
+}
+
+// First registered, then everybody has finished who didn't see it, then the generation and what is pending are read.
+bool Listener::register_node() {
+  const std::string id = std::to_string(options_.id);
+  std::string sql =
+      "BEGIN; SELECT pg_advisory_xact_lock(hashtext('wazo_auth.node'));";
+  if (options_.uses_redis)
+    sql +=
+        "UPDATE wazo_auth.redis_generation SET generation = generation + 1 WHERE NOT EXISTS (SELECT 1 FROM "
+        "wazo_auth.node WHERE redis AND last_seen > clock_timestamp() - interval '60 seconds');";
+  sql += "INSERT INTO wazo_auth.node (id, redis, last_seen) VALUES ('" + id + "', " +
+         (options_.uses_redis ? "true" : "false") +
+         ", clock_timestamp()) ON CONFLICT (id) DO UPDATE SET last_seen = clock_timestamp(); COMMIT";
+  if (!exec(sql)) return false;
+  if (!options_.uses_redis) return true;
+  if (!exec("SELECT pg_advisory_lock(hashtext('wazo_auth.redis')); "
+            "SELECT pg_advisory_unlock(hashtext('wazo_auth.redis'))"))
+    return false;
+  std::string generation;
+  if (!read_pending() || !exec("SELECT generation FROM wazo_auth.redis_generation", &generation)) return false;
+  if (in_charge_) set_generation(*options_.zone, std::stoull(generation));
+  return true;
+}
+
+bool Listener::read_pending() {
+  std::string items;
+  if (!exec("SELECT string_agg(d, ',') FROM wazo_auth.outbox, jsonb_array_elements_text(body->'deaths') AS d "
+            "WHERE target = 'redis'",
+            &items))
+    return false;
+  apply_news(*options_.zone, parse_news(items));
+  return true;
+}
+
+// Who was here before heard everything as long as its heartbeats go on after we listen too: then nothing was missed.
+// Otherwise every token has to be confirmed once.
+bool Listener::take_over(std::int64_t listening_since_ms) {
+  Zone& zone = *options_.zone;
+  bool overlapped = false;
+  if (!in_charge_ && zone.housekeeper() != 0) {
+    while (!overlapped && unix_ms() < listening_since_ms + 1200 && !options_.wake->stopping()) {
+      if (!pump(50)) return false;
+      overlapped = zone.last_good_ms() > listening_since_ms;
+    }
+  }
+  zone.set_housekeeper(options_.id);
+  in_charge_ = true;
+  if (!overlapped) {
+    zone.raise_epoch();
+    zone.add(counter_tenants);
+  }
+  return true;
+}
+
+bool Listener::listen() {
+  const std::string channel = "wazo_auth_heartbeat_" + std::to_string(options_.id);
+  if (!exec("LISTEN wazo_auth_tokens; LISTEN wazo_auth_tenants; LISTEN wazo_auth_outbox; LISTEN " + channel))
+    return false;
+  if (!take_over(unix_ms()) || !register_node()) return false;
+  log::info("listening for revoked tokens");
+  options_.wake->poke();
+  std::int64_t last_back = unix_ms(), next_beat = 0, next_row = unix_ms() + node_row_ms;
+  while (!options_.wake->stopping() && !superseded()) {
+    const std::int64_t now = unix_ms();
+    if (now - last_back > silence_ms) return false;
+    if (now >= next_beat) {
+      // What the heartbeat proves is that everything before its NOTIFY has arrived, so that is its time.
+      heartbeat_seen_ = false;
+      if (!exec("NOTIFY " + channel)) return false;
+      for (const std::int64_t limit = unix_ms() + silence_ms; !heartbeat_seen_ && unix_ms() < limit;) {
+        if (options_.wake->stopping() || !pump(50)) return false;
+      }
+      if (!heartbeat_seen_) return false;
+      last_back = now;
+      if (!superseded()) options_.zone->set_last_good_ms(now);
+      next_beat = now + heartbeat_ms;
+    }
+    if (now >= next_row || must_register_) {
+      // After a long stop of this process others may have taken the node for gone.
+      must_register_ = false;
+      if (!register_node()) return false;
+      next_row = now + node_row_ms;
+    }
+    if (!pump(static_cast<int>(std::max<std::int64_t>(1, next_beat - unix_ms())))) return false;
+  }
+  return true;
+}
+
+}  // namespace wazoauth

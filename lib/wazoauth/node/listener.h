@@ -1,0 +1,59 @@
+// The LISTEN connection of an nginx: deaths of tokens enter the zone as tombstones, and a heartbeat of our own that comes
+// back through it proves, every half second, that nothing was missed.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "wazoauth/cache/zone.h"
+#include "wazoauth/node/wake.h"
+
+namespace wazoauth {
+
+// Items of channel wazo_auth_tokens (sql/schema/0003_wazo_auth_triggers.sql): deaths, changes, or everything.
+struct TokenNews {
+  std::vector<Zone::Death> dead;
+  std::vector<Zone::Death> changed;  // expire_t: the later one of old and new
+  bool everything = false;
+};
+TokenNews parse_news(std::string_view payload);
+void apply_news(Zone& zone, const TokenNews& news);
+
+class Listener {
+ public:
+  struct Options {
+    std::string conninfo;  // for libpq
+    Zone* zone;
+    std::uint64_t id;         // of this nginx's housekeeper
+    bool uses_redis = false;  // register as such, and find out which generation of keys counts
+    Wake* wake;               // stop, and poke for new rows of the outbox
+  };
+  explicit Listener(Options options) : options_(std::move(options)) {}
+
+  void run();  // until wake->stop(), or until a newer housekeeper of this nginx took over
+
+ private:
+  struct Close {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+  };
+  bool connect();
+  bool exec(const std::string& sql, std::string* value = nullptr);  // false: failed, or took over 2 s
+  bool register_node();
+  bool read_pending();
+  bool take_over(std::int64_t listening_since_ms);
+  bool listen();  // false: the connection is lost
+  bool pump(int timeout_ms);
+  void handle(const PGnotify& notification);
+  bool superseded() const;
+
+  Options options_;
+  std::unique_ptr<PGconn, Close> connection_;
+  bool heartbeat_seen_ = false;
+  bool in_charge_ = false;
+  bool must_register_ = false;
+};
+
+}  // namespace wazoauth

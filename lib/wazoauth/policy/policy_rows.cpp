@@ -1,0 +1,66 @@
+#include "wazoauth/policy/policy_rows.h"
+
+namespace wazoauth {
+
+Json policy_json(const Rows& rows, std::size_t row) {
+  return Json::object({{"uuid", rows.text(row, "uuid")},
+                       {"tenant_uuid", rows.text(row, "tenant_uuid")},
+                       {"name", rows.text(row, "name")},
+                       {"slug", rows.text(row, "slug")},
+                       {"description", rows.optional_text(row, "description")},
+                       {"acl", rows.json(row, "acl")},
+                       {"read_only", rows.boolean(row, "read_only")},
+                       {"shared", rows.boolean(row, "shared")}});
+}
+
+std::vector<std::string> accesses_of(const Rows& rows, std::size_t row) {
+  std::vector<std::string> accesses;
+  for (const Json& access : rows.json(row, "acl").items()) accesses.emplace_back(access.text());
+  return accesses;
+}
+
+bool names_policy_by_slug(const Context& context) {
+  return context.route.path.find("<policy_slug>") != std::string::npos;
+}
+
+Rows visible_policy(Context& context) {
+  const bool by_slug = names_policy_by_slug(context);
+  const std::string& key = context.param(by_slug ? "policy_slug" : "policy_uuid");
+  const std::string column = by_slug ? "slug" : "uuid";
+  const std::string& tenant = context.tenant();
+  const Problem unknown = Problem::r_form(404, "No such policy " + python_literal(Json::object({{column, key}})));
+  if (key.find('\0') != std::string::npos) throw unknown;
+  Rows rows = context.db().run("policies.visible", {tenant, !by_slug, key}, {{"key", column}});
+  if (rows.empty()) throw unknown;
+  return rows;
+}
+
+Problem unknown_policy(std::string_view uuid) {
+  return Problem::r_form(404, "No such policy " + std::string(uuid));
+}
+
+void require_may_add(const Context& context, const std::vector<std::string>& accesses) {
+  for (const std::string& access : accesses) {
+    if (!context.may_add(access)) context.refuse_access(access);
+  }
+}
+
+void require_may_remove(const Context& context, const std::vector<std::string>& accesses) {
+  for (const std::string& access : accesses) {
+    if (!context.may_remove(access)) context.refuse_access(access);
+  }
+}
+
+std::size_t add_accesses(UnitOfWork& unit, const std::string& policy_uuid, const std::vector<std::string>& accesses) {
+  if (accesses.empty()) return 0;
+  // Two statements: the second one also sees what others inserted while the first one waited for them.
+  unit.run("policies.make_accesses", {Param(accesses)});
+  return unit.run("policies.add_accesses", {policy_uuid, Param(accesses)}).affected();
+}
+
+void set_accesses(UnitOfWork& unit, const std::string& policy_uuid, const std::vector<std::string>& accesses) {
+  unit.run("policies.keep_accesses", {policy_uuid, Param(accesses)});
+  add_accesses(unit, policy_uuid, accesses);
+}
+
+}  // namespace wazoauth

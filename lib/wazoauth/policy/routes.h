@@ -1,0 +1,10 @@
+// Policies and their accesses: ../shared/spec/endpoints.md section 13.
+#pragma once
+
+#include "wazoauth/rest/router.h"
+
+namespace wazoauth {
+
+void add_policy_routes(Router& router);
+
+}  // namespace wazoauth

@@ -1,0 +1,109 @@
+#include <stdexcept>
+
+#include "wazoauth/app.h"
+#include "wazoauth/rest/router.h"
+
+namespace wazoauth {
+
+Context::Context(App& a, const Request& r, const Route& matched, PathParameters parameters)
+    : app(a), request(r), route(matched), settings(a.settings()), parameters_(std::move(parameters)) {}
+Context::~Context() = default;
+
+const std::string& Context::param(std::string_view name) const {
+  for (const auto& [key, value] : parameters_) {
+    if (key == name) return value;
+  }
+  throw std::logic_error("route " + route.path + " has no parameter " + std::string(name));
+}
+
+UnitOfWork& Context::db() { return *unit; }
+const std::string& Context::token_id() const { return token_text; }
+const TokenRecord& Context::token() const { return token_record.value(); }
+
+namespace {
+acl::Holder holder_of(const TokenRecord& token) { return {token.auth_id, token.session_uuid}; }
+}  // namespace
+
+acl::AccessList Context::access_list() const {
+  if (access_block_.empty()) access_block_ = acl::compile(token().acl);
+  return acl::AccessList(access_block_);
+}
+
+bool Context::granted(std::string_view access) const {
+  // The zone has the list compiled already.
+  TokenFacts facts;
+  if (const Zone* zone = app.zone()) {
+    const Verdict verdict = zone->check(token_key(token_text), access, facts);
+    if (verdict == Verdict::granted || verdict == Verdict::denied) return verdict == Verdict::granted;
+  }
+  return access_list().grants(access, holder_of(token()));
+}
+
+bool Context::may_add(std::string_view access) const {
+  return acl::may_add(access_list(), access, holder_of(token()));
+}
+
+bool Context::may_remove(std::string_view access) const {
+  return acl::may_remove(access_list(), access, holder_of(token()));
+}
+
+void Context::refuse_access(std::string_view access) const {
+  Json details = Json::object({{"invalid_token", token_text}});
+  if (!access.empty()) details.set("required_access", access);
+  throw problems::unauthorized(details);
+}
+
+const std::string& Context::tenant() {
+  if (tenant_) return *tenant_;
+  const std::string user_uuid = token().user_uuid();
+  std::string own = token().tenant_uuid();
+  if (!user_uuid.empty()) {
+    const Rows rows = db().run("context.user_tenant", {user_uuid});
+    if (rows.empty()) throw problems::unknown("user", user_uuid);
+    own = rows.text(0, "tenant_uuid");
+  }
+  const std::string wanted = request.header_or_empty("wazo-tenant");
+  if (wanted.empty() || wanted == own) {
+    tenant_ = own;
+  } else {
+    if (!db().run("context.in_subtree", {wanted, own}).boolean(0, "inside")) throw problems::unauthorized_tenant(wanted);
+    tenant_ = wanted;
+  }
+  return *tenant_;
+}
+
+bool Context::in_subtree(std::string_view tenant_uuid) {
+  if (tenant_uuid == tenant()) return true;
+  return db().run("context.in_subtree", {tenant_uuid, tenant()}).boolean(0, "inside");
+}
+
+const std::string& Context::master_tenant() {
+  if (!master_tenant_) {
+    const auto uuid = app.master_tenant(db());
+    if (!uuid) throw problems::top_tenant_unknown();
+    master_tenant_ = *uuid;
+  }
+  return *master_tenant_;
+}
+
+namespace {
+// A form has been read as a form in the daemon that clients know: nothing is left that could be JSON.
+bool is_form(std::string_view content_type) {
+  return content_type.starts_with("application/x-www-form-urlencoded") ||
+         content_type.starts_with("multipart/form-data");
+}
+}  // namespace
+
+Json Context::body() const {
+  if (is_form(request.header_or_empty("content-type"))) throw problems::unreadable_body();
+  const auto value = Json::parse(request.body);
+  if (!value) throw problems::unreadable_body();
+  return *value;
+}
+
+Json Context::body_object() const {
+  const Json value = body();
+  return value.is_falsy() ? Json::object() : value;
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,28 @@
+// What POST and PUT /tenants are given: ../shared/spec/endpoints.md section 14.1.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "wazoauth/rest/router.h"
+
+namespace wazoauth {
+
+struct TenantBody {
+  Json json;
+  std::optional<std::string> uuid, name, contact, phone;
+  std::string method;
+  std::vector<std::string> domain_names;  // sorted, no duplicates
+  // line_1, line_2, city, state, country, zip_code
+  std::vector<std::optional<std::string>> address;
+  bool has_address() const;
+};
+
+// Throws 400.
+TenantBody new_tenant_body(const Context& context);
+TenantBody changed_tenant_body(const Context& context);
+
+bool is_domain_name(std::string_view text);  // http-conventions.md 5.4
+
+}  // namespace wazoauth

@@ -1,0 +1,43 @@
+// Which tenant lies below which, in memory: for checks that can't wait for the database.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "wazoauth/cache/zone.h"
+#include "wazoauth/store/database.h"
+
+namespace wazoauth {
+
+// The zone's counters that core code owns; nginx's metrics use the low ones.
+inline constexpr unsigned counter_tenants = 63;     // how often the tree changed
+inline constexpr unsigned counter_generation = 62;  // of Redis keys; 0: unknown, don't read Redis
+
+class TenantTree {
+ public:
+  TenantTree(Database& database, Zone* zone) : database_(database), zone_(zone) {}
+
+  // `child` exists and is `ancestor` or lies below it. Never blocks; nullopt when what is known may be out of date:
+  // then refresh() first.
+  std::optional<bool> in_subtree(std::string_view child, std::string_view ancestor) const;
+  bool refresh();  // blocks; false when the database is away
+
+ private:
+  struct Snapshot {
+    std::map<std::string, std::string, std::less<>> parents;
+    std::uint64_t changes;
+    std::int64_t read_at_ms;
+  };
+  std::shared_ptr<const Snapshot> current() const;
+
+  Database& database_;
+  Zone* zone_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Snapshot> snapshot_;
+};
+
+}  // namespace wazoauth

@@ -1,0 +1,55 @@
+#include "wazoauth/token/answers.h"
+
+#include "wazoauth/rest/schema.h"
+#include "wazoauth/text.h"
+
+namespace wazoauth {
+
+namespace {
+const Schema& scopes_request() {
+  static const Field scope{.name = "scope"};
+  static const Schema schema{{{.name = "scopes",
+                               .type = Type::list,
+                               .required = true,
+                               .item = std::make_shared<const Field>(scope)},
+                              {.name = "tenant_uuid", .nullable = true}},
+                             {}};
+  return schema;
+}
+}  // namespace
+
+Problem no_such_token() { return Problem::r_form(404, "No such token"); }
+
+Problem scope_refused(std::string_view scope) {
+  return Problem::r_form(403, "Unauthorized for " + transliterate(scope));
+}
+
+Problem tenant_refused(std::string_view tenant) {
+  return Problem::r_form(403, "Unauthorized for tenant " + std::string(tenant));
+}
+
+Response token_response(std::string_view token, const TokenRecord& record, std::string_view acl_json) {
+  Response response;
+  response.body = "{\"data\": ";
+  response.body += token_json(token, record, acl_json);
+  response.body += "}\n";
+  return response;
+}
+
+Response scopes_response(const std::vector<std::string>& scopes, const std::vector<bool>& granted) {
+  Json verdicts = Json::object();
+  for (std::size_t i = 0; i < scopes.size(); ++i) verdicts.set(scopes[i], static_cast<bool>(granted[i]));
+  return Response::json(Json::object({{"scopes", verdicts}}));
+}
+
+ScopesRequest read_scopes_request(const Json& body) {
+  const Validated valid = validate(scopes_request(), body);
+  ScopesRequest request;
+  request.errors = valid.errors;
+  if (!valid.errors.is_null()) return request;
+  for (const Json& scope : valid.value.get("scopes").items()) request.scopes.emplace_back(scope.text());
+  request.tenant = valid.value.text_or("tenant_uuid", "");
+  return request;
+}
+
+}  // namespace wazoauth

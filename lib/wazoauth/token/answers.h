@@ -1,0 +1,32 @@
+// Answers that the operations on one token share: ../shared/spec/http-conventions.md section 7.2.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wazoauth/cache/token_record.h"
+#include "wazoauth/rest/http.h"
+#include "wazoauth/rest/problem.h"
+
+namespace wazoauth {
+
+Problem no_such_token();                                   // 404 R
+Problem scope_refused(std::string_view scope);             // 403 R
+Problem tenant_refused(std::string_view tenant);           // 403 R
+
+// {"data": <Token>}; `acl_json` as for token_json().
+Response token_response(std::string_view token, const TokenRecord& record, std::string_view acl_json);
+
+// {"scopes": {...}}; granted.size() == scopes.size().
+Response scopes_response(const std::vector<std::string>& scopes, const std::vector<bool>& granted);
+
+// The body of POST /token/{t}/scopes/check.
+struct ScopesRequest {
+  std::vector<std::string> scopes;
+  std::string tenant;  // "" for none
+  Json errors;         // the error map; null when there is none
+};
+ScopesRequest read_scopes_request(const Json& body);
+
+}  // namespace wazoauth

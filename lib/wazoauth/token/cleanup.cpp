@@ -1,0 +1,55 @@
+#include "wazoauth/token/cleanup.h"
+
+#include "wazoauth/bus/event.h"
+#include "wazoauth/log.h"
+
+namespace wazoauth {
+
+namespace {
+
+constexpr std::int64_t page = 1000;
+
+std::string tenant_of(const Rows& rows, std::size_t row) { return rows.json(row, "metadata").text_or("tenant_uuid", ""); }
+
+}  // namespace
+
+std::int64_t clean_expired(Database& database, std::int64_t now, std::int64_t batch,
+                           const std::function<bool()>& go_on) {
+  std::int64_t total = 0;
+  for (std::int64_t cleaned = batch; cleaned == batch && go_on(); total += cleaned) {
+    UnitOfWork unit(database);
+    const Rows rows = unit.run("tokens.purge", {now, batch});
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (rows.is_null(i, "session_uuid")) continue;
+      const std::string tenant = tenant_of(rows, i);
+      if (tenant.empty())
+        log::debug("session " + rows.text(i, "session_uuid") + " ended; of no tenant, so nobody is told");
+      else
+        unit.publish(events::session_deleted(rows.text(i, "session_uuid"), tenant, rows.text(i, "auth_id")));
+    }
+    unit.commit();
+    cleaned = static_cast<std::int64_t>(rows.size());
+  }
+  return total;
+}
+
+void announce_expiring(Database& database, std::int64_t now, std::int64_t interval,
+                       const std::function<bool()>& go_on) {
+  std::int64_t after_expiry = 0;
+  std::string after_token;
+  for (std::int64_t seen = page; seen == page && go_on();) {
+    UnitOfWork unit(database);
+    const Rows rows = unit.run("tokens.expiring", {now, now + interval, after_expiry, after_token, page});
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      after_expiry = rows.integer(i, "expire_t");
+      after_token = rows.text(i, "uuid");
+      const std::string tenant = tenant_of(rows, i);
+      if (!tenant.empty())
+        unit.publish(events::session_expire_soon(rows.text(i, "session_uuid"), tenant, rows.text(i, "auth_id")));
+    }
+    unit.commit();
+    seen = static_cast<std::int64_t>(rows.size());
+  }
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,20 @@
+// What happens to tokens by themselves: ../shared/spec/endpoints.md section 19, events.md section 4.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "wazoauth/store/database.h"
+
+namespace wazoauth {
+
+// Deletes what expired before `now` (Unix seconds), with its sessions, in transactions of `batch` tokens. Returns how
+// many there were. `go_on` is asked between two of them. Throws Unavailable.
+std::int64_t clean_expired(Database& database, std::int64_t now, std::int64_t batch,
+                           const std::function<bool()>& go_on);
+
+// Publishes auth_session_expire_soon for every token that expires within `interval` seconds. Throws Unavailable.
+void announce_expiring(Database& database, std::int64_t now, std::int64_t interval,
+                       const std::function<bool()>& go_on);
+
+}  // namespace wazoauth

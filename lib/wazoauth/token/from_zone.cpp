@@ -1,0 +1,128 @@
+#include "wazoauth/token/from_zone.h"
+
+#include <algorithm>
+#include <string>
+
+#include "wazoauth/cache/token_store.h"
+#include "wazoauth/rest/schema.h"
+#include "wazoauth/token/answers.h"
+
+namespace wazoauth {
+
+namespace {
+
+constexpr std::string_view prefix = "/0.1/token/", scopes_suffix = "/scopes/check";
+constexpr std::size_t uuid_size = 36, longest_scope = 1024, longest_body = 65536;
+
+Response answer(const Problem& problem) {
+  Response response = Response::json(problem.body(), problem.status());
+  response.headers = problem.headers;
+  return response;
+}
+
+// The token in the path, if the rest of it is `suffix`.
+std::optional<std::string> token_in(std::string_view path, std::string_view suffix) {
+  if (!path.starts_with(prefix)) return std::nullopt;
+  path.remove_prefix(prefix.size());
+  if (path.size() != uuid_size + suffix.size() || !path.ends_with(suffix)) return std::nullopt;
+  std::string token(path.substr(0, uuid_size));
+  if (!is_uuid(token)) return std::nullopt;
+  std::transform(token.begin(), token.end(), token.begin(),
+                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c); });
+  return token;
+}
+
+// A token that certainly doesn't live.
+bool dead(const Zone& zone, const TokenKey& key, Verdict verdict) {
+  return verdict == Verdict::revoked || (verdict == Verdict::unknown && zone.known_unknown(key, unix_ms()));
+}
+
+// What stands in the way of using these facts: an answer, or the need to ask a thread.
+struct Obstacle {
+  std::optional<Response> response;
+};
+
+std::optional<Obstacle> obstacle(const Zone& zone, const TokenFacts& facts, std::int64_t grace_ms) {
+  const std::int64_t now = unix_ms();
+  switch (judge(zone, facts, now, grace_ms)) {
+    case Freshness::revalidate:
+      return Obstacle{};
+    case Freshness::too_old:
+      return Obstacle{answer(problems::unavailable())};
+    case Freshness::good:
+    case Freshness::grace:
+      break;
+  }
+  if (facts.expire_t != 0 && now / 1000 > facts.expire_t) return Obstacle{answer(no_such_token())};
+  return std::nullopt;
+}
+
+// Whether another tenant is below the token's own only the database knows.
+bool own_tenant(const TokenFacts& facts, const std::string& tenant) {
+  return tenant.empty() || std::string_view(facts.auth_id) == "wazo-auth" || tenant == facts.tenant_uuid;
+}
+
+std::optional<Response> describe(const Zone& zone, const std::string& token, const TokenKey& key, bool with_body) {
+  if (!with_body) return Response::no_content();
+  const auto full = zone.find(key);
+  if (!full) return std::nullopt;
+  return token_response(token, full->record, full->acl_json);
+}
+
+std::optional<Response> about_token(const Zone& zone, std::int64_t grace_ms, const Request& request) {
+  const auto token = token_in(request.path, "");
+  if (!token) return std::nullopt;
+  const auto scope = query_parameter(request.query, "scope");
+  if (scope && scope->size() > longest_scope) return std::nullopt;
+  const TokenKey key = token_key(*token);
+  TokenFacts facts;
+  const Verdict verdict = zone.check(key, scope, facts);
+  if (dead(zone, key, verdict)) return answer(no_such_token());
+  if (verdict == Verdict::unknown) return std::nullopt;
+  if (auto found = obstacle(zone, facts, grace_ms)) return std::move(found->response);
+  if (verdict == Verdict::denied) return answer(scope_refused(*scope));
+  if (!own_tenant(facts, query_parameter(request.query, "tenant").value_or(""))) return std::nullopt;
+  return describe(zone, *token, key, request.method == "GET");
+}
+
+std::optional<ScopesRequest> scopes_in(const Request& request) {
+  // How a form is refused is the router's business.
+  if (request.body.size() > longest_body || request.header("content-type").value_or("").find("form") != std::string::npos)
+    return std::nullopt;
+  const auto body = Json::parse(request.body);
+  if (!body) return std::nullopt;
+  ScopesRequest wanted = read_scopes_request(*body);
+  if (!wanted.errors.is_null()) return std::nullopt;
+  const bool long_one = std::any_of(wanted.scopes.begin(), wanted.scopes.end(),
+                                    [](const std::string& scope) { return scope.size() > longest_scope; });
+  return long_one ? std::nullopt : std::optional(std::move(wanted));
+}
+
+std::optional<Response> about_scopes(const Zone& zone, std::int64_t grace_ms, const Request& request) {
+  const auto token = token_in(request.path, scopes_suffix);
+  if (!token) return std::nullopt;
+  const auto wanted = scopes_in(request);
+  if (!wanted) return std::nullopt;
+  const TokenKey key = token_key(*token);
+  TokenFacts facts;
+  std::vector<bool> granted;
+  if (!zone.check_all(key, wanted->scopes, facts, granted)) {
+    const Verdict verdict = zone.check(key, std::nullopt, facts);
+    return dead(zone, key, verdict) ? std::optional(answer(no_such_token())) : std::nullopt;
+  }
+  if (auto found = obstacle(zone, facts, grace_ms)) return std::move(found->response);
+  if (!own_tenant(facts, wanted->tenant)) return std::nullopt;
+  return scopes_response(wanted->scopes, granted);
+}
+
+}  // namespace
+
+std::optional<Response> answer_from_zone(const Zone& zone, const Settings& settings, std::int64_t grace_ms,
+                                         const Request& request) {
+  if (!settings.http_plugin("tokens")) return std::nullopt;
+  if (request.method == "GET" || request.method == "HEAD") return about_token(zone, grace_ms, request);
+  if (request.method == "POST") return about_scopes(zone, grace_ms, request);
+  return std::nullopt;
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,16 @@
+// A token's facts as PostgreSQL has them.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "wazoauth/cache/token_record.h"
+#include "wazoauth/store/database.h"
+
+namespace wazoauth {
+
+// One statement; nullopt for an unknown token, whatever its text is. Expired ones are found: the caller judges. A time
+// of 0 means the same as none, and metadata that is no JSON object reads as {}. Throws Unavailable.
+std::optional<TokenRecord> load_token(UnitOfWork& unit, std::string_view token);
+
+}  // namespace wazoauth

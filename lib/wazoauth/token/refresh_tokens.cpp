@@ -1,0 +1,105 @@
+#include "wazoauth/bus/event.h"
+#include "wazoauth/rest/page.h"
+#include "wazoauth/session/session_rules.h"
+#include "wazoauth/token/routes.h"
+
+namespace wazoauth {
+
+namespace {
+
+ListQuery list_query(const Context& context) {
+  static const ListSpec spec{{"created_at", "client_id", "mobile"},
+                             "created_at",
+                             {},
+                             {{.name = "client_id"}, {.name = "mobile", .type = Type::boolean}, {.name = "created_at"}}};
+  return parse_list(context.request, spec);
+}
+
+std::optional<std::string> text_filter(const ListQuery& query, std::string_view name) {
+  if (!query.filters.has(name)) return std::nullopt;
+  return std::string(query.filters.get(name).text());
+}
+
+Json refresh_token_json(const Rows& rows, std::size_t row) {
+  return Json::object({{"client_id", rows.optional_text(row, "client_id")},
+                       {"created_at", rows.optional_text(row, "created_at")},
+                       {"mobile", rows.boolean(row, "mobile")},
+                       {"user_uuid", rows.text(row, "user_uuid")},
+                       {"tenant_uuid", rows.text(row, "tenant_uuid")},
+                       {"metadata", rows.json(row, "metadata")}});
+}
+
+Rows run_page(Context& context, const ListQuery& query, bool recurse, const std::optional<std::string>& user_uuid) {
+  const Json mobile = query.filters.get("mobile");
+  try {
+    return context.db().run("refresh_tokens.page",
+                            {context.tenant(), recurse, user_uuid, query.search_pattern,
+                             text_filter(query, "client_id"), mobile.is_null() ? Param(nullptr) : Param(mobile.boolean()),
+                             text_filter(query, "created_at"), query.limit, query.offset},
+                            {{"order", query.order}, {"direction", query.descending ? "DESC" : "ASC"}});
+  } catch (const BadValue&) {
+    // Only PostgreSQL knows what it takes for a time.
+    report_list_parameters(
+        Json::object({{"created_at", check_object("Not a valid datetime.", "type", "datetime")}}));
+  }
+}
+
+Response list(Context& context, const ListQuery& query, bool recurse, const std::optional<std::string>& user_uuid) {
+  const Rows rows = run_page(context, query, recurse, user_uuid);
+  return Response::json(Json::object({{"total", rows.integer(0, "total")},
+                                      {"filtered", rows.integer(0, "filtered")},
+                                      {"items", page_items(rows, refresh_token_json)}}));
+}
+
+// Of the token that asks. One without a user is refused as the unknown user that a text for "nobody" makes.
+std::string own_user(const Context& context) {
+  const std::string uuid = context.token().user_uuid();
+  return uuid.empty() ? "None" : uuid;
+}
+
+Step list_all(Context& context) {
+  context.tenant();
+  const ListQuery query = list_query(context);
+  return list(context, query, query.recurse, std::nullopt);
+}
+
+Step list_of(Context& context, const std::string& user_uuid, bool recurse) {
+  tenant_of_user(context.db(), user_uuid, context.tenant());
+  return list(context, list_query(context), recurse, user_uuid);
+}
+
+Step list_of_user(Context& context) { return list_of(context, context.param("user_uuid"), true); }
+Step list_own(Context& context) { return list_of(context, own_user(context), false); }
+
+Problem unknown_client(const std::string& client_id) {
+  return Problem::a_form(404, "cannot-find-refresh-token-matching-client-id",
+                         "unknown refresh_token for client_id \"" + client_id + "\"",
+                         Json::object({{"client_id", client_id}}), "tokens");
+}
+
+Step delete_of(Context& context, const std::string& user_uuid) {
+  const std::string& client_id = context.param("client_id");
+  const std::string tenant = tenant_of_user(context.db(), user_uuid, context.tenant());
+  if (client_id.find('\0') != std::string::npos) throw unknown_client(client_id);
+  const Rows deleted = context.db().run("refresh_tokens.delete", {user_uuid, client_id});
+  if (deleted.empty()) throw unknown_client(client_id);
+  context.db().publish(events::refresh_token_deleted(tenant, user_uuid, client_id, deleted.boolean(0, "mobile")));
+  return Response::no_content();
+}
+
+Step delete_of_user(Context& context) { return delete_of(context, context.param("user_uuid")); }
+Step delete_own(Context& context) { return delete_of(context, own_user(context)); }
+
+}  // namespace
+
+void add_refresh_token_routes(Router& router) {
+  const std::string user = "/users/<user_uuid>/tokens", access = "auth.users.{user_uuid}.tokens.";
+  const std::string own = "/users/me/tokens", own_access = "auth.users.me.tokens.";
+  router.add({"GET", "/tokens", "auth.tokens.read", "tokens", list_all, Mode::read_only});
+  router.add({"GET", user, access + "read", "tokens", list_of_user, Mode::read_only});
+  router.add({"DELETE", user + "/<client_id>", access + "{client_id}.delete", "tokens", delete_of_user});
+  router.add({"GET", own, own_access + "read", "tokens", list_own, Mode::read_only});
+  router.add({"DELETE", own + "/<client_id>", own_access + "{client_id}.delete", "tokens", delete_own});
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,11 @@
+// Tokens and refresh tokens: ../shared/spec/endpoints.md sections 4 and 5.
+#pragma once
+
+#include "wazoauth/rest/router.h"
+
+namespace wazoauth {
+
+void add_token_routes(Router& router);
+void add_refresh_token_routes(Router& router);
+
+}  // namespace wazoauth

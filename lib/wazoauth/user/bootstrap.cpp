@@ -1,0 +1,56 @@
+#include "wazoauth/user/bootstrap.h"
+
+#include <stdexcept>
+
+#include "wazoauth/text.h"
+#include "wazoauth/token/password.h"
+#include "wazoauth/user/credentials.h"
+#include "wazoauth/user/user_rows.h"
+
+namespace wazoauth {
+
+namespace {
+
+bool login_works(UnitOfWork& unit, const std::string& username, const std::string& password) {
+  const Rows rows = unit.run("logins.find", {username});
+  return !rows.empty() && !rows.is_null(0, "password_hash") &&
+         verify_password(password, rows.text(0, "password_hash"), rows.bytes(0, "password_salt"));
+}
+
+}  // namespace
+
+void create_initial_user(Database& database, const std::string& username, const std::string& password,
+                         const std::string& purpose, const std::string& policy_slug) {
+  if (username.empty() || password.empty()) throw std::runtime_error("the first user needs a username and a password");
+  if (purpose != "user" && purpose != "internal" && purpose != "external_api")
+    throw std::runtime_error("unknown purpose \"" + purpose + "\" of the first user");
+  UnitOfWork unit(database);
+  lock_logins(unit, {Json(username)});
+  if (login_works(unit, username, password)) return;
+  if (unit.run("users.login_taken", {username, nullptr}).boolean(0, "taken"))
+    throw std::runtime_error("the user \"" + username + "\" exists, and the given password is not the right one");
+  const Rows tenant = unit.run("context.master_tenant");
+  if (tenant.empty()) throw std::runtime_error("the database has no master tenant");
+  const Rows policy = unit.run("seed.policy_by_slug", {policy_slug});
+  if (policy.empty()) throw std::runtime_error("no policy has the slug \"" + policy_slug + "\"");
+  const std::string uuid = new_uuid(), tenant_uuid = tenant.text(0, "uuid");
+  const Credentials credentials = make_credentials(password);
+  unit.run("users.create", {uuid, username, nullptr, nullptr, purpose, true, tenant_uuid, "native", credentials.hash,
+                            credentials.salt_hex});
+  unit.run("seed.make_all_users_groups", {tenant_uuid});  // a group that it makes has the user already
+  unit.run("users.join_all_users_group", {uuid, tenant_uuid});
+  unit.run("users.add_policy", {uuid, policy.text(0, "uuid")});
+  unit.commit();
+}
+
+bool reset_password(Database& database, const std::string& username, const std::string& password) {
+  UnitOfWork unit(database);
+  const Credentials credentials = make_credentials(password);
+  const Rows changed = unit.run("users.replace_password", {username, credentials.hash, credentials.salt_hex});
+  if (changed.empty()) return false;
+  unit.run("users.delete_sessions", {changed.text(0, "uuid")});
+  unit.commit();
+  return true;
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,71 @@
+#include "wazoauth/user/password.h"
+
+#include "wazoauth/session/session_rules.h"
+#include "wazoauth/tenant/tree.h"
+#include "wazoauth/token/password.h"
+#include "wazoauth/user/credentials.h"
+
+namespace wazoauth {
+
+namespace {
+
+struct Change {
+  std::string user_uuid;
+  std::string old_password, new_password;
+  std::string stored_hash, stored_salt;  // "" when this user can't log in with a password
+  bool managed_externally = false;
+};
+
+const Schema& body_schema() {
+  static const Schema schema{{{.name = "old_password", .required = true, .min_length = 1},
+                              {.name = "new_password", .required = true, .min_length = 1}},
+                             {}};
+  return schema;
+}
+
+// Over what was verified only: when somebody else was faster, the old password is not the old one any more.
+Step write_password(Context& context, const Change& change, const Credentials& credentials) {
+  const Rows written = context.db().run("users.set_password",
+                                        {change.user_uuid, credentials.hash, credentials.salt_hex, change.stored_hash});
+  if (written.affected() == 0) throw problems::authentication_failed();
+  delete_sessions_of_user(context.db(), change.user_uuid);
+  return Response::no_content();
+}
+
+Step verify_and_hash(const Change& change) {
+  if (change.stored_hash.empty() || change.stored_salt.empty()) {
+    equalise(change.old_password);
+    throw problems::authentication_failed();
+  }
+  if (!verify_password(change.old_password, change.stored_hash, change.stored_salt))
+    throw problems::authentication_failed();
+  if (change.managed_externally)
+    throw Problem::a_form(405, "password-managed-externally",
+                          "Unable to update externally managed password for user : \"" + change.user_uuid + "\"",
+                          Json::object({{"uuid", change.user_uuid}}), "users");
+  const Credentials credentials = make_credentials(change.new_password);
+  return Step::then(Lane::database,
+                    [change, credentials](Context& context) { return write_password(context, change, credentials); });
+}
+
+}  // namespace
+
+Step change_password(Context& context) {
+  const Validated valid = validate(body_schema(), context.body_object());
+  if (!valid.errors.is_null()) report_first(valid.errors, "users");
+  Change change;
+  change.user_uuid = context.param("user_uuid");
+  change.old_password = valid.value.get("old_password").text();
+  change.new_password = valid.value.get("new_password").text();
+  const Rows rows = context.db().run("users.credentials", {change.user_uuid, caller_tenant(context)});
+  if (rows.empty()) throw problems::unknown("user", change.user_uuid);
+  if (rows.boolean(0, "enabled") && rows.boolean(0, "has_login")) {
+    change.stored_hash = rows.text(0, "password_hash");
+    change.stored_salt = rows.bytes(0, "password_salt");
+  }
+  const std::string method = rows.text(0, "method");
+  change.managed_externally = method == "ldap" || method == "saml";
+  return Step::then(Lane::hashing, [change](Context&) { return verify_and_hash(change); });
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,10 @@
+// PUT /users/<user_uuid>/password: ../shared/spec/endpoints.md section 7.
+#pragma once
+
+#include "wazoauth/rest/router.h"
+
+namespace wazoauth {
+
+Step change_password(Context& context);
+
+}  // namespace wazoauth

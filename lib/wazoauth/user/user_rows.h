@@ -1,0 +1,43 @@
+// Users as rows and as objects of the API.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "wazoauth/config/settings.h"
+#include "wazoauth/rest/router.h"
+
+namespace wazoauth {
+
+// The User object of a row of users.page or users.visible.
+Json user_json(const Rows& rows, std::size_t row);
+
+// The user, if its tenant is `tenant` or below it; else 404.
+Rows visible_user(UnitOfWork& unit, const std::string& uuid, const std::string& tenant);
+
+// What narrows a list of users. `tenant` is mandatory: nobody lists users of all tenants.
+struct UserFilter {
+  std::string tenant;
+  bool recurse = false;
+  std::optional<std::string> member_of;  // a group: the list is of its members
+};
+// Rows of users.page. The query's parameters are taken from the request; those about policies only for the list of a
+// tenant.
+Rows page_of_users(Context& context, const ListQuery& query, const UserFilter& filter);
+
+// Takes the locks of logins that this transaction is about to write. Nulls are skipped.
+void lock_logins(UnitOfWork& unit, const std::vector<Json>& logins);
+
+// 409 when somebody else than `user_uuid` has this username or address. `column`: which one it would become. A null
+// login is free.
+void refuse_taken_login(UnitOfWork& unit, const Json& login, std::string_view column,
+                        const std::optional<std::string>& user_uuid);
+Problem login_taken(std::string_view column, std::string_view login);
+
+// native, default and the identity providers that are switched on.
+bool is_authentication_method(const Settings& settings, std::string_view method);
+
+std::optional<std::string> text_of(const Json& value);  // nullopt for null
+
+}  // namespace wazoauth

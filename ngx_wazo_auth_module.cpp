@@ -1,0 +1,100 @@
+// The front door: the directives, and the points where nginx calls the module. What is called lives in src/.
+#include "src/conf.h"
+#include "src/handlers.h"
+#include "src/process.h"
+
+namespace {
+
+using namespace wazoauth::nginx;
+
+ngx_int_t postconfiguration(ngx_conf_t* cf);
+
+ngx_conf_enum_t tenant_choices[] = {{ngx_string("off"), 0}, {ngx_string("header"), 1}, {ngx_null_string, 0}};
+ngx_conf_enum_t denied_choices[] = {
+    {ngx_string("403"), NGX_HTTP_FORBIDDEN}, {ngx_string("401"), NGX_HTTP_UNAUTHORIZED}, {ngx_null_string, 0}};
+ngx_conf_enum_t preflight_choices[] = {{ngx_string("deny"), 0}, {ngx_string("pass"), 1}, {ngx_null_string, 0}};
+ngx_conf_enum_t path_choices[] = {{ngx_string("loose"), 0}, {ngx_string("strict"), 1}, {ngx_null_string, 0}};
+
+constexpr ngx_uint_t main_level = NGX_HTTP_MAIN_CONF;
+constexpr ngx_uint_t location_level = NGX_HTTP_LOC_CONF;
+constexpr ngx_uint_t every_level = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
+
+// t/guards.py compares this table with conf.cpp and with conf/nginx/wazo-auth-reference.conf.
+ngx_command_t commands[] = {
+    {ngx_string("wazo_auth_config"), main_level | NGX_CONF_TAKE1, set_config, NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
+    {ngx_string("wazo_auth_zone"), main_level | NGX_CONF_TAKE1, set_zone, NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
+    {ngx_string("wazo_auth_database"), main_level | NGX_CONF_TAKE12, set_database, NGX_HTTP_MAIN_CONF_OFFSET, 0,
+     nullptr},
+    {ngx_string("wazo_auth_redis"), main_level | NGX_CONF_TAKE1, set_redis, NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
+    {ngx_string("wazo_auth_trusted_proxies"), main_level | NGX_CONF_1MORE, set_trusted_proxies,
+     NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
+    {ngx_string("wazo_auth_api"), location_level | NGX_CONF_NOARGS | NGX_CONF_TAKE1, set_api, NGX_HTTP_LOC_CONF_OFFSET,
+     0, nullptr},
+    {ngx_string("wazo_auth"), every_level | NGX_CONF_FLAG, set_gate, NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, gate),
+     nullptr},
+    {ngx_string("wazo_auth_acl"), location_level | NGX_CONF_TAKE1, set_acl, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("wazo_auth_token_from"), every_level | NGX_CONF_1MORE, set_token_from, NGX_HTTP_LOC_CONF_OFFSET, 0,
+     nullptr},
+    {ngx_string("wazo_auth_tenant"), every_level | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, tenant), tenant_choices},
+    {ngx_string("wazo_auth_identity"), every_level | NGX_CONF_FLAG, ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, identity), nullptr},
+    {ngx_string("wazo_auth_denied"), every_level | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, denied), denied_choices},
+    {ngx_string("wazo_auth_preflight"), every_level | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, preflight), preflight_choices},
+    {ngx_string("wazo_auth_path"), every_level | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, path), path_choices},
+    {ngx_string("wazo_auth_grace"), every_level | NGX_CONF_TAKE1, ngx_conf_set_msec_slot, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, grace), nullptr},
+    {ngx_string("wazo_auth_metrics"), location_level | NGX_CONF_NOARGS, set_metrics, NGX_HTTP_LOC_CONF_OFFSET, 0,
+     nullptr},
+    ngx_null_command,
+};
+
+ngx_http_module_t context = {
+    add_variables,     // preconfiguration
+    postconfiguration,
+    create_main_conf,
+    init_main_conf,
+    nullptr,  // create server configuration
+    nullptr,  // merge server configuration
+    create_loc_conf,
+    merge_loc_conf,
+};
+
+bool add_handler(ngx_http_core_main_conf_t* core, ngx_http_phases phase, ngx_http_handler_pt handler) {
+  auto* slot = static_cast<ngx_http_handler_pt*>(ngx_array_push(&core->phases[phase].handlers));
+  if (slot) *slot = handler;
+  return slot != nullptr;
+}
+
+ngx_int_t postconfiguration(ngx_conf_t* cf) {
+  auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+  if (!add_handler(core, NGX_HTTP_POST_READ_PHASE, mask_handler) ||
+      !add_handler(core, NGX_HTTP_PREACCESS_PHASE, scrub_handler) ||
+      !add_handler(core, NGX_HTTP_ACCESS_PHASE, gate_handler))
+    return NGX_ERROR;
+  next_header_filter = ngx_http_top_header_filter;
+  ngx_http_top_header_filter = header_filter;
+  next_body_filter = ngx_http_top_body_filter;
+  ngx_http_top_body_filter = body_filter;
+  return NGX_OK;
+}
+
+}  // namespace
+
+ngx_module_t ngx_wazo_auth_module = {
+    NGX_MODULE_V1,
+    &context,
+    commands,
+    NGX_HTTP_MODULE,
+    nullptr,  // init master
+    nullptr,  // init module
+    init_process,
+    nullptr,  // init thread
+    nullptr,  // exit thread
+    exit_process,
+    nullptr,  // exit master
+    NGX_MODULE_V1_PADDING,
+};

@@ -1,0 +1,101 @@
+-- What a start, and the creation of a tenant, make sure of: endpoints.md section 19. Where $1 is a tenant only that
+-- one is meant, else all are.
+
+-- name: seed.lock
+SELECT pg_advisory_xact_lock(hashtext('wazo_auth.seed'))
+
+-- name: seed.default_policy
+SELECT uuid FROM auth_policy WHERE tenant_uuid = $1 AND slug = $2
+
+-- name: seed.name_taken
+SELECT EXISTS (SELECT 1 FROM auth_policy WHERE tenant_uuid = $1 AND name = $2 AND uuid <> $3) AS taken
+
+-- name: seed.update_policy
+UPDATE auth_policy SET name = $2, description = $3, config_managed = true WHERE uuid = $1
+
+-- name: seed.manage_policy
+UPDATE auth_policy SET description = $2, config_managed = true WHERE uuid = $1
+
+-- name: seed.delete_orphans
+DELETE FROM auth_policy p
+WHERE p.config_managed AND p.slug <> ALL ($1::text[])
+  AND NOT EXISTS (SELECT 1 FROM auth_user_policy a WHERE a.policy_uuid = p.uuid)
+  AND NOT EXISTS (SELECT 1 FROM auth_group_policy a WHERE a.policy_uuid = p.uuid)
+RETURNING p.uuid, p.slug
+
+-- name: seed.orphans
+SELECT uuid, slug FROM auth_policy WHERE config_managed AND slug <> ALL ($1::text[]) ORDER BY slug
+
+-- name: seed.policy_by_slug
+-- The master's own first: other tenants may use the same slug.
+SELECT p.uuid FROM auth_policy p JOIN auth_tenant t ON t.uuid = p.tenant_uuid
+WHERE p.slug = $1
+ORDER BY (t.uuid = t.parent_uuid) DESC, p.uuid
+LIMIT 1
+
+-- name: seed.make_all_users_groups
+WITH made AS (
+  INSERT INTO auth_group (name, slug, tenant_uuid, system_managed)
+  SELECT 'wazo-all-users-tenant-' || t.uuid, 'wazo-all-users-tenant-' || t.uuid, t.uuid, true
+  FROM auth_tenant t
+  WHERE ($1::text IS NULL OR t.uuid = $1)
+    AND NOT EXISTS (SELECT 1 FROM auth_group g
+                    WHERE g.tenant_uuid = t.uuid AND g.name = 'wazo-all-users-tenant-' || t.uuid)
+  ON CONFLICT DO NOTHING
+  RETURNING uuid, tenant_uuid
+), joined AS (
+  INSERT INTO auth_user_group (group_uuid, user_uuid)
+  SELECT made.uuid, u.uuid FROM made JOIN auth_user u ON u.tenant_uuid = made.tenant_uuid
+)
+SELECT tenant_uuid FROM made
+
+-- name: seed.attach_to_all_users
+INSERT INTO auth_group_policy (group_uuid, policy_uuid)
+SELECT g.uuid, $2::text FROM auth_group g
+WHERE ($1::text IS NULL OR g.tenant_uuid = $1) AND g.name = 'wazo-all-users-tenant-' || g.tenant_uuid
+  AND NOT EXISTS (SELECT 1 FROM auth_group_policy a WHERE a.group_uuid = g.uuid AND a.policy_uuid = $2)
+ON CONFLICT DO NOTHING
+
+-- name: seed.detach_from_all_users
+DELETE FROM auth_group_policy a USING auth_group g, auth_policy p
+WHERE g.uuid = a.group_uuid AND p.uuid = a.policy_uuid
+  AND g.name = 'wazo-all-users-tenant-' || g.tenant_uuid
+  AND p.tenant_uuid = g.tenant_uuid AND p.config_managed AND p.slug <> ALL ($1::text[])
+
+-- name: seed.make_default_groups
+INSERT INTO auth_group (name, slug, tenant_uuid, system_managed)
+SELECT $2::text, $2::text, t.uuid, false FROM auth_tenant t
+WHERE ($1::text IS NULL OR t.uuid = $1)
+  AND NOT EXISTS (SELECT 1 FROM auth_group g WHERE g.tenant_uuid = t.uuid AND g.slug = $2)
+ON CONFLICT DO NOTHING
+
+-- name: seed.rename_default_groups
+UPDATE auth_group g SET name = g.slug
+WHERE ($1::text IS NULL OR g.tenant_uuid = $1) AND g.slug = $2 AND g.name <> g.slug
+  AND NOT EXISTS (SELECT 1 FROM auth_group o WHERE o.tenant_uuid = g.tenant_uuid AND o.name = g.slug)
+
+-- name: seed.tenants_without_default_group
+SELECT t.uuid FROM auth_tenant t
+WHERE ($1::text IS NULL OR t.uuid = $1)
+  AND NOT EXISTS (SELECT 1 FROM auth_group g WHERE g.tenant_uuid = t.uuid AND g.slug = $2 AND g.name = $2)
+
+-- name: seed.attach_to_default_groups
+-- A group that has any policy of that slug is left alone.
+INSERT INTO auth_group_policy (group_uuid, policy_uuid)
+SELECT g.uuid, $3::text FROM auth_group g
+WHERE ($1::text IS NULL OR g.tenant_uuid = $1) AND g.slug = $2
+  AND NOT EXISTS (SELECT 1 FROM auth_group_policy a JOIN auth_policy p ON p.uuid = a.policy_uuid
+                  WHERE a.group_uuid = g.uuid AND p.slug = $4)
+ON CONFLICT DO NOTHING
+
+-- name: seed.detach_from_default_groups
+DELETE FROM auth_group_policy a USING auth_group g, auth_policy p
+WHERE g.uuid = a.group_uuid AND p.uuid = a.policy_uuid
+  AND ($1::text IS NULL OR g.tenant_uuid = $1) AND g.slug = $2 AND p.slug = $3
+
+-- name: seed.tenants_with_other_methods
+SELECT uuid, default_authentication_method AS method FROM auth_tenant
+WHERE default_authentication_method <> ALL ($1::text[]) ORDER BY uuid
+
+-- name: seed.users_with_other_methods
+SELECT uuid, authentication_method AS method FROM auth_user WHERE authentication_method <> ALL ($1::text[]) ORDER BY uuid

@@ -1,0 +1,55 @@
+-- Tokens.
+
+-- name: tokens.load
+SELECT t.auth_id, t.pbx_user_uuid, t.xivo_uuid, t.issued_t, t.expire_t, t.metadata, t.session_uuid, t.user_agent,
+       t.remote_addr, t.acl, t.refresh_token_uuid, s.tenant_uuid AS session_tenant_uuid
+FROM auth_token t JOIN auth_session s ON s.uuid = t.session_uuid
+WHERE t.uuid = $1
+
+-- name: tokens.tenant_visible
+-- One row when the user $1 exists: is the tenant $2 its own or below it?
+WITH RECURSIVE up AS (
+  SELECT uuid, parent_uuid FROM auth_tenant WHERE uuid = $2
+  UNION
+  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
+)
+SELECT EXISTS (SELECT 1 FROM up WHERE up.uuid = u.tenant_uuid) AS visible FROM auth_user u WHERE u.uuid = $1
+
+-- name: tokens.delete
+-- The session ends with its last token; one row then.
+WITH gone AS (
+  DELETE FROM auth_token WHERE uuid = $1 RETURNING uuid, auth_id, session_uuid
+), ended AS (
+  DELETE FROM auth_session s USING gone
+  WHERE s.uuid = gone.session_uuid
+    AND NOT EXISTS (SELECT 1 FROM auth_token t WHERE t.session_uuid = s.uuid AND t.uuid <> gone.uuid)
+  RETURNING s.uuid AS session_uuid, s.tenant_uuid
+)
+SELECT ended.session_uuid, ended.tenant_uuid, gone.auth_id FROM ended JOIN gone USING (session_uuid)
+
+-- name: tokens.purge
+-- Tokens that expired before $1, oldest first, $2 at most, with the sessions that nothing else keeps. Rows that another
+-- cleaner holds are left to it.
+WITH expired AS (
+  SELECT uuid, auth_id, metadata, session_uuid, expire_t FROM auth_token
+  WHERE expire_t < $1::bigint AND expire_t <> 0
+  ORDER BY expire_t LIMIT $2::bigint
+  FOR UPDATE SKIP LOCKED
+), dead AS (
+  DELETE FROM auth_token t USING expired WHERE t.uuid = expired.uuid
+), ended AS (
+  DELETE FROM auth_session s
+  WHERE s.uuid IN (SELECT session_uuid FROM expired)
+    AND NOT EXISTS (SELECT 1 FROM auth_token t
+                    WHERE t.session_uuid = s.uuid AND t.uuid NOT IN (SELECT uuid FROM expired))
+  RETURNING s.uuid
+)
+SELECT expired.auth_id, expired.metadata, ended.uuid AS session_uuid
+FROM expired LEFT JOIN ended ON ended.uuid = expired.session_uuid
+ORDER BY expired.expire_t
+
+-- name: tokens.expiring
+-- Tokens that live at $1 and expire before $2, in pages of $5: those after the expiry $3 and the token $4.
+SELECT uuid, auth_id, metadata, session_uuid, expire_t FROM auth_token
+WHERE expire_t >= $1::bigint AND expire_t < $2::bigint AND expire_t <> 0 AND (expire_t, uuid) > ($3::bigint, $4::text)
+ORDER BY expire_t, uuid LIMIT $5::bigint

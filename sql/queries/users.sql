@@ -1,0 +1,129 @@
+-- Users and their direct policies.
+
+-- name: users.page
+-- Of a tenant $1 ($2: and of its subtree), or the members of a group $13 wherever they are.
+WITH RECURSIVE scope AS (
+  SELECT $1::text AS uuid
+  UNION
+  SELECT t.uuid FROM auth_tenant t JOIN scope s ON t.parent_uuid = s.uuid WHERE $2::boolean
+), counted AS (
+  SELECT u.uuid, u.username, u.firstname, u.lastname, u.purpose, u.enabled, u.tenant_uuid, u.authentication_method
+  FROM auth_user u
+  WHERE u.tenant_uuid IN (SELECT uuid FROM scope)
+    AND ($13::text IS NULL OR u.uuid IN (SELECT user_uuid FROM auth_user_group WHERE group_uuid = $13))
+), matched AS (
+  SELECT * FROM counted u
+  WHERE ($3::text IS NULL OR u.firstname ILIKE $3 OR u.lastname ILIKE $3 OR u.username ILIKE $3
+         OR EXISTS (SELECT 1 FROM auth_email e WHERE e.user_uuid = u.uuid AND e.address ILIKE $3))
+    AND ($4::text IS NULL OR u.uuid = $4)
+    AND ($5::text IS NULL OR u.username = $5)
+    AND ($6::text IS NULL OR u.firstname = $6)
+    AND ($7::text IS NULL OR u.lastname = $7)
+    AND ($8::text IS NULL OR u.purpose = $8)
+    AND ($9::text IS NULL OR EXISTS (SELECT 1 FROM auth_email e WHERE e.user_uuid = u.uuid AND e.address = $9))
+    AND ($10::text IS NULL OR EXISTS (
+          SELECT 1 FROM auth_user_group m WHERE m.user_uuid = u.uuid AND m.group_uuid = $10))
+    AND ($14::text IS NULL OR EXISTS (
+          SELECT 1 FROM auth_user_policy a WHERE a.user_uuid = u.uuid AND a.policy_uuid = $14))
+    AND ($15::text IS NULL OR EXISTS (
+          SELECT 1 FROM auth_user_policy a JOIN auth_policy p ON p.uuid = a.policy_uuid
+          WHERE a.user_uuid = u.uuid AND p.slug = $15))
+    AND ($16::text IS NULL OR EXISTS (
+          SELECT 1 FROM auth_user_policy a WHERE a.user_uuid = u.uuid AND a.policy_uuid = $16
+          UNION ALL
+          SELECT 1 FROM auth_user_group m JOIN auth_group_policy a USING (group_uuid)
+          WHERE m.user_uuid = u.uuid AND a.policy_uuid = $16))
+    AND ($17::text IS NULL OR EXISTS (
+          SELECT 1 FROM auth_user_policy a JOIN auth_policy p ON p.uuid = a.policy_uuid
+          WHERE a.user_uuid = u.uuid AND p.slug = $17
+          UNION ALL
+          SELECT 1 FROM auth_user_group m JOIN auth_group_policy a USING (group_uuid)
+          JOIN auth_policy p ON p.uuid = a.policy_uuid
+          WHERE m.user_uuid = u.uuid AND p.slug = $17))
+), page AS (
+  SELECT *, row_number() OVER (ORDER BY {order} {direction}) AS place
+  FROM matched ORDER BY place LIMIT $11::bigint OFFSET $12::bigint
+)
+SELECT (SELECT count(*) FROM counted) AS total, (SELECT count(*) FROM matched) AS filtered, page.*,
+       (SELECT coalesce(json_agg(json_build_object('uuid', e.uuid, 'address', e.address, 'main', e.main,
+                                                   'confirmed', e.confirmed) ORDER BY e.main DESC, e.address), '[]')
+        FROM auth_email e WHERE e.user_uuid = page.uuid) AS emails
+FROM (SELECT) AS always LEFT JOIN page ON true
+ORDER BY page.place
+
+-- name: users.visible
+-- A user whose tenant is $2 or below it.
+WITH RECURSIVE up AS (
+  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN auth_user u ON u.tenant_uuid = t.uuid WHERE u.uuid = $1
+  UNION
+  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
+)
+SELECT u.uuid, u.username, u.firstname, u.lastname, u.purpose, u.enabled, u.tenant_uuid, u.authentication_method,
+       (SELECT coalesce(json_agg(json_build_object('uuid', e.uuid, 'address', e.address, 'main', e.main,
+                                                   'confirmed', e.confirmed) ORDER BY e.main DESC, e.address), '[]')
+        FROM auth_email e WHERE e.user_uuid = u.uuid) AS emails
+FROM auth_user u
+WHERE u.uuid = $1 AND EXISTS (SELECT 1 FROM up WHERE up.uuid = $2)
+
+-- name: users.lock_logins
+-- Whoever writes logins holds the lock of each: no index covers usernames and addresses together.
+SELECT pg_advisory_xact_lock(key)
+FROM (SELECT DISTINCT hashtext(lower(login)) AS key FROM unnest($1::text[]) AS login ORDER BY key) AS keys
+
+-- name: users.login_taken
+SELECT EXISTS (
+  SELECT 1 FROM auth_user u WHERE lower(u.username) = lower($1::text) AND u.uuid IS DISTINCT FROM $2::text
+  UNION ALL
+  SELECT 1 FROM auth_email e WHERE lower(e.address) = lower($1::text) AND e.user_uuid IS DISTINCT FROM $2::text
+) AS taken
+
+-- name: users.create
+INSERT INTO auth_user (uuid, username, firstname, lastname, purpose, enabled, tenant_uuid, authentication_method,
+                       password_hash, password_salt)
+VALUES ($1, $2, $3, $4, $5, $6::boolean, $7, $8, $9, decode($10, 'hex'))
+
+-- name: users.add_email
+INSERT INTO auth_email (address, main, confirmed, user_uuid) VALUES ($2, true, true, $1)
+
+-- name: users.join_all_users_group
+INSERT INTO auth_user_group (group_uuid, user_uuid)
+SELECT uuid, $1 FROM auth_group WHERE tenant_uuid = $2 AND name = 'wazo-all-users-tenant-' || $2::text
+ON CONFLICT DO NOTHING
+
+-- name: users.update
+UPDATE auth_user
+SET username = $2, firstname = $3, lastname = $4, purpose = $5, enabled = $6::boolean, authentication_method = $7
+WHERE uuid = $1
+
+-- name: users.delete_sessions
+DELETE FROM auth_session WHERE uuid IN (SELECT session_uuid FROM auth_token WHERE auth_id = $1)
+
+-- name: users.delete
+DELETE FROM auth_user WHERE uuid = $1
+
+-- name: users.credentials
+WITH RECURSIVE up AS (
+  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN auth_user u ON u.tenant_uuid = t.uuid WHERE u.uuid = $1
+  UNION
+  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
+)
+SELECT u.password_hash, u.password_salt, u.enabled,
+       u.username IS NOT NULL
+         OR EXISTS (SELECT 1 FROM auth_email e WHERE e.user_uuid = u.uuid AND e.main AND e.confirmed) AS has_login,
+       CASE u.authentication_method WHEN 'default' THEN t.default_authentication_method
+                                    ELSE u.authentication_method END AS method
+FROM auth_user u JOIN auth_tenant t ON t.uuid = u.tenant_uuid
+WHERE u.uuid = $1 AND EXISTS (SELECT 1 FROM up WHERE up.uuid = $2)
+
+-- name: users.set_password
+-- Only over the password that was verified.
+UPDATE auth_user SET password_hash = $2, password_salt = decode($3, 'hex') WHERE uuid = $1 AND password_hash = $4
+
+-- name: users.replace_password
+UPDATE auth_user SET password_hash = $2, password_salt = decode($3, 'hex') WHERE username = $1 RETURNING uuid
+
+-- name: users.add_policy
+INSERT INTO auth_user_policy (user_uuid, policy_uuid) VALUES ($1, $2) ON CONFLICT DO NOTHING
+
+-- name: users.remove_policy
+DELETE FROM auth_user_policy WHERE user_uuid = $1 AND policy_uuid = $2

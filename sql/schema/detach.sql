@@ -1,0 +1,20 @@
+-- Takes away all that is ours; wazo-auth's own tables and their rows stay.
+DO $$
+DECLARE
+  item record;
+BEGIN
+  FOR item IN
+    SELECT tgname AS name, tgrelid::regclass AS on_table FROM pg_trigger
+    WHERE tgname LIKE 'wazo\_auth\_%' AND NOT tgisinternal
+  LOOP
+    EXECUTE format('DROP TRIGGER %I ON %s', item.name, item.on_table);
+  END LOOP;
+  FOR item IN
+    SELECT c.oid::regclass AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'i' AND n.nspname = 'public' AND c.relname LIKE 'wazo\_auth\_%'
+  LOOP
+    EXECUTE format('DROP INDEX %s', item.name);
+  END LOOP;
+END
+$$;
+DROP SCHEMA IF EXISTS wazo_auth CASCADE;

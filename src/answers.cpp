@@ -1,0 +1,143 @@
+#include "answers.h"
+
+#include "conf.h"
+#include "handlers.h"
+#include "process.h"
+#include "upgrades.h"
+#include "wazoauth/gate/answers.h"
+
+namespace wazoauth::nginx {
+
+ngx_http_output_header_filter_pt next_header_filter;
+ngx_http_output_body_filter_pt next_body_filter;
+
+namespace {
+
+bool push(ngx_http_request_t* r, std::string_view name, std::string_view value) {
+  const ngx_str_t key = copy(r->pool, name), text = copy(r->pool, value);
+  return key.data && text.data && push_header(r->headers_out.headers, key, text);
+}
+
+ngx_int_t send_body(ngx_http_request_t* r, const std::string& body) {
+  ngx_buf_t* buffer = ngx_create_temp_buf(r->pool, body.size() + 1);
+  if (!buffer) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  buffer->last = ngx_cpymem(buffer->last, body.data(), body.size());
+  buffer->last_buf = r == r->main;
+  buffer->last_in_chain = 1;
+  buffer->temporary = !body.empty();  // an empty one must be special, or the writer complains
+  ngx_chain_t out{buffer, nullptr};
+  return ngx_http_output_filter(r, &out);
+}
+
+}  // namespace
+
+ngx_int_t send(ngx_http_request_t* r, const Response& response) {
+  r->headers_out.status = response.status;
+  r->headers_out.content_length_n = response.has_body ? static_cast<off_t>(response.body.size()) : -1;
+  if (response.has_body) {
+    r->headers_out.content_type = copy(r->pool, response.content_type);
+    if (!r->headers_out.content_type.data) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    // nginx adds a charset only to a type that has no parameters.
+    r->headers_out.content_type_len = std::min(response.content_type.find(';'), response.content_type.size());
+    r->headers_out.content_type_lowcase = nullptr;
+  } else if (!push(r, "Content-Type", response.content_type)) {
+    // nginx's own field is dropped from a 204.
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  for (const auto& [name, value] : response.headers) {
+    if (!push(r, name, value)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+  if (!response.has_body) r->header_only = 1;
+  const ngx_int_t rc = ngx_http_send_header(r);
+  if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) return rc;
+  return send_body(r, response.body);
+}
+
+Response to_response(const Problem& problem) {
+  Response response = Response::json(problem.body(), problem.status());
+  response.headers = problem.headers;
+  return response;
+}
+
+ngx_int_t answer_in_place_of_page(ngx_http_request_t* r, RequestContext& context, const Problem& problem) {
+  context.page_status = problem.status();
+  context.page = copy(r->pool, problem.body().dump() + "\n");
+  context.retry_after = {};
+  for (const auto& [name, value] : problem.headers) {
+    if (name == "Retry-After") context.retry_after = copy(r->pool, value);
+  }
+  return problem.status();
+}
+
+namespace {
+
+bool is_page_of_nginx(ngx_http_request_t* r) {
+  return r->err_status >= NGX_HTTP_BAD_REQUEST && view(r->headers_out.content_type) == "text/html";
+}
+
+// The API answers in JSON also where nginx refused a request before it came to us (too large a body, a limit).
+bool prepare_api_page(ngx_http_request_t* r) {
+  RequestContext* context = get_context(r);
+  if (!context) return false;
+  answer_in_place_of_page(r, *context, gate::plain(static_cast<int>(r->err_status)));
+  return true;
+}
+
+ngx_int_t replace_headers(ngx_http_request_t* r, RequestContext& context) {
+  context.replacing = true;
+  context.replaced = false;
+  r->headers_out.content_length_n = static_cast<off_t>(context.page.len);
+  ngx_str_set(&r->headers_out.content_type, "application/json");
+  r->headers_out.content_type_len = r->headers_out.content_type.len;
+  r->headers_out.content_type_lowcase = nullptr;
+  if (context.retry_after.len && !push_header(r->headers_out.headers, ngx_string("Retry-After"), context.retry_after))
+    return NGX_ERROR;
+  return NGX_OK;
+}
+
+ngx_int_t change_headers(ngx_http_request_t* r) {
+  if (r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS) {
+    if (loc_conf(r).gate && process()) process()->upgrades.watch(r);
+    return NGX_OK;
+  }
+  if (!is_page_of_nginx(r)) return NGX_OK;
+  RequestContext* context = find_context(r);
+  const bool ours = context && context->page.len && context->page_status == static_cast<ngx_int_t>(r->err_status);
+  if (!ours) {
+    if (!loc_conf(r).api || !prepare_api_page(r)) return NGX_OK;
+    context = find_context(r);
+  }
+  return replace_headers(r, *context);
+}
+
+}  // namespace
+
+ngx_int_t header_filter(ngx_http_request_t* r) {
+  if (r == r->main && (r->err_status || r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS)) {
+    try {
+      if (change_headers(r) != NGX_OK) return NGX_ERROR;
+    } catch (const std::exception& e) {
+      log::error(e.what());
+      return NGX_ERROR;
+    }
+  }
+  return next_header_filter(r);
+}
+
+ngx_int_t body_filter(ngx_http_request_t* r, ngx_chain_t* in) {
+  auto* context = static_cast<RequestContext*>(ngx_http_get_module_ctx(r, ngx_wazo_auth_module));
+  if (r != r->main || !context || !context->replacing || !in) return next_body_filter(r, in);
+  if (context->replaced) return next_body_filter(r, nullptr);
+  context->replaced = true;
+  auto* buffer = static_cast<ngx_buf_t*>(ngx_calloc_buf(r->pool));
+  if (!buffer) return NGX_ERROR;
+  buffer->memory = 1;
+  buffer->pos = context->page.data;
+  buffer->last = context->page.data + context->page.len;
+  buffer->last_buf = 1;
+  buffer->last_in_chain = 1;
+  ngx_chain_t out{buffer, nullptr};
+  return next_body_filter(r, &out);
+}
+
+}  // namespace wazoauth::nginx

@@ -1,0 +1,234 @@
+// The content handler of the REST API: what the zone can answer is answered in the loop, everything else runs on threads,
+// step by step.
+#include <memory>
+
+#include "answers.h"
+#include "handlers.h"
+#include "hash_permit.h"
+#include "metrics.h"
+#include "process.h"
+#include "request.h"
+#include "wazoauth/gate/answers.h"
+
+namespace wazoauth::nginx {
+
+namespace {
+
+constexpr ngx_msec_t start_poll_ms = 50;
+constexpr std::size_t most_delayed_logins = 512;
+
+// One request, from its body to its answer. Shared by the request and by the job that is under way for it; the request
+// may die first, then the job's result is dropped.
+class ApiCall : public std::enable_shared_from_this<ApiCall> {
+ public:
+  ApiCall(ngx_http_request_t* r, Process& process, Request request)
+      : r_(r), process_(process), request_(std::move(request)) {
+    timer_.data = this;
+    timer_.handler = [](ngx_event_t* event) { static_cast<ApiCall*>(event->data)->on_timer(); };
+    timer_.log = r->connection->log;
+  }
+
+  void abandon() {
+    r_ = nullptr;
+    abandoned_ = true;
+    end_wait();
+  }
+
+  // The body is here. Everything from now on ends in one ngx_http_finalize_request().
+  void begin() {
+    guarded([&] {
+      if (!copy_body(r_, request_.body)) throw std::runtime_error("the body can't be read");
+      // A client that leaves is noticed.
+      r_->read_event_handler = ngx_http_test_reading;
+      waits_until_ = now_ms() + process_.app.settings().db_connect_retry_timeout_seconds * 1000;
+      started();
+    });
+  }
+
+  void fail(const Problem& problem) {
+    Response response = to_response(problem);
+    add_cors(process_.app.settings(), request_, response);
+    finish(response);
+  }
+
+ private:
+  enum class Waits { nothing, start, login };
+
+  void started() {
+    if (!process_.zone.started()) {
+      if (now_ms() >= waits_until_) return fail(gate::starting());
+      return wait(Waits::start, start_poll_ms);
+    }
+    if (const auto response = process_.app.answer_from_zone(request_)) {
+      process_.zone.add(counter::api_from_zone);
+      return finish(*response);
+    }
+    is_login() ? throttle() : make_call();
+  }
+
+  bool is_login() {
+    if (request_.method != "POST") return false;
+    const Router::Match match = process_.app.router().match(request_.method, request_.path);
+    if (match.route && match.route->path == "/token")
+      login_ = gate::basic_login(request_.header_or_empty("authorization"));
+    return login_.has_value();
+  }
+
+  void throttle() {
+    const auto delay = process_.throttle.delay(request_.remote_addr, *login_, now_ms());
+    if (!delay || (*delay > 0 && process_.delayed_logins >= most_delayed_logins)) {
+      process_.zone.add(counter::logins_refused);
+      return fail(gate::too_many_logins());
+    }
+    if (*delay == 0) return make_call();
+    process_.zone.add(counter::logins_delayed);
+    wait(Waits::login, static_cast<ngx_msec_t>(*delay));
+  }
+
+  void make_call() {
+    std::string body = std::move(request_.body);
+    Request request = request_;
+    request.body = std::move(body);
+    call_.emplace(process_.app, std::move(request));
+    next_step();
+  }
+
+  void next_step() {
+    const bool hashes = call_->lane() == Lane::hashing;
+    const auto self = shared_from_this();
+    auto work = [self, hashes] {
+      if (self->abandoned_) return;
+      std::optional<HashPermit> permit;
+      if (hashes) permit.emplace(self->process_.zone, hash_permits());
+      self->ready_ = self->call_->step();
+    };
+    auto done = [self] { self->guarded([&] { self->stepped(); }); };
+    if (process_.offload.post(hashes ? Offload::hashing : Offload::database, std::move(work), std::move(done))) return;
+    process_.zone.add(counter::overloads);
+    fail(gate::overloaded());
+  }
+
+  void stepped() {
+    if (!r_) return;
+    if (!ready_) return next_step();
+    if (login_) count_login(call_->response().status);
+    finish(call_->response());
+  }
+
+  void count_login(int status) {
+    if (status == 401) process_.throttle.failed(request_.remote_addr, *login_, now_ms());
+    if (status == 200) process_.throttle.succeeded(request_.remote_addr, *login_);
+  }
+
+  void wait(Waits what, ngx_msec_t ms) {
+    waits_ = what;
+    if (what == Waits::login) ++process_.delayed_logins;
+    ngx_add_timer(&timer_, ms);
+  }
+
+  void end_wait() {
+    if (waits_ == Waits::login) --process_.delayed_logins;
+    waits_ = Waits::nothing;
+    if (timer_.timer_set) ngx_del_timer(&timer_);
+  }
+
+  void on_timer() {
+    const auto self = shared_from_this();
+    const Waits waited = waits_;
+    end_wait();
+    guarded([&] { waited == Waits::start ? started() : make_call(); });
+  }
+
+  template <typename Work>
+  void guarded(Work work) noexcept {
+    try {
+      work();
+    } catch (const std::exception& e) {
+      log::error(std::string("api: ") + e.what());
+      if (r_) finish(to_response(gate::plain(500)));
+    }
+  }
+
+  void finish(const Response& response) {
+    const auto self = shared_from_this();
+    ngx_http_request_t* r = r_;
+    ngx_connection_t* connection = r->connection;
+    ngx_http_set_log_request(connection->log, r);
+    process_.zone.add(response.status < 500 ? counter::api_answers : counter::api_errors);
+    ngx_http_finalize_request(r, send(r, response));
+    ngx_http_run_posted_requests(connection);
+  }
+
+  ngx_http_request_t* r_;  // null when it is gone
+  Process& process_;
+  Request request_;
+  std::optional<Call> call_;
+  std::optional<std::string> login_;
+  bool ready_ = false;
+  std::atomic<bool> abandoned_{false};
+  Waits waits_ = Waits::nothing;
+  std::int64_t waits_until_ = 0;
+  ngx_event_t timer_{};
+};
+
+using Owner = std::shared_ptr<ApiCall>;
+
+void on_end(void* data) {
+  auto* owner = static_cast<Owner*>(data);
+  (*owner)->abandon();
+  owner->~Owner();
+}
+
+void on_body(ngx_http_request_t* r) { static_cast<ApiCall*>(find_context(r)->call)->begin(); }
+
+ngx_int_t read_body(ngx_http_request_t* r, Process& process, Request request) {
+  RequestContext* context = get_context(r);
+  ngx_http_cleanup_t* cleanup = ngx_http_cleanup_add(r, sizeof(Owner));
+  if (!context || !cleanup) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  auto call = std::make_shared<ApiCall>(r, process, std::move(request));
+  context->call = call.get();
+  new (cleanup->data) Owner(std::move(call));
+  cleanup->handler = on_end;
+  const ngx_int_t rc = ngx_http_read_client_request_body(r, on_body);
+  return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+}
+
+// GET and HEAD of a known token: the hot path has no body to wait for and needs no object that outlives this call.
+bool answer_at_once(ngx_http_request_t* r, Process& process, const Request& request, ngx_int_t& rc) {
+  if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) || !process.zone.started()) return false;
+  const auto response = process.app.answer_from_zone(request);
+  if (!response) return false;
+  process.zone.add(counter::api_from_zone);
+  rc = ngx_http_discard_request_body(r);
+  if (rc == NGX_OK) rc = send(r, *response);
+  return true;
+}
+
+// As the daemon's own server refuses it: whatever comes after "//" could be meant as a host.
+ngx_int_t bad_target(ngx_http_request_t* r) {
+  Response response;
+  response.status = 400;
+  response.content_type = "text/plain";
+  response.body = "Invalid path in Request-URI.\n";
+  const ngx_int_t rc = ngx_http_discard_request_body(r);
+  return rc == NGX_OK ? send(r, response) : rc;
+}
+
+}  // namespace
+
+ngx_int_t api_handler(ngx_http_request_t* r) {
+  Process* const process = nginx::process();
+  if (!process) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  try {
+    if (view(r->unparsed_uri).starts_with("//")) return bad_target(r);
+    Request request = make_request(r, process->conf, loc_conf(r));
+    ngx_int_t rc;
+    if (answer_at_once(r, *process, request, rc)) return rc;
+    return read_body(r, *process, std::move(request));
+  } catch (const std::exception& e) {
+    log::error(std::string("api: ") + e.what());
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+}
+
+}  // namespace wazoauth::nginx

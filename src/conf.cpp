@@ -1,0 +1,103 @@
+// Creation, defaults and inheritance of what the directives say.
+#include "conf.h"
+
+#include <new>
+
+namespace wazoauth::nginx {
+
+void* create_main_conf(ngx_conf_t* cf) {
+  ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(cf->pool, sizeof(MainConf));
+  if (!cleanup) return nullptr;
+  auto* conf = new (cleanup->data) MainConf{};
+  cleanup->handler = [](void* data) { static_cast<MainConf*>(data)->~MainConf(); };
+
+  // zeroed above: config, zone, database, redis
+  conf->connections = NGX_CONF_UNSET;
+  conf->trusted_proxies = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
+  return conf;
+}
+
+namespace {
+
+bool add_cidr(ngx_array_t* list, const char* text) {
+  auto* cidr = static_cast<ngx_cidr_t*>(ngx_array_push(list));
+  if (!cidr) return false;
+  *cidr = {};
+  if (std::string_view(text) == "unix:") {
+    cidr->family = AF_UNIX;
+    return true;
+  }
+  ngx_str_t value{ngx_strlen(text), reinterpret_cast<u_char*>(const_cast<char*>(text))};
+  return ngx_ptocidr(&value, cidr) != NGX_ERROR;
+}
+
+ngx_array_t* default_proxies(ngx_conf_t* cf) {
+  ngx_array_t* list = ngx_array_create(cf->pool, 3, sizeof(ngx_cidr_t));
+  if (!list || !add_cidr(list, "127.0.0.1") || !add_cidr(list, "::1") || !add_cidr(list, "unix:")) return nullptr;
+  return list;
+}
+
+ngx_array_t* default_sources(ngx_conf_t* cf) {
+  ngx_array_t* list = ngx_array_create(cf->pool, 1, sizeof(TokenSource));
+  auto* source = list ? static_cast<TokenSource*>(ngx_array_push(list)) : nullptr;
+  if (!source) return nullptr;
+  *source = {TokenSource::header, ngx_string("x-auth-token"), false};
+  return list;
+}
+
+char* missing(ngx_conf_t* cf, const MainConf& conf, const char* directive) {
+  ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"%s\" needs \"%s\" in the http block, in %s:%ui", conf.needed_by.c_str(),
+                directive, conf.needed_file.c_str(), conf.needed_line);
+  return static_cast<char*>(NGX_CONF_ERROR);
+}
+
+}  // namespace
+
+char* init_main_conf(ngx_conf_t* cf, void* data) {
+  auto* conf = static_cast<MainConf*>(data);
+  ngx_conf_init_value(conf->connections, 0);
+  if (conf->trusted_proxies == NGX_CONF_UNSET_PTR) conf->trusted_proxies = default_proxies(cf);
+  if (!conf->trusted_proxies) return static_cast<char*>(NGX_CONF_ERROR);
+  if (conf->needed_by.empty()) return NGX_CONF_OK;
+  if (!conf->settings) return missing(cf, *conf, "wazo_auth_config");
+  if (!conf->zone) return missing(cf, *conf, "wazo_auth_zone");
+  return NGX_CONF_OK;
+}
+
+void* create_loc_conf(ngx_conf_t* cf) {
+  auto* conf = static_cast<LocConf*>(ngx_pcalloc(cf->pool, sizeof(LocConf)));
+  if (!conf) return nullptr;
+  // set by ngx_pcalloc(): prefix
+  conf->api = NGX_CONF_UNSET;
+  conf->gate = NGX_CONF_UNSET;
+  conf->access = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
+  conf->token_from = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
+  conf->tenant = NGX_CONF_UNSET_UINT;
+  conf->identity = NGX_CONF_UNSET;
+  conf->denied = NGX_CONF_UNSET_UINT;
+  conf->preflight = NGX_CONF_UNSET_UINT;
+  conf->path = NGX_CONF_UNSET_UINT;
+  conf->grace = NGX_CONF_UNSET_MSEC;
+  return conf;
+}
+
+char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
+  auto* prev = static_cast<LocConf*>(parent);
+  auto* conf = static_cast<LocConf*>(child);
+  // A content handler isn't inherited, neither is what belongs to it: api, prefix.
+  ngx_conf_init_value(conf->api, 0);
+  ngx_conf_merge_value(conf->gate, prev->gate, 0);
+  ngx_conf_merge_ptr_value(conf->access, prev->access, nullptr);
+  if (prev->token_from == NGX_CONF_UNSET_PTR) prev->token_from = default_sources(cf);
+  if (!prev->token_from) return static_cast<char*>(NGX_CONF_ERROR);
+  ngx_conf_merge_ptr_value(conf->token_from, prev->token_from, nullptr);
+  ngx_conf_merge_uint_value(conf->tenant, prev->tenant, 0);
+  ngx_conf_merge_value(conf->identity, prev->identity, 0);
+  ngx_conf_merge_uint_value(conf->denied, prev->denied, NGX_HTTP_FORBIDDEN);
+  ngx_conf_merge_uint_value(conf->preflight, prev->preflight, 0);
+  ngx_conf_merge_uint_value(conf->path, prev->path, 1);
+  ngx_conf_merge_msec_value(conf->grace, prev->grace, 60000);
+  return NGX_CONF_OK;
+}
+
+}  // namespace wazoauth::nginx

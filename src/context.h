@@ -1,0 +1,49 @@
+// What this module knows of one request. Lies in the request's pool, and holds nothing that has a destructor.
+#pragma once
+
+#include <type_traits>
+
+#include "ngx.h"
+#include "wazoauth/cache/zone.h"
+
+namespace wazoauth::nginx {
+
+enum class Status { none, hit, miss, grace, preflight, denied, unknown, no_token, refused, unavailable };
+
+struct RequestContext {
+  ngx_http_request_t* request;
+
+  void* call;  // the API's, see api.cpp
+
+  // The gate.
+  enum class Stage { fresh, loading, loaded, asking_tenant, tenant_known, done } stage;
+  Status status;
+  ngx_str_t token;  // also after it was stripped from the arguments
+  TokenKey key;
+  TokenFacts facts;
+  bool identified;  // facts are those of a live token
+  Verdict verdict;
+  bool unavailable;
+  bool has_access;  // an access is required
+  ngx_str_t required;
+  bool required_refused;  // a variable's value can't be part of an access
+  ngx_queue_t waiters;    // the list of a load in which it waits
+  bool linked;
+  bool cleanup_added;
+
+  // Takes the place of nginx's page for this status.
+  ngx_int_t page_status;
+  ngx_str_t page;
+  ngx_str_t retry_after;
+  bool replacing, replaced;
+};
+static_assert(std::is_trivially_destructible_v<RequestContext>);
+
+// The request's context, also after an internal redirect, which begins at Stage::fresh again. Null: there is none.
+RequestContext* find_context(ngx_http_request_t* r);
+// ... and makes one. Null when memory is short.
+RequestContext* get_context(ngx_http_request_t* r);
+
+const char* status_name(Status status);
+
+}  // namespace wazoauth::nginx

@@ -1,0 +1,272 @@
+// Setters of directives.
+#include <cstdlib>
+#include <exception>
+
+#include "conf.h"
+#include "handlers.h"
+#include "wazoauth/cache/redis_cache.h"
+#include "wazoauth/store/connection_string.h"
+#include "zone.h"
+
+namespace wazoauth::nginx {
+
+namespace {
+
+char* const failed = static_cast<char*>(NGX_CONF_ERROR);
+char* const ok = nullptr;  // NGX_CONF_OK
+
+const ngx_str_t* arguments(ngx_conf_t* cf) { return static_cast<const ngx_str_t*>(cf->args->elts); }
+
+MainConf* main_of(ngx_conf_t* cf) {
+  return static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_wazo_auth_module));
+}
+
+char* invalid(ngx_conf_t* cf, const ngx_str_t& value) {
+  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"", &value);
+  return failed;
+}
+
+char* fail(ngx_conf_t* cf, const std::string& message) {
+  ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", message.c_str());
+  return failed;
+}
+
+// Exceptions end here: nginx's C code knows none.
+template <typename Work>
+char* guarded(ngx_conf_t* cf, Work work) noexcept {
+  try {
+    return work();
+  } catch (const ConfigError& e) {
+    if (e.file.empty()) return fail(cf, e.what());
+    return fail(cf, std::string(e.what()) + " (" + e.file + (e.line ? ":" + std::to_string(e.line) : "") + ")");
+  } catch (const std::exception& e) {
+    return fail(cf, e.what());
+  }
+}
+
+// What needs a configuration and a zone says so, and where.
+void needs_process(ngx_conf_t* cf) {
+  MainConf* conf = main_of(cf);
+  if (!conf->needed_by.empty()) return;
+  conf->needed_by = view(arguments(cf)[0]);
+  conf->needed_file = view(cf->conf_file->file.name);
+  conf->needed_line = cf->conf_file->line;
+}
+
+char* handled_by(ngx_conf_t* cf, ngx_http_handler_pt handler) {
+  auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  if (core->handler) return const_cast<char*>("clashes with another handler of this location");
+  core->handler = handler;
+  needs_process(cf);
+  return ok;
+}
+
+}  // namespace
+
+char* set_config(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<MainConf*>(data);
+  if (conf->config.data) return const_cast<char*>("is duplicate");
+  return guarded(cf, [&] {
+    conf->config = arguments(cf)[1];
+    if (ngx_conf_full_name(cf->cycle, &conf->config, 1) != NGX_OK) return failed;
+    LoadedConfig loaded = load_config(std::string(view(conf->config)));
+    const char* uuid = std::getenv("XIVO_UUID");
+    conf->settings = make_settings(loaded.tree, uuid ? uuid : "", loaded.warnings, loaded.places);
+    for (const std::string& warning : loaded.warnings)
+      ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "%s", warning.c_str());
+    return ok;
+  });
+}
+
+char* set_zone(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<MainConf*>(data);
+  if (conf->zone) return const_cast<char*>("is duplicate");
+  const ngx_str_t& value = arguments(cf)[1];
+  auto* colon = ngx_strlchr(value.data, value.data + value.len, ':');
+  if (!colon || colon == value.data) return invalid(cf, value);
+  ngx_str_t name{static_cast<std::size_t>(colon - value.data), value.data};
+  ngx_str_t number{value.len - name.len - 1, colon + 1};
+  const ssize_t size = ngx_parse_size(&number);
+  if (size == NGX_ERROR) return invalid(cf, value);
+  if (static_cast<std::size_t>(size) < SharedMemory::minimum_size) {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" is too small, at least %uzm are needed", &name,
+                       SharedMemory::minimum_size >> 20);
+    return failed;
+  }
+  conf->zone = SharedMemory::declare(cf, name, size);
+  return conf->zone ? ok : failed;
+}
+
+char* set_database(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<MainConf*>(data);
+  if (conf->database.data) return const_cast<char*>("is duplicate");
+  conf->database = arguments(cf)[1];
+  if (cf->args->nelts == 3) {
+    const ngx_str_t& value = arguments(cf)[2];
+    constexpr std::string_view prefix = "connections=";
+    if (!view(value).starts_with(prefix)) return invalid(cf, value);
+    conf->connections = ngx_atoi(value.data + prefix.size(), value.len - prefix.size());
+    if (conf->connections < 1 || conf->connections > 10000) return invalid(cf, value);
+  }
+  return guarded(cf, [&] {
+    DatabaseOptions options;
+    options.conninfo = view(conf->database);
+    connection_string(options);  // throws for what libpq doesn't understand
+    return ok;
+  });
+}
+
+char* set_redis(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<MainConf*>(data);
+  if (conf->redis.data) return const_cast<char*>("is duplicate");
+  conf->redis = arguments(cf)[1];
+  if (view(conf->redis) == "off") {
+    conf->redis.len = 0;
+    return ok;
+  }
+  return guarded(cf, [&] {
+    RedisCache{std::string(view(conf->redis))};  // throws for what isn't an address; doesn't connect
+    return ok;
+  });
+}
+
+char* set_trusted_proxies(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<MainConf*>(data);
+  if (conf->trusted_proxies != NGX_CONF_UNSET_PTR) return const_cast<char*>("is duplicate");
+  conf->trusted_proxies = ngx_array_create(cf->pool, cf->args->nelts, sizeof(ngx_cidr_t));
+  if (!conf->trusted_proxies) return failed;
+  for (ngx_uint_t i = 1; i < cf->args->nelts; ++i) {
+    ngx_str_t value = arguments(cf)[i];
+    auto* cidr = static_cast<ngx_cidr_t*>(ngx_array_push(conf->trusted_proxies));
+    if (!cidr) return failed;
+    *cidr = {};
+    if (view(value) == "unix:") {
+      cidr->family = AF_UNIX;
+      continue;
+    }
+    const ngx_int_t rc = ngx_ptocidr(&value, cidr);
+    if (rc == NGX_ERROR) return invalid(cf, value);
+    if (rc == NGX_DONE)
+      ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "low address bits of %V are meaningless", &value);
+  }
+  return ok;
+}
+
+char* set_api(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  if (conf->api != NGX_CONF_UNSET) return const_cast<char*>("is duplicate");
+  conf->api = 1;
+  if (cf->args->nelts == 2) {
+    constexpr std::string_view prefix = "prefix=";
+    const ngx_str_t& value = arguments(cf)[1];
+    if (!view(value).starts_with(prefix)) return invalid(cf, value);
+    conf->prefix = {value.len - prefix.size(), value.data + prefix.size()};
+    while (view(conf->prefix).ends_with('/')) --conf->prefix.len;
+    if (conf->prefix.len && conf->prefix.data[0] != '/') return invalid(cf, value);
+  }
+  return handled_by(cf, api_handler);
+}
+
+char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void*) { return handled_by(cf, metrics_handler); }
+
+char* set_gate(ngx_conf_t* cf, ngx_command_t* command, void* data) {
+  char* result = ngx_conf_set_flag_slot(cf, command, data);
+  if (result == ok && static_cast<LocConf*>(data)->gate == 1) needs_process(cf);
+  return result;
+}
+
+namespace {
+
+TokenSource parse_source(ngx_conf_t* cf, const ngx_str_t& value) {
+  const auto named = [&](std::string_view prefix) { return view(value).starts_with(prefix) && value.len > prefix.size(); };
+  const auto name = [&](std::size_t skip) { return ngx_str_t{value.len - skip, value.data + skip}; };
+  if (view(value) == "bearer") return {TokenSource::bearer, {}, false};
+  if (named("query:")) return {TokenSource::query, name(6), false};
+  if (named("cookie:")) return {TokenSource::cookie, name(7), false};
+  if (!named("header:")) return {TokenSource::header, {}, false};
+  ngx_str_t lower = copy(cf->pool, view(name(7)));
+  if (lower.data) ngx_strlow(lower.data, lower.data, lower.len);
+  return {TokenSource::header, lower, false};
+}
+
+}  // namespace
+
+char* set_token_from(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  if (conf->token_from != NGX_CONF_UNSET_PTR) return const_cast<char*>("is duplicate");
+  conf->token_from = ngx_array_create(cf->pool, cf->args->nelts, sizeof(TokenSource));
+  if (!conf->token_from) return failed;
+  TokenSource* last = nullptr;
+  for (ngx_uint_t i = 1; i < cf->args->nelts; ++i) {
+    const ngx_str_t& value = arguments(cf)[i];
+    if (view(value) == "strip" && last && last->kind == TokenSource::query && !last->strip) {
+      last->strip = true;
+      continue;
+    }
+    last = static_cast<TokenSource*>(ngx_array_push(conf->token_from));
+    if (!last) return failed;
+    *last = parse_source(cf, value);
+    if (last->kind != TokenSource::bearer && last->name.len == 0) return invalid(cf, value);
+    if (last->kind == TokenSource::query) main_of(cf)->query_names.emplace_back(view(last->name));
+  }
+  return ok;
+}
+
+namespace {
+
+bool is_word(u_char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+// Reads "$name" or "${name}" at the beginning of `rest`; an empty name is an error.
+ngx_str_t take_variable(ngx_str_t& rest) {
+  const bool braces = rest.len > 1 && rest.data[1] == '{';
+  std::size_t start = braces ? 2 : 1, end = start;
+  while (end < rest.len && is_word(rest.data[end])) ++end;
+  ngx_str_t name{end - start, rest.data + start};
+  if (braces) {
+    if (end == rest.len || rest.data[end] != '}')
+      name.len = 0;
+    else
+      ++end;
+  }
+  rest = {rest.len - end, rest.data + end};
+  return name;
+}
+
+bool make_variable(ngx_conf_t* cf, ngx_str_t name, AccessPart& part) {
+  part = {{}, NGX_CONF_UNSET, NGX_CONF_UNSET};
+  if (name.len == 1 && name.data[0] >= '1' && name.data[0] <= '9') {
+    part.capture = name.data[0] - '0';
+    return true;
+  }
+  part.variable = ngx_http_get_variable_index(cf, &name);
+  return part.variable != NGX_ERROR;
+}
+
+}  // namespace
+
+char* set_acl(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  if (conf->access != NGX_CONF_UNSET_PTR) return const_cast<char*>("is duplicate");
+  ngx_str_t rest = arguments(cf)[1];
+  if (rest.len == 0) return invalid(cf, rest);
+  conf->access = ngx_array_create(cf->pool, 4, sizeof(AccessPart));
+  if (!conf->access) return failed;
+  while (rest.len) {
+    auto* part = static_cast<AccessPart*>(ngx_array_push(conf->access));
+    if (!part) return failed;
+    if (rest.data[0] == '$') {
+      const ngx_str_t name = take_variable(rest);
+      if (name.len == 0) return invalid(cf, arguments(cf)[1]);
+      if (!make_variable(cf, name, *part)) return failed;
+      continue;
+    }
+    const std::size_t size = std::min(view(rest).find('$'), rest.len);
+    *part = {{size, rest.data}, NGX_CONF_UNSET, NGX_CONF_UNSET};
+    rest = {rest.len - size, rest.data + size};
+  }
+  return ok;
+}
+
+}  // namespace wazoauth::nginx

@@ -1,0 +1,16 @@
+// Who a request comes from, told to the upstream in headers that no client can forge.
+#pragma once
+
+#include "ngx.h"
+#include "wazoauth/cache/zone.h"
+
+namespace wazoauth::nginx {
+
+// Takes Wazo-User-UUID, Wazo-Token-Tenant-UUID and Wazo-Session-UUID, in any spelling with '-' or '_', out of the
+// request. False: memory is short.
+bool clear_identity(ngx_http_request_t* r);
+
+// `facts` must live as long as the request. What is empty stays unset.
+bool set_identity(ngx_http_request_t* r, const TokenFacts& facts);
+
+}  // namespace wazoauth::nginx

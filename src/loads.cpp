@@ -1,0 +1,66 @@
+#include "loads.h"
+
+#include "gate.h"
+#include "process.h"
+
+namespace wazoauth::nginx {
+
+void Loads::join(Flight& flight, RequestContext& context) {
+  ngx_queue_insert_tail(&flight.waiters, &context.waiters);
+  context.linked = true;
+}
+
+RequestContext* Loads::next(Flight& flight) {
+  if (ngx_queue_empty(&flight.waiters)) return nullptr;
+  RequestContext* context = ngx_queue_data(ngx_queue_head(&flight.waiters), RequestContext, waiters);
+  ngx_queue_remove(&context->waiters);
+  context->linked = false;
+  return context;
+}
+
+bool Loads::wait_for_token(RequestContext& context, bool revalidate) {
+  auto found = flights_.find(context.key);
+  if (found == flights_.end()) {
+    auto flight = std::make_shared<Flight>();
+    auto work = [this, flight, revalidate, token = std::string(view(context.token))] {
+      try {
+        TokenStore& store = process_.app.tokens();
+        flight->loaded = revalidate ? store.revalidate(token) : store.load(token);
+      } catch (const std::exception& e) {
+        log::error(std::string("a token could not be loaded: ") + e.what());
+      }
+    };
+    auto done = [this, flight, key = context.key] {
+      flights_.erase(key);
+      // Each one may finish its request, and with it others that wait here.
+      while (RequestContext* waiter = next(*flight)) gate_loaded(*waiter, flight->loaded);
+    };
+    if (!process_.offload.post(Offload::loading, std::move(work), std::move(done))) return false;
+    found = flights_.emplace(context.key, std::move(flight)).first;
+  }
+  join(*found->second, context);
+  return true;
+}
+
+bool Loads::wait_for_tenants(RequestContext& context) {
+  if (!tenants_) {
+    auto flight = std::make_shared<Flight>();
+    auto work = [this] {
+      try {
+        process_.tenants.refresh();
+      } catch (const std::exception& e) {
+        log::error(std::string("the tenants could not be read: ") + e.what());
+      }
+    };
+    auto done = [this, flight] {
+      tenants_.reset();
+      while (RequestContext* waiter = next(*flight)) gate_tenants_known(*waiter);
+    };
+    if (!process_.offload.post(Offload::loading, std::move(work), std::move(done))) return false;
+    tenants_ = std::move(flight);
+  }
+  join(*tenants_, context);
+  return true;
+}
+
+}  // namespace wazoauth::nginx

@@ -1,0 +1,50 @@
+// What the gate has to wait for: a token's facts, and the tree of tenants. One load per token at a time; everybody else
+// who needs it waits for that one.
+#pragma once
+
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "context.h"
+#include "wazoauth/cache/token_store.h"
+
+namespace wazoauth::nginx {
+
+class Process;
+
+class Loads {
+ public:
+  explicit Loads(Process& process) : process_(process) {}
+
+  // The request is parked; gate_loaded() or gate_tenants_known() is called for it, unless it dies before. False: too
+  // much is waiting already.
+  bool wait_for_token(RequestContext& context, bool revalidate);
+  bool wait_for_tenants(RequestContext& context);
+
+  std::size_t under_way() const { return flights_.size(); }
+
+ private:
+  struct Hash {
+    std::size_t operator()(const TokenKey& key) const {
+      std::size_t hash;
+      std::memcpy(&hash, key.data(), sizeof(hash));
+      return hash;
+    }
+  };
+  struct Flight {
+    Flight() { ngx_queue_init(&waiters); }
+    ngx_queue_t waiters;  // RequestContext::waiters
+    Loaded loaded;
+  };
+  static void join(Flight& flight, RequestContext& context);
+  static RequestContext* next(Flight& flight);
+
+  Process& process_;
+  std::unordered_map<TokenKey, std::shared_ptr<Flight>, Hash> flights_;
+  std::shared_ptr<Flight> tenants_;
+};
+
+}  // namespace wazoauth::nginx

@@ -1,0 +1,56 @@
+// The one place where nginx's headers come in, and small bridges between its texts and ours.
+#pragma once
+
+extern "C" {
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+}
+
+#include <string_view>
+
+extern "C" ngx_module_t ngx_wazo_auth_module;
+
+namespace wazoauth::nginx {
+
+inline std::string_view view(const ngx_str_t& text) {
+  return {reinterpret_cast<const char*>(text.data), text.len};
+}
+
+// A copy in the pool; data is null when memory is short.
+inline ngx_str_t copy(ngx_pool_t* pool, std::string_view text) {
+  ngx_str_t result{0, static_cast<u_char*>(ngx_pnalloc(pool, text.size() + 1))};
+  if (!result.data) return result;
+  ngx_memcpy(result.data, text.data(), text.size());
+  result.data[text.size()] = 0;
+  result.len = text.size();
+  return result;
+}
+
+inline std::int64_t now_ms() {
+  const ngx_time_t* now = ngx_timeofday();
+  return static_cast<std::int64_t>(now->sec) * 1000 + static_cast<std::int64_t>(now->msec);
+}
+
+// Calls visit(header) for each header of a list.
+template <typename Visit>
+void each_header(ngx_list_t& list, Visit visit) {
+  for (ngx_list_part_t* part = &list.part; part; part = part->next) {
+    auto* headers = static_cast<ngx_table_elt_t*>(part->elts);
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) visit(headers[i]);
+  }
+}
+
+// Texts must live as long as the request. Null when memory is short.
+inline ngx_table_elt_t* push_header(ngx_list_t& list, ngx_str_t key, ngx_str_t value) {
+  auto* header = static_cast<ngx_table_elt_t*>(ngx_list_push(&list));
+  if (!header) return nullptr;
+  *header = {};
+  header->hash = 1;
+  header->key = key;
+  header->value = value;
+  return header;
+}
+
+}  // namespace wazoauth::nginx

@@ -1,0 +1,209 @@
+#include "offload.h"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+namespace wazoauth::nginx {
+
+namespace {
+
+constexpr ngx_msec_t hold_ms = 60000;
+constexpr std::size_t most_lines = 4096;
+
+// Threads inherit the mask: signals are for nginx's own thread.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
+}  // namespace
+
+Offload::Offload(const Options& options) : options_(options), loop_(std::this_thread::get_id()) {}
+
+Offload::~Offload() {
+  if (connection_) ngx_close_connection(connection_);  // closes the descriptor, too
+}
+
+bool Offload::start(ngx_cycle_t* cycle) {
+  fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (fd_ == -1) {
+    ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno, "eventfd() failed");
+    return false;
+  }
+  connection_ = ngx_get_connection(fd_, cycle->log);
+  if (!connection_) {
+    close(fd_);
+    return false;
+  }
+  connection_->data = this;
+  ngx_event_t* event = connection_->read;
+  event->handler = on_event;
+  event->log = cycle->log;
+  // What nginx's own channels are marked with: an exiting worker doesn't wait for it, nor calls it a leak.
+  event->channel = 1;
+  ngx_uint_t flags = NGX_LEVEL_EVENT;
+  if (ngx_event_flags & NGX_USE_CLEAR_EVENT) flags = NGX_CLEAR_EVENT;
+  if (ngx_add_event(event, NGX_READ_EVENT, flags) != NGX_OK) return false;
+  hold_.handler = on_hold;
+  hold_.log = cycle->log;
+  hold_.data = this;
+  return true;
+}
+
+void Offload::start_threads() {
+  const SignalsBlocked blocked;
+  for (int pool = 0; pool < pools; ++pool) {
+    for (unsigned i = 0; i < options_.threads[pool]; ++i) {
+      ++alive_;
+      lanes_[pool].threads.emplace_back([this, pool] { run(lanes_[pool], pool == hashing); });
+    }
+  }
+  started_ = true;
+}
+
+bool Offload::post(Pool pool, std::function<void()> work, std::function<void()> done) {
+  if (!started_) start_threads();
+  Lane& lane = lanes_[pool];
+  {
+    const std::lock_guard lock(lane.mutex);
+    if (lane.stopping || lane.queue.size() >= options_.queue[pool]) return false;
+    lane.queue.push_back({std::move(work), std::move(done)});
+  }
+  lane.wake.notify_one();
+  ++pending_;
+  hold();
+  return true;
+}
+
+std::size_t Offload::waiting(Pool pool) {
+  const std::lock_guard lock(lanes_[pool].mutex);
+  return lanes_[pool].queue.size();
+}
+
+void Offload::run(Lane& lane, bool nice) {
+  if (nice) setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 19);
+  std::unique_lock lock(lane.mutex);
+  for (;;) {
+    lane.wake.wait(lock, [&] { return lane.stopping || !lane.queue.empty(); });
+    if (lane.stopping) break;
+    Job job = std::move(lane.queue.front());
+    lane.queue.pop_front();
+    lock.unlock();
+    job.work();
+    job.work = nullptr;
+    {
+      const std::lock_guard finished(mutex_);
+      finished_.push_back(std::move(job.done));
+    }
+    notify();
+    lock.lock();
+  }
+  --alive_;
+}
+
+void Offload::notify() {
+  const std::uint64_t one = 1;
+  // A full counter means that the loop is going to be woken anyway.
+  [[maybe_unused]] const ssize_t written = write(fd_, &one, sizeof(one));
+}
+
+void Offload::on_event(ngx_event_t* event) {
+  auto* self = static_cast<Offload*>(static_cast<ngx_connection_t*>(event->data)->data);
+  std::uint64_t count;
+  while (read(self->fd_, &count, sizeof(count)) == sizeof(count)) {
+  }
+  self->drain();
+}
+
+void Offload::drain() {
+  drain_lines();
+  std::vector<std::function<void()>> finished;
+  {
+    const std::lock_guard lock(mutex_);
+    finished.swap(finished_);
+  }
+  for (auto& done : finished) {
+    --pending_;
+    done();
+  }
+  hold();
+}
+
+void Offload::hold() {
+  if (pending_ && !hold_.timer_set) ngx_add_timer(&hold_, hold_ms);
+  if (!pending_ && hold_.timer_set) ngx_del_timer(&hold_);
+}
+
+void Offload::on_hold(ngx_event_t* event) { static_cast<Offload*>(event->data)->hold(); }
+
+void Offload::log(log::Level level, std::string_view message) {
+  if (std::this_thread::get_id() == loop_) return write_log(level, message);
+  {
+    const std::lock_guard lock(mutex_);
+    if (lines_.size() >= most_lines) {
+      ++lost_lines_;
+      return;
+    }
+    lines_.push_back({level, std::string(message)});
+  }
+  notify();
+}
+
+void Offload::drain_lines() {
+  std::deque<Line> lines;
+  std::size_t lost = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    lines.swap(lines_);
+    std::swap(lost, lost_lines_);
+  }
+  for (const Line& line : lines) write_log(line.level, line.text);
+  if (lost) write_log(log::Level::warning, std::to_string(lost) + " lines were too many for the log");
+}
+
+bool Offload::stop(std::chrono::milliseconds limit) {
+  for (Lane& lane : lanes_) {
+    const std::lock_guard lock(lane.mutex);
+    lane.stopping = true;
+    lane.queue.clear();
+    lane.wake.notify_all();
+  }
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (alive_ && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  const bool all_ended = alive_ == 0;
+  for (Lane& lane : lanes_) {
+    for (std::thread& thread : lane.threads) all_ended ? thread.join() : thread.detach();
+    lane.threads.clear();
+  }
+  drain_lines();
+  if (hold_.timer_set) ngx_del_timer(&hold_);
+  return all_ended;
+}
+
+void write_log(log::Level level, std::string_view message) {
+  static constexpr struct {
+    ngx_uint_t level;
+    const char* name;
+  } levels[] = {{NGX_LOG_DEBUG, "DEBUG"}, {NGX_LOG_INFO, "INFO"}, {NGX_LOG_WARN, "WARNING"}, {NGX_LOG_ERR, "ERROR"}};
+  const auto& at = levels[static_cast<int>(level)];
+  std::string line(message);
+  // A client's text must not be able to look like another line.
+  std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  ngx_log_error(at.level, ngx_cycle->log, 0, "(%s) (wazo_auth) %s", at.name, line.c_str());
+}
+
+}  // namespace wazoauth::nginx

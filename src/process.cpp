@@ -1,0 +1,155 @@
+#include "process.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "hash_permit.h"
+
+namespace wazoauth::nginx {
+
+namespace {
+
+constexpr ngx_msec_t tick_ms = 1000;
+constexpr std::chrono::seconds exit_limit{4};
+
+Process* current;
+
+int workers(ngx_cycle_t* cycle) {
+  if (ngx_process != NGX_PROCESS_WORKER) return 1;
+  const auto* core = reinterpret_cast<ngx_core_conf_t*>(ngx_get_conf(cycle->conf_ctx, ngx_core_module));
+  return std::max(1, static_cast<int>(core->worker_processes));
+}
+
+DatabaseOptions database_options(ngx_cycle_t* cycle, const MainConf& conf) {
+  const Settings& settings = *conf.settings;
+  const int per_nginx = conf.connections ? static_cast<int>(conf.connections) : std::min(settings.max_threads, 8);
+  DatabaseOptions options;
+  options.conninfo = conf.database.len ? std::string(view(conf.database)) : settings.db_uri;
+  options.connections = std::max(1, per_nginx / workers(cycle));
+  return options;
+}
+
+DatabaseOptions one_connection(DatabaseOptions options) {
+  options.connections = 1;
+  options.acquire_timeout = std::chrono::milliseconds(3000);
+  options.connect_timeout = std::chrono::milliseconds(2000);
+  options.statement_timeout = std::chrono::milliseconds(2000);
+  return options;
+}
+
+std::unique_ptr<RedisCache> make_redis(const MainConf& conf) {
+  if (conf.redis.len == 0) return nullptr;
+  return std::make_unique<RedisCache>(std::string(view(conf.redis)));
+}
+
+AppOptions app_options(Process& process, ngx_cycle_t* cycle, std::int64_t grace_ms) {
+  AppOptions options;
+  options.settings = *process.conf.settings;
+  options.database = database_options(cycle, process.conf);
+  options.zone = &process.zone;
+  options.redis = process.redis.get();
+  options.grace_ms = grace_ms;
+  return options;
+}
+
+Offload::Options offload_options(ngx_cycle_t* cycle, const MainConf& conf) {
+  const auto connections = static_cast<unsigned>(database_options(cycle, conf).connections);
+  return {{std::max(2u, connections), hash_permits(), 1}, {1024, 64, 8192}};
+}
+
+log::Level log_level(const Settings& settings) {
+  if (settings.log_level <= 10) return log::Level::debug;
+  if (settings.log_level <= 20) return log::Level::info;
+  return settings.log_level <= 30 ? log::Level::warning : log::Level::error;
+}
+
+}  // namespace
+
+Process::Process(ngx_cycle_t* cycle, MainConf& main, std::int64_t grace_ms)
+    : conf(main),
+      mutex(SharedMemory::mutex(main.zone)),
+      zone(SharedMemory::of(main.zone).zone, SharedMemory::of(main.zone).zone_size, mutex),
+      throttle(SharedMemory::of(main.zone).throttle),
+      redis(make_redis(main)),
+      app(app_options(*this, cycle, grace_ms)),
+      trees(one_connection(database_options(cycle, main))),
+      tenants(trees, &zone),
+      offload(offload_options(cycle, main)),
+      loads(*this),
+      upgrades(*this) {}
+
+bool Process::start(ngx_cycle_t* cycle) {
+  if (!offload.start(cycle)) return false;
+  log::set_sink([this](log::Level level, std::string_view message) { offload.log(level, message); });
+  tick_.handler = on_tick;
+  tick_.data = this;
+  tick_.log = cycle->log;
+  tick_.cancelable = 1;
+  tick();
+  // One worker of each cycle keeps house; it gives way to a newer one by itself.
+  if (ngx_worker != 0 && ngx_process == NGX_PROCESS_WORKER) return true;
+  HousekeeperOptions options;
+  options.settings = app.settings();
+  options.database = app.database().options();
+  options.zone = &zone;
+  options.redis_uri = view(conf.redis);
+  housekeeper_ = std::make_unique<Housekeeper>(std::move(options));
+  housekeeper_->start();
+  return true;
+}
+
+void Process::stop() {
+  if (tick_.timer_set) ngx_del_timer(&tick_);
+  const bool housekeeper_ended = !housekeeper_ || housekeeper_->stop(exit_limit);
+  if (!offload.stop(exit_limit) || !housekeeper_ended) {
+    // What its thread uses must not be taken away from it, and static objects neither.
+    write_log(log::Level::warning, "a thread is still at work, the worker exits without it");
+    _exit(0);
+  }
+  log::set_sink([](log::Level level, std::string_view message) { write_log(level, message); });
+}
+
+void Process::on_tick(ngx_event_t* event) { static_cast<Process*>(event->data)->tick(); }
+
+void Process::tick() {
+  log::set_level(app.debug() ? log::Level::debug : log_level(app.settings()));
+  if (ngx_exiting && !draining_) {
+    draining_ = true;
+    app.database().limit(1);
+  }
+  ngx_add_timer(&tick_, tick_ms);
+}
+
+Process* process() { return current; }
+
+ngx_int_t init_process(ngx_cycle_t* cycle) {
+  if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) return NGX_OK;
+  auto* http = reinterpret_cast<ngx_http_conf_ctx_t*>(ngx_get_conf(cycle->conf_ctx, ngx_http_module));
+  if (!http) return NGX_OK;
+  auto* conf = static_cast<MainConf*>(http->main_conf[ngx_wazo_auth_module.ctx_index]);
+  const auto* defaults = static_cast<LocConf*>(http->loc_conf[ngx_wazo_auth_module.ctx_index]);
+  if (!conf->settings || !conf->zone) return NGX_OK;
+  try {
+    const std::int64_t grace = defaults->grace == NGX_CONF_UNSET_MSEC ? 60000 : static_cast<std::int64_t>(defaults->grace);
+    auto process = std::make_unique<Process>(cycle, *conf, grace);
+    if (!process->start(cycle)) return NGX_ERROR;
+    current = process.release();
+    return NGX_OK;
+  } catch (const std::exception& e) {
+    ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "wazo_auth: %s", e.what());
+    return NGX_ERROR;
+  }
+}
+
+void exit_process(ngx_cycle_t*) {
+  const std::unique_ptr<Process> process(std::exchange(current, nullptr));
+  if (!process) return;
+  try {
+    process->stop();
+  } catch (const std::exception& e) {
+    write_log(log::Level::error, e.what());
+  }
+}
+
+}  // namespace wazoauth::nginx

@@ -1,0 +1,55 @@
+// What one worker owns: made after the fork, ended in its exit.
+#pragma once
+
+#include <memory>
+
+#include "conf.h"
+#include "loads.h"
+#include "offload.h"
+#include "upgrades.h"
+#include "wazoauth/app.h"
+#include "wazoauth/cache/redis_cache.h"
+#include "wazoauth/gate/login_throttle.h"
+#include "wazoauth/node/housekeeper.h"
+#include "wazoauth/tenant/tenant_tree.h"
+#include "zone.h"
+
+namespace wazoauth::nginx {
+
+class Process {
+ public:
+  Process(ngx_cycle_t* cycle, MainConf& conf, std::int64_t grace_ms);
+
+  bool start(ngx_cycle_t* cycle);  // false: logged
+  void stop();
+
+  MainConf& conf;
+  ZoneMutex mutex;
+  Zone zone;
+  gate::LoginThrottle throttle;
+  std::unique_ptr<RedisCache> redis;
+  App app;
+  Database trees;  // a connection for the tenants' tree, opened when a gate asks for it
+  TenantTree tenants;
+  Offload offload;
+  Loads loads;
+  Upgrades upgrades;
+  std::size_t delayed_logins = 0;
+
+ private:
+  void tick();
+  static void on_tick(ngx_event_t* event);
+
+  std::unique_ptr<Housekeeper> housekeeper_;
+  ngx_event_t tick_{};
+  ngx_connection_t tick_connection_{};
+  bool draining_ = false;
+};
+
+// Null outside of a worker, and when the module isn't configured.
+Process* process();
+
+ngx_int_t init_process(ngx_cycle_t* cycle);
+void exit_process(ngx_cycle_t* cycle);
+
+}  // namespace wazoauth::nginx

@@ -1,0 +1,103 @@
+#include "request.h"
+
+#include "wazoauth/gate/forwarded.h"
+
+namespace wazoauth::nginx {
+
+namespace {
+
+// All values of a header, as proxies that append to it see them.
+std::string joined(const Request& request, std::string_view lower_case_name) {
+  std::string all;
+  for (const auto& [name, value] : request.headers) {
+    if (name == lower_case_name) all += (all.empty() ? "" : ",") + value;
+  }
+  return all;
+}
+
+void copy_headers(ngx_http_request_t* r, Request& request) {
+  each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
+    request.headers.emplace_back(std::string_view(reinterpret_cast<const char*>(header.lowcase_key), header.key.len),
+                                 view(header.value));
+  });
+}
+
+// The address that the configuration gives this server; a client's own Host header isn't believed.
+std::string own_host(ngx_http_request_t* r) {
+  const auto* server = static_cast<ngx_http_core_srv_conf_t*>(ngx_http_get_module_srv_conf(r, ngx_http_core_module));
+  u_char text[NGX_SOCKADDR_STRLEN];
+  ngx_str_t address{sizeof(text), text};
+  if (ngx_connection_local_sockaddr(r->connection, &address, 0) != NGX_OK) address.len = 0;
+  const in_port_t port = ngx_inet_get_port(r->connection->local_sockaddr);
+  const bool named = server->server_name.len && view(server->server_name).find_first_of("_*~") != 0;
+  std::string host(named ? view(server->server_name) : view(address));
+  const in_port_t usual = r->connection->ssl ? 443 : 80;
+  if (port && port != usual) host += ":" + std::to_string(port);
+  return host;
+}
+
+std::string scheme_of(ngx_http_request_t* r) {
+#if (NGX_HTTP_SSL)
+  if (r->connection->ssl) return "https";
+#endif
+  return "http";
+}
+
+void split_target(ngx_http_request_t* r, const LocConf& conf, Request& request) {
+  std::string_view target = view(r->unparsed_uri);
+  const auto question = target.find('?');
+  std::string_view path = target.substr(0, question);
+  const std::string_view prefix = view(conf.prefix);
+  if (!prefix.empty() && path.starts_with(prefix) && path.substr(prefix.size()).starts_with('/'))
+    path.remove_prefix(prefix.size());
+  request.path = path;
+  if (question != std::string_view::npos) request.query = target.substr(question + 1);
+}
+
+void believe_proxies(const MainConf& main, Request& request) {
+  const int proxies = main.settings->num_proxies;
+  const auto told = [&](std::string_view name, std::string& into) {
+    const std::string all = joined(request, name);
+    if (const auto value = gate::forwarded_value(all, proxies)) into = *value;
+  };
+  told("x-forwarded-for", request.remote_addr);
+  told("x-forwarded-proto", request.scheme);
+  told("x-forwarded-host", request.host);
+  if (const std::string name = request.header_or_empty("x-script-name"); !name.empty()) request.script_name = name;
+}
+
+}  // namespace
+
+Request make_request(ngx_http_request_t* r, const MainConf& main, const LocConf& conf) {
+  Request request;
+  request.method = view(r->method_name);
+  split_target(r, conf, request);
+  copy_headers(r, request);
+  request.remote_addr = view(r->connection->addr_text);
+  request.scheme = scheme_of(r);
+  request.script_name = view(conf.prefix);
+  const bool trusted = ngx_cidr_match(r->connection->sockaddr, main.trusted_proxies) == NGX_OK;
+  if (trusted) request.host = request.header_or_empty("host");
+  if (request.host.empty()) request.host = own_host(r);
+  if (trusted) believe_proxies(main, request);
+  return request;
+}
+
+bool copy_body(ngx_http_request_t* r, std::string& body) {
+  if (!r->request_body) return true;
+  for (ngx_chain_t* link = r->request_body->bufs; link; link = link->next) {
+    ngx_buf_t* buffer = link->buf;
+    if (!buffer->in_file) {
+      body.append(reinterpret_cast<char*>(buffer->pos), buffer->last - buffer->pos);
+      continue;
+    }
+    const std::size_t size = buffer->file_last - buffer->file_pos, before = body.size();
+    body.resize(before + size);
+    if (ngx_read_file(buffer->file, reinterpret_cast<u_char*>(body.data()) + before, size, buffer->file_pos) !=
+        static_cast<ssize_t>(size))
+      return false;
+  }
+  return true;
+}
+
+}  // namespace wazoauth::nginx

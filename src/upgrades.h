@@ -1,0 +1,76 @@
+// Upgraded connections (WebSocket) end when their token dies. nginx's gate sees only their beginning, so the worker that
+// owns them watches: the zone's ring of revocations every 20 ms while there is any, their expiry by a timer each, and
+// PostgreSQL once per second while LISTEN isn't known good.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "context.h"
+#include "wazoauth/cache/token_store.h"
+
+namespace wazoauth::nginx {
+
+class Process;
+
+class Upgrades {
+ public:
+  explicit Upgrades(Process& process);
+
+  // A gated request's connection is about to be upgraded. Forgotten when the request ends.
+  void watch(ngx_http_request_t* r);
+  std::size_t size() const { return all_.size(); }
+
+ private:
+  struct Upgrade {
+    std::uint64_t id = 0;
+    Upgrades* owner = nullptr;
+    ngx_connection_t* connection = nullptr;
+    std::string token;
+    TokenKey key{};
+    TokenFacts facts;
+    std::optional<std::string> required;
+    std::int64_t grace_ms = 0;
+    ngx_event_t expiry{};
+    bool expired = false;        // lives on by a successor
+    bool ask_successor = false;  // is there still one?
+    bool asking = false;         // PostgreSQL is being asked
+    bool ask_again = false;      // it could not answer
+    bool ended = false;
+  };
+  struct Hash {
+    std::size_t operator()(const TokenKey& key) const {
+      std::size_t hash;
+      std::memcpy(&hash, key.data(), sizeof(hash));
+      return hash;
+    }
+  };
+
+  void forget(Upgrade& upgrade);
+  void look_at_ring();
+  void look_at_all();
+  void look(Upgrade& upgrade);
+  void ask_successors();
+  void ask_database(Upgrade& upgrade);
+  void answered(std::uint64_t id, const Loaded& loaded);
+  void arm_expiry(Upgrade& upgrade);
+  void end(Upgrade& upgrade, const char* why);
+  bool listening() const;
+  void tick();
+  static void on_tick(ngx_event_t* event);
+  static void on_expiry(ngx_event_t* event);
+
+  Process& process_;
+  std::unordered_map<std::uint64_t, Upgrade> all_;  // by id
+  std::unordered_multimap<TokenKey, Upgrade*, Hash> by_key_;
+  std::uint64_t next_id_ = 0;
+  std::uint64_t position_ = 0;
+  std::uint32_t epoch_ = 0;
+  std::int64_t last_look_ms_ = 0;
+  ngx_event_t tick_{};
+};
+
+}  // namespace wazoauth::nginx

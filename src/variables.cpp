@@ -1,0 +1,74 @@
+#include "context.h"
+#include "handlers.h"
+#include "wazoauth/gate/target.h"
+
+namespace wazoauth::nginx {
+
+namespace {
+
+ngx_int_t set(ngx_http_variable_value_t* value, std::string_view text) {
+  value->len = static_cast<unsigned>(text.size());
+  value->data = reinterpret_cast<u_char*>(const_cast<char*>(text.data()));
+  value->valid = 1;
+  value->no_cacheable = 1;
+  value->not_found = text.empty();
+  return NGX_OK;
+}
+
+// `data` is the offset of a text in TokenFacts.
+ngx_int_t get_fact(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t data) {
+  const RequestContext* context = find_context(r);
+  if (!context || !context->identified) return set(value, {});
+  return set(value, reinterpret_cast<const char*>(&context->facts) + data);
+}
+
+ngx_int_t get_status(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t) {
+  const RequestContext* context = find_context(r);
+  return set(value, context ? status_name(context->status) : "");
+}
+
+ngx_int_t get_required(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t) {
+  const RequestContext* context = find_context(r);
+  if (!context || !context->has_access || context->required_refused) return set(value, {});
+  return set(value, view(context->required));
+}
+
+// mask_handler() has masked it already.
+ngx_int_t get_request(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t) {
+  return set(value, view(r->main->request_line));
+}
+
+ngx_int_t get_verb(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t) {
+  return set(value, gate::verb(view(r->method_name)));
+}
+
+struct Variable {
+  const char* name;
+  ngx_http_get_variable_pt get;
+  uintptr_t data;
+};
+
+constexpr Variable variables[] = {
+    {"wazo_auth_user_uuid", get_fact, offsetof(TokenFacts, user_uuid)},
+    {"wazo_auth_tenant_uuid", get_fact, offsetof(TokenFacts, tenant_uuid)},
+    {"wazo_auth_session_uuid", get_fact, offsetof(TokenFacts, session_uuid)},
+    {"wazo_auth_status", get_status, 0},
+    {"wazo_auth_required_acl", get_required, 0},
+    {"wazo_auth_request", get_request, 0},
+    {"wazo_auth_method_verb", get_verb, 0},
+};
+
+}  // namespace
+
+ngx_int_t add_variables(ngx_conf_t* cf) {
+  for (const Variable& item : variables) {
+    ngx_str_t name{ngx_strlen(item.name), reinterpret_cast<u_char*>(const_cast<char*>(item.name))};
+    ngx_http_variable_t* variable = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
+    if (!variable) return NGX_ERROR;
+    variable->get_handler = item.get;
+    variable->data = item.data;
+  }
+  return NGX_OK;
+}
+
+}  // namespace wazoauth::nginx

@@ -1,0 +1,95 @@
+#include "zone.h"
+
+#include <pthread.h>
+
+#include <exception>
+#include <stdexcept>
+
+#include "wazoauth/gate/login_throttle.h"
+
+namespace wazoauth::nginx {
+
+namespace {
+
+ngx_slab_pool_t* pool_of(const ngx_shm_zone_t* zone) { return reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr); }
+
+// The head and the throttle are small; the zone gets all the rest in one piece. Zone::format() and the slab pool know
+// nothing of each other: the pool only guards against a second user of this memory.
+SharedMemory* lay_out(ngx_slab_pool_t* pool) {
+  auto* shared = static_cast<SharedMemory*>(ngx_slab_alloc(pool, sizeof(SharedMemory)));
+  if (!shared) return nullptr;
+  shared->throttle = ngx_slab_alloc(pool, gate::LoginThrottle::size);
+  shared->zone_size = pool->pfree * ngx_pagesize;
+  shared->zone = ngx_slab_alloc(pool, shared->zone_size);
+  return shared->throttle && shared->zone ? shared : nullptr;
+}
+
+ngx_int_t refuse(const ngx_shm_zone_t* zone, const char* why) {
+  ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0, "zone \"%V\": %s", &zone->shm.name, why);
+  return NGX_ERROR;
+}
+
+// They outlive the workers that use them, one may die with a mutex held.
+void make_hash_mutexes(const Zone& zone) {
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  for (unsigned i = 0; i < Zone::hash_slots; ++i) {
+    if (pthread_mutex_init(static_cast<pthread_mutex_t*>(zone.hash_mutex(i)), &attributes) != 0)
+      throw std::runtime_error("no process-shared mutexes");
+  }
+  pthread_mutexattr_destroy(&attributes);
+}
+
+void format(const SharedMemory& shared, ngx_slab_pool_t* pool) {
+  Zone::format(shared.zone, shared.zone_size);
+  gate::LoginThrottle::format(shared.throttle);
+  ZoneMutex mutex(pool->mutex);
+  make_hash_mutexes(Zone(shared.zone, shared.zone_size, mutex));
+}
+
+// Called in the master, for new memory and for what a reload keeps.
+ngx_int_t init(ngx_shm_zone_t* zone, void* old) {
+  ngx_slab_pool_t* pool = pool_of(zone);
+  if (old) {
+    zone->data = old;
+    const auto* shared = static_cast<SharedMemory*>(old);
+    if (Zone::compatible(shared->zone, shared->zone_size)) return NGX_OK;
+    return refuse(zone, "its contents can't be kept, restart nginx");
+  }
+  SharedMemory* shared = lay_out(pool);
+  if (!shared) return refuse(zone, "no memory");
+  try {
+    format(*shared, pool);
+  } catch (const std::exception& e) {
+    return refuse(zone, e.what());
+  }
+  pool->log_nomem = 0;
+  pool->data = shared;
+  zone->data = shared;
+  return NGX_OK;
+}
+
+// `data` says that the zone was declared before it says where its contents are.
+char declared;
+
+}  // namespace
+
+ngx_shm_zone_t* SharedMemory::declare(ngx_conf_t* cf, ngx_str_t name, std::size_t size) {
+  ngx_shm_zone_t* zone = ngx_shared_memory_add(cf, &name, size, &ngx_wazo_auth_module);
+  if (!zone) return nullptr;
+  if (zone->data) {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" is already used", &name);
+    return nullptr;
+  }
+  zone->init = init;
+  zone->data = &declared;
+  return zone;
+}
+
+const SharedMemory& SharedMemory::of(const ngx_shm_zone_t* zone) { return *static_cast<SharedMemory*>(zone->data); }
+
+ngx_shmtx_t& SharedMemory::mutex(const ngx_shm_zone_t* zone) { return pool_of(zone)->mutex; }
+
+}  // namespace wazoauth::nginx

@@ -1,0 +1,209 @@
+"""usage: bench.py [CASE...]     (through ./dev bench)
+
+Every ratio is the median of interleaved pairs in one run, with its spread (largest less smallest). A bar within the
+spread counts as met. The exit code tells whether all bars were met. On a machine with two cores nginx's worker has the
+first one and the client the second; "CPU" is user and system time of the worker.
+
+cases: gate api login flood revocation capacity
+"""
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import load
+from load import Connection, Paced, lua_logins, lua_requests, median, percentile, servers, touch, wrk
+
+BUILD = Path(os.environ.get('WAZO_AUTH_BUILD') or servers.CHECKOUT / 'build')
+PAIRS = 5
+SECONDS = 3
+
+
+class Report:
+    def __init__(self):
+        self.missed = []
+
+    def line(self, what, values, bar, at_least, unit=''):
+        """One bar: the median of `values` against `bar`."""
+        middle, spread = median(values), max(values) - min(values)
+        met = middle >= bar - spread if at_least else middle <= bar + spread
+        if not met:
+            self.missed.append(what)
+        sign = '>=' if at_least else '<='
+        print(f"{what:<58} {_number(middle)}{unit}  spread {_number(spread)}  bar {sign} {_number(bar)}{unit}  "
+              f"{'met' if met else 'MISSED'}", flush=True)
+
+    def note(self, what, text):
+        print(f'  {what:<56} {text}', flush=True)
+
+
+def _number(value):
+    return f'{value:,.0f}' if abs(value) >= 100 else f'{value:.3g}'
+
+
+def _spread(values):
+    return f'{_number(median(values))} (spread {_number(max(values) - min(values))})'
+
+
+def _pairs(run_one, run_other):
+    """Interleaved, and in turn the one and the other first."""
+    pairs = []
+    for i in range(PAIRS):
+        if i % 2:
+            other, one = run_other(), run_one()
+        else:
+            one, other = run_one(), run_other()
+        pairs.append((one, other))
+    return pairs
+
+
+def case_gate(bench, report):
+    """A gated request with a known token against the same location ungated."""
+    tokens = bench.tokens()
+    port = bench.first.gate_port
+    for kind in ('proxied', 'file'):
+        gated, plain = (lua_requests('GET', f'/{kind}/{how}', tokens) for how in ('gated', 'plain'))
+        wrk(bench.first, port, gated, 1)
+        pairs = _pairs(lambda: wrk(bench.first, port, gated, SECONDS), lambda: wrk(bench.first, port, plain, SECONDS))
+        assert not any(each['errors'] for pair in pairs for each in pair)
+        what = f'gate: gated / ungated, {"proxied upstream" if kind == "proxied" else "a small file"}, req/s'
+        report.line(what, [one['rate'] / other['rate'] for one, other in pairs], 0.95, True)
+        for name, index in (('gated', 0), ('ungated', 1)):
+            report.note(name, f"{_spread([pair[index]['rate'] for pair in pairs])} req/s, "
+                              f"{_spread([pair[index]['cpu_us'] for pair in pairs])} us CPU per request")
+
+
+def case_api(bench, report):
+    """Token checks over the API, by one worker."""
+    tokens = bench.tokens()
+    port = bench.first.api_port
+    kinds = {
+        'HEAD /0.1/token/{t}?scope=': (lua_requests('HEAD', f'/0.1/token/TOKEN?scope={load.REQUIRED}', tokens, False), 25000),
+        'GET /0.1/token/{t}': (lua_requests('GET', '/0.1/token/TOKEN', tokens, False), 20000),
+    }
+    for script, _ in kinds.values():
+        wrk(bench.first, port, script, 1)
+    runs = {name: [] for name in kinds}
+    for _ in range(PAIRS):
+        for name, (script, _) in kinds.items():
+            runs[name].append(wrk(bench.first, port, script, SECONDS))
+    for name, (_, bar) in kinds.items():
+        assert not any(run['errors'] for run in runs[name])
+        report.line(f'api: {name}, one worker', [run['rate'] for run in runs[name]], bar, True, ' req/s')
+        report.note('CPU per request', f"{_spread([run['cpu_us'] for run in runs[name]])} us")
+
+
+def case_login(bench, report):
+    """CPU of a whole POST /token against OpenSSL's PBKDF2 alone."""
+    script = lua_logins([f'user{i}' for i in range(1, load.USERS + 1)])
+    pairs = _pairs(lambda: wrk(bench.first, bench.first.api_port, script, SECONDS, connections=2),
+                   lambda: _openssl_ms())
+    assert not any(one['errors'] for one, _ in pairs)
+    report.line('login: CPU of POST /0.1/token / PKCS5_PBKDF2_HMAC', [one['cpu_us'] / 1e3 / ms for one, ms in pairs], 0.75,
+                False)
+    report.note('POST /0.1/token', f"{_spread([one['rate'] for one, _ in pairs])} per s, "
+                                   f"{_spread([one['cpu_us'] / 1e3 for one, _ in pairs])} ms CPU each")
+    report.note('PKCS5_PBKDF2_HMAC', f'{_spread([ms for _, ms in pairs])} ms CPU')
+
+
+def _openssl_ms():
+    out = subprocess.run([BUILD / 'bench_password'], capture_output=True, text=True, check=True).stdout
+    return float(re.search(r'pbkdf2_openssl_ms ([\d.]+)', out)[1])
+
+
+def case_flood(bench, report):
+    """What other calls feel of a flood of logins."""
+    token = bench.login()
+    known = bench.tokens()[0]
+    nginx = bench.first
+    script = lua_logins([f'user{i}' for i in range(1, load.USERS + 1)])
+    calls = {
+        'HEAD /0.1/token/{t}': (nginx.api_port, 'HEAD', f'/0.1/token/{known}', {}),
+        'a gated request': (nginx.gate_port, 'GET', '/proxied/gated', {'X-Auth-Token': known}),
+        'GET /0.1/users?limit=10': (nginx.api_port, 'GET', '/0.1/users?limit=10', {'X-Auth-Token': token}),
+    }
+
+    def idle():
+        paced = [Paced(*call) for call in calls.values()]
+        time.sleep(SECONDS)
+        return [percentile(each.latencies(), 0.99) * 1e3 for each in paced]
+
+    def flooded():
+        paced = [Paced(*call) for call in calls.values()]
+        wrk(nginx, nginx.api_port, script, SECONDS, connections=32)
+        return [percentile(each.latencies(), 0.99) * 1e3 for each in paced]
+
+    pairs = _pairs(flooded, idle)
+    for i, name in enumerate(calls):
+        report.line(f'flood: p99 of {name}, flooded / idle', [one[i] / other[i] for one, other in pairs], 5, False)
+        report.note('flooded, idle', f'{_spread([one[i] for one, _ in pairs])} ms, '
+                                     f'{_spread([other[i] for _, other in pairs])} ms')
+
+
+def case_revocation(bench, report):
+    """From the answer to DELETE /token/{t} until another nginx says 401."""
+    second = bench.add_nginx('second')
+    tokens = bench.insert_tokens(PAIRS * 200)
+    results = []
+    with Connection(bench.first.api_port) as api, Connection(second.gate_port) as gate:
+        for round_ in range(PAIRS):
+            times = []
+            for token in tokens[round_ * 200:(round_ + 1) * 200]:
+                headers = {'X-Auth-Token': token}
+                assert gate.ask('GET', '/known', headers)[0] == 200
+                assert api.ask('DELETE', f'/0.1/token/{token}')[0] == 200
+                start = time.perf_counter()
+                while gate.ask('GET', '/known', headers)[0] != 401:
+                    pass
+                times.append((time.perf_counter() - start) * 1e3)
+            results.append(percentile(times, 0.99))
+    second.stop()
+    report.line('revocation: seen by another nginx, p99 of 200', results, 10, False, ' ms')
+
+
+def case_capacity(bench, report):
+    """200,000 tokens in a zone of 600 bytes for each, all of them served from it."""
+    count = 200000
+    zone = count * 600 // 1024 // 4 * 4  # KiB, whole pages
+    nginx = bench.add_nginx('large', zone=f'{zone}k')
+    tokens = []
+    for _ in range(4):
+        tokens += bench.insert_tokens(count // 4)
+    start = time.perf_counter()
+    good, _ = touch(nginx.gate_port, '/known', tokens)
+    loaded = time.perf_counter() - start
+    again, hits = touch(nginx.gate_port, '/known', tokens)
+    nginx.stop()
+    assert (good, again) == (count, count), (good, again)
+    report.line('capacity: bytes of zone for each of the tokens served', [zone * 1024 / max(hits, 1)], 600, False, ' B')
+    report.note('served from a zone of ' + _number(zone) + ' KiB', f'{hits:,} of {count:,} ({loaded:.0f} s to load)')
+
+
+CASES = {name[5:]: case for name, case in globals().items() if name.startswith('case_')}
+
+
+def main(names):
+    unknown = [name for name in names if name not in CASES]
+    if unknown:
+        print(__doc__)
+        return 2
+    if not names:
+        for program in ('bench_acl', 'bench_password'):
+            subprocess.run([BUILD / program], check=True)
+    report = Report()
+    bench = load.Bench(BUILD)
+    try:
+        bench.start()
+        for name in names or CASES:
+            CASES[name](bench, report)
+    finally:
+        bench.close()
+    if report.missed:
+        print('missed: ' + ', '.join(report.missed))
+    return 1 if report.missed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

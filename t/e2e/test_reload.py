@@ -1,0 +1,141 @@
+"""A reload, or a worker that ends, in the middle of something loses nothing."""
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+
+@pytest.fixture(scope='module')
+def nginx(stack):
+    nginx = stack.new_nginx('reload')
+    yield nginx
+    nginx.stop()
+
+
+@pytest.fixture(scope='module')
+def gate(nginx):
+    return nginx.gate
+
+
+def reload(nginx):
+    nginx.reload()
+
+
+def end_workers(nginx):
+    """Each worker gets SIGQUIT: it finishes what it has, and the master starts another."""
+    for pid in nginx.workers():
+        os.kill(pid, signal.SIGQUIT)
+
+
+WAYS = pytest.mark.parametrize('interrupt', [reload, end_workers])
+
+
+def settle(nginx, wait_until):
+    """Waits until the old workers are gone and as many as configured are left."""
+    wait_until(lambda: len(nginx.workers()) == int(nginx.values['WORKERS']), 20)
+
+
+@WAYS
+def test_in_the_middle_of_a_request(nginx, gate, insert_token, interrupt, wait_until):
+    token = insert_token()['token']
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(gate.get, '/', token, headers={'X-Delay': '1.0'}) for _ in range(4)]
+        time.sleep(0.3)
+        interrupt(nginx)
+        assert [answer.result().status_code for answer in running] == [200] * 4
+    settle(nginx, wait_until)
+
+
+@WAYS
+def test_in_the_middle_of_a_login(nginx, make_user, interrupt, wait_until):
+    user = make_user()
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(nginx.api.post, '/token', auth=(user['username'], user['password'])) for _ in range(4)]
+        time.sleep(0.03)
+        interrupt(nginx)
+        assert [answer.result().status_code for answer in running] == [200] * 4
+    settle(nginx, wait_until)
+
+
+@WAYS
+def test_in_the_middle_of_a_miss(nginx, gate, postgres, insert_token, interrupt, wait_until):
+    tokens = [insert_token()['token'] for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        postgres.freeze()
+        try:
+            running = [pool.submit(gate.get, '/', token) for token in tokens]
+            time.sleep(0.2)
+            interrupt(nginx)
+            time.sleep(0.3)
+        finally:
+            postgres.thaw()
+        assert [answer.result().status_code for answer in running] == [200] * 8
+    settle(nginx, wait_until)
+
+
+@WAYS
+def test_in_the_middle_of_an_api_call(nginx, postgres, admin_token, interrupt, wait_until):
+    assert nginx.api.get('/users', admin_token).status_code == 200
+    with ThreadPoolExecutor(4) as pool:
+        postgres.freeze()
+        try:
+            running = [pool.submit(nginx.api.get, '/users', admin_token) for _ in range(4)]
+            time.sleep(0.2)
+            interrupt(nginx)
+            time.sleep(0.2)
+        finally:
+            postgres.thaw()
+        assert [answer.result().status_code for answer in running] == [200] * 4
+    settle(nginx, wait_until)
+
+
+def test_the_zone_outlives_a_reload(nginx, gate, postgres, insert_token, wait_until):
+    token = insert_token()['token']
+    assert gate.get('/', token).status_code == 200
+    nginx.reload()
+    settle(nginx, wait_until)
+    postgres.freeze()
+    try:
+        assert gate.get('/', token).status_code == 200
+    finally:
+        postgres.thaw()
+
+
+def test_requests_go_on_during_reloads(nginx, gate, insert_token, wait_until):
+    token = insert_token()['token']
+    stop = threading.Event()
+    answers = []
+
+    def ask():
+        while not stop.is_set():
+            answers.append(requests.get(f'{gate.base}/', headers={'X-Auth-Token': token, 'Connection': 'close'},
+                                        timeout=20).status_code)
+
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(ask) for _ in range(4)]
+        for _ in range(3):
+            nginx.reload()
+            time.sleep(0.3)
+        stop.set()
+        for each in running:
+            each.result()
+    assert len(answers) > 50 and set(answers) == {200}
+    settle(nginx, wait_until)
+
+
+def test_revocations_are_heard_after_a_worker_was_killed(nginx, gate, api, insert_token, wait_until, expect_log):
+    """The worker that listens may be any of them: all are killed in turn."""
+    expect_log(r'worker process \d+ exited on signal 9')
+    for pid in nginx.workers():
+        token = insert_token()['token']
+        assert gate.get('/', token).status_code == 200
+        os.kill(pid, signal.SIGKILL)
+        assert api.delete(f'/token/{token}').status_code == 200
+        # The new listener has to be there within the bound for a lost LISTEN connection.
+        wait_until(lambda: requests.get(f'{gate.base}/', headers={'X-Auth-Token': token}, timeout=10).status_code == 401,
+                   3.5)
+    settle(nginx, wait_until)

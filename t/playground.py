@@ -1,0 +1,220 @@
+"""`./dev run` and `./dev stop`: the API and a gated example on this machine, over private servers that keep their data.
+
+usage: playground.py run | stop | forget
+"""
+import base64
+import json
+import os
+import secrets
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import servers
+
+STATE = servers.state_folder()
+BUILD = Path(os.environ.get('WAZO_AUTH_BUILD') or servers.CHECKOUT / 'build')
+DATABASE = OWNER = 'wazo-auth'
+
+CONF = """\
+events { worker_connections 1024; }
+http {
+@TEMPORARY@
+    log_format masked '$remote_addr [$time_iso8601] "$wazo_auth_request" $status $wazo_auth_status';
+    access_log @FOLDER@/access.log masked;
+    wazo_auth_config @CONFIG@;
+    wazo_auth_zone tokens:32m;
+    wazo_auth_redis @REDIS@;
+    server {
+        listen 127.0.0.1:@API_PORT@;
+        location / { wazo_auth_api; }
+    }
+    server {
+        listen 127.0.0.1:@GATE_PORT@;
+        wazo_auth on;
+        wazo_auth_identity on;
+        location / { proxy_pass http://127.0.0.1:@UPSTREAM_PORT@; }
+        location /reports/ {
+            wazo_auth_acl example.reports.$wazo_auth_method_verb;
+            proxy_pass http://127.0.0.1:@UPSTREAM_PORT@;
+        }
+        location = /metrics { wazo_auth off; wazo_auth_metrics; }
+    }
+    # The example upstream: tells who is asking, as the gate says it.
+    server {
+        listen 127.0.0.1:@UPSTREAM_PORT@;
+        access_log off;
+        default_type application/json;
+        location / {
+            return 200 '{"user": "$http_wazo_user_uuid", "tenant": "$http_wazo_token_tenant_uuid", "session": "$http_wazo_session_uuid"}\\n';
+        }
+    }
+}
+"""
+
+TEXT = """
+API        http://127.0.0.1:{api}/0.1      and, another nginx over the same database: http://127.0.0.1:{api2}/0.1
+gate       http://127.0.0.1:{gate}/         and http://127.0.0.1:{gate2}/
+accounts   {admin} with password {admin_password} (may do everything)
+           {visitor} with password {visitor_password} (may do nothing special)
+data       {state}
+
+try
+  curl -s -u {admin}:{admin_password} -H 'Content-Type: application/json' -d '{{}}' http://127.0.0.1:{api}/0.1/token
+  token=$(curl -s -u {admin}:{admin_password} -H 'Content-Type: application/json' -d '{{}}' http://127.0.0.1:{api}/0.1/token | sed 's/.*"token": "\\([^"]*\\)".*/\\1/')
+  visitor=$(curl -s -u {visitor}:{visitor_password} -H 'Content-Type: application/json' -d '{{}}' http://127.0.0.1:{api}/0.1/token | sed 's/.*"token": "\\([^"]*\\)".*/\\1/')
+  curl -i -H "X-Auth-Token: $token" http://127.0.0.1:{gate}/reports/        # 200
+  curl -i http://127.0.0.1:{gate}/reports/                                  # 401: no token
+  curl -i -H "X-Auth-Token: $visitor" http://127.0.0.1:{gate}/              # 200: any token will do here
+  curl -i -H "X-Auth-Token: $visitor" http://127.0.0.1:{gate}/reports/      # 403: too little access
+  curl -i -X DELETE http://127.0.0.1:{api}/0.1/token/$token                 # the token dies ...
+  curl -i -H "X-Auth-Token: $token" http://127.0.0.1:{gate}/reports/        # 401, here
+  curl -i -H "X-Auth-Token: $token" http://127.0.0.1:{gate2}/reports/       # 401, and on the other nginx
+
+./dev stop ends it; the data stays.
+"""
+
+
+class Playground:
+    WANTED = {
+        'api': 9497, 'api2': 9498, 'gate': 8080, 'gate2': 8081, 'upstream': 8090, 'upstream2': 8091, 'postgres': 15432,
+        'redis': 16379, 'rabbitmq': 15672, 'rabbitmq_distribution': 15673, 'rabbitmq_mapper': 14369,
+    }
+
+    def __init__(self):
+        self.known = self._read('state.json')
+        self.ports = self.known.get('ports') or dict(self.WANTED)
+        self._make_servers()
+
+    @staticmethod
+    def _read(name):
+        try:
+            return json.loads((STATE / name).read_text())
+        except (OSError, ValueError):
+            return {}
+
+    def _make_servers(self):
+        ports = self.ports
+        self.postgres = servers.Postgres(STATE / 'postgres', ports['postgres'])
+        self.redis = servers.Redis(STATE / 'redis', ports['redis'])
+        self.rabbitmq = servers.RabbitMQ(STATE / 'rabbitmq', ports['rabbitmq'], ports['rabbitmq_distribution'],
+                                         ports['rabbitmq_mapper'])
+        self.nginx = [self._make_nginx(''), self._make_nginx('2')]
+
+    def _make_nginx(self, suffix):
+        values = {
+            'API_PORT': self.ports['api' + suffix], 'GATE_PORT': self.ports['gate' + suffix],
+            'UPSTREAM_PORT': self.ports['upstream' + suffix], 'CONFIG': STATE / 'etc/config.yml',
+            'REDIS': self.redis.uri, 'LOG_LEVEL': 'notice',
+        }
+        return servers.Nginx(STATE / f'nginx{suffix}', BUILD, CONF, (values['API_PORT'], '/0.1/backends'), values)
+
+    def _groups(self):
+        """Servers and the names of the ports that each of them holds while it runs."""
+        return [
+            (self.nginx[0], ['api', 'gate', 'upstream']), (self.nginx[1], ['api2', 'gate2', 'upstream2']),
+            (self.rabbitmq, ['rabbitmq', 'rabbitmq_distribution', 'rabbitmq_mapper']), (self.redis, ['redis']),
+            (self.postgres, ['postgres']),
+        ]
+
+    def _choose_ports(self):
+        """Each server that doesn't run gets the next free ports from the wanted ones on."""
+        kept = [name for server, names in self._groups() if server.pid for name in names]
+        before = dict(self.ports)
+        for name, wanted in self.WANTED.items():
+            if name not in kept and not servers.port_is_free(self.ports[name]):
+                self.ports[name] = servers.free_port(wanted)
+        if self.ports != before:
+            self._make_servers()
+
+    def run(self):
+        STATE.mkdir(parents=True, exist_ok=True)
+        STATE.chmod(0o755)
+        self._choose_ports()
+        self.known.setdefault('admin', {'username': 'admin', 'password': secrets.token_urlsafe(15)})
+        self.known.setdefault('visitor', {'username': 'visitor', 'password': secrets.token_urlsafe(15)})
+        self.known['ports'] = self.ports
+        file = STATE / 'state.json'
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(self.known, indent=2) + '\n')
+
+        for server in (self.postgres, self.redis, self.rabbitmq):
+            print(f'starting {server.name}', flush=True)
+            server.start()
+        if not self.postgres.has_database(DATABASE):
+            self.postgres.create_database(DATABASE, OWNER)
+        self._write_settings()
+        for nginx in self.nginx:
+            if nginx.pid and self._outdated(nginx):
+                nginx.stop()
+            print('starting nginx', flush=True)
+            nginx.start()
+        self._make_visitor()
+        print(TEXT.format(
+            **{name: self.ports[name] for name in ('api', 'api2', 'gate', 'gate2')}, state=STATE,
+            admin=self.known['admin']['username'], admin_password=self.known['admin']['password'],
+            visitor=self.known['visitor']['username'], visitor_password=self.known['visitor']['password']))
+
+    @staticmethod
+    def _outdated(nginx):
+        """A reload keeps the module's old code, so a new build needs a restart."""
+        started = nginx.conf_file.stat().st_mtime
+        return nginx.module.stat().st_mtime > started or nginx.conf_file.read_text() != nginx.text()
+
+    def _write_settings(self):
+        admin = self.known['admin']
+        servers.write_settings(STATE / 'etc', {
+            'db_uri': self.postgres.uri(DATABASE, OWNER),
+            'db_upgrade_on_startup': True,
+            'amqp': {'uri': self.rabbitmq.uri},
+        }, {'50-administrator': {
+            'bootstrap_user_on_startup': True,
+            'bootstrap_user_username': admin['username'],
+            'bootstrap_user_password': admin['password'],
+        }})
+
+    def _make_visitor(self):
+        base = f"http://127.0.0.1:{self.ports['api']}/0.1"
+        admin = self.known['admin']
+        basic = base64.b64encode(f"{admin['username']}:{admin['password']}".encode()).decode()
+        token = _call(f'{base}/token', {'expiration': 60}, {'Authorization': f'Basic {basic}'})['data']['token']
+        try:
+            _call(f'{base}/users', self.known['visitor'], {'X-Auth-Token': token})
+        except urllib.error.HTTPError as error:
+            if error.code != 409:  # made by an earlier run
+                raise
+        urllib.request.urlopen(urllib.request.Request(f'{base}/token/{token}', method='DELETE'), timeout=10).close()
+
+    def stop(self):
+        for server, _ in self._groups():
+            if server.pid:
+                print(f'stopping {server.name}', flush=True)
+                server.stop()
+
+
+def _call(url, body, headers):
+    request = urllib.request.Request(url, json.dumps(body).encode(), {'Content-Type': 'application/json', **headers})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def main(command):
+    playground = Playground()
+    if command == 'run':
+        playground.run()
+    elif command in ('stop', 'forget'):
+        playground.stop()
+        if command == 'forget':
+            servers.shutil.rmtree(STATE, ignore_errors=True)
+    else:
+        print(__doc__)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    try:
+        sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ''))
+    except servers.ServerError as error:
+        sys.exit(str(error))

@@ -1,0 +1,108 @@
+#include <cstdarg>
+#include <cstddef>
+#include <csetjmp>
+#include <cstdint>
+extern "C" {
+#include <cmocka.h>
+}
+
+#include <string>
+#include <vector>
+
+#include "wazoauth/gate/forwarded.h"
+#include "wazoauth/gate/login_throttle.h"
+#include "wazoauth/gate/mask.h"
+#include "wazoauth/gate/target.h"
+
+using namespace wazoauth::gate;
+
+namespace {
+
+constexpr const char* token = "11111111-2222-3333-4444-555555555555";
+constexpr const char* hidden = "XXXXXXXX-XXXX-XXXX-XXXX-XXXX55555555";
+
+void paths(void**) {
+  for (const char* good : {"/", "/users/me", "/a.b/c..d/...", "/a%20b?x=//..%2f", "/users/%C3%A9", "/a/.../b", "/%"})
+    assert_true(unambiguous(good));
+  for (const char* bad : {"//", "/a//b", "/a/../b", "/a/./b", "/a/..", "/.", "/a%2fb", "/a%2Fb", "/a%5cb", "/a%00", "/a\\b",
+                          "/a/%2e%2E/b", "/a/.%2e", "/a/%2e", "/users/other%2f..%2fme/x", "/a#b"})
+    assert_false(unambiguous(bad));
+}
+
+void values(void**) {
+  std::string access = "confd.";
+  assert_true(append_value(access, "a.b"));
+  assert_string_equal(access.c_str(), "confd.a_b");
+  for (const char* bad : {"", "a#b", "*", "a\nb", "\x7f"}) assert_false(append_value(access, bad));
+}
+
+void verbs(void**) {
+  assert_true(verb("GET") == "read" && verb("HEAD") == "read" && verb("POST") == "create");
+  assert_true(verb("PUT") == "update" && verb("PATCH") == "update" && verb("DELETE") == "delete");
+  assert_true(verb("OPTIONS").empty() && verb("get").empty());
+}
+
+void masks(void**) {
+  const std::string t = token, h = hidden;
+  const std::vector<std::string> names = {"key"};
+  assert_true(mask_tokens("GET /0.1/token/" + t + "/scopes/check HTTP/1.1", {}) ==
+              "GET /0.1/token/" + h + "/scopes/check HTTP/1.1");
+  assert_true(mask_tokens("GET /x?a=1&token=" + t + "&b=2 HTTP/1.1", {}) == "GET /x?a=1&token=" + h + "&b=2 HTTP/1.1");
+  assert_true(mask_tokens("GET /x?key=" + t + " HTTP/1.1", names) == "GET /x?key=" + h + " HTTP/1.1");
+  assert_true(mask_tokens("http://a/token//" + t, {}) == "http://a/token//" + h);
+  assert_true(mask_tokens("GET /0.1/token/short HTTP/1.1", {}) == "GET /0.1/token/XXXXXXXX-XXXX-XXXX-XXXX-XXXX HTTP/1.1");
+  assert_false(mask_tokens("GET /0.1/users/" + t + " HTTP/1.1", names).has_value());
+  assert_false(mask_tokens("POST /0.1/token HTTP/1.1", names).has_value());
+  assert_false(mask_tokens("GET /tokens?xtoken=1 HTTP/1.1", names).has_value());
+}
+
+void strips(void**) {
+  assert_string_equal(strip_parameter("a=1&token=x&b=2", "token").c_str(), "a=1&b=2");
+  assert_string_equal(strip_parameter("token=x", "token").c_str(), "");
+  assert_string_equal(strip_parameter("tok%65n=x&a", "token").c_str(), "a");
+}
+
+void proxies(void**) {
+  assert_true(forwarded_value("1.1.1.1, 2.2.2.2", 1) == "2.2.2.2");
+  assert_true(forwarded_value("1.1.1.1, 2.2.2.2", 2) == "1.1.1.1");
+  assert_false(forwarded_value("1.1.1.1, 2.2.2.2", 3).has_value());
+  assert_false(forwarded_value("1.1.1.1", 0).has_value());
+  assert_false(forwarded_value(" ", 1).has_value());
+}
+
+void logins(void**) {
+  std::vector<std::uint64_t> memory(LoginThrottle::size / 8);
+  LoginThrottle::format(memory.data());
+  LoginThrottle throttle(memory.data());
+  for (int i = 0; i < 4; ++i) throttle.failed("192.0.2.1", "alice", 1000);
+  assert_int_equal(throttle.delay("192.0.2.1", "alice", 1000).value(), 0);
+  throttle.failed("192.0.2.1", "alice", 1000);
+  assert_int_equal(throttle.delay("192.0.2.1", "alice", 1000).value(), 500);
+  assert_int_equal(throttle.delay("192.0.2.1", "alice", 1000).value(), 1000);  // one after the other
+  assert_int_equal(throttle.delay("192.0.2.1", "bob", 1000).value(), 0);
+  assert_int_equal(throttle.delay("192.0.2.2", "alice", 1000).value(), 0);
+  for (int i = 0; i < 10; ++i) throttle.failed("192.0.2.1", "alice", 1000);
+  assert_int_equal(throttle.delay("192.0.2.1", "alice", 1000).value(), 8000);
+  assert_false(throttle.delay("192.0.2.1", "alice", 1000).has_value());
+  throttle.succeeded("192.0.2.1", "alice");
+  assert_int_equal(throttle.delay("192.0.2.1", "alice", 1000).value(), 0);
+  for (int i = 0; i < 60; ++i) throttle.failed("2001:db8::" + std::to_string(i + 1), "u" + std::to_string(i), 1000);
+  assert_true(throttle.delay("2001:db8::ffff", "new", 1000).value() > 0);
+  assert_int_equal(throttle.delay("2001:db8:0:1::1", "new", 1000).value(), 0);
+  assert_int_equal(throttle.delay("2001:db8::ffff", "new", 70000).value(), 0);
+}
+
+void basic(void**) {
+  assert_string_equal(basic_login("Basic YWxpY2U6c2VjcmV0").c_str(), "alice");
+  assert_string_equal(basic_login("basic YWxpY2U6c2VjcmV0").c_str(), "alice");
+  assert_string_equal(basic_login("Bearer x").c_str(), "");
+}
+
+}  // namespace
+
+int main() {
+  const CMUnitTest tests[] = {cmocka_unit_test(paths),  cmocka_unit_test(values), cmocka_unit_test(verbs),
+                              cmocka_unit_test(masks),  cmocka_unit_test(strips), cmocka_unit_test(proxies),
+                              cmocka_unit_test(logins), cmocka_unit_test(basic)};
+  return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
