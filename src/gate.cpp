@@ -18,7 +18,9 @@ using Stage = RequestContext::Stage;
 
 void on_end(void* data) {
   auto* context = static_cast<RequestContext*>(data);
-  if (context->linked) ngx_queue_remove(&context->waiters);
+  if (context->linked) {
+    ngx_queue_remove(&context->waiters);  // a macro of several statements
+  }
   context->linked = false;
   context->request = nullptr;
 }

@@ -19,7 +19,7 @@ namespace wazoauth {
 
 namespace {
 
-constexpr std::chrono::milliseconds start_retry{2000}, sweep_every{5000}, lead_retry{5000};
+constexpr std::chrono::milliseconds start_retry{2000}, sweep_every{5000}, lead_retry{5000}, schema_poll{20};
 
 std::uint64_t random_id() {
   std::random_device random;
@@ -55,17 +55,27 @@ void Housekeeper::start() {
   bus_ = std::make_unique<BusRelay>(BusRelay::Options{settings.amqp_uri, settings.amqp_exchange_name,
                                                       settings.amqp_exchange_type, settings.amqp_exchange_durable,
                                                       settings.xivo_uuid, options_.database, &wake_});
-  std::vector<std::pair<const char*, std::function<void()>>> work{{"wazo-start", [this] { prepare_database(); }},
-                                                                  {"wazo-listen", [this] { listen(); }},
-                                                                  {"wazo-bus", [this] { bus_->run(); }},
-                                                                  {"wazo-sweep", [this] { sweep(); }},
-                                                                  {"wazo-clean-up", [this] { clean_up(); }}};
+  std::vector<std::pair<const char*, std::function<void()>>> work{
+      {"wazo-start", [this] { prepare_database(); }},
+      {"wazo-sweep", [this] { sweep(); }},
+      {"wazo-listen", on_schema([this] { listen(); })},
+      {"wazo-bus", on_schema([this] { bus_->run(); })},
+      {"wazo-clean-up", on_schema([this] { clean_up(); })}};
   if (!options_.redis_uri.empty())
-    work.emplace_back("wazo-redis", [this] {
-      RedisRelay({options_.redis_uri, options_.database, options_.zone, &wake_}).run();
-    });
+    work.emplace_back("wazo-redis", on_schema([this] {
+                        RedisRelay({options_.redis_uri, options_.database, options_.zone, &wake_}).run();
+                      }));
   alive_ = work.size();
   for (const auto& [name, function] : work) threads_.emplace_back([this, n = name, f = function] { run(n, f); });
+}
+
+std::function<void()> Housekeeper::on_schema(std::function<void()> work) {
+  return [this, work = std::move(work)] {
+    while (!schema_is_there_) {
+      if (!wake_.wait(schema_poll)) return;
+    }
+    work();
+  };
 }
 
 void Housekeeper::run(const char* name, const std::function<void()>& work) {
@@ -99,7 +109,10 @@ void Housekeeper::prepare_database() {
   std::string last;
   do {
     try {
-      if (prepare_once()) return;
+      prepare_schema();
+      schema_is_there_ = true;
+      seed_database();
+      return;
     } catch (const std::exception& e) {
       if (last != e.what()) log::error(std::string("start: ") + e.what());
       last = e.what();
@@ -107,15 +120,17 @@ void Housekeeper::prepare_database() {
   } while (wake_.wait(start_retry));
 }
 
-// Again after every reload, beside running service.
-bool Housekeeper::prepare_once() {
+// Both again after every reload, beside running service.
+void Housekeeper::prepare_schema() {
   const std::string& conninfo = options_.database.conninfo;
   if (options_.settings.db_upgrade_on_startup || !ours_installed(conninfo)) upgrade_database(conninfo);
+}
+
+void Housekeeper::seed_database() {
   Database database(start_options(options_.database));
   seed(database, options_.settings);
   options_.zone->set_started(true);
   log::info("the database is ready");
-  return true;
 }
 
 // -- beside running service ---------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 // One worker of each generation of workers has one; after a reload the new one takes over and the old one ends by itself.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -39,7 +40,9 @@ class Housekeeper {
  private:
   void run(const char* name, const std::function<void()>& work);
   void prepare_database();
-  bool prepare_once();
+  void prepare_schema();
+  void seed_database();
+  std::function<void()> on_schema(std::function<void()> work);  // the work, begun when our tables are there
   void listen();
   void sweep();
   void clean_up();
@@ -48,6 +51,7 @@ class Housekeeper {
   HousekeeperOptions options_;
   std::uint64_t id_;
   Wake wake_;
+  std::atomic<bool> schema_is_there_{false};
   std::unique_ptr<BusRelay> bus_;
   std::vector<std::thread> threads_;
   std::mutex mutex_;

@@ -198,7 +198,9 @@ WHERE relnamespace = 'wazo_auth'::regnamespace AND relkind = 'r'
 UNION
 SELECT format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA wazo_auth TO %I;', current_user)
 FROM pg_class
-WHERE relnamespace = 'wazo_auth'::regnamespace AND relkind = 'S' AND NOT has_sequence_privilege(oid, 'USAGE'))";
+WHERE relnamespace = 'wazo_auth'::regnamespace
+  -- CASE: of anything but a sequence the function is an error, and AND has no order.
+  AND CASE relkind WHEN 'S' THEN NOT has_sequence_privilege(oid, 'USAGE') ELSE false END)";
 
 std::string creation_sql(const State& state) {
   std::string sql = "SELECT '' WHERE false";

@@ -1,0 +1,13 @@
+# Appended to nginx's Makefile by its configure. Always asks CMake, which knows what is out of date.
+cat << END                                                    >> $NGX_MAKEFILE
+
+.PHONY:	wazo_auth_libraries
+
+wazo_auth_libraries:
+	cmake -S $ngx_addon_dir -B $NGX_OBJS/wazo-auth -DWAZO_AUTH_TESTS=OFF \\
+		-DWAZO_AUTH_NGINX_SOURCE=`pwd` -DWAZO_AUTH_NGINX_OBJS=`cd $NGX_OBJS && pwd`
+	cmake --build $NGX_OBJS/wazo-auth --target wazo_auth_nginx
+
+$NGX_OBJS/wazo-auth/libwazo_auth_nginx.a:	wazo_auth_libraries
+
+END
