@@ -408,23 +408,23 @@ def nginx2(stack):
 
 
 @pytest.fixture(scope='session')
-def api(nginx):
-    return nginx.api
+def api(stack):
+    return stack.nginx.api
 
 
 @pytest.fixture(scope='session')
-def api2(nginx2):
-    return nginx2.api
+def api2(stack):
+    return stack.nginx2.api
 
 
 @pytest.fixture(scope='session')
-def gate(nginx):
-    return nginx.gate
+def gate(stack):
+    return stack.nginx.gate
 
 
 @pytest.fixture(scope='session')
-def gate2(nginx2):
-    return nginx2.gate
+def gate2(stack):
+    return stack.nginx2.gate
 
 
 # -- data --------------------------------------------------------------------------------------------------------------

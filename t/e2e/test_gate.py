@@ -36,6 +36,7 @@ SERVERS = """\
         location /loose/ { wazo_auth_path loose; proxy_pass http://upstream; }
         location = /silent { wazo_auth_identity off; proxy_pass http://upstream; }
         location = /off { wazo_auth off; proxy_pass http://upstream; }
+        location = /untouched { wazo_auth off; wazo_auth_identity off; proxy_pass http://upstream; }
 
         location = /either { satisfy any; deny all; proxy_pass http://upstream; }
         location = /local { satisfy any; allow 127.0.0.1; deny all; proxy_pass http://upstream; }
@@ -54,7 +55,7 @@ SERVERS = """\
             add_header X-Required $wazo_auth_required_acl always;
             add_header X-Request $wazo_auth_request always;
             add_header X-Status $wazo_auth_status always;
-            return 204;
+            proxy_pass http://upstream;
         }
         location = /metrics { wazo_auth off; wazo_auth_metrics; }
     }
@@ -308,8 +309,13 @@ def test_a_token_without_user_has_no_user_header(gate, psql, insert_token):
 
 
 def test_an_ungated_location_is_left_alone(gate):
-    status, text = gate.raw('/off', 'Wazo-User-UUID: own')
-    assert (status, 'own' in text) == (200, True)
+    status, text = gate.raw('/untouched', *FORGED)
+    assert (status, 'forged' in text) == (200, True)
+
+
+def test_an_ungated_location_with_identity_forwards_no_forged_one(gate):
+    status, text = gate.raw('/off', *FORGED)
+    assert (status, 'forged' in text) == (200, False)
 
 
 # -- paths -------------------------------------------------------------------------------------------------------------
