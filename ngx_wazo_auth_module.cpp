@@ -19,7 +19,7 @@ constexpr ngx_uint_t main_level = NGX_HTTP_MAIN_CONF;
 constexpr ngx_uint_t location_level = NGX_HTTP_LOC_CONF;
 constexpr ngx_uint_t every_level = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 
-// t/guards.py compares this table with conf.cpp and with conf/nginx/wazo-auth-reference.conf.
+// t/guards.py compares this table with conf.cpp and with conf/nginx/example.conf.
 ngx_command_t commands[] = {
     {ngx_string("wazo_auth_config"), main_level | NGX_CONF_TAKE1, set_config, NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
     {ngx_string("wazo_auth_zone"), main_level | NGX_CONF_TAKE1, set_zone, NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},

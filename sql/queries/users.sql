@@ -65,6 +65,9 @@ SELECT u.uuid, u.username, u.firstname, u.lastname, u.purpose, u.enabled, u.tena
 FROM auth_user u
 WHERE u.uuid = $1 AND EXISTS (SELECT 1 FROM up WHERE up.uuid = $2)
 
+-- name: users.exists
+SELECT EXISTS (SELECT 1 FROM auth_user WHERE uuid = $1) AS exists
+
 -- name: users.lock_logins
 -- Whoever writes logins holds the lock of each: no index covers usernames and addresses together.
 SELECT pg_advisory_xact_lock(key)

@@ -72,8 +72,10 @@ Step add_member(Context& context) {
 Step remove_member(Context& context) {
   const std::string& user_uuid = context.param("user_uuid");
   refuse_system_group(visible_group(context));
-  if (context.db().run("groups.remove_user", {context.param("group_uuid"), user_uuid}).affected() == 0)
-    visible_user(context.db(), user_uuid, context.tenant());
+  // A user of any tenant: what is taken away needn't be visible.
+  if (context.db().run("groups.remove_user", {context.param("group_uuid"), user_uuid}).affected() == 0 &&
+      !context.db().run("users.exists", {user_uuid}).boolean(0, "exists"))
+    throw problems::unknown("user", user_uuid);
   return Response::no_content();
 }
 

@@ -23,7 +23,7 @@ std::int64_t clean_expired(Database& database, std::int64_t now, std::int64_t ba
       if (rows.is_null(i, "session_uuid")) continue;
       const std::string tenant = tenant_of(rows, i);
       if (tenant.empty())
-        log::debug("session " + rows.text(i, "session_uuid") + " ended; of no tenant, so nobody is told");
+        log::warning("session " + rows.text(i, "session_uuid") + " ended; of no tenant, so nobody is told");
       else
         unit.publish(events::session_deleted(rows.text(i, "session_uuid"), tenant, rows.text(i, "auth_id")));
     }
