@@ -53,14 +53,11 @@ ngx_command_t commands[] = {
 };
 
 ngx_http_module_t context = {
-    add_variables,     // preconfiguration
-    postconfiguration,
-    create_main_conf,
-    init_main_conf,
+    add_variables,  // preconfiguration
+    postconfiguration, create_main_conf, init_main_conf,
     nullptr,  // create server configuration
     nullptr,  // merge server configuration
-    create_loc_conf,
-    merge_loc_conf,
+    create_loc_conf,   merge_loc_conf,
 };
 
 bool add_handler(ngx_http_core_main_conf_t* core, ngx_http_phases phase, ngx_http_handler_pt handler) {

@@ -1,5 +1,5 @@
-// The content handler of the REST API: what the zone can answer is answered in the loop, everything else runs on threads,
-// step by step.
+// The content handler of the REST API: what the zone can answer is answered in the loop, everything else runs on
+// threads, step by step.
 #include <memory>
 
 #include "answers.h"
@@ -179,7 +179,9 @@ void on_end(void* data) {
   owner->~Owner();
 }
 
-void on_body(ngx_http_request_t* r) { static_cast<ApiCall*>(find_context(r)->call)->begin(); }
+void on_body(ngx_http_request_t* r) {
+  static_cast<ApiCall*>(find_context(r)->call)->begin();
+}
 
 ngx_int_t read_body(ngx_http_request_t* r, Process& process, Request request) {
   RequestContext* context = get_context(r);

@@ -15,7 +15,9 @@ namespace {
 char* const failed = static_cast<char*>(NGX_CONF_ERROR);
 char* const ok = nullptr;  // NGX_CONF_OK
 
-const ngx_str_t* arguments(ngx_conf_t* cf) { return static_cast<const ngx_str_t*>(cf->args->elts); }
+const ngx_str_t* arguments(ngx_conf_t* cf) {
+  return static_cast<const ngx_str_t*>(cf->args->elts);
+}
 
 MainConf* main_of(ngx_conf_t* cf) {
   return static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_wazo_auth_module));
@@ -72,8 +74,7 @@ char* set_config(ngx_conf_t* cf, ngx_command_t*, void* data) {
     LoadedConfig loaded = load_config(std::string(view(conf->config)));
     const char* uuid = std::getenv("XIVO_UUID");
     conf->settings = make_settings(loaded.tree, uuid ? uuid : "", loaded.warnings, loaded.places);
-    for (const std::string& warning : loaded.warnings)
-      ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "%s", warning.c_str());
+    for (const std::string& warning : loaded.warnings) ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "%s", warning.c_str());
     return ok;
   });
 }
@@ -146,8 +147,7 @@ char* set_trusted_proxies(ngx_conf_t* cf, ngx_command_t*, void* data) {
     }
     const ngx_int_t rc = ngx_ptocidr(&value, cidr);
     if (rc == NGX_ERROR) return invalid(cf, value);
-    if (rc == NGX_DONE)
-      ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "low address bits of %V are meaningless", &value);
+    if (rc == NGX_DONE) ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "low address bits of %V are meaningless", &value);
   }
   return ok;
 }
@@ -167,7 +167,9 @@ char* set_api(ngx_conf_t* cf, ngx_command_t*, void* data) {
   return handled_by(cf, api_handler);
 }
 
-char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void*) { return handled_by(cf, metrics_handler); }
+char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void*) {
+  return handled_by(cf, metrics_handler);
+}
 
 char* set_gate(ngx_conf_t* cf, ngx_command_t* command, void* data) {
   char* result = ngx_conf_set_flag_slot(cf, command, data);
@@ -178,7 +180,9 @@ char* set_gate(ngx_conf_t* cf, ngx_command_t* command, void* data) {
 namespace {
 
 TokenSource parse_source(ngx_conf_t* cf, const ngx_str_t& value) {
-  const auto named = [&](std::string_view prefix) { return view(value).starts_with(prefix) && value.len > prefix.size(); };
+  const auto named = [&](std::string_view prefix) {
+    return view(value).starts_with(prefix) && value.len > prefix.size();
+  };
   const auto name = [&](std::size_t skip) { return ngx_str_t{value.len - skip, value.data + skip}; };
   if (view(value) == "bearer") return {TokenSource::bearer, {}, false};
   if (named("query:")) return {TokenSource::query, name(6), false};

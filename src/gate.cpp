@@ -48,7 +48,8 @@ class Visit {
  private:
   ngx_int_t begin() {
     context_.identified = context_.unavailable = false;
-    if (conf_.path && !gate::unambiguous(view(r_->unparsed_uri))) return refuse(Status::refused, gate::ambiguous_path());
+    if (conf_.path && !gate::unambiguous(view(r_->unparsed_uri)))
+      return refuse(Status::refused, gate::ambiguous_path());
     if (conf_.preflight && is_preflight(r_)) {
       context_.status = Status::preflight;
       process_.zone.add(counter::preflights);
@@ -205,7 +206,7 @@ void resume(RequestContext& context) {
 // A record that doesn't fit in the zone, or that left it at once, is judged by itself.
 Verdict judge_record(const TokenRecord& record, RequestContext& context) {
   const std::string user = record.user_uuid(), tenant = record.tenant_uuid();
-  const auto put = [](char (&to)[40], const std::string& text) {
+  const auto put = [](char(&to)[40], const std::string& text) {
     ngx_memzero(to, sizeof(to));
     ngx_memcpy(to, text.data(), std::min(text.size(), sizeof(to) - 1));
   };
@@ -217,8 +218,7 @@ Verdict judge_record(const TokenRecord& record, RequestContext& context) {
   put(context.facts.refresh_token_uuid, record.refresh_token_uuid.value_or(""));
   if (!context.has_access || context.required_refused) return Verdict::granted;
   const std::string block = acl::compile(record.acl);
-  const bool granted =
-      acl::AccessList(block).grants(view(context.required), {record.auth_id, record.session_uuid});
+  const bool granted = acl::AccessList(block).grants(view(context.required), {record.auth_id, record.session_uuid});
   return granted ? Verdict::granted : Verdict::denied;
 }
 

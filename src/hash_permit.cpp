@@ -57,6 +57,8 @@ HashPermit::HashPermit(const Zone& zone, unsigned permits) {
   }
 }
 
-HashPermit::~HashPermit() { pthread_mutex_unlock(held_); }
+HashPermit::~HashPermit() {
+  pthread_mutex_unlock(held_);
+}
 
 }  // namespace wazoauth::nginx

@@ -30,7 +30,9 @@ bool is_identity(const ngx_table_elt_t& header) {
 
 bool push_identity(ngx_http_request_t* r, const char* name, const char* lower_case, const char* value) {
   if (!*value) return true;
-  const auto text = [](const char* s) { return ngx_str_t{ngx_strlen(s), reinterpret_cast<u_char*>(const_cast<char*>(s))}; };
+  const auto text = [](const char* s) {
+    return ngx_str_t{ngx_strlen(s), reinterpret_cast<u_char*>(const_cast<char*>(s))};
+  };
   ngx_table_elt_t* header = push_header(r->headers_in.headers, text(name), text(value));
   if (!header) return false;
   const ngx_str_t key = text(lower_case);

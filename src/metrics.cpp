@@ -51,13 +51,18 @@ class Exposition {
 
 void add_requests(const Zone& zone, Exposition& out) {
   out.describe("gate_requests_total", "counter", "Gated requests by outcome.");
-  static constexpr std::pair<unsigned, const char*> outcomes[] = {
-      {counter::hits, "hit"},           {counter::misses, "miss"},       {counter::preflights, "preflight"},
-      {counter::denied, "denied"},      {counter::unknown, "unknown"},   {counter::no_token, "no_token"},
-      {counter::refused, "refused"},    {counter::unavailable, "unavailable"}};
+  static constexpr std::pair<unsigned, const char*> outcomes[] = {{counter::hits, "hit"},
+                                                                  {counter::misses, "miss"},
+                                                                  {counter::preflights, "preflight"},
+                                                                  {counter::denied, "denied"},
+                                                                  {counter::unknown, "unknown"},
+                                                                  {counter::no_token, "no_token"},
+                                                                  {counter::refused, "refused"},
+                                                                  {counter::unavailable, "unavailable"}};
   for (const auto& [number, name] : outcomes)
     out.value("gate_requests_total", std::string("outcome=\"") + name + "\"", zone.counter(number));
-  out.describe("api_answers_total", "counter", "Answers of the API by kind; those from the zone came without a thread.");
+  out.describe("api_answers_total", "counter",
+               "Answers of the API by kind; those from the zone came without a thread.");
   out.value("api_answers_total", "kind=\"zone\"", zone.counter(counter::api_from_zone));
   out.value("api_answers_total", "kind=\"ok\"", zone.counter(counter::api_answers));
   out.value("api_answers_total", "kind=\"error\"", zone.counter(counter::api_errors));

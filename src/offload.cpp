@@ -148,7 +148,9 @@ void Offload::hold() {
   if (!pending_ && hold_.timer_set) ngx_del_timer(&hold_);
 }
 
-void Offload::on_hold(ngx_event_t* event) { static_cast<Offload*>(event->data)->hold(); }
+void Offload::on_hold(ngx_event_t* event) {
+  static_cast<Offload*>(event->data)->hold();
+}
 
 void Offload::log(log::Level level, std::string_view message) {
   if (std::this_thread::get_id() == loop_) return write_log(level, message);
@@ -202,7 +204,8 @@ void write_log(log::Level level, std::string_view message) {
   const auto& at = levels[static_cast<int>(level)];
   std::string line(message);
   // A client's text must not be able to look like another line.
-  std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
   ngx_log_error(at.level, ngx_cycle->log, 0, "(%s) (wazo_auth) %s", at.name, line.c_str());
 }
 

@@ -1,8 +1,8 @@
 // Threads of a worker for what may block, and the way back into its event loop.
 //
-// A job is `work`, run on a thread, then `done`, run in the loop. Neither may throw. Jobs never hold a request: who waits
-// for one clears its own pointer when the request dies (see api.cpp, loads.cpp). While jobs are pending a timer keeps a
-// graceful exit waiting: nginx looks at nothing else.
+// A job is `work`, run on a thread, then `done`, run in the loop. Neither may throw. Jobs never hold a request: who
+// waits for one clears its own pointer when the request dies (see api.cpp, loads.cpp). While jobs are pending a timer
+// keeps a graceful exit waiting: nginx looks at nothing else.
 #pragma once
 
 #include <atomic>

@@ -110,7 +110,9 @@ void Process::stop() {
   log::set_sink([](log::Level level, std::string_view message) { write_log(level, message); });
 }
 
-void Process::on_tick(ngx_event_t* event) { static_cast<Process*>(event->data)->tick(); }
+void Process::on_tick(ngx_event_t* event) {
+  static_cast<Process*>(event->data)->tick();
+}
 
 void Process::tick() {
   log::set_level(app.debug() ? log::Level::debug : log_level(app.settings()));
@@ -121,7 +123,9 @@ void Process::tick() {
   ngx_add_timer(&tick_, tick_ms);
 }
 
-Process* process() { return current; }
+Process* process() {
+  return current;
+}
 
 ngx_int_t init_process(ngx_cycle_t* cycle) {
   if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) return NGX_OK;
@@ -131,7 +135,8 @@ ngx_int_t init_process(ngx_cycle_t* cycle) {
   const auto* defaults = static_cast<LocConf*>(http->loc_conf[ngx_wazo_auth_module.ctx_index]);
   if (!conf->settings || !conf->zone) return NGX_OK;
   try {
-    const std::int64_t grace = defaults->grace == NGX_CONF_UNSET_MSEC ? 60000 : static_cast<std::int64_t>(defaults->grace);
+    const std::int64_t grace =
+        defaults->grace == NGX_CONF_UNSET_MSEC ? 60000 : static_cast<std::int64_t>(defaults->grace);
     auto process = std::make_unique<Process>(cycle, *conf, grace);
     if (!process->start(cycle)) return NGX_ERROR;
     current = process.release();

@@ -51,7 +51,8 @@ void add_cookie(const ngx_table_elt_t& header, std::string_view name, Candidates
   if (!same_name(header, "cookie")) return;
   for (std::string_view rest = view(header.value); !rest.empty();) {
     const std::string_view pair = trimmed(rest.substr(0, rest.find(';')));
-    rest.remove_prefix(std::min(rest.size(), rest.find(';') == std::string_view::npos ? rest.size() : rest.find(';') + 1));
+    rest.remove_prefix(
+        std::min(rest.size(), rest.find(';') == std::string_view::npos ? rest.size() : rest.find(';') + 1));
     const auto equals = pair.find('=');
     if (equals != std::string_view::npos && pair.substr(0, equals) == name) candidates.add(pair.substr(equals + 1));
   }

@@ -71,7 +71,9 @@ void Upgrades::forget(Upgrade& upgrade) {
   if (all_.empty() && tick_.timer_set) ngx_del_timer(&tick_);
 }
 
-void Upgrades::on_tick(ngx_event_t* event) { static_cast<Upgrades*>(event->data)->tick(); }
+void Upgrades::on_tick(ngx_event_t* event) {
+  static_cast<Upgrades*>(event->data)->tick();
+}
 
 void Upgrades::tick() {
   try {

@@ -1,6 +1,6 @@
-// Upgraded connections (WebSocket) end when their token dies. nginx's gate sees only their beginning, so the worker that
-// owns them watches: the zone's ring of revocations every 20 ms while there is any, their expiry by a timer each, and
-// PostgreSQL once per second while LISTEN isn't known good.
+// Upgraded connections (WebSocket) end when their token dies. nginx's gate sees only their beginning, so the worker
+// that owns them watches: the zone's ring of revocations every 20 ms while there is any, their expiry by a timer each,
+// and PostgreSQL once per second while LISTEN isn't known good.
 #pragma once
 
 #include <cstring>

@@ -11,7 +11,9 @@ namespace wazoauth::nginx {
 
 namespace {
 
-ngx_slab_pool_t* pool_of(const ngx_shm_zone_t* zone) { return reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr); }
+ngx_slab_pool_t* pool_of(const ngx_shm_zone_t* zone) {
+  return reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr);
+}
 
 // The head and the throttle are small; the zone gets all the rest in one piece. Zone::format() and the slab pool know
 // nothing of each other: the pool only guards against a second user of this memory.
@@ -88,8 +90,12 @@ ngx_shm_zone_t* SharedMemory::declare(ngx_conf_t* cf, ngx_str_t name, std::size_
   return zone;
 }
 
-const SharedMemory& SharedMemory::of(const ngx_shm_zone_t* zone) { return *static_cast<SharedMemory*>(zone->data); }
+const SharedMemory& SharedMemory::of(const ngx_shm_zone_t* zone) {
+  return *static_cast<SharedMemory*>(zone->data);
+}
 
-ngx_shmtx_t& SharedMemory::mutex(const ngx_shm_zone_t* zone) { return pool_of(zone)->mutex; }
+ngx_shmtx_t& SharedMemory::mutex(const ngx_shm_zone_t* zone) {
+  return pool_of(zone)->mutex;
+}
 
 }  // namespace wazoauth::nginx

@@ -68,7 +68,7 @@ std::pair<std::string, std::string> read_credentials(const std::string& file) {
 }
 
 void give_to_wazo_auth(int fd) {
-  const passwd* user = getpwnam("wazo-auth");  // NOLINT(concurrency-mt-unsafe): there is one thread
+  const passwd* user = getpwnam("wazo-auth");      // NOLINT(concurrency-mt-unsafe): there is one thread
   const group* its_group = getgrnam("wazo-auth");  // NOLINT(concurrency-mt-unsafe)
   if (user && its_group && fchown(fd, user->pw_uid, its_group->gr_gid) != 0)
     throw std::runtime_error(std::string("fchown: ") + std::strerror(errno));  // NOLINT(concurrency-mt-unsafe)
@@ -129,8 +129,7 @@ int main(int argc, char** argv) {
     std::string config = "/etc/wazo-auth/config.yml", folder = "/root/.config/wazo-auth-cli";
     bool help = false;
     const std::vector<std::string> words = tool::read_options(
-        argc, argv,
-        {{"config", 0, nullptr, &config}, {"credentials", 0, nullptr, &folder}, {"help", 'h', &help}});
+        argc, argv, {{"config", 0, nullptr, &config}, {"credentials", 0, nullptr, &folder}, {"help", 'h', &help}});
     if (help || words.empty()) {
       std::cout << usage;
       return 0;

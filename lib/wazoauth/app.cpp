@@ -77,14 +77,26 @@ App::App(AppOptions options) : state_(std::make_unique<State>(std::move(options)
 
 App::~App() = default;
 
-const Settings& App::settings() const { return state_->options.settings; }
-Database& App::database() { return state_->database; }
-Zone* App::zone() { return state_->options.zone; }
-TokenStore& App::tokens() { return state_->tokens; }
-const Router& App::router() const { return state_->router; }
+const Settings& App::settings() const {
+  return state_->options.settings;
+}
+Database& App::database() {
+  return state_->database;
+}
+Zone* App::zone() {
+  return state_->options.zone;
+}
+TokenStore& App::tokens() {
+  return state_->tokens;
+}
+const Router& App::router() const {
+  return state_->router;
+}
 
 namespace {
-std::uint32_t flags_of(Zone* zone, const std::atomic<std::uint32_t>& own) { return zone ? zone->flags() : own.load(); }
+std::uint32_t flags_of(Zone* zone, const std::atomic<std::uint32_t>& own) {
+  return zone ? zone->flags() : own.load();
+}
 }  // namespace
 
 bool App::debug() const {

@@ -20,8 +20,8 @@ namespace wazoauth {
 
 struct AppOptions {
   Settings settings;
-  DatabaseOptions database;   // for requests
-  Zone* zone = nullptr;       // null: nothing is cached (tools, tests)
+  DatabaseOptions database;  // for requests
+  Zone* zone = nullptr;      // null: nothing is cached (tools, tests)
   RedisCache* redis = nullptr;
   std::int64_t grace_ms = 60000;
 };

@@ -1,6 +1,5 @@
 // One request of the API, from routing to its answer.
 
-
 #include "wazoauth/app.h"
 #include "wazoauth/log.h"
 
@@ -55,7 +54,9 @@ Response redirect(const Request& request, const std::string& path) {
   return response;
 }
 
-Response internal_error() { return from_problem(Problem::m_form(500, "Internal Server Error")); }
+Response internal_error() {
+  return from_problem(Problem::m_form(500, "Internal Server Error"));
+}
 
 }  // namespace
 
@@ -153,13 +154,17 @@ struct Call::State {
 
 Call::Call(App& app, Request request) : state_(std::make_unique<State>(app, std::move(request))) {}
 Call::~Call() = default;
-Lane Call::lane() const { return state_->lane; }
+Lane Call::lane() const {
+  return state_->lane;
+}
 
 bool Call::step() {
   if (!state_->response) state_->run();
   return state_->response.has_value();
 }
 
-Response& Call::response() { return *state_->response; }
+Response& Call::response() {
+  return *state_->response;
+}
 
 }  // namespace wazoauth

@@ -1,6 +1,6 @@
+#include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
-#include <csetjmp>
 #include <cstdint>
 extern "C" {
 #include <cmocka.h>
@@ -24,8 +24,8 @@ constexpr const char* hidden = "XXXXXXXX-XXXX-XXXX-XXXX-XXXX55555555";
 void paths(void**) {
   for (const char* good : {"/", "/users/me", "/a.b/c..d/...", "/a%20b?x=//..%2f", "/users/%C3%A9", "/a/.../b", "/%"})
     assert_true(unambiguous(good));
-  for (const char* bad : {"//", "/a//b", "/a/../b", "/a/./b", "/a/..", "/.", "/a%2fb", "/a%2Fb", "/a%5cb", "/a%00", "/a\\b",
-                          "/a/%2e%2E/b", "/a/.%2e", "/a/%2e", "/users/other%2f..%2fme/x", "/a#b"})
+  for (const char* bad : {"//", "/a//b", "/a/../b", "/a/./b", "/a/..", "/.", "/a%2fb", "/a%2Fb", "/a%5cb", "/a%00",
+                          "/a\\b", "/a/%2e%2E/b", "/a/.%2e", "/a/%2e", "/users/other%2f..%2fme/x", "/a#b"})
     assert_false(unambiguous(bad));
 }
 
@@ -50,7 +50,8 @@ void masks(void**) {
   assert_true(mask_tokens("GET /x?a=1&token=" + t + "&b=2 HTTP/1.1", {}) == "GET /x?a=1&token=" + h + "&b=2 HTTP/1.1");
   assert_true(mask_tokens("GET /x?key=" + t + " HTTP/1.1", names) == "GET /x?key=" + h + " HTTP/1.1");
   assert_true(mask_tokens("http://a/token//" + t, {}) == "http://a/token//" + h);
-  assert_true(mask_tokens("GET /0.1/token/short HTTP/1.1", {}) == "GET /0.1/token/XXXXXXXX-XXXX-XXXX-XXXX-XXXX HTTP/1.1");
+  assert_true(mask_tokens("GET /0.1/token/short HTTP/1.1", {}) ==
+              "GET /0.1/token/XXXXXXXX-XXXX-XXXX-XXXX-XXXX HTTP/1.1");
   assert_false(mask_tokens("GET /0.1/users/" + t + " HTTP/1.1", names).has_value());
   assert_false(mask_tokens("POST /0.1/token HTTP/1.1", names).has_value());
   assert_false(mask_tokens("GET /tokens?xtoken=1 HTTP/1.1", names).has_value());

@@ -1,7 +1,7 @@
 // Routing, validation, query parameters: what every operation stands on.
+#include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
-#include <csetjmp>
 #include <cstdint>
 
 #include "wazoauth/rest/http.h"
@@ -23,10 +23,15 @@ constexpr const char* uuid = "6FA459EA-ee8a-4ca4-894e-db77e160355e";
 Router sample() {
   Router router;
   const auto handler = [](Context&) { return Step(Response()); };
-  for (const auto& [method, path] : std::vector<std::pair<std::string, std::string>>{
-           {"GET", "/users"}, {"POST", "/users"}, {"GET", "/users/<user_uuid>"}, {"GET", "/users/me/tokens"},
-           {"GET", "/policies/<policy_uuid>"}, {"GET", "/policies/<policy_slug>"}, {"HEAD", "/status"},
-           {"DELETE", "/users/<user_uuid>/tokens/<client_id>"}}) {
+  for (const auto& [method, path] :
+       std::vector<std::pair<std::string, std::string>>{{"GET", "/users"},
+                                                        {"POST", "/users"},
+                                                        {"GET", "/users/<user_uuid>"},
+                                                        {"GET", "/users/me/tokens"},
+                                                        {"GET", "/policies/<policy_uuid>"},
+                                                        {"GET", "/policies/<policy_slug>"},
+                                                        {"HEAD", "/status"},
+                                                        {"DELETE", "/users/<user_uuid>/tokens/<client_id>"}}) {
     router.add({.method = method, .path = path, .handler = handler});
   }
   return router;
@@ -74,7 +79,9 @@ void query_parameters_are_forms(void**) {
   assert_int_equal(query_parameters("u=1&u=2&v=3", "u").size(), 2);
 }
 
-Json errors_of(const Schema& schema, const char* text) { return validate(schema, Json::parse(text).value()).errors; }
+Json errors_of(const Schema& schema, const char* text) {
+  return validate(schema, Json::parse(text).value()).errors;
+}
 
 Schema user_like() {
   Schema schema;
@@ -179,12 +186,18 @@ void list_parameters(void**) {
 
 int main() {
   const CMUnitTest tests[] = {
-      cmocka_unit_test(routes_by_kind_of_segment),  cmocka_unit_test(parameters_are_decoded),
-      cmocka_unit_test(wrong_methods_and_slashes),  cmocka_unit_test(query_parameters_are_forms),
-      cmocka_unit_test(values_are_converted),       cmocka_unit_test(errors_have_the_documented_shape),
-      cmocka_unit_test(nul_is_no_text),             cmocka_unit_test(first_error_is_reported),
-      cmocka_unit_test(python_shows_it_like_this),  cmocka_unit_test(emails),
-      cmocka_unit_test(uuids),                      cmocka_unit_test(list_parameters),
+      cmocka_unit_test(routes_by_kind_of_segment),
+      cmocka_unit_test(parameters_are_decoded),
+      cmocka_unit_test(wrong_methods_and_slashes),
+      cmocka_unit_test(query_parameters_are_forms),
+      cmocka_unit_test(values_are_converted),
+      cmocka_unit_test(errors_have_the_documented_shape),
+      cmocka_unit_test(nul_is_no_text),
+      cmocka_unit_test(first_error_is_reported),
+      cmocka_unit_test(python_shows_it_like_this),
+      cmocka_unit_test(emails),
+      cmocka_unit_test(uuids),
+      cmocka_unit_test(list_parameters),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

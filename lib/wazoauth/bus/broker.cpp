@@ -43,7 +43,9 @@ amqp_bytes_t bytes(const std::string& text) {
   return result;
 }
 
-std::string text(const amqp_bytes_t& value) { return {static_cast<const char*>(value.bytes), value.len}; }
+std::string text(const amqp_bytes_t& value) {
+  return {static_cast<const char*>(value.bytes), value.len};
+}
 
 // Why the broker closes a channel or a connection; message_fault: because of what was published, not of who publishes
 // or where to.
@@ -67,8 +69,8 @@ Closed read_close(const amqp_method_t& method) {
 
 std::string describe(const amqp_rpc_reply_t& reply) {
   if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION) return amqp_error_string2(reply.library_error);
-  if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && (reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD ||
-                                                            reply.reply.id == AMQP_CONNECTION_CLOSE_METHOD))
+  if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
+      (reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD || reply.reply.id == AMQP_CONNECTION_CLOSE_METHOD))
     return read_close(reply.reply).reason;
   return "no answer";
 }
@@ -198,7 +200,9 @@ Broker::Broker(const std::string& uri, const Exchange& exchange) : state_(std::m
 
 Broker::~Broker() = default;
 
-int Broker::socket() const { return amqp_get_sockfd(state_->get()); }
+int Broker::socket() const {
+  return amqp_get_sockfd(state_->get());
+}
 
 void Broker::publish(const std::string& routing_key, const Json& headers, const std::string& body) {
   if (routing_key.size() > 255) throw MessageRefused("the routing key is longer than 255 bytes");
@@ -246,6 +250,8 @@ void Broker::confirm() {
   if (state_->refused) throw MessageRefused("not accepted (basic.nack)");
 }
 
-void Broker::serve_heartbeat() { state_->drain(); }
+void Broker::serve_heartbeat() {
+  state_->drain();
+}
 
 }  // namespace wazoauth

@@ -78,11 +78,10 @@ namespace events {
 
 Event tenant_added(const std::string& tenant_uuid, const std::optional<std::string>& name, const std::string& slug,
                    const std::vector<std::string>& domain_names) {
-  return tenant_event("auth_tenant_added", tenant_uuid, "created",
-                      Json::object({{"uuid", tenant_uuid},
-                                    {"name", name},
-                                    {"slug", slug},
-                                    {"domain_names", Json::strings(domain_names)}}));
+  return tenant_event(
+      "auth_tenant_added", tenant_uuid, "created",
+      Json::object(
+          {{"uuid", tenant_uuid}, {"name", name}, {"slug", slug}, {"domain_names", Json::strings(domain_names)}}));
 }
 
 Event tenant_updated(const std::string& tenant_uuid, const std::optional<std::string>& name) {

@@ -27,10 +27,10 @@ struct TokenRecord {
   std::optional<std::int64_t> expire_t;  // Unix seconds; nullopt or 0: never
   std::string metadata = "{}";           // JSON object, wire form
   std::string session_uuid;
-  std::string session_tenant_uuid;       // of auth_session; not on the wire
+  std::string session_tenant_uuid;  // of auth_session; not on the wire
   std::string user_agent;
   std::string remote_addr;
-  std::vector<std::string> acl;          // in order, duplicates kept
+  std::vector<std::string> acl;  // in order, duplicates kept
   std::optional<std::string> refresh_token_uuid;
 
   bool expired(std::int64_t now) const { return expire_t && *expire_t != 0 && now > *expire_t; }

@@ -10,8 +10,8 @@
 namespace wazoauth {
 
 namespace {
-constexpr std::int64_t listen_good_ms = 2000;        // a heartbeat older than that proves nothing
-constexpr std::int64_t revalidate_after_ms = 1000;   // how often a token is confirmed while LISTEN isn't known good
+constexpr std::int64_t listen_good_ms = 2000;       // a heartbeat older than that proves nothing
+constexpr std::int64_t revalidate_after_ms = 1000;  // how often a token is confirmed while LISTEN isn't known good
 constexpr std::int64_t unknown_for_ms = 2000;
 constexpr std::int64_t breaker_ms = 500;
 }  // namespace
@@ -21,7 +21,9 @@ std::int64_t unix_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
 }
 
-std::int64_t unix_seconds() { return unix_ms() / 1000; }
+std::int64_t unix_seconds() {
+  return unix_ms() / 1000;
+}
 
 Freshness judge(const Zone& zone, const TokenFacts& facts, std::int64_t now_ms, std::int64_t grace_ms) {
   const std::int64_t last_good = zone.last_good_ms();
@@ -98,7 +100,9 @@ Loaded TokenStore::load(std::string_view token) {
   return state_->from_database(token, key);
 }
 
-Loaded TokenStore::revalidate(std::string_view token) { return state_->from_database(token, token_key(token)); }
+Loaded TokenStore::revalidate(std::string_view token) {
+  return state_->from_database(token, token_key(token));
+}
 
 Loaded TokenStore::find(std::string_view token) {
   Zone* zone = state_->zone;

@@ -4,8 +4,9 @@
 // all of them honour. Readers take no lock; writers do. Facts are stored, never verdicts: expiry and access are judged
 // by the reader on every request. See DESIGN.md section 3, "The zone" and "Revocation".
 //
-// Layout (zone_layout.h): header | ring of revocations | tombstones | unknown tokens | tag and slot table (8-way buckets,
-// two choices) | access list blobs. Every area has a fixed share of the size: a zone of 160 MB holds 200,000 tokens.
+// Layout (zone_layout.h): header | ring of revocations | tombstones | unknown tokens | tag and slot table (8-way
+// buckets, two choices) | access list blobs. Every area has a fixed share of the size: a zone of 160 MB holds 200,000
+// tokens.
 #pragma once
 
 #include <cstddef>
@@ -73,7 +74,7 @@ class Zone {
   // record was too large for its slot.
   struct Full {
     TokenFacts facts;
-    TokenRecord record;    // acl left empty
+    TokenRecord record;  // acl left empty
     std::string acl_json;
   };
   std::optional<Full> find(const TokenKey& key) const;
@@ -128,9 +129,9 @@ class Zone {
   void set_last_good_ms(std::int64_t ms);
   std::uint64_t housekeeper() const;  // who runs the background threads: an id that its owner chose, 0: nobody
   void set_housekeeper(std::uint64_t id);
-  bool started() const;               // seeding is done: API requests may be served
+  bool started() const;  // seeding is done: API requests may be served
   void set_started(bool value);
-  std::uint32_t flags() const;        // PATCH /config: see App
+  std::uint32_t flags() const;  // PATCH /config: see App
   void set_flags(std::uint32_t flags);
   std::int64_t database_down_until_ms() const;  // circuit breaker of loads: don't try before
   void set_database_down_until_ms(std::int64_t ms);

@@ -11,7 +11,9 @@ struct Change {
   bool value;
 };
 
-Problem invalid(const std::string& text) { return Problem::m_form(400, text); }
+Problem invalid(const std::string& text) {
+  return Problem::m_form(400, text);
+}
 
 Change read_change(const Json& operation) {
   if (!operation.is_object()) throw invalid("each operation must be an object");

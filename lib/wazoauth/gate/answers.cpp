@@ -60,10 +60,18 @@ Problem two_tenants() {
   return Problem::a_form(400, "ambiguous-tenant", "The request names different tenants", Json::object());
 }
 
-Problem overloaded() { return later(503, "service-unavailable", "Too many requests are waiting", "1"); }
-Problem starting() { return later(503, "service-unavailable", "The service is starting", "2"); }
-Problem too_many_logins() { return later(429, "too-many-requests", "Too many failed logins", "10"); }
+Problem overloaded() {
+  return later(503, "service-unavailable", "Too many requests are waiting", "1");
+}
+Problem starting() {
+  return later(503, "service-unavailable", "The service is starting", "2");
+}
+Problem too_many_logins() {
+  return later(429, "too-many-requests", "Too many failed logins", "10");
+}
 
-Problem plain(int status) { return Problem::m_form(status, reason_phrase(status)); }
+Problem plain(int status) {
+  return Problem::m_form(status, reason_phrase(status));
+}
 
 }  // namespace wazoauth::gate

@@ -15,7 +15,7 @@ namespace wazoauth::gate {
 
 namespace {
 constexpr std::size_t entries = 2048, ways = 4;
-constexpr std::int64_t window_ms = 60000;    // failures are forgotten after so long without one
+constexpr std::int64_t window_ms = 60000;  // failures are forgotten after so long without one
 constexpr std::int64_t longest_wait_ms = 10000;
 }  // namespace
 
@@ -79,9 +79,8 @@ LoginThrottle::Entry& LoginThrottle::claim(std::uint64_t key, std::int64_t now_m
     return *found;
   }
   Entry* const bucket = static_cast<Entry*>(memory_) + key % (entries / ways) * ways;
-  Entry* const oldest = std::min_element(bucket, bucket + ways, [](const Entry& a, const Entry& b) {
-    return a.last_ms.load() < b.last_ms.load();
-  });
+  Entry* const oldest = std::min_element(
+      bucket, bucket + ways, [](const Entry& a, const Entry& b) { return a.last_ms.load() < b.last_ms.load(); });
   oldest->failures.store(0);
   oldest->next_ms.store(0);
   oldest->key.store(key);

@@ -8,7 +8,9 @@ namespace wazoauth::gate {
 
 namespace {
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+constexpr char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 bool is_escape(std::string_view text, std::size_t at, char high, char low) {
   return text[at] == '%' && at + 2 < text.size() && text[at + 1] == high && lower(text[at + 2]) == low;

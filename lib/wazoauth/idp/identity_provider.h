@@ -18,11 +18,11 @@ struct Credentials {
 // Whom a provider recognised.
 struct Identity {
   std::string user_uuid;
-  std::string method;                               // the user must have this one; "": any that is offered will do
-  std::string login;                                // what is remembered with a refresh token, and logged
-  std::optional<std::string> password_hash;         // the one that was verified: it must still be the user's
-  std::optional<std::string> refresh_token_uuid;    // the one that was used
-  Json metadata = Json::object();                   // kept from an earlier login; the user's own win
+  std::string method;                             // the user must have this one; "": any that is offered will do
+  std::string login;                              // what is remembered with a refresh token, and logged
+  std::optional<std::string> password_hash;       // the one that was verified: it must still be the user's
+  std::optional<std::string> refresh_token_uuid;  // the one that was used
+  Json metadata = Json::object();                 // kept from an earlier login; the user's own win
 };
 
 // A request for a token, on its way through a provider.
@@ -43,12 +43,13 @@ class IdentityProvider {
   using Finish = Step (*)(Context&, const LoginPtr&);
 
   virtual ~IdentityProvider() = default;
-  // Fills in login->identity and goes on with `finish` on the database lane, or ends in refuse(). May take several steps.
+  // Fills in login->identity and goes on with `finish` on the database lane, or ends in refuse(). May take several
+  // steps.
   virtual Step identify(Context& context, const LoginPtr& login, Finish finish) const = 0;
 };
 
-// The provider that a request asks for, by the keys that it has and the order that the configuration gives; null when it
-// asks for none, or for one that this server doesn't have.
+// The provider that a request asks for, by the keys that it has and the order that the configuration gives; null when
+// it asks for none, or for one that this server doesn't have.
 const IdentityProvider* choose_provider(const Login& login, const Settings& settings);
 
 // Writes the line of the log and throws 401. `why` is for the log only: clients learn nothing.

@@ -26,7 +26,8 @@ std::string timestamp() {
   char text[48];
   std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
   const auto fraction = static_cast<int>((now - whole).count());
-  if (fraction != 0) size += static_cast<std::size_t>(std::snprintf(text + size, sizeof text - size, ".%06d", fraction));
+  if (fraction != 0)
+    size += static_cast<std::size_t>(std::snprintf(text + size, sizeof text - size, ".%06d", fraction));
   return {text, size};
 }
 

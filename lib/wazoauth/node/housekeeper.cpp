@@ -55,12 +55,11 @@ void Housekeeper::start() {
   bus_ = std::make_unique<BusRelay>(BusRelay::Options{settings.amqp_uri, settings.amqp_exchange_name,
                                                       settings.amqp_exchange_type, settings.amqp_exchange_durable,
                                                       settings.xivo_uuid, options_.database, &wake_});
-  std::vector<std::pair<const char*, std::function<void()>>> work{
-      {"wazo-start", [this] { prepare_database(); }},
-      {"wazo-sweep", [this] { sweep(); }},
-      {"wazo-listen", on_schema([this] { listen(); })},
-      {"wazo-bus", on_schema([this] { bus_->run(); })},
-      {"wazo-clean-up", on_schema([this] { clean_up(); })}};
+  std::vector<std::pair<const char*, std::function<void()>>> work{{"wazo-start", [this] { prepare_database(); }},
+                                                                  {"wazo-sweep", [this] { sweep(); }},
+                                                                  {"wazo-listen", on_schema([this] { listen(); })},
+                                                                  {"wazo-bus", on_schema([this] { bus_->run(); })},
+                                                                  {"wazo-clean-up", on_schema([this] { clean_up(); })}};
   if (!options_.redis_uri.empty())
     work.emplace_back("wazo-redis", on_schema([this] {
                         RedisRelay({options_.redis_uri, options_.database, options_.zone, &wake_}).run();
@@ -133,10 +132,12 @@ void Housekeeper::seed_database() {
   log::info("the database is ready");
 }
 
-// -- beside running service ---------------------------------------------------------------------------------------------
+// -- beside running service
+// ---------------------------------------------------------------------------------------------
 
 void Housekeeper::listen() {
-  Listener({connection_string(leader_options(options_.database)), options_.zone, id_, !options_.redis_uri.empty(), &wake_})
+  Listener(
+      {connection_string(leader_options(options_.database)), options_.zone, id_, !options_.redis_uri.empty(), &wake_})
       .run();
   // Another housekeeper of this nginx took over: then it does the rest as well.
   wake_.stop();

@@ -1,6 +1,7 @@
 // What an nginx does beside answering: starts the database, listens for revocations, relays the outbox, cleans up.
 //
-// One worker of each generation of workers has one; after a reload the new one takes over and the old one ends by itself.
+// One worker of each generation of workers has one; after a reload the new one takes over and the old one ends by
+// itself.
 #pragma once
 
 #include <atomic>

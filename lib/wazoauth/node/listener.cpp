@@ -62,7 +62,9 @@ void Listener::run() {
   }
 }
 
-bool Listener::superseded() const { return in_charge_ && options_.zone->housekeeper() != options_.id; }
+bool Listener::superseded() const {
+  return in_charge_ && options_.zone->housekeeper() != options_.id;
+}
 
 bool Listener::connect() {
   connection_.reset(PQconnectdb(options_.conninfo.c_str()));
@@ -87,7 +89,8 @@ bool Listener::exec(const std::string& sql, std::string* value) {
       log::warning(std::string("LISTEN: ") + PQresultErrorMessage(result));
       good = false;
     }
-    if (value && status == PGRES_TUPLES_OK && PQntuples(result) > 0) *value = PQgetvalue(result, PQntuples(result) - 1, 0);
+    if (value && status == PGRES_TUPLES_OK && PQntuples(result) > 0)
+      *value = PQgetvalue(result, PQntuples(result) - 1, 0);
     PQclear(result);
   }
 }
@@ -123,8 +126,7 @@ void Listener::handle(const PGnotify& notification) {
 // First registered, then everybody has finished who didn't see it, then the generation and what is pending are read.
 bool Listener::register_node() {
   const std::string id = std::to_string(options_.id);
-  std::string sql =
-      "BEGIN; SELECT pg_advisory_xact_lock(hashtext('wazo_auth.node'));";
+  std::string sql = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('wazo_auth.node'));";
   if (options_.uses_redis)
     sql +=
         "UPDATE wazo_auth.redis_generation SET generation = generation + 1 WHERE NOT EXISTS (SELECT 1 FROM "

@@ -26,9 +26,7 @@ bool held() {
 }  // namespace
 
 RedisRelay::RedisRelay(Options options)
-    : options_(std::move(options)),
-      database_(leader_options(options_.database)),
-      redis_(options_.redis_uri) {}
+    : options_(std::move(options)), database_(leader_options(options_.database)), redis_(options_.redis_uri) {}
 
 void RedisRelay::run() {
   std::uint64_t seen = 0;

@@ -16,12 +16,20 @@ const std::string& Context::param(std::string_view name) const {
   throw std::logic_error("route " + route.path + " has no parameter " + std::string(name));
 }
 
-UnitOfWork& Context::db() { return *unit; }
-const std::string& Context::token_id() const { return token_text; }
-const TokenRecord& Context::token() const { return token_record.value(); }
+UnitOfWork& Context::db() {
+  return *unit;
+}
+const std::string& Context::token_id() const {
+  return token_text;
+}
+const TokenRecord& Context::token() const {
+  return token_record.value();
+}
 
 namespace {
-acl::Holder holder_of(const TokenRecord& token) { return {token.auth_id, token.session_uuid}; }
+acl::Holder holder_of(const TokenRecord& token) {
+  return {token.auth_id, token.session_uuid};
+}
 }  // namespace
 
 acl::AccessList Context::access_list() const {
@@ -66,7 +74,8 @@ const std::string& Context::tenant() {
   if (wanted.empty() || wanted == own) {
     tenant_ = own;
   } else {
-    if (!db().run("context.in_subtree", {wanted, own}).boolean(0, "inside")) throw problems::unauthorized_tenant(wanted);
+    if (!db().run("context.in_subtree", {wanted, own}).boolean(0, "inside"))
+      throw problems::unauthorized_tenant(wanted);
     tenant_ = wanted;
   }
   return *tenant_;

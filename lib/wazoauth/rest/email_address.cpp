@@ -17,7 +17,8 @@ namespace {
 bool is_atom(std::string_view text) {
   if (text.empty()) return false;
   static constexpr std::string_view marks = "-!#$%&'*+/=?^`{}|~_";
-  const icu::UnicodeString word = icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<int>(text.size())));
+  const icu::UnicodeString word =
+      icu::UnicodeString::fromUTF8(icu::StringPiece(text.data(), static_cast<int>(text.size())));
   for (int i = 0; i < word.length(); i = word.moveIndex32(i, 1)) {
     const UChar32 c = word.char32At(i);
     if (!u_isalnum(c) && !(c < 128 && marks.find(static_cast<char>(c)) != std::string_view::npos)) return false;
@@ -28,7 +29,9 @@ bool is_atom(std::string_view text) {
 bool is_quoted(std::string_view text) {
   if (text.size() < 2 || text.front() != '"' || text.back() != '"') return false;
   text = text.substr(1, text.size() - 2);
-  const auto control = [](unsigned char c) { return (c >= 1 && c <= 8) || c == 11 || c == 12 || (c >= 14 && c <= 31) || c == 127; };
+  const auto control = [](unsigned char c) {
+    return (c >= 1 && c <= 8) || c == 11 || c == 12 || (c >= 14 && c <= 31) || c == 127;
+  };
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
     if (c == '\\') {
@@ -57,7 +60,9 @@ bool is_local_part(std::string_view text) {
   return std::all_of(atoms.begin(), atoms.end(), is_atom) || is_quoted(text);
 }
 
-bool is_label_character(unsigned char c) { return c < 128 && (std::isalnum(c) || c == '-'); }
+bool is_label_character(unsigned char c) {
+  return c < 128 && (std::isalnum(c) || c == '-');
+}
 
 bool is_address_literal(std::string_view text) {
   if (text.size() < 2 || text.front() != '[' || text.back() != ']') return false;

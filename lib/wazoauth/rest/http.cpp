@@ -94,6 +94,8 @@ std::vector<std::string> query_parameters(std::string_view raw_query, std::strin
   return values;
 }
 
-std::string decode_segment(std::string_view raw) { return percent_decode(raw, false, true); }
+std::string decode_segment(std::string_view raw) {
+  return percent_decode(raw, false, true);
+}
 
 }  // namespace wazoauth

@@ -10,7 +10,9 @@ double now() {
   return static_cast<double>(std::chrono::duration_cast<std::chrono::microseconds>(since).count()) / 1e6;
 }
 
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+std::string quoted(std::string_view text) {
+  return "\"" + std::string(text) + "\"";
+}
 }  // namespace
 
 Problem Problem::a_form(int status, Json error_id, Json message, Json details, std::string_view resource) {
@@ -69,11 +71,12 @@ Problem unavailable() {
 }
 
 Problem top_tenant_unknown() {
-  return Problem::a_form(503, "top-tenant-not-initialized", "wazo-auth top tenant is not initialized",
-                         Json::object());
+  return Problem::a_form(503, "top-tenant-not-initialized", "wazo-auth top tenant is not initialized", Json::object());
 }
 
-Problem authentication_failed() { return Problem::r_form(401, "Authentication Failed"); }
+Problem authentication_failed() {
+  return Problem::r_form(401, "Authentication Failed");
+}
 
 }  // namespace problems
 

@@ -31,15 +31,15 @@ class Problem : public std::exception {
 };
 
 namespace problems {
-Problem unreadable_body();                                                     // 400 M
-Problem unauthorized(Json details);                                            // 401 A
-Problem unauthorized_tenant(std::string_view tenant);                          // 401 A
+Problem unreadable_body();                                                                // 400 M
+Problem unauthorized(Json details);                                                       // 401 A
+Problem unauthorized_tenant(std::string_view tenant);                                     // 401 A
 Problem invalid_data(std::string_view message, Json details, std::string_view resource);  // 400 A
 Problem unknown(std::string_view what, std::string_view uuid);  // 404 A: what = "user" → unknown-user, resource users
 Problem conflict(std::string_view resource, std::string_view column, std::string_view text,
                  std::string_view message = "Conflict detected", std::string_view error_id = "conflict");  // 409 A
-Problem unavailable();  // 503 A, Retry-After: 1; the database is away
-Problem top_tenant_unknown();  // 503 A
+Problem unavailable();            // 503 A, Retry-After: 1; the database is away
+Problem top_tenant_unknown();     // 503 A
 Problem authentication_failed();  // 401 R
 }  // namespace problems
 

@@ -118,7 +118,9 @@ void Router::add(Route route) {
   table_->resources.push_back({segments, {&stored}});
 }
 
-const std::vector<Route>& Router::routes() const { return table_->copies; }
+const std::vector<Route>& Router::routes() const {
+  return table_->copies;
+}
 
 Router::Match Router::match(std::string_view method, std::string_view path) const {
   Match match;

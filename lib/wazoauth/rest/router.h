@@ -99,7 +99,7 @@ class Context {
   // The token that made the request (protected routes only).
   const std::string& token_id() const;
   const TokenRecord& token() const;
-  bool granted(std::string_view access) const;     // by the token's list
+  bool granted(std::string_view access) const;  // by the token's list
   bool may_add(std::string_view access) const;
   bool may_remove(std::string_view access) const;
   [[noreturn]] void refuse_access(std::string_view access) const;  // 401 of section 7.1, "may not put/remove"

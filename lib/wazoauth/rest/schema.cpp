@@ -11,8 +11,7 @@
 namespace wazoauth {
 
 Json check_object(std::string_view message, std::string_view constraint_id, Json constraint) {
-  return Json::object(
-      {{"message", message}, {"constraint_id", constraint_id}, {"constraint", std::move(constraint)}});
+  return Json::object({{"message", message}, {"constraint_id", constraint_id}, {"constraint", std::move(constraint)}});
 }
 
 namespace {
@@ -24,13 +23,20 @@ struct TypeName {
 
 TypeName type_name(Type type) {
   switch (type) {
-    case Type::string: return {"Not a valid string.", "string"};
-    case Type::integer: return {"Not a valid integer.", "integer"};
-    case Type::boolean: return {"Not a valid boolean.", "boolean"};
-    case Type::uuid: return {"Not a valid UUID.", "uuid"};
-    case Type::email: return {"Not a valid email address.", "email"};
-    case Type::list: return {"Not a valid list.", "list"};
-    case Type::object: return {"Invalid type.", "dict"};
+    case Type::string:
+      return {"Not a valid string.", "string"};
+    case Type::integer:
+      return {"Not a valid integer.", "integer"};
+    case Type::boolean:
+      return {"Not a valid boolean.", "boolean"};
+    case Type::uuid:
+      return {"Not a valid UUID.", "uuid"};
+    case Type::email:
+      return {"Not a valid email address.", "email"};
+    case Type::list:
+      return {"Not a valid list.", "list"};
+    case Type::object:
+      return {"Invalid type.", "dict"};
   }
   return {"Invalid type.", "dict"};
 }
@@ -50,7 +56,8 @@ std::optional<std::int64_t> integer_in(std::string_view text) {
     const char c = text[i];
     const bool digit = c >= '0' && c <= '9';
     const bool sign = i == 0 && (c == '+' || c == '-');
-    const bool separator = c == '_' && i > 0 && i + 1 < text.size() && std::isdigit(static_cast<unsigned char>(text[i - 1])) &&
+    const bool separator = c == '_' && i > 0 && i + 1 < text.size() &&
+                           std::isdigit(static_cast<unsigned char>(text[i - 1])) &&
                            std::isdigit(static_cast<unsigned char>(text[i + 1]));
     if (!digit && !sign && !separator) return std::nullopt;
     if (digit || c == '-') digits += c;
@@ -81,17 +88,19 @@ std::optional<bool> to_boolean(const Json& input) {
     return std::nullopt;
   }
   if (!input.is_string()) return std::nullopt;
-  static const std::vector<std::string_view> yes = {"t", "T", "true", "True", "TRUE", "on", "On", "ON",
-                                                    "y", "Y", "yes", "Yes", "YES", "1"};
-  static const std::vector<std::string_view> no = {"f", "F", "false", "False", "FALSE", "off", "Off", "OFF",
-                                                   "n", "N", "no", "No", "NO", "0"};
+  static const std::vector<std::string_view> yes = {"t",  "T", "true", "True", "TRUE", "on",  "On",
+                                                    "ON", "y", "Y",    "yes",  "Yes",  "YES", "1"};
+  static const std::vector<std::string_view> no = {"f",   "F", "false", "False", "FALSE", "off", "Off",
+                                                   "OFF", "n", "N",     "no",    "No",    "NO",  "0"};
   if (std::find(yes.begin(), yes.end(), input.text()) != yes.end()) return true;
   if (std::find(no.begin(), no.end(), input.text()) != no.end()) return false;
   return std::nullopt;
 }
 
 // PostgreSQL's text can't hold NUL.
-bool storable(const Json& input) { return input.is_string() && input.text().find('\0') == std::string_view::npos; }
+bool storable(const Json& input) {
+  return input.is_string() && input.text().find('\0') == std::string_view::npos;
+}
 
 Json validate_list(const Field& field, const Json& input, Json& errors);
 
@@ -136,7 +145,9 @@ Json convert(const Field& field, const Json& input, Json& errors) {
   return Json();
 }
 
-std::string number(std::int64_t value) { return std::to_string(value); }
+std::string number(std::int64_t value) {
+  return std::to_string(value);
+}
 
 std::optional<Json> length_error(const Field& field, const Json& value) {
   if (!field.min_length && !field.max_length) return std::nullopt;
@@ -362,7 +373,9 @@ Json first_check(const Json& error, std::string& message) {
 
 }  // namespace
 
-void report_python(const Json& errors) { throw Problem::r_form(400, python_literal(errors)); }
+void report_python(const Json& errors) {
+  throw Problem::r_form(400, python_literal(errors));
+}
 
 void report_first(const Json& errors, std::string_view resource) {
   std::string message;

@@ -24,12 +24,12 @@ struct Field {
   Type type = Type::string;
   bool required = false;
   bool nullable = false;
-  std::optional<Json> fallback;  // value when missing; none: the key stays absent
+  std::optional<Json> fallback;                       // value when missing; none: the key stays absent
   std::optional<std::size_t> min_length, max_length;  // code points, or items
   std::optional<std::int64_t> minimum, maximum;
   std::vector<std::string> choices;
-  std::string pattern;                 // shown in the error; "" for none. Only slug patterns: ^[class]+$
-  std::shared_ptr<const Field> item;   // of a list
+  std::string pattern;                   // shown in the error; "" for none. Only slug patterns: ^[class]+$
+  std::shared_ptr<const Field> item;     // of a list
   std::shared_ptr<const Schema> fields;  // of an object
   // A check of its own: the check object's message, constraint_id, constraint; nullopt when fine.
   std::function<std::optional<Json>(const Json&)> check;
@@ -53,21 +53,21 @@ bool is_email(std::string_view address);                        // http-conventi
 std::string python_literal(const Json& value);                  // how Python prints it
 
 // How a family of endpoints reports an error map. All throw Problem.
-[[noreturn]] void report_python(const Json& errors);                                // R-form, whole map as Python text
-[[noreturn]] void report_first(const Json& errors, std::string_view resource);      // A-form invalid-data, first field
-[[noreturn]] void report_map(const Json& errors, std::string_view resource);        // A-form invalid-data, whole map
-[[noreturn]] void report_field(const Json& errors);                                 // R-form, first field's name
-[[noreturn]] void report_list_parameters(const Json& errors);                       // A-form invalid-list-param
+[[noreturn]] void report_python(const Json& errors);                            // R-form, whole map as Python text
+[[noreturn]] void report_first(const Json& errors, std::string_view resource);  // A-form invalid-data, first field
+[[noreturn]] void report_map(const Json& errors, std::string_view resource);    // A-form invalid-data, whole map
+[[noreturn]] void report_field(const Json& errors);                             // R-form, first field's name
+[[noreturn]] void report_list_parameters(const Json& errors);                   // A-form invalid-list-param
 
 // Parameters of a list (section 9).
 struct ListSpec {
   std::vector<std::string> sort_columns;
-  std::string default_order;             // "" for none
-  std::vector<std::string> unsortable;   // accepted by the schema, refused afterwards with R400
-  std::vector<Field> filters;            // those with a type or a limit; of a list all values count, else the first
+  std::string default_order;            // "" for none
+  std::vector<std::string> unsortable;  // accepted by the schema, refused afterwards with R400
+  std::vector<Field> filters;           // those with a type or a limit; of a list all values count, else the first
 };
 struct ListQuery {
-  std::string order;      // "" for none; one of sort_columns
+  std::string order;  // "" for none; one of sort_columns
   bool descending = false;
   std::optional<std::int64_t> limit;
   std::int64_t offset = 0;

@@ -61,7 +61,8 @@ void add_session_routes(Router& router) {
 void add_user_session_routes(Router& router) {
   const std::string all = "/users/<user_uuid>/sessions", access = "auth.users.{user_uuid}.sessions.";
   router.add({"GET", all, access + "read", "user_session", list_sessions_of_user, Mode::read_only});
-  router.add({"DELETE", all + "/<session_uuid>", access + "{session_uuid}.delete", "user_session", end_session_of_user});
+  router.add(
+      {"DELETE", all + "/<session_uuid>", access + "{session_uuid}.delete", "user_session", end_session_of_user});
 }
 
 }  // namespace wazoauth

@@ -18,8 +18,8 @@ std::string libpq_uri(const std::string& url) {
 namespace {
 std::map<std::string, std::string> parse(const std::string& conninfo) {
   char* message = nullptr;
-  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed(
-      PQconninfoParse(conninfo.c_str(), &message), PQconninfoFree);
+  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed(PQconninfoParse(conninfo.c_str(), &message),
+                                                                            PQconninfoFree);
   if (!parsed) {
     const std::string text = message ? message : "out of memory";
     PQfreemem(message);

@@ -76,8 +76,12 @@ struct Rows::Data {
   pqxx::result result;
 };
 
-std::size_t Rows::size() const { return data_->result.size(); }
-std::size_t Rows::affected() const { return data_->result.affected_rows(); }
+std::size_t Rows::size() const {
+  return data_->result.size();
+}
+std::size_t Rows::affected() const {
+  return data_->result.affected_rows();
+}
 
 namespace {
 pqxx::field field(const pqxx::result& result, std::size_t row, std::string_view column) {
@@ -307,8 +311,12 @@ struct Database::Pool {
 
 Database::Database(DatabaseOptions options) : pool_(std::make_unique<Pool>(std::move(options))) {}
 Database::~Database() = default;
-const DatabaseOptions& Database::options() const { return pool_->options; }
-void Database::close_idle() { pool_->close_idle(); }
+const DatabaseOptions& Database::options() const {
+  return pool_->options;
+}
+void Database::close_idle() {
+  pool_->close_idle();
+}
 
 void Database::limit(int connections) {
   {
@@ -326,8 +334,8 @@ struct UnitOfWork::State {
   Database::Pool& pool;
   Mode mode;
   Database::Pool::Lease lease;
-  bool begun = false;       // BEGIN went through, or (read only) a statement
-  bool may_kill = false;    // something was deleted or updated
+  bool begun = false;     // BEGIN went through, or (read only) a statement
+  bool may_kill = false;  // something was deleted or updated
   std::vector<Event> events;
 
   template <typename Work>
@@ -389,8 +397,12 @@ std::vector<const char*> raw(const std::vector<Param>& params) {
 }  // namespace
 
 UnitOfWork::UnitOfWork(Database& database, Mode mode) : state_(std::make_unique<State>(*database.pool_, mode)) {}
-UnitOfWork::~UnitOfWork() { state_->rollback(); }
-bool UnitOfWork::started() const { return state_->begun || !state_->events.empty(); }
+UnitOfWork::~UnitOfWork() {
+  state_->rollback();
+}
+bool UnitOfWork::started() const {
+  return state_->begun || !state_->events.empty();
+}
 
 Rows UnitOfWork::run(std::string_view statement, std::initializer_list<Param> params,
                      std::initializer_list<Variant> variants) {
@@ -415,7 +427,9 @@ Rows UnitOfWork::execute(const std::string& sql, const std::vector<Param>& param
   return rows;
 }
 
-void UnitOfWork::publish(const Event& event) { state_->events.push_back(event); }
+void UnitOfWork::publish(const Event& event) {
+  state_->events.push_back(event);
+}
 
 std::vector<std::string> UnitOfWork::commit() {
   if (!state_->events.empty()) {

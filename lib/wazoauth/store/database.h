@@ -82,9 +82,9 @@ class Rows {
   std::optional<std::string> optional_text(std::size_t row, std::string_view column) const;
   std::int64_t integer(std::size_t row, std::string_view column) const;  // 0 for NULL
   std::optional<std::int64_t> optional_integer(std::size_t row, std::string_view column) const;
-  bool boolean(std::size_t row, std::string_view column) const;  // false for NULL
+  bool boolean(std::size_t row, std::string_view column) const;                    // false for NULL
   std::vector<std::string> texts(std::size_t row, std::string_view column) const;  // text[]; {} for NULL
-  Json json(std::size_t row, std::string_view column) const;  // of json, jsonb or JSON text; null for NULL
+  Json json(std::size_t row, std::string_view column) const;          // of json, jsonb or JSON text; null for NULL
   std::string bytes(std::size_t row, std::string_view column) const;  // bytea
 
  private:
@@ -111,10 +111,10 @@ class Database {
   Database& operator=(const Database&) = delete;
 
   const DatabaseOptions& options() const;
-  void close_idle();               // closes what has been idle too long; call it now and then
-  void limit(int connections);     // a draining worker keeps at most one
+  void close_idle();            // closes what has been idle too long; call it now and then
+  void limit(int connections);  // a draining worker keeps at most one
 
-  class Connection;                // in database.cpp
+  class Connection;  // in database.cpp
   struct Pool;
 
  private:

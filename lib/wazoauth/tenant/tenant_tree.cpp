@@ -39,7 +39,8 @@ bool TenantTree::refresh() {
   try {
     UnitOfWork unit(database_, Mode::read_only);
     const Rows rows = unit.run("node.tenants");
-    for (std::size_t i = 0; i < rows.size(); ++i) fresh->parents.emplace(rows.text(i, "uuid"), rows.text(i, "parent_uuid"));
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      fresh->parents.emplace(rows.text(i, "uuid"), rows.text(i, "parent_uuid"));
   } catch (const Unavailable& e) {
     log::warning(std::string("the tree of tenants can't be read: ") + e.what());
     return false;

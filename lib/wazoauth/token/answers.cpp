@@ -8,17 +8,17 @@ namespace wazoauth {
 namespace {
 const Schema& scopes_request() {
   static const Field scope{.name = "scope"};
-  static const Schema schema{{{.name = "scopes",
-                               .type = Type::list,
-                               .required = true,
-                               .item = std::make_shared<const Field>(scope)},
-                              {.name = "tenant_uuid", .nullable = true}},
-                             {}};
+  static const Schema schema{
+      {{.name = "scopes", .type = Type::list, .required = true, .item = std::make_shared<const Field>(scope)},
+       {.name = "tenant_uuid", .nullable = true}},
+      {}};
   return schema;
 }
 }  // namespace
 
-Problem no_such_token() { return Problem::r_form(404, "No such token"); }
+Problem no_such_token() {
+  return Problem::r_form(404, "No such token");
+}
 
 Problem scope_refused(std::string_view scope) {
   return Problem::r_form(403, "Unauthorized for " + transliterate(scope));

@@ -11,9 +11,9 @@
 
 namespace wazoauth {
 
-Problem no_such_token();                                   // 404 R
-Problem scope_refused(std::string_view scope);             // 403 R
-Problem tenant_refused(std::string_view tenant);           // 403 R
+Problem no_such_token();                          // 404 R
+Problem scope_refused(std::string_view scope);    // 403 R
+Problem tenant_refused(std::string_view tenant);  // 403 R
 
 // {"data": <Token>}; `acl_json` as for token_json().
 Response token_response(std::string_view token, const TokenRecord& record, std::string_view acl_json);

@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::int64_t page = 1000;
 
-std::string tenant_of(const Rows& rows, std::size_t row) { return rows.json(row, "metadata").text_or("tenant_uuid", ""); }
+std::string tenant_of(const Rows& rows, std::size_t row) {
+  return rows.json(row, "metadata").text_or("tenant_uuid", "");
+}
 
 }  // namespace
 

@@ -14,7 +14,6 @@ std::int64_t clean_expired(Database& database, std::int64_t now, std::int64_t ba
                            const std::function<bool()>& go_on);
 
 // Publishes auth_session_expire_soon for every token that expires within `interval` seconds. Throws Unavailable.
-void announce_expiring(Database& database, std::int64_t now, std::int64_t interval,
-                       const std::function<bool()>& go_on);
+void announce_expiring(Database& database, std::int64_t now, std::int64_t interval, const std::function<bool()>& go_on);
 
 }  // namespace wazoauth

@@ -87,7 +87,8 @@ std::optional<Response> about_token(const Zone& zone, std::int64_t grace_ms, con
 
 std::optional<ScopesRequest> scopes_in(const Request& request) {
   // How a form is refused is the router's business.
-  if (request.body.size() > longest_body || request.header("content-type").value_or("").find("form") != std::string::npos)
+  if (request.body.size() > longest_body ||
+      request.header("content-type").value_or("").find("form") != std::string::npos)
     return std::nullopt;
   const auto body = Json::parse(request.body);
   if (!body) return std::nullopt;

@@ -31,9 +31,13 @@ struct RefreshToken {
 
 using Time = std::chrono::sys_time<std::chrono::microseconds>;
 
-Time now() { return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now()); }
+Time now() {
+  return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+}
 
-std::int64_t seconds_of(Time time) { return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count(); }
+std::int64_t seconds_of(Time time) {
+  return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+}
 
 // ISO 8601 without offset (http-conventions.md section 10).
 std::string iso(Time time, std::tm* convert(const std::time_t*, std::tm*), bool always_fraction) {
@@ -128,9 +132,9 @@ std::size_t sessions_in(const Rows& purged) {
 
 std::string obtain(Context& context, const Login& login, const User& user) {
   const std::string client_id(login.body.get("client_id").text());
-  const Rows rows = context.db().run(
-      "refresh_tokens.obtain", {client_id, user.uuid, login.body.text_or("backend", ""), login.identity.login,
-                                login.user_agent, login.remote_addr, login.mobile});
+  const Rows rows = context.db().run("refresh_tokens.obtain",
+                                     {client_id, user.uuid, login.body.text_or("backend", ""), login.identity.login,
+                                      login.user_agent, login.remote_addr, login.mobile});
   if (rows.boolean(0, "created"))
     context.db().publish(events::refresh_token_created(user.tenant_uuid, user.uuid, client_id, login.mobile));
   return rows.text(0, "uuid");
@@ -160,11 +164,11 @@ void store(Context& context, const Login& login, Token& token) {
   const User& user = token.user;
   const auto pbx_user = user.purpose == "user" ? std::optional(user.uuid) : std::nullopt;
   const std::string& xivo = context.settings.xivo_uuid;
-  const Rows rows = context.db().run(
-      "logins.create",
-      {login.mobile, user.tenant_uuid, user.uuid, pbx_user, xivo.empty() ? std::nullopt : std::optional(xivo),
-       seconds_of(token.issued), seconds_of(token.expires), token.metadata.dump(), login.user_agent, login.remote_addr,
-       token.profile.acl, token.refresh_token});
+  const Rows rows =
+      context.db().run("logins.create", {login.mobile, user.tenant_uuid, user.uuid, pbx_user,
+                                         xivo.empty() ? std::nullopt : std::optional(xivo), seconds_of(token.issued),
+                                         seconds_of(token.expires), token.metadata.dump(), login.user_agent,
+                                         login.remote_addr, token.profile.acl, token.refresh_token});
   token.uuid = rows.text(0, "uuid");
   token.session_uuid = rows.text(0, "session_uuid");
   context.db().publish(events::session_created(token.session_uuid, user.tenant_uuid, user.uuid, login.mobile));

@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::int64_t ten_years = 10 * 365 * 86400;
 
-bool given(const Json& body, std::string_view key) { return !body.get(key).is_falsy(); }
+bool given(const Json& body, std::string_view key) {
+  return !body.get(key).is_falsy();
+}
 
 std::optional<std::string> complaint(bool applies, const char* text) {
   return applies ? std::optional<std::string>(text) : std::nullopt;

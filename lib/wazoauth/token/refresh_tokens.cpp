@@ -8,10 +8,11 @@ namespace wazoauth {
 namespace {
 
 ListQuery list_query(const Context& context) {
-  static const ListSpec spec{{"created_at", "client_id", "mobile"},
-                             "created_at",
-                             {},
-                             {{.name = "client_id"}, {.name = "mobile", .type = Type::boolean}, {.name = "created_at"}}};
+  static const ListSpec spec{
+      {"created_at", "client_id", "mobile"},
+      "created_at",
+      {},
+      {{.name = "client_id"}, {.name = "mobile", .type = Type::boolean}, {.name = "created_at"}}};
   return parse_list(context.request, spec);
 }
 
@@ -32,15 +33,15 @@ Json refresh_token_json(const Rows& rows, std::size_t row) {
 Rows run_page(Context& context, const ListQuery& query, bool recurse, const std::optional<std::string>& user_uuid) {
   const Json mobile = query.filters.get("mobile");
   try {
-    return context.db().run("refresh_tokens.page",
-                            {context.tenant(), recurse, user_uuid, query.search_pattern,
-                             text_filter(query, "client_id"), mobile.is_null() ? Param(nullptr) : Param(mobile.boolean()),
-                             text_filter(query, "created_at"), query.limit, query.offset},
-                            {{"order", query.order}, {"direction", query.descending ? "DESC" : "ASC"}});
+    return context.db().run(
+        "refresh_tokens.page",
+        {context.tenant(), recurse, user_uuid, query.search_pattern, text_filter(query, "client_id"),
+         mobile.is_null() ? Param(nullptr) : Param(mobile.boolean()), text_filter(query, "created_at"), query.limit,
+         query.offset},
+        {{"order", query.order}, {"direction", query.descending ? "DESC" : "ASC"}});
   } catch (const BadValue&) {
     // Only PostgreSQL knows what it takes for a time.
-    report_list_parameters(
-        Json::object({{"created_at", check_object("Not a valid datetime.", "type", "datetime")}}));
+    report_list_parameters(Json::object({{"created_at", check_object("Not a valid datetime.", "type", "datetime")}}));
   }
 }
 
@@ -68,8 +69,12 @@ Step list_of(Context& context, const std::string& user_uuid, bool recurse) {
   return list(context, list_query(context), recurse, user_uuid);
 }
 
-Step list_of_user(Context& context) { return list_of(context, context.param("user_uuid"), true); }
-Step list_own(Context& context) { return list_of(context, own_user(context), false); }
+Step list_of_user(Context& context) {
+  return list_of(context, context.param("user_uuid"), true);
+}
+Step list_own(Context& context) {
+  return list_of(context, own_user(context), false);
+}
 
 Problem unknown_client(const std::string& client_id) {
   return Problem::a_form(404, "cannot-find-refresh-token-matching-client-id",
@@ -87,8 +92,12 @@ Step delete_of(Context& context, const std::string& user_uuid) {
   return Response::no_content();
 }
 
-Step delete_of_user(Context& context) { return delete_of(context, context.param("user_uuid")); }
-Step delete_own(Context& context) { return delete_of(context, own_user(context)); }
+Step delete_of_user(Context& context) {
+  return delete_of(context, context.param("user_uuid"));
+}
+Step delete_own(Context& context) {
+  return delete_of(context, own_user(context));
+}
 
 }  // namespace
 

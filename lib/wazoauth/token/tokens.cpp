@@ -15,7 +15,9 @@ TokenRecord live_token(Context& context) {
   return *loaded.record;
 }
 
-acl::Holder holder_of(const TokenRecord& token) { return {token.auth_id, token.session_uuid}; }
+acl::Holder holder_of(const TokenRecord& token) {
+  return {token.auth_id, token.session_uuid};
+}
 
 bool tenant_visible(Context& context, const TokenRecord& token, const std::string& tenant) {
   const bool storable = tenant.find('\0') == std::string::npos;
@@ -57,8 +59,8 @@ Step head_token(Context& context) {
 Step delete_token(Context& context) {
   const Rows ended = context.db().run("tokens.delete", {context.param("token_uuid")});
   if (!ended.empty())
-    context.db().publish(events::session_deleted(ended.text(0, "session_uuid"), ended.text(0, "tenant_uuid"),
-                                                 ended.text(0, "auth_id")));
+    context.db().publish(
+        events::session_deleted(ended.text(0, "session_uuid"), ended.text(0, "tenant_uuid"), ended.text(0, "auth_id")));
   return Response::json(Json::object({{"data", Json::object({{"message", "success"}})}}));
 }
 
