@@ -126,7 +126,7 @@ char* set_redis(ngx_conf_t* cf, ngx_command_t*, void* data) {
     return ok;
   }
   return guarded(cf, [&] {
-    RedisCache{std::string(view(conf->redis))};  // throws for what isn't an address; doesn't connect
+    const RedisCache check{std::string(view(conf->redis))};  // throws for what isn't an address; doesn't connect
     return ok;
   });
 }

@@ -48,7 +48,7 @@ HashPermit::HashPermit(const Zone& zone, unsigned permits) {
         return;
       }
     }
-    pthread_mutex_t* mutex = mutex_of(zone, turn % permits);
+    pthread_mutex_t* mutex = mutex_of(zone, turn % std::max(1u, permits));
     const timespec end = in_20_ms();
     if (taken(mutex, pthread_mutex_timedlock(mutex, &end))) {
       held_ = mutex;

@@ -50,7 +50,7 @@ Database open_database(const std::string& uri) {
 }
 
 std::string configured_uri(const std::string& file) {
-  const std::string uri = tool::load_settings(file).db_uri;
+  std::string uri = tool::load_settings(file).db_uri;
   if (uri.empty()) throw std::runtime_error(file + " has no db_uri");
   return uri;
 }

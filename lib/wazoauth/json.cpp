@@ -252,7 +252,7 @@ std::vector<Json> Json::items() const {
   return result;
 }
 
-Json& Json::set(std::string_view key, Json value) {
+Json& Json::set(std::string_view key, const Json& value) {
   if (!is_object()) wrong_type("an object");
   if (json_object_setn(value_, key.data(), key.size(), value.value_) == 0) return *this;
   const std::string valid = replace_invalid_utf8(key);
@@ -260,7 +260,7 @@ Json& Json::set(std::string_view key, Json value) {
   return *this;
 }
 
-Json& Json::append(Json value) {
+Json& Json::append(const Json& value) {
   if (!is_array()) wrong_type("an array");
   if (json_array_append(value_, value.value_) != 0) wrong_type("fit to hold itself");
   return *this;

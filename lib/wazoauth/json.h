@@ -76,8 +76,8 @@ class Json {
   std::vector<std::pair<std::string, Json>> members() const;
   std::vector<Json> items() const;
 
-  Json& set(std::string_view key, Json value);  // of an object
-  Json& append(Json value);                     // of an array
+  Json& set(std::string_view key, const Json& value);  // of an object
+  Json& append(const Json& value);                     // of an array
   void erase(std::string_view key);
   Json deep_copy() const { return Json(json_deep_copy(value_), Adopt{}); }
 

@@ -59,12 +59,12 @@ void Tombstones::add(const TokenKey& key, std::int64_t expire_t, std::int64_t no
     ++side;
   }
   Tombstone* place = used[1] < used[0] ? free[1] : free[0];
-  if (place == nullptr) {
+  if (place == nullptr && shortest != nullptr) {  // all are in use
     lose(std::min(shortest->until, until));
     if (until <= shortest->until) return;
     place = shortest;
   }
-  write(*place, words, until);
+  if (place != nullptr) write(*place, words, until);
 }
 
 // The time is written last: a writer that dies leaves a free entry.

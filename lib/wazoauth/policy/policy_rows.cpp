@@ -28,10 +28,12 @@ Rows visible_policy(Context& context) {
   const std::string& key = context.param(by_slug ? "policy_slug" : "policy_uuid");
   const std::string column = by_slug ? "slug" : "uuid";
   const std::string& tenant = context.tenant();
-  const Problem unknown = Problem::r_form(404, "No such policy " + python_literal(Json::object({{column, key}})));
-  if (key.find('\0') != std::string::npos) throw unknown;
+  const auto unknown = [&] {
+    return Problem::r_form(404, "No such policy " + python_literal(Json::object({{column, key}})));
+  };
+  if (key.find('\0') != std::string::npos) throw unknown();
   Rows rows = context.db().run("policies.visible", {tenant, !by_slug, key}, {{"key", column}});
-  if (rows.empty()) throw unknown;
+  if (rows.empty()) throw unknown();
   return rows;
 }
 
