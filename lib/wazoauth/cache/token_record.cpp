@@ -1,8 +1,11 @@
 #include "wazoauth/cache/token_record.h"
 
-#include <openssl/sha.h>
+#include <openssl/evp.h>
 
 #include <ctime>
+#include <memory>
+#include <new>
+#include <stdexcept>
 #include <utility>
 
 #include "wazoauth/json_text.h"
@@ -111,9 +114,30 @@ void append_optional_text(std::string& out, const std::optional<std::string>& te
 
 }  // namespace
 
+namespace {
+
+// SHA256() looks the algorithm up in every call, which costs more than the hash itself.
+EVP_MD_CTX* sha256_context() {
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  thread_local const std::unique_ptr<EVP_MD_CTX, Free> context = [] {
+    std::unique_ptr<EVP_MD_CTX, Free> made(EVP_MD_CTX_new());
+    if (!made || EVP_DigestInit_ex(made.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
+    return made;
+  }();
+  return context.get();
+}
+
+}  // namespace
+
 TokenKey token_key(std::string_view token) {
   TokenKey key;
-  SHA256(reinterpret_cast<const unsigned char*>(token.data()), token.size(), key.data());
+  EVP_MD_CTX* const context = sha256_context();
+  if (EVP_DigestInit_ex(context, nullptr, nullptr) != 1 ||
+      EVP_DigestUpdate(context, token.data(), token.size()) != 1 ||
+      EVP_DigestFinal_ex(context, key.data(), nullptr) != 1)
+    throw std::runtime_error("SHA-256 failed");
   return key;
 }
 
