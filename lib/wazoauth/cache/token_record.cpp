@@ -1,11 +1,9 @@
 #include "wazoauth/cache/token_record.h"
 
-#include <openssl/evp.h>
+#define OPENSSL_SUPPRESS_DEPRECATED  // the functions on a SHA256_CTX
+#include <openssl/sha.h>
 
 #include <ctime>
-#include <memory>
-#include <new>
-#include <stdexcept>
 #include <utility>
 
 #include "wazoauth/json_text.h"
@@ -114,30 +112,13 @@ void append_optional_text(std::string& out, const std::optional<std::string>& te
 
 }  // namespace
 
-namespace {
-
-// SHA256() looks the algorithm up in every call, which costs more than the hash itself.
-EVP_MD_CTX* sha256_context() {
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  thread_local const std::unique_ptr<EVP_MD_CTX, Free> context = [] {
-    std::unique_ptr<EVP_MD_CTX, Free> made(EVP_MD_CTX_new());
-    if (!made || EVP_DigestInit_ex(made.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
-    return made;
-  }();
-  return context.get();
-}
-
-}  // namespace
-
+// Not SHA256(), nor EVP: they look the algorithm up or allocate in every call, which costs more than the hash itself.
 TokenKey token_key(std::string_view token) {
   TokenKey key;
-  EVP_MD_CTX* const context = sha256_context();
-  if (EVP_DigestInit_ex(context, nullptr, nullptr) != 1 ||
-      EVP_DigestUpdate(context, token.data(), token.size()) != 1 ||
-      EVP_DigestFinal_ex(context, key.data(), nullptr) != 1)
-    throw std::runtime_error("SHA-256 failed");
+  SHA256_CTX context;
+  SHA256_Init(&context);
+  SHA256_Update(&context, token.data(), token.size());
+  SHA256_Final(key.data(), &context);
   return key;
 }
 
