@@ -77,6 +77,7 @@ void add_requests(const Zone& zone, Exposition& out) {
 void add_zone(const Zone& zone, Exposition& out) {
   const ZoneCounters zc = zone.counters();
   out.single("zone_slots", "gauge", "Tokens that the zone has room for.", zc.slots);
+  out.single("zone_slot_bytes", "gauge", "Bytes that these tokens may take.", zc.slot_bytes);
   out.single("zone_tokens", "gauge", "Tokens in the zone.", zc.used);
   out.single("zone_evictions_total", "counter", "Tokens that left for lack of room.", zc.evictions);
   out.single("zone_access_lists", "gauge", "Different access lists in the zone.", zc.blobs);

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -324,6 +325,11 @@ class Paced:
         self._stop.set()
         self._thread.join()
         return self._times
+
+
+def metric(port, name):
+    with urllib.request.urlopen(f'http://127.0.0.1:{port}/metrics', timeout=10) as answer:
+        return float(re.search(rf'^{name} (\S+)$', answer.read().decode(), re.M)[1])
 
 
 def percentile(values, share):

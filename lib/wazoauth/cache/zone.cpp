@@ -324,6 +324,7 @@ void* Zone::hash_mutex(unsigned index) const {
 
 ZoneCounters Zone::counters() const {
   return {.slots = layout_->slots.size(),
+          .slot_bytes = layout_->slots.size() * (sizeof(zone::Slot) + sizeof(zone::TagLine) / zone::ways),
           .used = header_->used.load(relaxed),
           .evictions = header_->evictions.load(relaxed),
           .blobs = header_->blobs.load(relaxed),

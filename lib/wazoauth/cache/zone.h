@@ -5,7 +5,7 @@
 // by the reader on every request. See DESIGN.md section 3, "The zone" and "Revocation".
 //
 // Layout (zone_layout.h): header | ring of revocations | tombstones | unknown tokens | tag and slot table (8-way
-// buckets, two choices) | access list blobs. Every area has a fixed share of the size: a zone of 160 MB holds 200,000
+// buckets, two choices) | access list blobs. Every area has a fixed share of the size: a zone of 160 MiB holds 200,000
 // tokens.
 #pragma once
 
@@ -46,7 +46,7 @@ struct TokenFacts {
 enum class Verdict { unknown, revoked, denied, granted };
 
 struct ZoneCounters {
-  std::uint64_t slots = 0, used = 0, evictions = 0, blobs = 0, blob_bytes_used = 0, blob_bytes = 0, tombstones = 0,
+  std::uint64_t slots = 0, slot_bytes = 0, used = 0, evictions = 0, blobs = 0, blob_bytes_used = 0, blob_bytes = 0, tombstones = 0,
                 tombstone_capacity = 0, tombstones_lost = 0, negatives = 0;
 };
 
