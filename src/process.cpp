@@ -11,6 +11,7 @@ namespace wazoauth::nginx {
 namespace {
 
 constexpr ngx_msec_t tick_ms = 1000;
+constexpr unsigned close_idle_ticks = 15;
 constexpr std::chrono::seconds exit_limit{4};
 
 Process* current;
@@ -119,6 +120,13 @@ void Process::tick() {
   if (ngx_exiting && !draining_) {
     draining_ = true;
     app.database().limit(1);
+  }
+  if (++ticks_ % close_idle_ticks == 0) {
+    auto work = [this] {
+      app.close_idle();
+      trees.close_idle();
+    };
+    offload.post(Offload::loading, std::move(work), [] {});
   }
   ngx_add_timer(&tick_, tick_ms);
 }

@@ -44,6 +44,7 @@ class Process {
   ngx_event_t tick_{};
   ngx_connection_t tick_connection_{};
   bool draining_ = false;
+  unsigned ticks_ = 0;
 };
 
 // Null outside of a worker, and when the module isn't configured.

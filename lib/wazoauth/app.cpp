@@ -89,6 +89,10 @@ Zone* App::zone() {
 TokenStore& App::tokens() {
   return state_->tokens;
 }
+void App::close_idle() {
+  state_->database.close_idle();
+  state_->loads.close_idle();
+}
 const Router& App::router() const {
   return state_->router;
 }

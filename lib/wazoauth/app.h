@@ -35,6 +35,7 @@ class App {
   Database& database();
   Zone* zone();
   TokenStore& tokens();
+  void close_idle();  // database connections that nobody used for long; blocks a little, call it now and then
   const Router& router() const;
 
   // PATCH /config; kept in the zone, so that all workers of this nginx see it.
