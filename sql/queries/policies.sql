@@ -42,7 +42,7 @@ SELECT (SELECT count(*) FROM counted) AS total, (SELECT count(*) FROM matched) A
        CASE WHEN p.in_scope THEN p.tenant_uuid ELSE $1 END AS tenant_uuid,
        coalesce(p.config_managed, false) OR (p.shared AND NOT p.in_scope) AS read_only,
        p.shared AND p.in_scope AS shared,
-       (SELECT coalesce(json_agg(a.access ORDER BY a.id), '[]')
+       (SELECT coalesce(json_agg(a.access ORDER BY pa.ctid), '[]')
         FROM auth_policy_access pa JOIN auth_access a ON a.id = pa.access_id WHERE pa.policy_uuid = p.uuid) AS acl
 FROM (SELECT) AS always LEFT JOIN page p ON true
 ORDER BY p.place
@@ -83,7 +83,7 @@ SELECT (SELECT count(*) FROM counted) AS total, (SELECT count(*) FROM matched) A
        CASE WHEN p.in_scope THEN p.tenant_uuid ELSE $2 END AS tenant_uuid,
        coalesce(p.config_managed, false) OR (p.shared AND NOT p.in_scope) AS read_only,
        p.shared AND p.in_scope AS shared,
-       (SELECT coalesce(json_agg(a.access ORDER BY a.id), '[]')
+       (SELECT coalesce(json_agg(a.access ORDER BY pa.ctid), '[]')
         FROM auth_policy_access pa JOIN auth_access a ON a.id = pa.access_id WHERE pa.policy_uuid = p.uuid) AS acl
 FROM (SELECT) AS always LEFT JOIN page p ON true
 ORDER BY p.place
@@ -105,7 +105,7 @@ SELECT p.uuid, p.name, p.slug, p.description,
        CASE WHEN p.in_scope THEN p.tenant_uuid ELSE $1 END AS tenant_uuid,
        coalesce(p.config_managed, false) OR (p.shared AND NOT p.in_scope) AS read_only,
        p.shared AND p.in_scope AS shared,
-       (SELECT coalesce(json_agg(a.access ORDER BY a.id), '[]')
+       (SELECT coalesce(json_agg(a.access ORDER BY pa.ctid), '[]')
         FROM auth_policy_access pa JOIN auth_access a ON a.id = pa.access_id WHERE pa.policy_uuid = p.uuid) AS acl
 FROM found p
 WHERE p.in_scope OR p.config_managed OR (p.shared AND p.tenant_uuid IN (SELECT uuid FROM line))
@@ -115,7 +115,7 @@ LIMIT 1
 -- name: policies.get
 -- A policy as it is, whoever asks.
 SELECT p.uuid, p.name, p.slug, p.description, p.tenant_uuid, coalesce(p.config_managed, false) AS read_only, p.shared,
-       (SELECT coalesce(json_agg(a.access ORDER BY a.id), '[]')
+       (SELECT coalesce(json_agg(a.access ORDER BY pa.ctid), '[]')
         FROM auth_policy_access pa JOIN auth_access a ON a.id = pa.access_id WHERE pa.policy_uuid = p.uuid) AS acl
 FROM auth_policy p WHERE p.uuid = $1
 
@@ -168,8 +168,11 @@ ORDER BY wanted
 ON CONFLICT DO NOTHING
 
 -- name: policies.add_accesses
+-- In the given order, in which they are shown again.
 INSERT INTO auth_policy_access (policy_uuid, access_id)
-SELECT $1::text, id FROM auth_access WHERE access = ANY ($2::text[])
+SELECT $1::text, a.id FROM unnest($2::text[]) WITH ORDINALITY AS wanted (access, place)
+JOIN auth_access a ON a.access = wanted.access
+ORDER BY wanted.place
 ON CONFLICT DO NOTHING
 
 -- name: policies.keep_accesses

@@ -16,7 +16,8 @@ const Names http_plugins{
     "groups", "ldap_config", "password_reset", "policies",    "sessions",          "status",       "tenants",
     "tokens", "user_email",  "user_group",     "user_policy", "user_registration", "user_session", "users",
     "saml",   "saml_config"};
-const Names backend_plugins{"ldap_user", "wazo_user"};
+// The last two never let anybody in; installations of the daemon may name them.
+const Names backend_plugins{"ldap_user", "wazo_user", "broken_init", "broken_verify_password"};
 const Names metadata_plugins{"default_user", "default_internal", "default_external_api", "user_admin_status"};
 const Names external_auth_plugins{"google", "microsoft", "mobile"};
 const Names idp_plugins{"saml", "ldap"};
