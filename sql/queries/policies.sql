@@ -175,9 +175,12 @@ JOIN auth_access a ON a.access = wanted.access
 ORDER BY wanted.place
 ON CONFLICT DO NOTHING
 
--- name: policies.keep_accesses
-DELETE FROM auth_policy_access pa USING auth_access a
-WHERE pa.policy_uuid = $1 AND a.id = pa.access_id AND a.access <> ALL ($2::text[])
+-- name: policies.clear_accesses
+-- Unless they are $2 already, in that order.
+DELETE FROM auth_policy_access pa
+WHERE pa.policy_uuid = $1
+  AND ARRAY (SELECT a.access FROM auth_policy_access o JOIN auth_access a ON a.id = o.access_id
+             WHERE o.policy_uuid = $1 ORDER BY o.ctid) IS DISTINCT FROM $2::text[]
 
 -- name: policies.remove_access
 DELETE FROM auth_policy_access pa USING auth_access a

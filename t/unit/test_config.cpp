@@ -329,7 +329,7 @@ tenant_default_groups:
   h:
 backend_policies: {ldap_user: P}
 enabled_http_plugins: {users: false, nonsense: true, nothing: false}
-enabled_backend_plugins: {broken_init: true, wazo_user: true, ldap_user: false}
+enabled_backend_plugins: {other_backend: true, wazo_user: true, ldap_user: false}
 enabled_metadata_plugins: {user_admin_status: true}
 purpose_metadata_mapping: {user: [user_admin_status, internal_token], robot: []}
 idp_plugins: {saml: {priority: 50}, ldap: {priority: 7}, other: {enabled: true}}

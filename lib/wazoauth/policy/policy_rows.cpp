@@ -61,7 +61,7 @@ std::size_t add_accesses(UnitOfWork& unit, const std::string& policy_uuid, const
 }
 
 void set_accesses(UnitOfWork& unit, const std::string& policy_uuid, const std::vector<std::string>& accesses) {
-  unit.run("policies.keep_accesses", {policy_uuid, Param(accesses)});
+  unit.run("policies.clear_accesses", {policy_uuid, Param(accesses)});
   add_accesses(unit, policy_uuid, accesses);
 }
 
