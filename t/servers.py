@@ -478,6 +478,7 @@ error_log @FOLDER@/error.log @LOG_LEVEL@;
 load_module @MODULE@;
 env XIVO_UUID;
 env TZ;
+env WAZO_AUTH_TEST_HOLD_RELAY;
 """
     TEMPORARY = """\
     client_body_temp_path @FOLDER@/tmp-body;

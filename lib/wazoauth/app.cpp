@@ -5,6 +5,7 @@
 
 #include "wazoauth/config/config_routes.h"
 #include "wazoauth/group/routes.h"
+#include "wazoauth/node/listener.h"
 #include "wazoauth/policy/routes.h"
 #include "wazoauth/rest/status_routes.h"
 #include "wazoauth/session/routes.h"
@@ -126,23 +127,9 @@ void App::set_profiling(bool value) {
 
 void App::tokens_died(const std::vector<std::string>& deaths) {
   if (!zone() || deaths.empty()) return;
-  std::vector<Zone::Death> dead;
-  std::vector<TokenKey> changed;
-  for (const std::string& item : deaths) {
-    if (item == "*") {
-      zone()->raise_epoch();
-      continue;
-    }
-    const bool is_change = item.front() == '~';
-    const std::string_view text = std::string_view(item).substr(is_change ? 1 : 0);
-    const auto key = key_from_hex(text.substr(0, text.find(':')));
-    if (!key) continue;
-    const auto colon = text.find(':');
-    const std::int64_t expire_t = colon == std::string_view::npos ? 0 : std::stoll(std::string(text.substr(colon + 1)));
-    is_change ? changed.push_back(*key) : dead.push_back({*key, expire_t});
-  }
-  if (!dead.empty()) zone()->revoke(dead, unix_seconds());
-  if (!changed.empty()) zone()->forget(changed);
+  std::string items;
+  for (const std::string& item : deaths) items += item + ",";
+  apply_news(*zone(), parse_news(items));
 }
 
 std::optional<std::string> App::master_tenant(UnitOfWork& unit) {

@@ -71,7 +71,7 @@ struct TokenStore::State {
       // Refused because of a death, or because it is too large for the zone: a tombstone tells which.
       TokenFacts facts;
       if (zone->check(key, std::nullopt, facts) == Verdict::revoked) return {Loaded::Status::unknown, std::nullopt};
-    } else if (redis && redis->usable(*zone)) {
+    } else if (redis && redis->usable(*zone) && !zone->changed(key)) {
       redis->put(key, *record, unix_seconds());
     }
     return {Loaded::Status::found, std::move(record)};
@@ -81,6 +81,7 @@ struct TokenStore::State {
     if (!redis || !zone || !redis->usable(*zone)) return std::nullopt;
     const std::uint64_t revocations = zone->revocations();
     const std::uint32_t epoch = zone->epoch();
+    if (zone->changed(key)) return std::nullopt;
     RedisCache::Found found = redis->get(key);
     if (found.dead) return Loaded{Loaded::Status::unknown, std::nullopt};
     // Not good any more: deaths may have been missed since the record was written.

@@ -215,6 +215,28 @@ void Zone::revoke(const std::vector<Death>& deaths, std::int64_t now) {
   }
 }
 
+namespace {
+// Under which the tombstones remember that a token was changed.
+TokenKey change_key(TokenKey key) {
+  for (unsigned char& byte : key) byte = static_cast<unsigned char>(~byte);
+  return key;
+}
+}  // namespace
+
+void Zone::change(const std::vector<Death>& changes, std::int64_t now) {
+  const Writer writer(*layout_, lock_);
+  for (const Death& change : changes) {
+    layout_->tombstones.add(change_key(change.key), change.expire_t, now);
+    layout_->slots.remove(change.key);
+    layout_->unknown.remove(change.key);
+    layout_->ring.append(change.key);
+  }
+}
+
+bool Zone::changed(const TokenKey& key) const {
+  return layout_->tombstones.contains(change_key(key));
+}
+
 void Zone::forget(const std::vector<TokenKey>& keys) {
   const Writer writer(*layout_, lock_);
   for (const TokenKey& key : keys) {

@@ -100,6 +100,10 @@ class Zone {
   // Forgets an entry without a tombstone (a record that changed in the database and has to be read again). Also noted
   // in the ring of revocations as a change, and loads under way can't bring the old one back.
   void forget(const std::vector<TokenKey>& keys);
+  // The same for a token whose row was changed: until it expires (as for revoke()) its record in Redis may be the one
+  // from before, see changed().
+  void change(const std::vector<Death>& changes, std::int64_t now);
+  bool changed(const TokenKey& key) const;
   void remember_unknown(const TokenKey& key, std::int64_t until_ms);
   void sweep(std::int64_t now);  // expired slots, tombstones, unused blobs; call it now and then
   // True when tombstones had to be dropped before their time: Redis must not be read any more.

@@ -46,9 +46,7 @@ TokenNews parse_news(std::string_view payload) {
 
 void apply_news(Zone& zone, const TokenNews& news) {
   if (!news.dead.empty()) zone.revoke(news.dead, unix_seconds());
-  std::vector<TokenKey> keys;
-  for (const Zone::Death& change : news.changed) keys.push_back(change.key);
-  if (!keys.empty()) zone.forget(keys);
+  if (!news.changed.empty()) zone.change(news.changed, unix_seconds());
   if (news.everything) zone.raise_epoch();
 }
 
