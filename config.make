@@ -1,4 +1,6 @@
-# Appended to nginx's Makefile by its configure. Always asks CMake, which knows what is out of date.
+# Appended to nginx's Makefile by its configure. Always asks CMake, which knows what is out of date; with `+` it shares
+# the jobs of `make -j`. The last rule is what makes a link wait for it: to nginx, dependencies of a module are those
+# of its source files, and it knows of none.
 cat << END                                                    >> $NGX_MAKEFILE
 
 .PHONY:	wazo_auth_libraries
@@ -6,8 +8,10 @@ cat << END                                                    >> $NGX_MAKEFILE
 wazo_auth_libraries:
 	cmake -S $ngx_addon_dir -B $NGX_OBJS/wazo-auth -DWAZO_AUTH_TESTS=OFF \\
 		-DWAZO_AUTH_NGINX_SOURCE=`pwd` -DWAZO_AUTH_NGINX_OBJS=`cd $NGX_OBJS && pwd`
-	cmake --build $NGX_OBJS/wazo-auth --target wazo_auth_nginx
+	+cmake --build $NGX_OBJS/wazo-auth --target wazo_auth_nginx
 
 $NGX_OBJS/wazo-auth/libwazo_auth_nginx.a:	wazo_auth_libraries
+
+$NGX_OBJS/nginx $NGX_OBJS/ngx_wazo_auth_module.so:	$NGX_OBJS/wazo-auth/libwazo_auth_nginx.a
 
 END

@@ -1,4 +1,6 @@
 // The front door: the directives, and the points where nginx calls the module. What is called lives in src/.
+#include <algorithm>
+
 #include "src/conf.h"
 #include "src/handlers.h"
 #include "src/process.h"
@@ -66,9 +68,18 @@ bool add_handler(ngx_http_core_main_conf_t* core, ngx_http_phases phase, ngx_htt
   return slot != nullptr;
 }
 
+// In front of nginx's own log handler, which was there first: it prints requests that were refused before any phase.
+bool mask_before_the_log(ngx_http_core_main_conf_t* core) {
+  if (!add_handler(core, NGX_HTTP_LOG_PHASE, mask_handler)) return false;
+  ngx_array_t& handlers = core->phases[NGX_HTTP_LOG_PHASE].handlers;
+  auto* first = static_cast<ngx_http_handler_pt*>(handlers.elts);
+  std::rotate(first, first + handlers.nelts - 1, first + handlers.nelts);
+  return true;
+}
+
 ngx_int_t postconfiguration(ngx_conf_t* cf) {
   auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
-  if (!add_handler(core, NGX_HTTP_POST_READ_PHASE, mask_handler) ||
+  if (!mask_before_the_log(core) || !add_handler(core, NGX_HTTP_POST_READ_PHASE, mask_handler) ||
       !add_handler(core, NGX_HTTP_PREACCESS_PHASE, scrub_handler) ||
       !add_handler(core, NGX_HTTP_ACCESS_PHASE, gate_handler))
     return NGX_ERROR;

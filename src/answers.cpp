@@ -101,7 +101,8 @@ ngx_int_t change_headers(ngx_http_request_t* r) {
     return NGX_OK;
   }
   if (!is_page_of_nginx(r)) return NGX_OK;
-  RequestContext* context = find_context(r);
+  // Not find_context(): after an internal redirect to an administrator's own page that one is shown.
+  auto* context = static_cast<RequestContext*>(ngx_http_get_module_ctx(r, ngx_wazo_auth_module));
   const bool ours = context && context->page.len && context->page_status == static_cast<ngx_int_t>(r->err_status);
   if (!ours) {
     if (!loc_conf(r).api || !prepare_api_page(r)) return NGX_OK;

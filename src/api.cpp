@@ -36,6 +36,8 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
 
   // The body is here. Everything from now on ends in one ngx_http_finalize_request().
   void begin() {
+    const auto self = shared_from_this();
+    in_handler_ = true;
     guarded([&] {
       if (!copy_body(r_, request_.body)) throw std::runtime_error("the body can't be read");
       // A client that leaves is noticed.
@@ -43,6 +45,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
       waits_until_ = now_ms() + process_.app.settings().db_connect_retry_timeout_seconds * 1000;
       started();
     });
+    in_handler_ = false;
   }
 
   void fail(const Problem& problem) {
@@ -59,7 +62,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
       if (now_ms() >= waits_until_) return fail(gate::starting());
       return wait(Waits::start, start_poll_ms);
     }
-    if (const auto response = process_.app.answer_from_zone(request_)) {
+    if (const auto response = process_.app.answer_from_zone(request_, loc_conf(r_).grace)) {
       process_.zone.add(counter::api_from_zone);
       return finish(*response);
     }
@@ -111,13 +114,16 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   void stepped() {
     if (!r_) return;
     if (!ready_) return next_step();
-    if (login_) count_login(call_->response().status);
+    if (login_) count_login();
     finish(call_->response());
   }
 
-  void count_login(int status) {
-    if (status == 401) process_.throttle.failed(request_.remote_addr, *login_, now_ms());
-    if (status == 200) process_.throttle.succeeded(request_.remote_addr, *login_);
+  // Only a password makes up for wrong ones: a refresh token may come with the login of somebody else.
+  void count_login() {
+    if (call_->response().status == 401)
+      process_.throttle.failed(request_.remote_addr, *login_, now_ms());
+    else if (call_->proved_password())
+      process_.throttle.succeeded(request_.remote_addr, *login_);
   }
 
   void wait(Waits what, ngx_msec_t ms) {
@@ -156,7 +162,8 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     ngx_http_set_log_request(connection->log, r);
     process_.zone.add(response.status < 500 ? counter::api_answers : counter::api_errors);
     ngx_http_finalize_request(r, send(r, response));
-    ngx_http_run_posted_requests(connection);
+    // nginx's own handlers do that when they are through, and till then the request has to be there.
+    if (!in_handler_) ngx_http_run_posted_requests(connection);
   }
 
   ngx_http_request_t* r_;  // null when it is gone
@@ -165,6 +172,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   std::optional<Call> call_;
   std::optional<std::string> login_;
   bool ready_ = false;
+  bool in_handler_ = false;  // called by nginx's handler of this connection
   std::atomic<bool> abandoned_{false};
   Waits waits_ = Waits::nothing;
   std::int64_t waits_until_ = 0;
@@ -198,7 +206,7 @@ ngx_int_t read_body(ngx_http_request_t* r, Process& process, Request request) {
 // GET and HEAD of a known token: the hot path has no body to wait for and needs no object that outlives this call.
 bool answer_at_once(ngx_http_request_t* r, Process& process, const Request& request, ngx_int_t& rc) {
   if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) || !process.zone.started()) return false;
-  const auto response = process.app.answer_from_zone(request);
+  const auto response = process.app.answer_from_zone(request, loc_conf(r).grace);
   if (!response) return false;
   process.zone.add(counter::api_from_zone);
   rc = ngx_http_discard_request_body(r);

@@ -1,7 +1,10 @@
 // Creation, defaults and inheritance of what the directives say.
 #include "conf.h"
 
+#include <algorithm>
 #include <new>
+
+#include "handlers.h"
 
 namespace wazoauth::nginx {
 
@@ -45,6 +48,14 @@ ngx_array_t* default_sources(ngx_conf_t* cf) {
   return list;
 }
 
+// ngx_http_core_module has merged its own already.
+void remember_log(ngx_conf_t* cf) {
+  auto* conf = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_wazo_auth_module));
+  auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  if (core->error_log && std::find(conf->logs.begin(), conf->logs.end(), core->error_log) == conf->logs.end())
+    conf->logs.push_back(core->error_log);
+}
+
 char* missing(ngx_conf_t* cf, const MainConf& conf, const char* directive) {
   ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"%s\" needs \"%s\" in the http block, in %s:%ui", conf.needed_by.c_str(),
                 directive, conf.needed_file.c_str(), conf.needed_line);
@@ -84,7 +95,14 @@ void* create_loc_conf(ngx_conf_t* cf) {
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   auto* prev = static_cast<LocConf*>(parent);
   auto* conf = static_cast<LocConf*>(child);
-  // A content handler isn't inherited, neither is what belongs to it: api, prefix.
+  remember_log(cf);
+  // A content handler isn't inherited, neither is what belongs to it: api, prefix. But for `if` and `limit_except`.
+  auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  if (core->noname && prev->api == 1 && conf->api == NGX_CONF_UNSET) {
+    conf->api = 1;
+    conf->prefix = prev->prefix;
+    if (!core->handler) core->handler = api_handler;
+  }
   ngx_conf_init_value(conf->api, 0);
   ngx_conf_merge_value(conf->gate, prev->gate, 0);
   ngx_conf_merge_ptr_value(conf->access, prev->access, nullptr);

@@ -36,6 +36,7 @@ struct MainConfBase {
 struct MainConf : MainConfBase {
   std::optional<Settings> settings;
   std::vector<std::string> query_names;  // of every query source: hidden in logs
+  std::vector<ngx_log_t*> logs;          // of every location
   // The first directive that can't do without a configuration and a zone.
   std::string needed_by, needed_file;
   ngx_uint_t needed_line = 0;

@@ -28,7 +28,11 @@ RequestContext* get_context(ngx_http_request_t* r) {
   if (auto* context = static_cast<RequestContext*>(ngx_http_get_module_ctx(main, ngx_wazo_auth_module))) return context;
   RequestContext* context = from_pool(main);
   if (context) {
+    context->leave_load();
     context->stage = RequestContext::Stage::fresh;
+    context->page_status = 0;
+    context->page = {};
+    context->replacing = context->replaced = false;
   } else {
     ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(main->pool, sizeof(RequestContext));
     if (!cleanup) return nullptr;

@@ -22,12 +22,14 @@ struct RequestContext {
   TokenKey key;
   TokenFacts facts;
   bool identified;  // facts are those of a live token
+  bool passed;      // ... and it has the access
   Verdict verdict;
   bool unavailable;
   bool has_access;  // an access is required
   ngx_str_t required;
   bool required_refused;  // a variable's value can't be part of an access
-  ngx_queue_t waiters;    // the list of a load in which it waits
+  unsigned tenant_reads;
+  ngx_queue_t waiters;  // the list of a load in which it waits
   bool linked;
   bool cleanup_added;
 
@@ -36,6 +38,13 @@ struct RequestContext {
   ngx_str_t page;
   ngx_str_t retry_after;
   bool replacing, replaced;
+
+  void leave_load() {
+    if (linked) {
+      ngx_queue_remove(&waiters);  // a macro of several statements
+    }
+    linked = false;
+  }
 };
 static_assert(std::is_trivially_destructible_v<RequestContext>);
 

@@ -16,12 +16,11 @@ namespace {
 
 using Stage = RequestContext::Stage;
 
+constexpr unsigned most_tenant_reads = 3;
+
 void on_end(void* data) {
   auto* context = static_cast<RequestContext*>(data);
-  if (context->linked) {
-    ngx_queue_remove(&context->waiters);  // a macro of several statements
-  }
-  context->linked = false;
+  context->leave_load();
   context->request = nullptr;
 }
 
@@ -47,7 +46,8 @@ class Visit {
 
  private:
   ngx_int_t begin() {
-    context_.identified = context_.unavailable = false;
+    context_.identified = context_.unavailable = context_.passed = false;
+    context_.tenant_reads = 0;
     if (conf_.path && !gate::unambiguous(view(r_->unparsed_uri)))
       return refuse(Status::refused, gate::ambiguous_path());
     if (conf_.preflight && is_preflight(r_)) {
@@ -132,7 +132,8 @@ class Visit {
   }
 
   ngx_int_t wait_for_tenants() {
-    if (context_.stage == Stage::tenant_known) return refuse(Status::unavailable, problems::unavailable());
+    // What was read may be outdated again already, while many tenants are being made.
+    if (++context_.tenant_reads > most_tenant_reads) return refuse(Status::unavailable, problems::unavailable());
     context_.stage = Stage::asking_tenant;
     if (!process_.loads.wait_for_tenants(context_)) return refuse(Status::unavailable, gate::overloaded());
     return park();
@@ -140,6 +141,7 @@ class Visit {
 
   ngx_int_t pass() {
     context_.stage = Stage::done;
+    context_.passed = true;
     process_.zone.add(context_.status == Status::hit ? counter::hits : counter::misses);
     if (conf_.identity && !set_identity(r_, context_.facts)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
     return NGX_OK;
@@ -238,8 +240,7 @@ void take_result(RequestContext& context, const Loaded& loaded, Process& process
       // What was known before counts as long as the grace lasts.
       context.verdict = process.zone.check(context.key, required, context.facts);
       const bool known = context.verdict == Verdict::granted || context.verdict == Verdict::denied;
-      const std::int64_t good = std::max(context.facts.validated_at_ms, process.zone.last_good_ms());
-      if (known && now_ms() - good <= grace)
+      if (known && now_ms() <= known_good_ms(process.zone, context.facts) + grace)
         context.status = Status::grace;
       else
         context.unavailable = context.verdict != Verdict::revoked;

@@ -5,7 +5,7 @@
 
 namespace wazoauth::nginx {
 
-ngx_int_t mask_handler(ngx_http_request_t* r);     // post-read: hides tokens in what will be logged
+ngx_int_t mask_handler(ngx_http_request_t* r);     // post-read: hides tokens in $request and $http_referer
 ngx_int_t scrub_handler(ngx_http_request_t* r);    // pre-access: a client's own identity headers vanish
 ngx_int_t gate_handler(ngx_http_request_t* r);     // access
 ngx_int_t api_handler(ngx_http_request_t* r);      // content

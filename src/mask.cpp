@@ -1,8 +1,11 @@
-// Hides tokens in what nginx's logs print of a request. As early as a module can: before any location is known.
+// Hides tokens in what nginx's logs print of a request.
 #include "wazoauth/gate/mask.h"
+
+#include <algorithm>
 
 #include "conf.h"
 #include "handlers.h"
+#include "process.h"
 #include "wazoauth/log.h"
 
 namespace wazoauth::nginx {
@@ -16,9 +19,53 @@ void mask(ngx_http_request_t* r, ngx_str_t& text, const std::vector<std::string>
   if (shown.data) text = shown;
 }
 
+// What a worker writes goes through write_line(), whatever wrote it: some lines quote a request before any phase of it,
+// some the upstream's URL, some a file's name.
+struct Writer {
+  void* data;  // a ngx_log_t's own, by which its copies are known as well
+  ngx_log_writer_pt write;
+};
+std::vector<Writer> writers;     // of the logs that aren't files
+std::vector<std::string> names;  // of query parameters that hold tokens; outlives the configuration, as its logs do
+
+void write_file(ngx_log_t* log, u_char* line, std::size_t size) {
+  if (ngx_time() == log->disk_full_time) return;
+  if (ngx_write_fd(log->file->fd, line, size) == -1 && ngx_errno == NGX_ENOSPC) log->disk_full_time = ngx_time();
+}
+
+void write_line(ngx_log_t* log, ngx_uint_t level, u_char* line, std::size_t size) noexcept {
+  try {
+    const std::string_view text{reinterpret_cast<char*>(line), size - (size && line[size - 1] == '\n')};
+    std::string shown = gate::loggable(text, names) + '\n';
+    auto* data = reinterpret_cast<u_char*>(shown.data());
+    const auto other =
+        std::find_if(writers.begin(), writers.end(), [&](const Writer& w) { return w.data == log->wdata; });
+    if (other == writers.end()) return write_file(log, data, shown.size());
+    other->write(log, level, data, shown.size());
+  } catch (const std::exception&) {
+    // There is no memory for the line.
+  }
+}
+
+void mask_log(ngx_log_t* log) {
+  for (; log; log = log->next) {
+    if (log->writer == write_line || (log->writer && !log->wdata)) continue;
+    if (log->writer) writers.push_back({log->wdata, log->writer});
+    log->writer = write_line;
+  }
+}
+
 }  // namespace
 
-// nginx routes by other copies of the request line; this one is only printed.
+void mask_logs(ngx_cycle_t* cycle, const MainConf& conf) {
+  names = conf.query_names;
+  mask_log(cycle->log);
+  for (ngx_log_t* log : conf.logs) mask_log(log);
+  auto* listening = static_cast<ngx_listening_t*>(cycle->listening.elts);
+  for (ngx_uint_t i = 0; i < cycle->listening.nelts; ++i) mask_log(&listening[i].log);
+}
+
+// nginx routes by other copies of the request line; this one is only printed: $request.
 ngx_int_t mask_handler(ngx_http_request_t* r) {
   const MainConf& conf = main_conf(r);
   if (!conf.settings) return NGX_DECLINED;

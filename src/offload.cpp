@@ -16,20 +16,6 @@ namespace {
 constexpr ngx_msec_t hold_ms = 60000;
 constexpr std::size_t most_lines = 4096;
 
-// Threads inherit the mask: signals are for nginx's own thread.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
-
 }  // namespace
 
 Offload::Offload(const Options& options) : options_(options), loop_(std::this_thread::get_id()) {}

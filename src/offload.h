@@ -21,6 +21,20 @@
 
 namespace wazoauth::nginx {
 
+// Threads inherit the mask: signals are for nginx's own thread.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
 class Offload {
  public:
   enum Pool { database, hashing, loading, pools };

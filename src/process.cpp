@@ -44,13 +44,12 @@ std::unique_ptr<RedisCache> make_redis(const MainConf& conf) {
   return std::make_unique<RedisCache>(std::string(view(conf.redis)));
 }
 
-AppOptions app_options(Process& process, ngx_cycle_t* cycle, std::int64_t grace_ms) {
+AppOptions app_options(Process& process, ngx_cycle_t* cycle) {
   AppOptions options;
   options.settings = *process.conf.settings;
   options.database = database_options(cycle, process.conf);
   options.zone = &process.zone;
   options.redis = process.redis.get();
-  options.grace_ms = grace_ms;
   return options;
 }
 
@@ -67,13 +66,13 @@ log::Level log_level(const Settings& settings) {
 
 }  // namespace
 
-Process::Process(ngx_cycle_t* cycle, MainConf& main, std::int64_t grace_ms)
+Process::Process(ngx_cycle_t* cycle, MainConf& main)
     : conf(main),
       mutex(SharedMemory::mutex(main.zone)),
       zone(SharedMemory::of(main.zone).zone, SharedMemory::of(main.zone).zone_size, mutex),
       throttle(SharedMemory::of(main.zone).throttle),
       redis(make_redis(main)),
-      app(app_options(*this, cycle, grace_ms)),
+      app(app_options(*this, cycle)),
       trees(one_connection(database_options(cycle, main))),
       tenants(trees, &zone),
       offload(offload_options(cycle, main)),
@@ -96,6 +95,7 @@ bool Process::start(ngx_cycle_t* cycle) {
   options.zone = &zone;
   options.redis_uri = view(conf.redis);
   housekeeper_ = std::make_unique<Housekeeper>(std::move(options));
+  const SignalsBlocked blocked;
   housekeeper_->start();
   return true;
 }
@@ -140,12 +140,10 @@ ngx_int_t init_process(ngx_cycle_t* cycle) {
   auto* http = reinterpret_cast<ngx_http_conf_ctx_t*>(ngx_get_conf(cycle->conf_ctx, ngx_http_module));
   if (!http) return NGX_OK;
   auto* conf = static_cast<MainConf*>(http->main_conf[ngx_wazo_auth_module.ctx_index]);
-  const auto* defaults = static_cast<LocConf*>(http->loc_conf[ngx_wazo_auth_module.ctx_index]);
   if (!conf->settings || !conf->zone) return NGX_OK;
   try {
-    const std::int64_t grace =
-        defaults->grace == NGX_CONF_UNSET_MSEC ? 60000 : static_cast<std::int64_t>(defaults->grace);
-    auto process = std::make_unique<Process>(cycle, *conf, grace);
+    mask_logs(cycle, *conf);
+    auto process = std::make_unique<Process>(cycle, *conf);
     if (!process->start(cycle)) return NGX_ERROR;
     current = process.release();
     return NGX_OK;

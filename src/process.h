@@ -18,7 +18,7 @@ namespace wazoauth::nginx {
 
 class Process {
  public:
-  Process(ngx_cycle_t* cycle, MainConf& conf, std::int64_t grace_ms);
+  Process(ngx_cycle_t* cycle, MainConf& conf);
 
   bool start(ngx_cycle_t* cycle);  // false: logged
   void stop();
@@ -49,6 +49,9 @@ class Process {
 
 // Null outside of a worker, and when the module isn't configured.
 Process* process();
+
+// From now on nothing that this process writes to an error log shows a token, or a client's control characters.
+void mask_logs(ngx_cycle_t* cycle, const MainConf& conf);
 
 ngx_int_t init_process(ngx_cycle_t* cycle);
 void exit_process(ngx_cycle_t* cycle);

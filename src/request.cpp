@@ -22,6 +22,13 @@ void copy_headers(ngx_http_request_t* r, Request& request) {
   });
 }
 
+std::string scheme_of(ngx_http_request_t* r) {
+#if (NGX_HTTP_SSL)
+  if (r->connection->ssl) return "https";
+#endif
+  return "http";
+}
+
 // The address that the configuration gives this server; a client's own Host header isn't believed.
 std::string own_host(ngx_http_request_t* r) {
   const auto* server = static_cast<ngx_http_core_srv_conf_t*>(ngx_http_get_module_srv_conf(r, ngx_http_core_module));
@@ -31,16 +38,9 @@ std::string own_host(ngx_http_request_t* r) {
   const in_port_t port = ngx_inet_get_port(r->connection->local_sockaddr);
   const bool named = server->server_name.len && view(server->server_name).find_first_of("_*~") != 0;
   std::string host(named ? view(server->server_name) : view(address));
-  const in_port_t usual = r->connection->ssl ? 443 : 80;
+  const in_port_t usual = scheme_of(r) == "https" ? 443 : 80;
   if (port && port != usual) host += ":" + std::to_string(port);
   return host;
-}
-
-std::string scheme_of(ngx_http_request_t* r) {
-#if (NGX_HTTP_SSL)
-  if (r->connection->ssl) return "https";
-#endif
-  return "http";
 }
 
 void split_target(ngx_http_request_t* r, const LocConf& conf, Request& request) {

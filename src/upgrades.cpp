@@ -14,6 +14,7 @@ constexpr std::int64_t look_ms = 1000;
 constexpr std::int64_t good_ms = 2000;      // how old a heartbeat through LISTEN may be
 constexpr int successor_scans = 8;          // in one tick: each walks the whole zone
 constexpr ngx_msec_t successor_ms = 10000;  // a successor that expires makes no noise
+constexpr int most_asking = 256;            // of PostgreSQL at once; requests at the gate want to ask, too
 }  // namespace
 
 Upgrades::Upgrades(Process& process) : process_(process) {
@@ -24,7 +25,7 @@ Upgrades::Upgrades(Process& process) : process_(process) {
 
 void Upgrades::watch(ngx_http_request_t* r) {
   const RequestContext* context = find_context(r);
-  if (!context || !context->identified) return;
+  if (!context || !context->passed || !context->identified) return;
   ngx_http_cleanup_t* cleanup = ngx_http_cleanup_add(r, 0);
   if (!cleanup) throw std::bad_alloc();
   const Zone& zone = process_.zone;
@@ -79,6 +80,7 @@ void Upgrades::tick() {
   try {
     look_at_ring();
     if (now_ms() - last_look_ms_ >= look_ms) look_at_all();
+    ask_waiting();
     ask_successors();
   } catch (const std::exception& e) {
     log::error(std::string("upgraded connections: ") + e.what());
@@ -110,8 +112,18 @@ void Upgrades::look_at_all() {
   const bool listening = this->listening();
   epoch_ = process_.zone.epoch();
   for (auto& [id, upgrade] : all_) {
-    if (!listening || upgrade.ask_again) ask_database(upgrade);
+    if (listening && !upgrade.waits) continue;
+    if (upgrade.expired)
+      upgrade.ask_successor = true;
+    else if (now_ms() < process_.zone.database_down_until_ms() && !still_believed(upgrade))
+      end(upgrade, "nobody can tell whether its token lives");
+    else
+      ask_database(upgrade);
   }
+}
+
+bool Upgrades::still_believed(const Upgrade& upgrade) const {
+  return now_ms() <= known_good_ms(process_.zone, upgrade.facts) + upgrade.grace_ms + good_ms;
 }
 
 void Upgrades::look(Upgrade& upgrade) {
@@ -130,7 +142,23 @@ void Upgrades::look(Upgrade& upgrade) {
 }
 
 void Upgrades::ask_database(Upgrade& upgrade) {
-  if (upgrade.asking || upgrade.ended || upgrade.expired) return;
+  upgrade.waits = some_wait_ = true;
+}
+
+// Those whose token has to be confirmed, as many at once as others can bear; nobody while PostgreSQL is away.
+void Upgrades::ask_waiting() {
+  if (!some_wait_ || now_ms() < process_.zone.database_down_until_ms()) return;
+  some_wait_ = false;
+  for (auto& [id, upgrade] : all_) {
+    if (!upgrade.waits || upgrade.asking || upgrade.ended || upgrade.expired) continue;
+    if (asking_ >= most_asking || !ask_now(upgrade)) {
+      some_wait_ = true;
+      return;
+    }
+  }
+}
+
+bool Upgrades::ask_now(Upgrade& upgrade) {
   auto loaded = std::make_shared<Loaded>();
   auto work = [this, loaded, token = upgrade.token] {
     try {
@@ -140,23 +168,28 @@ void Upgrades::ask_database(Upgrade& upgrade) {
     }
   };
   auto done = [this, loaded, id = upgrade.id] { answered(id, *loaded); };
-  upgrade.asking = process_.offload.post(Offload::loading, std::move(work), std::move(done));
-  upgrade.ask_again = !upgrade.asking;
+  if (!process_.offload.post(Offload::loading, std::move(work), std::move(done))) return false;
+  ++asking_;
+  upgrade.asking = true;
+  upgrade.asked_in_epoch = process_.zone.epoch();
+  upgrade.waits = false;
+  return true;
 }
 
 void Upgrades::answered(std::uint64_t id, const Loaded& loaded) {
+  --asking_;
   const auto found = all_.find(id);
   if (found == all_.end()) return;
   Upgrade& upgrade = found->second;
-  upgrade.asking = upgrade.ask_again = false;
+  upgrade.asking = false;
+  if (upgrade.ended) return;
   if (loaded.status == Loaded::Status::unknown) return end(upgrade, "its token is gone");
   if (loaded.status == Loaded::Status::unavailable) {
-    const std::int64_t good = std::max(upgrade.facts.validated_at_ms, process_.zone.last_good_ms());
-    if (now_ms() - good > upgrade.grace_ms + good_ms) return end(upgrade, "nobody can tell whether its token lives");
-    upgrade.ask_again = true;
-    return;
+    if (!still_believed(upgrade)) return end(upgrade, "nobody can tell whether its token lives");
+    return ask_database(upgrade);
   }
   upgrade.facts.validated_at_ms = now_ms();
+  upgrade.facts.epoch = upgrade.asked_in_epoch;
   const std::string list = acl::compile(loaded.record->acl);
   const acl::Holder holder{loaded.record->auth_id, loaded.record->session_uuid};
   if (!acl::AccessList(list).grants(upgrade.required, holder)) return end(upgrade, "its token lost the access");
@@ -181,11 +214,20 @@ void Upgrades::on_expiry(ngx_event_t* event) {
 
 void Upgrades::ask_successors() {
   int scans = successor_scans;
+  // Nobody asks PostgreSQL about a successor: it counts while it is known to live, or PostgreSQL is known to be away.
+  const auto usable = [&](std::int64_t grace_ms) {
+    return [this, grace_ms](const TokenFacts& facts) {
+      const Freshness freshness = judge(process_.zone, facts, now_ms(), grace_ms);
+      const bool recent = now_ms() <= known_good_ms(process_.zone, facts) + look_ms + good_ms;
+      return freshness == Freshness::good || freshness == Freshness::grace ||
+             (freshness == Freshness::revalidate && recent);
+    };
+  };
   for (auto& [id, upgrade] : all_) {
     if (!upgrade.ask_successor || upgrade.ended) continue;
     if (scans-- == 0) return;
     upgrade.ask_successor = false;
-    if (!process_.zone.has_successor(upgrade.key, upgrade.facts, upgrade.required, ngx_time())) {
+    if (!process_.zone.has_successor(upgrade.key, upgrade.facts, upgrade.required, ngx_time(), usable(upgrade.grace_ms))) {
       end(upgrade, "its token expired");
       continue;
     }

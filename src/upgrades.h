@@ -37,8 +37,9 @@ class Upgrades {
     ngx_event_t expiry{};
     bool expired = false;        // lives on by a successor
     bool ask_successor = false;  // is there still one?
-    bool asking = false;         // PostgreSQL is being asked
-    bool ask_again = false;      // it could not answer
+    bool waits = false;          // PostgreSQL has to be asked
+    bool asking = false;         // ... and is
+    std::uint32_t asked_in_epoch = 0;
     bool ended = false;
   };
   struct Hash {
@@ -55,6 +56,9 @@ class Upgrades {
   void look(Upgrade& upgrade);
   void ask_successors();
   void ask_database(Upgrade& upgrade);
+  void ask_waiting();
+  bool ask_now(Upgrade& upgrade);  // false: too many ask already
+  bool still_believed(const Upgrade& upgrade) const;
   void answered(std::uint64_t id, const Loaded& loaded);
   void arm_expiry(Upgrade& upgrade);
   void end(Upgrade& upgrade, const char* why);
@@ -70,6 +74,8 @@ class Upgrades {
   std::uint64_t position_ = 0;
   std::uint32_t epoch_ = 0;
   std::int64_t last_look_ms_ = 0;
+  int asking_ = 0;
+  bool some_wait_ = false;
   ngx_event_t tick_{};
 };
 

@@ -1,6 +1,9 @@
+#include "conf.h"
 #include "context.h"
 #include "handlers.h"
+#include "wazoauth/gate/mask.h"
 #include "wazoauth/gate/target.h"
+#include "wazoauth/log.h"
 
 namespace wazoauth::nginx {
 
@@ -33,9 +36,18 @@ ngx_int_t get_required(ngx_http_request_t* r, ngx_http_variable_value_t* value, 
   return set(value, view(context->required));
 }
 
-// mask_handler() has masked it already.
+// Masked again: mask_handler() has never seen a request that nginx refused early.
 ngx_int_t get_request(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t) {
-  return set(value, view(r->main->request_line));
+  const std::string_view line = view(r->main->request_line);
+  try {
+    const auto masked = gate::mask_tokens(line, main_conf(r).query_names);
+    if (!masked) return set(value, line);
+    const ngx_str_t shown = copy(r->pool, *masked);
+    return shown.data ? set(value, view(shown)) : NGX_ERROR;
+  } catch (const std::exception& e) {
+    log::error(e.what());
+    return NGX_ERROR;
+  }
 }
 
 ngx_int_t get_verb(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t) {

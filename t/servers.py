@@ -479,6 +479,7 @@ load_module @MODULE@;
 env XIVO_UUID;
 env TZ;
 env WAZO_AUTH_TEST_HOLD_RELAY;
+env WAZO_AUTH_TEST_HOLD_RELAY;
 """
     TEMPORARY = """\
     client_body_temp_path @FOLDER@/tmp-body;

@@ -144,9 +144,9 @@ std::optional<std::string> App::master_tenant(UnitOfWork& unit) {
   return state_->master_tenant;
 }
 
-std::optional<Response> App::answer_from_zone(const Request& request) {
+std::optional<Response> App::answer_from_zone(const Request& request, std::uint64_t grace_ms) {
   if (!zone() || !settings().http_plugin("tokens")) return std::nullopt;
-  auto response = wazoauth::answer_from_zone(*zone(), settings(), state_->options.grace_ms, request);
+  auto response = wazoauth::answer_from_zone(*zone(), settings(), static_cast<std::int64_t>(grace_ms), request);
   if (response) add_cors(settings(), request, *response);
   return response;
 }

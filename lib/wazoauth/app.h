@@ -23,7 +23,6 @@ struct AppOptions {
   DatabaseOptions database;  // for requests
   Zone* zone = nullptr;      // null: nothing is cached (tools, tests)
   RedisCache* redis = nullptr;
-  std::int64_t grace_ms = 60000;
 };
 
 class App {
@@ -52,7 +51,7 @@ class App {
 
   // Answers that need no thread: HEAD and GET /token/{t}, POST /token/{t}/scopes/check of a token that the zone knows.
   // Never blocks. nullopt: make a Call.
-  std::optional<Response> answer_from_zone(const Request& request);
+  std::optional<Response> answer_from_zone(const Request& request, std::uint64_t grace_ms);
 
  private:
   struct State;
@@ -66,6 +65,7 @@ class Call {
   Lane lane() const;  // where the next step wants to run
   bool step();        // runs it; true when the answer is ready. Never throws.
   Response& response();
+  bool proved_password() const;  // that of its Authorization header
 
  private:
   struct State;

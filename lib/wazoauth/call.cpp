@@ -167,4 +167,8 @@ Response& Call::response() {
   return *state_->response;
 }
 
+bool Call::proved_password() const {
+  return state_->context && state_->context->proved_password;
+}
+
 }  // namespace wazoauth

@@ -23,6 +23,9 @@ std::function<void(Level, std::string_view)>& sink() {
 
 std::atomic<Level> lowest{Level::info};
 
+constexpr std::string_view mask = "XXXXXXXX-XXXX-XXXX-XXXX-XXXX";
+constexpr std::size_t shown = 8;
+
 }  // namespace
 
 void set_sink(std::function<void(Level, std::string_view)> new_sink) {
@@ -43,11 +46,14 @@ void write(Level level, std::string_view message) {
 }
 
 std::string mask_token(std::string_view token) {
-  constexpr std::size_t shown = 8;
-  std::string masked = "XXXXXXXX-XXXX-XXXX-XXXX-XXXX";
+  std::string masked(mask);
   // What is no token, and short, would otherwise be shown whole.
   if (token.size() > 2 * shown) masked += token.substr(token.size() - shown);
   return masked;
+}
+
+bool is_masked(std::string_view text) {
+  return text.starts_with(mask) && text.size() <= mask.size() + shown;
 }
 
 }  // namespace wazoauth::log

@@ -30,5 +30,6 @@ inline void error(std::string_view message) {
 
 // "XXXXXXXX-XXXX-XXXX-XXXX-XXXX" + the last 8 characters: how a token may appear in a log.
 std::string mask_token(std::string_view token);
+bool is_masked(std::string_view text);  // made by mask_token()
 
 }  // namespace wazoauth::log

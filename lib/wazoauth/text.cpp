@@ -119,6 +119,11 @@ std::optional<std::string> decode_base64(std::string_view text) {
   return out;
 }
 
+std::string fold_case(std::string_view utf8) {
+  std::string folded;
+  return icu::UnicodeString::fromUTF8({utf8.data(), static_cast<int32_t>(utf8.size())}).foldCase().toUTF8String(folded);
+}
+
 std::string transliterate(std::string_view utf8) {
   auto text = icu::UnicodeString::fromUTF8({utf8.data(), static_cast<int32_t>(utf8.size())});
   latin_ascii().transliterate(text);

@@ -28,10 +28,9 @@ DECLARE
   part record;
   redis_is_used boolean;
 BEGIN
-  -- A node that begins to use Redis first registers, then waits until nobody holds this lock: so whoever didn't see
-  -- its registration has committed by then.
-  PERFORM pg_advisory_xact_lock_shared(hashtext('wazo_auth.redis'));
-  redis_is_used := EXISTS (
+  -- A node that begins to use Redis first registers, then waits for all transactions that run: so whoever didn't see
+  -- its registration has committed by then. A transaction with an old snapshot can't see it, however late it asks.
+  redis_is_used := current_setting('transaction_isolation') <> 'read committed' OR EXISTS (
     SELECT 1 FROM wazo_auth.node WHERE redis AND last_seen > clock_timestamp() - interval '60 seconds');
   FOR part IN
     SELECT array_agg(item ORDER BY n) AS items, max(expiry) AS expiry

@@ -15,6 +15,7 @@ Fixtures of the session
   make_token(user, headers=, **body)  → data of POST /token by Basic login
   insert_token(acl=[...], **columns)  → token made by SQL (fast; no user, no login): {"token", "session_uuid", ...}
   psql(sql)                 rows as text, as the superuser, in the shared database
+  command(name, ...)        runs build/NAME, one of wazo-auth-*
   bus                       events of exchange xivo: .wait(name, predicate=None, timeout=10) → Event(name, key, headers,
                             body), .clear(), .events
 Fixtures of a test
@@ -515,6 +516,19 @@ def insert_token(psql):
                 'tenant_uuid': tenant_uuid, 'expire_t': row['expire_t']}
 
     return insert
+
+
+@pytest.fixture(scope='session')
+def command():
+    """command('wazo-auth-upgrade-db', ..., environment={}) → .returncode .stdout .stderr of one of build/wazo-auth-*"""
+
+    def run(name, *arguments, environment=None, timeout=60, prefix=()):
+        plain = {key: value for key, value in os.environ.items() if not key.startswith(('WAZO_AUTH_', 'ALEMBIC_', 'PG'))}
+        return servers.subprocess.run(
+            [*prefix, BUILD / name, *arguments], env={**plain, 'XIVO_UUID': 'e2e', **(environment or {})}, cwd='/',
+            capture_output=True, text=True, timeout=timeout, check=False)
+
+    return run
 
 
 @pytest.fixture(scope='session')

@@ -1,307 +1,808 @@
-"""A dead token is refused at every gate, whoever killed it and however; and it stays dead."""
+"""A token that dies, whatever killed it, is refused by every nginx at once and for ever.
+
+Everything here has a database and a Redis of its own, shared by two nginx whose relay to Redis a test may hold back.
+"""
+import hashlib
 import json
+import re
+import select
+import statistics
+import threading
 import time
 import uuid
 
+import psycopg2
 import pytest
-import redis
+import redis as redis_client
+import requests
+import servers
+from conftest import SECRETS
+
+DATABASE = 'revocation'
+LIMIT = 0.5  # how long a test waits for what normally takes some milliseconds
+HEARD = 'LISTEN wazo_auth_tokens; LISTEN wazo_auth_tenants; LISTEN wazo_auth_outbox'
+
+
+# -- the servers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope='module')
+def connect(postgres):
+    """connect(database, user) → an autocommit connection."""
+    made = []
+
+    def connect(database=DATABASE, user='postgres'):
+        connection = psycopg2.connect(host=postgres.host, port=postgres.port, dbname=database, user=user)
+        connection.autocommit = True
+        made.append(connection)
+        return connection
+
+    yield connect
+    for connection in made:
+        connection.close()
+
+
+@pytest.fixture(scope='module')
+def uri(postgres):
+    return postgres.create_database(DATABASE, 'wazo-auth')
+
+
+@pytest.fixture(scope='module')
+def own_redis(stack):
+    server = servers.Redis(stack.folder / 'revocation-redis', servers.free_port()).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope='module')
+def records(own_redis):
+    return redis_client.Redis(port=own_redis.port)
+
+
+class Hold:
+    """While it is held nothing goes from the outbox into Redis."""
+
+    def __init__(self, path):
+        self.path = path
+        self.environment = {'WAZO_AUTH_TEST_HOLD_RELAY': str(path)}
+
+    def __enter__(self):
+        self.path.touch()
+
+    def __exit__(self, *_):
+        self.path.unlink()
+
+
+@pytest.fixture(scope='module')
+def hold(stack):
+    return Hold(stack.folder / 'hold-relay')
+
+
+@pytest.fixture(scope='module')
+def new_nginx(stack, uri, own_redis, hold):
+    made = []
+
+    def new(name, database=uri, redis=own_redis.uri, **options):
+        made.append(stack.new_nginx(name, settings={'db_uri': database}, redis=redis, environment=hold.environment,
+                                    **options))
+        return made[-1]
+
+    yield new
+    for nginx in made:
+        nginx.stop()
+
+
+@pytest.fixture(scope='module')
+def both(new_nginx):
+    return [new_nginx('revoked1'), new_nginx('revoked2')]
+
+
+@pytest.fixture(scope='module')
+def gates(both):
+    return [nginx.gate for nginx in both]
+
+
+@pytest.fixture(scope='module')
+def sql(both, connect):
+    """sql(text, values) → rows, in the database of both."""
+    connection = connect()
+
+    def run(text, values=None):
+        with connection.cursor() as cursor:
+            cursor.execute(text, values)
+            return cursor.fetchall() if cursor.description else []
+
+    return run
+
+
+class News:
+    """Payloads of our channels, as any role that may connect gets them."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self.heard = []
+        with connection.cursor() as cursor:
+            cursor.execute(HEARD)
+
+    def take(self, seconds=0.3):
+        """What came since the last call, and comes within so many seconds."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if select.select([self._connection], [], [], left)[0]:
+                self._connection.poll()
+        taken = [(each.channel, each.payload) for each in self._connection.notifies]
+        self._connection.notifies.clear()
+        self.heard += taken
+        return taken
+
+    def items(self, seconds=0.3):
+        return [item for channel, payload in self.take(seconds) if channel == 'wazo_auth_tokens'
+                for item in payload.split(',')]
+
+
+@pytest.fixture(scope='module')
+def all_news(sql, connect):
+    return News(connect())
 
 
 @pytest.fixture
-def everywhere(gate, gate2, wait_until):
-    """everywhere(token, status, path='/', within=1.0): both nginx answer so within that time; returns how long it took."""
-
-    def check(token, status, path='/', within=1.0):
-        start = time.monotonic()
-        for each in (gate, gate2):
-            wait_until(lambda g=each: g.get(path, token).status_code == status, within, f'{status} at port {each.port}')
-        return time.monotonic() - start
-
-    return check
+def news(all_news):
+    all_news.take(0.05)
+    return all_news
 
 
-@pytest.fixture
-def known(insert_token, everywhere):
-    """A token that both nginx have in their zones."""
+def key(token):
+    return hashlib.sha256(token.encode()).hexdigest()
 
-    def make(**options):
-        token = insert_token(**options)
-        everywhere(token['token'], 200)
-        return token
+
+# -- tokens ------------------------------------------------------------------------------------------------------------
+
+
+class Made:
+    def __init__(self, **columns):
+        self.__dict__.update(columns)
+
+    @property
+    def item(self):
+        return f'{key(self.token)}:{self.expire_t or 0}'
+
+
+@pytest.fixture(scope='module')
+def master(sql):
+    return sql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid')[0][0]
+
+
+@pytest.fixture(scope='module')
+def make(sql, master):
+    """make(...) → a token; make(count=n) → n tokens of one session."""
+
+    def make(count=None, acl=(), expiration=3600, user=None, tenant=None):
+        user, tenant, session = user or str(uuid.uuid4()), tenant or master, str(uuid.uuid4())
+        expire_t = None if expiration is None else int(time.time()) + expiration
+        metadata = json.dumps({'uuid': user, 'tenant_uuid': tenant, 'purpose': 'user'})
+        tokens = [SECRETS.token(str(uuid.uuid4())) for _ in range(count or 1)]
+        sql('INSERT INTO auth_session (uuid, tenant_uuid, mobile) VALUES (%s, %s, false)', (session, tenant))
+        sql('INSERT INTO auth_token (uuid, session_uuid, auth_id, metadata, acl, issued_t, expire_t) '
+            'SELECT t, %s, %s, %s, %s, extract(epoch FROM now())::int, %s FROM unnest(%s) AS t',
+            (session, user, metadata, list(acl), expire_t, tokens))
+        made = [Made(token=token, session=session, user=user, tenant=tenant, expire_t=expire_t) for token in tokens]
+        return made if count else made[0]
 
     return make
 
 
-def stays(gates, token, status, seconds):
-    end = time.monotonic() + seconds
-    asked = 0
-    while time.monotonic() < end:
-        for each in gates:
-            assert each.get('/', token).status_code == status
-            asked += 1
-    assert asked > 20
+# -- watching ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_deletion_over_the_api_counts_at_once_here_and_soon_elsewhere(api, gate, gate2, known, wait_until):
-    times = []
-    for _ in range(20):
-        token = known()['token']
-        assert api.delete(f'/token/{token}').status_code == 200
-        assert gate.get('/', token).status_code == 401
-        start = time.monotonic()
-        wait_until(lambda t=token: gate2.get('/', t).status_code == 401, 1, 'a 401 of the other nginx', interval=0)
-        times.append(time.monotonic() - start)
-    assert sorted(times)[len(times) // 2] < 0.05
-    stays((gate, gate2), token, 401, 1)
+class Watch(threading.Thread):
+    """Asks one gate again and again: [(began, ended, answer)]."""
+
+    def __init__(self, gate, token, path='/', pause=0.0005):
+        super().__init__(daemon=True)
+        self.gate, self.token, self.path, self.pause = gate, token, path, pause
+        self.seen = []
+        self._end = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        servers.wait_until(lambda: self.seen)
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self.join()
+
+    def run(self):
+        while not self._end.is_set():
+            began = time.monotonic()
+            answer = self.gate.get(self.path, self.token)
+            self.seen.append((began, time.monotonic(), answer))
+            time.sleep(self.pause)
+
+    def since(self, moment):
+        return [answer for began, _, answer in list(self.seen) if began >= moment]
+
+    def statuses(self):
+        return {answer.status_code for _, _, answer in list(self.seen)}
 
 
-DEATHS = {
-    'token': "DELETE FROM auth_token WHERE uuid = '{token}'",
-    'session': "DELETE FROM auth_session WHERE uuid = '{session_uuid}'",
-    'expiry': "UPDATE auth_token SET expire_t = 1 WHERE uuid = '{token}'",
-    'renamed': "UPDATE auth_token SET uuid = '{other}' WHERE uuid = '{token}'",
-}
-
-
-@pytest.mark.parametrize('how', DEATHS)
-def test_whoever_kills_it_by_sql(how, psql, known, everywhere, gate, gate2):
-    token = known()
-    psql(DEATHS[how].format(**token, other=uuid.uuid4()))
-    everywhere(token['token'], 401)
-    stays((gate, gate2), token['token'], 401, 0.3)
-
-
-def test_deleting_a_user_row_kills_the_tokens(psql, known, everywhere):
-    user = str(uuid.uuid4())
-    psql(f"INSERT INTO auth_user (uuid, username, purpose, tenant_uuid) SELECT '{user}', 'sql-{user}', 'user', uuid FROM auth_tenant "
-         'WHERE uuid = parent_uuid')
-    tokens = [known(user_uuid=user)['token'] for _ in range(3)]
-    psql(f"DELETE FROM auth_user WHERE uuid = '{user}'")
-    for token in tokens:
-        everywhere(token, 401)
-    assert psql(f"SELECT count(*) FROM auth_session s JOIN auth_token t ON t.session_uuid = s.uuid "
-                f"WHERE t.auth_id = '{user}'") == '0'
-
-
-def test_a_tenants_deletion_kills_its_sessions(psql, known, everywhere):
-    tenant = str(uuid.uuid4())
-    psql(f"INSERT INTO auth_tenant (uuid, slug, parent_uuid) SELECT '{tenant}', '{tenant[:10]}', uuid FROM auth_tenant "
-         'WHERE uuid = parent_uuid')
-    token = known(tenant_uuid=tenant)['token']
-    psql(f"DELETE FROM auth_tenant WHERE uuid = '{tenant}'")
-    everywhere(token, 401)
-
-
-def test_another_access_list_counts_at_once(psql, known, everywhere, gate):
-    token = known(acl=['confd.users.read'])['token']
-    assert gate.get('/read', token).status_code == 200
-    psql(f"UPDATE auth_token SET acl = ARRAY['confd.users.delete'] WHERE uuid = '{token}'")
-    everywhere(token, 403, '/read')
-    psql(f"UPDATE auth_token SET acl = ARRAY['confd.#'] WHERE uuid = '{token}'")
-    everywhere(token, 200, '/read')
-
-
-@pytest.mark.parametrize('column, value, header', [
-    ('session_uuid', None, 'wazo-session-uuid'), ('metadata', '{"uuid": "other", "tenant_uuid": "t"}', 'wazo-user-uuid')])
-def test_other_facts_count_at_once(psql, known, gate, wait_until, column, value, header):
-    token = known()
-    if column == 'session_uuid':
-        value = str(uuid.uuid4())
-        psql(f"INSERT INTO auth_session (uuid, tenant_uuid, mobile) VALUES ('{value}', '{token['tenant_uuid']}', false)")
-    psql(f"UPDATE auth_token SET {column} = '{value}' WHERE uuid = '{token['token']}'")
-    wanted = json.loads(value)['uuid'] if column == 'metadata' else value
-
-    def shown():
-        headers = {name.lower(): text for name, text in gate.get('/', token['token']).json()['headers'].items()}
-        return headers.get(header) == wanted
-
-    wait_until(shown, 1, 'the new fact')
-
-
-def test_a_role_without_rights_on_our_schema_may_delete(stack, psql, known, everywhere):
-    psql("DO $$ BEGIN CREATE ROLE cleaner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;"
-         'GRANT SELECT, DELETE ON auth_token, auth_session TO cleaner')
-    token = known()
-    stack.postgres.psql('wazo-auth', f"DELETE FROM auth_token WHERE uuid = '{token['token']}'", user='cleaner')
-    everywhere(token['token'], 401)
-
-
-class Listening:
-    """What PostgreSQL sends on our channels, heard by a psql of its own."""
-
-    def __init__(self, postgres):
-        import psycopg2
-        self.connection = psycopg2.connect(host=postgres.host, port=postgres.port, user=postgres.superuser, dbname='wazo-auth')
-        self.connection.autocommit = True
-        self.connection.cursor().execute('LISTEN wazo_auth_tokens')
-
-    def payloads(self):
-        self.connection.cursor().execute('SELECT 1')
-        self.connection.poll()
-        return [each.payload for each in self.connection.notifies]
-
-
-def test_thousands_at_once(stack, psql, gate, gate2, known, everywhere):
-    heard = Listening(stack.postgres)
-    session, first = str(uuid.uuid4()), str(uuid.uuid4())
-    expire = int(time.time()) + 3600
-    psql(f"INSERT INTO auth_session (uuid, mobile, tenant_uuid) SELECT '{session}', false, uuid FROM auth_tenant WHERE uuid = parent_uuid;"
-         f"INSERT INTO auth_token (uuid, session_uuid, auth_id, expire_t, acl, metadata) SELECT "
-         f"CASE n WHEN 1 THEN '{first}' ELSE gen_random_uuid()::text END, '{session}', 'many', {expire}, '{{}}', '{{}}' "
-         'FROM generate_series(1, 5000) n')
-    some = psql(f"SELECT uuid FROM auth_token WHERE auth_id = 'many' ORDER BY uuid LIMIT 50").split()
-    for token in some:
-        everywhere(token, 200)
-    psql("DELETE FROM auth_token WHERE auth_id = 'many'")
-    for token in some:
-        everywhere(token, 401)
-    payloads = heard.payloads()
-    assert sum(payload.count(',') + 1 for payload in payloads) == 5000
-    assert max(len(payload) for payload in payloads) < 7000
-    assert not any(token in payload for payload in payloads for token in some)
-
-
-def test_what_has_been_dead_for_a_minute_is_not_told(stack, psql, insert_token):
-    heard = Listening(stack.postgres)
-    tokens = [insert_token(expiration=-seconds)['token'] for seconds in (61, 3600, 30)]
-    psql(f"DELETE FROM auth_token WHERE uuid IN ('{tokens[0]}', '{tokens[1]}')")
-    assert heard.payloads() == []
-    psql(f"DELETE FROM auth_token WHERE uuid = '{tokens[2]}'")
-    assert len(heard.payloads()) == 1
-
-
-def test_truncation_makes_everything_unknown(stack, known, wait_until):
-    """On a database of its own: nobody else's tokens die."""
-    uri = stack.postgres.create_database('truncated', 'wazo-auth')
-    nginx = stack.new_nginx('truncated', settings={'db_uri': uri})
+def seconds_until(gates, token, wanted, kill, path='/', stays=1.0):
+    """kill() commits; then each gate's answer becomes `wanted`, and stays so. How long that took, at the slowest gate."""
+    watches = [Watch(gate, token, path).__enter__() for gate in gates]
     try:
-        token = str(uuid.uuid4())
-        stack.postgres.psql('truncated', (
-            "INSERT INTO auth_session (uuid, mobile, tenant_uuid) SELECT 'd5b47b40-6e8c-4c1c-9d19-6ae7bd3b2d1f', false, uuid FROM auth_tenant;"
-            f"INSERT INTO auth_token (uuid, session_uuid, auth_id, acl, metadata) VALUES ('{token}', "
-            "'d5b47b40-6e8c-4c1c-9d19-6ae7bd3b2d1f', 'somebody', '{}', '{}')"))
-        wait_until(lambda: nginx.gate.get('/', token).status_code == 200, 5)
-        stack.postgres.psql('truncated', 'TRUNCATE auth_session CASCADE')
-        wait_until(lambda: nginx.gate.get('/', token).status_code == 401, 1)
+        kill()
+        committed = time.monotonic()
+        slowest = 0
+        for watch in watches:
+            servers.wait_until(lambda w=watch: any(map(wanted, w.since(committed))), LIMIT, 'the change', 0.001)
+            began = next(began for began, _, answer in watch.seen if wanted(answer))
+            slowest = max(slowest, began - committed)
+            time.sleep(stays)
+            after = watch.since(max(began, committed))
+            assert all(map(wanted, after)), [answer.status_code for answer in after]
+        return slowest
     finally:
-        nginx.stop()
+        for watch in watches:
+            watch.__exit__()
+
+
+def refused(answer):
+    return answer.status_code == 401
+
+
+def status(code):
+    return lambda answer: answer.status_code == code
+
+
+def ask(gate, token, path='/'):
+    """On a connection of its own, so that any worker may get it."""
+    return requests.get(f'{gate.base}{path}', headers={'X-Auth-Token': token, 'Connection': 'close'}, timeout=20)
+
+
+def known_to(gates, token, path='/', code=200):
+    for gate in gates:
+        assert gate.get(path, token).status_code == code
+
+
+# -- whoever kills it --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=['REST', 'token', 'session', 'user', 'tenant', 'expire_t', 'uuid'])
+def death(request, both, sql, make, master):
+    """(a token, what kills it)"""
+    if request.param == 'REST':
+        made = make()
+        return made, lambda: both[0].api.delete(f'/token/{made.token}')
+    if request.param == 'user':
+        made = make()
+        sql("INSERT INTO auth_user (uuid, username, tenant_uuid, purpose) VALUES (%s, %s, %s, 'user')",
+            (made.user, made.user, master))
+        return made, lambda: sql('DELETE FROM auth_user WHERE uuid = %s', (made.user,))
+    if request.param == 'tenant':
+        tenant = str(uuid.uuid4())
+        sql('INSERT INTO auth_tenant (uuid, parent_uuid, slug) VALUES (%s, %s, %s)', (tenant, master, tenant[:10]))
+        made = make(tenant=tenant)
+        return made, lambda: sql('DELETE FROM auth_tenant WHERE uuid = %s', (tenant,))
+    made = make()
+    statement, value = {
+        'token': ('DELETE FROM auth_token WHERE uuid = %s', made.token),
+        'session': ('DELETE FROM auth_session WHERE uuid = %s', made.session),
+        'expire_t': ('UPDATE auth_token SET expire_t = extract(epoch FROM now()) - 10 WHERE uuid = %s', made.token),
+        'uuid': ('UPDATE auth_token SET uuid = uuid_generate_v4() WHERE uuid = %s', made.token),
+    }[request.param]
+    return made, lambda: sql(statement, (value,))
+
+
+def test_a_dead_token_is_refused_everywhere_at_once_and_for_ever(gates, death):
+    made, kill = death
+    known_to(gates, made.token)
+    seconds_until(gates, made.token, refused, kill)
+
+
+def test_the_tokens_of_a_user_die_with_it_although_their_sessions_are_of_another_tenant(gates, sql, make, master):
+    tenant, made = str(uuid.uuid4()), make()
+    sql('INSERT INTO auth_tenant (uuid, parent_uuid, slug) VALUES (%s, %s, %s)', (tenant, master, tenant[:10]))
+    sql("INSERT INTO auth_user (uuid, username, tenant_uuid, purpose) VALUES (%s, %s, %s, 'user')",
+        (made.user, made.user, tenant))
+    known_to(gates, made.token)
+    seconds_until(gates, made.token, refused, lambda: sql('DELETE FROM auth_tenant WHERE uuid = %s', (tenant,)), stays=0)
+
+
+def test_it_takes_milliseconds(gates, sql, make, record_property):
+    took = []
+    for made in make(count=20):
+        known_to(gates, made.token)
+        took.append(seconds_until(gates, made.token, refused, stays=0,
+                                  kill=lambda: sql('DELETE FROM auth_token WHERE uuid = %s', (made.token,))))
+    typical = statistics.median(took)
+    record_property('typical_ms', round(typical * 1000, 1))
+    record_property('worst_ms', round(max(took) * 1000, 1))
+    assert typical < 0.05, took
+
+
+def test_nothing_dies_that_was_rolled_back(gates, connect, make):
+    made = make()
+    known_to(gates, made.token)
+    connection = connect()
+    with connection.cursor() as cursor:
+        cursor.execute('BEGIN; DELETE FROM auth_token WHERE uuid = %s', (made.token,))
+        cursor.execute('ROLLBACK')
+    time.sleep(0.2)
+    known_to(gates, made.token)
+
+
+def test_truncate_kills_every_token(gates, sql, make):
+    made = make(count=5)
+    for each in made:
+        known_to(gates, each.token)
+    generation = sql('SELECT generation FROM wazo_auth.redis_generation')
+    seconds_until(gates, made[0].token, refused, lambda: sql('TRUNCATE auth_token'))
+    assert all(refused(gate.get('/', each.token)) for gate in gates for each in made)
+    assert sql('SELECT generation FROM wazo_auth.redis_generation') > generation
+    after = make()
+    known_to(gates, after.token)
+
+
+def test_thousands_at_once(both, gates, sql, make, metrics, news):
+    made = make(count=5000)
+    for gate in gates:
+        for each in made[::2]:
+            assert gate.get('/', each.token).status_code == 200
+    seconds_until(gates, made[0].token, refused, stays=0,
+                  kill=lambda: sql('DELETE FROM auth_session WHERE uuid = %s', (made[0].session,)))
+    for gate in gates:
+        assert {gate.get('/', each.token).status_code for each in made} == {401}
+    payloads = [payload for channel, payload in news.take(0.1) if channel == 'wazo_auth_tokens']
+    assert sorted(','.join(payloads).split(',')) == sorted(each.item for each in made)
+    assert max(map(len, payloads)) < 7000
+    assert all(metrics(nginx)['wazo_auth_zone_tombstones_lost_total'] == 0 for nginx in both)
+
+
+# -- changes -----------------------------------------------------------------------------------------------------------
+
+
+def test_another_access_list_counts_at_once(gates, sql, make):
+    made = make(acl=['confd.users.read'])
+    known_to(gates, made.token, '/read')
+    for acl, code in (['dird.#'], 403), (['confd.#'], 200):
+        seconds_until(gates, made.token, status(code), path='/read', stays=0.3,
+                      kill=lambda acl=acl: sql('UPDATE auth_token SET acl = %s WHERE uuid = %s', (acl, made.token)))
+
+
+def test_another_auth_id_counts_at_once(gates, sql, make):
+    """It is what the reserved word "me" stands for."""
+    made, other = make(acl=['confd.users.me.read']), str(uuid.uuid4())
+    known_to(gates, made.token, f'/users/{made.user}/x')
+    seconds_until(gates, made.token, status(403), path=f'/users/{made.user}/x', stays=0.3,
+                  kill=lambda: sql('UPDATE auth_token SET auth_id = %s WHERE uuid = %s', (other, made.token)))
+    known_to(gates, made.token, f'/users/{other}/x')
+
+
+def tells(header, value):
+    return lambda answer: answer.status_code == 200 and answer.json()['headers'].get(header) == value
+
+
+def test_another_session_counts_at_once(gates, sql, make):
+    made, other = make(), make()
+    assert all(tells('wazo-session-uuid', made.session)(gate.get('/', made.token)) for gate in gates)
+    seconds_until(gates, made.token, tells('wazo-session-uuid', other.session), stays=0.3, kill=lambda: sql(
+        'UPDATE auth_token SET session_uuid = %s WHERE uuid = %s', (other.session, made.token)))
+    seconds_until(gates, made.token, refused, lambda: sql(
+        'DELETE FROM auth_session WHERE uuid = %s', (other.session,)), stays=0.3)
+
+
+def test_other_metadata_counts_at_once(gates, sql, make):
+    made, other = make(), str(uuid.uuid4())
+    assert all(tells('wazo-user-uuid', made.user)(gate.get('/', made.token)) for gate in gates)
+    seconds_until(gates, made.token, tells('wazo-user-uuid', other), stays=0.3, kill=lambda: sql(
+        'UPDATE auth_token SET metadata = %s WHERE uuid = %s', (json.dumps({'uuid': other}), made.token)))
+
+
+def test_a_longer_life_counts_at_once(gates, sql, make):
+    made = make(expiration=2)
+    known_to(gates, made.token)
+    sql('UPDATE auth_token SET expire_t = expire_t + 3600 WHERE uuid = %s', (made.token,))
+    time.sleep(3.1)
+    known_to(gates, made.token)
+
+
+def test_a_token_lives_under_its_new_uuid_only(gates, sql, make):
+    made, renamed = make(), SECRETS.token(str(uuid.uuid4()))
+    known_to(gates, made.token)
+    sql('UPDATE auth_token SET uuid = %s WHERE uuid = %s', (renamed, made.token))
+    servers.wait_until(lambda: all(refused(gate.get('/', made.token)) for gate in gates), LIMIT)
+    known_to(gates, renamed)
+    # What was dead once stays dead.
+    sql('UPDATE auth_token SET uuid = %s WHERE uuid = %s', (made.token, renamed))
+    servers.wait_until(lambda: all(refused(gate.get('/', renamed)) for gate in gates), LIMIT)
+    known_to(gates, made.token, code=401)
+
+
+def test_a_change_that_nobody_caches_is_not_told(sql, make, news):
+    made = make()
+    sql("UPDATE auth_token SET acl = acl, pbx_user_uuid = NULL WHERE uuid = %s", (made.token,))
+    assert news.items() == []
+    sql("UPDATE auth_token SET acl = '{#}' WHERE uuid = %s", (made.token,))
+    assert news.items() == ['~' + made.item]
+
+
+# -- what is told ------------------------------------------------------------------------------------------------------
+
+
+def test_who_may_only_delete_tokens_is_heard(gates, sql, connect, make):
+    made = make(count=2)
+    sql('CREATE ROLE janitor LOGIN; GRANT SELECT, DELETE ON auth_token TO janitor')
+    janitor = connect(user='janitor').cursor()
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        janitor.execute('SELECT FROM wazo_auth.outbox')
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        janitor.execute("SELECT wazo_auth.announce('{}', '{}')")
+    for each in made:
+        known_to(gates, each.token)
+        seconds_until(gates, each.token, refused, stays=0,
+                      kill=lambda: janitor.execute('DELETE FROM auth_token WHERE uuid = %s', (each.token,)))
+
+
+def in_a_transaction(connect, *statements):
+    """The rows of the last statement; nothing is kept."""
+    connection = connect()
+    with connection.cursor() as cursor:
+        cursor.execute('BEGIN')
+        for statement in statements:
+            cursor.execute(*statement if isinstance(statement, tuple) else (statement,))
+        rows = cursor.fetchall()
+        cursor.execute('ROLLBACK')
+    connection.close()
+    return rows
+
+
+# Only of this transaction: now() is its beginning.
+FOR_REDIS = "SELECT expires_t, body FROM wazo_auth.outbox WHERE target = 'redis' AND created_at = now() ORDER BY id"
+
+
+def test_long_dead_tokens_are_not_worth_telling(sql, connect, make, news):
+    long_dead, just_dead, immortal = make(expiration=-63), make(expiration=-50), make(expiration=None)
+    sql('DELETE FROM auth_token WHERE uuid = %s', (long_dead.token,))
+    assert news.items() == []
+    again = make(expiration=-63)
+    delete = ('DELETE FROM auth_token WHERE uuid = ANY (%s)', ([again.token, just_dead.token, immortal.token],))
+    rows = in_a_transaction(connect, delete, FOR_REDIS)
+    assert sorted(rows[0][1]['deaths']) == sorted([just_dead.item, immortal.item]) and len(rows) == 1
+    sql(*delete)
+    assert sorted(news.items()) == sorted([just_dead.item, immortal.item])
+
+
+def test_rows_for_redis_are_kept_as_long_as_the_last_of_their_tokens(connect, make):
+    short, long = make(expiration=60), make(expiration=7200)
+    delete = ('DELETE FROM auth_token WHERE uuid = ANY (%s)', ([short.token, long.token],))
+    assert in_a_transaction(connect, delete, FOR_REDIS) == [(long.expire_t, {'deaths': [short.item, long.item]})]
+
+
+@pytest.mark.parametrize('change, rows', [
+    ('SELECT', 1),
+    ("UPDATE wazo_auth.node SET last_seen = clock_timestamp() - interval '55 seconds'", 1),
+    ("UPDATE wazo_auth.node SET last_seen = clock_timestamp() - interval '61 seconds'", 0),
+    ('UPDATE wazo_auth.node SET redis = false', 0),
+    ('DELETE FROM wazo_auth.node', 0),
+])
+def test_rows_for_redis_are_written_while_an_nginx_with_redis_is_there(connect, make, change, rows):
+    made = make()
+    delete = ('DELETE FROM auth_token WHERE uuid = %s', (made.token,))
+    assert len(in_a_transaction(connect, change, delete, FOR_REDIS)) == rows
+
+
+def test_a_transaction_with_an_old_snapshot_writes_them_anyway(connect, make):
+    """It can't see who has registered since it began."""
+    made = make()
+    rows = in_a_transaction(connect, 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ', 'DELETE FROM wazo_auth.node',
+                            ('DELETE FROM auth_token WHERE uuid = %s', (made.token,)), FOR_REDIS)
+    assert [row[1] for row in rows] == [{'deaths': [made.item]}]
+
+
+def test_an_open_transaction_disturbs_nobody(both, gates, connect, sql, make, metrics):
+    """It has killed a token, and holds the lock that new nodes have to wait for."""
+    victim, others = make(), make(count=12)
+    cursor = connect().cursor()
+    cursor.execute('BEGIN; DELETE FROM auth_token WHERE uuid = %s', (victim.token,))
+    ages = []
+    for each in others:
+        known_to(gates, each.token)
+        began = time.monotonic()
+        sql('DELETE FROM auth_token WHERE uuid = %s', (each.token,))
+        assert time.monotonic() - began < LIMIT
+        servers.wait_until(lambda: all(refused(gate.get('/', each.token)) for gate in gates), LIMIT)
+        ages += [metrics(nginx)['wazo_auth_listen_age_milliseconds'] for nginx in both]
+        time.sleep(1)
+    assert max(ages) < 2000, ages
+    known_to(gates, victim.token)
+    seconds_until(gates, victim.token, refused, lambda: cursor.execute('COMMIT'), stays=0)
 
 
 # -- Redis -------------------------------------------------------------------------------------------------------------
 
 
-def redis_rows(psql):
-    return int(psql("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'redis'"))
+def record_of(records, token):
+    """What Redis has for it, of the newest generation."""
+    found = records.keys(f'wazo-auth:*:{key(token)}')
+    return records.get(max(found, key=lambda name: int(name.split(b':')[2]))) if found else None
 
 
-def test_a_tombstone_reaches_redis(stack, psql, api, known, wait_until):
-    token = known()['token']
-    server = redis.Redis.from_url(stack.redis.uri)
-    before = {key for key in server.keys('wazo-auth:*') if server.get(key) == b'dead'}
-    assert api.delete(f'/token/{token}').status_code == 200
-    wait_until(lambda: len({key for key in server.keys('wazo-auth:*') if server.get(key) == b'dead'} - before) == 1, 5)
-    wait_until(lambda: redis_rows(psql) == 0, 5)
+def restart_with_an_empty_zone(nginx):
+    nginx.stop()
+    nginx.start()
 
 
-def test_an_nginx_with_an_empty_zone_does_not_believe_what_redis_kept(stack, psql, known, everywhere):
-    """The record stays in Redis, as after a restored snapshot; the tombstone has another key then."""
-    token = known()
-    server = redis.Redis.from_url(stack.redis.uri)
-    records = {key: server.get(key) for key in server.keys('wazo-auth:*') if server.get(key) != b'dead'}
-    assert records
-    psql(f"DELETE FROM auth_token WHERE uuid = '{token['token']}'")
-    everywhere(token['token'], 401)
-    stack.redis.restart()
-    server = redis.Redis.from_url(stack.redis.uri)
-    for key, value in records.items():
-        server.set(key, value)
-    fresh = stack.new_nginx('fresh')
+def wait_until_redis_is_read(nginx, make, records):
+    """An nginx puts what it loads into Redis from when it reads from it, too."""
+
+    def put():
+        made = make()
+        assert ask(nginx.gate, made.token).status_code == 200
+        return record_of(records, made.token)
+
+    servers.wait_until(put, 5, f'{nginx.name_in_tests} uses Redis', 0.05)
+
+
+def test_redis_learns_of_a_death(gates, sql, make, records):
+    made, immortal = make(), make(expiration=None)
+    for each in made, immortal:
+        known_to(gates, each.token)
+        assert record_of(records, each.token) not in (None, b'dead')
+        sql('DELETE FROM auth_token WHERE uuid = %s', (each.token,))
+        servers.wait_until(lambda: record_of(records, each.token) == b'dead', 3)
+    lives = [records.ttl(records.keys(f'wazo-auth:*:{key(each.token)}')[0]) for each in (made, immortal)]
+    assert 3600 <= lives[0] <= 3660 and lives[1] > 360 * 86400
+
+
+def test_a_death_outlives_the_zone(both, gates, sql, make, records):
+    made, renamed, changed = make(), make(), make(acl=['confd.users.read'])
+    known_to(gates, made.token)
+    known_to(gates, renamed.token)
+    known_to(gates, changed.token, '/read')
+    sql('DELETE FROM auth_token WHERE uuid = %s', (made.token,))
+    sql('UPDATE auth_token SET uuid = uuid_generate_v4() WHERE uuid = %s', (renamed.token,))
+    sql("UPDATE auth_token SET acl = '{}' WHERE uuid = %s", (changed.token,))
+    servers.wait_until(lambda: record_of(records, changed.token) == b'changed', 3)
+    restart_with_an_empty_zone(both[0])
+    wait_until_redis_is_read(both[0], make, records)
+    for each in made, renamed:
+        assert record_of(records, each.token) == b'dead'
+        assert ask(gates[0], each.token).status_code == 401
+    assert ask(gates[0], changed.token, '/read').status_code == 403
+
+
+def test_nobody_is_let_in_while_the_relay_is_held_back(both, gates, new_nginx, sql, make, records, hold):
+    """Redis has the record of a living token all the time, and one nginx begins with an empty zone."""
+    made = make()
+    known_to(gates, made.token)
+    assert len(record_of(records, made.token)) > 10
+    late = new_nginx('revoked-late', start=False)
+    with hold:
+        sql('DELETE FROM auth_token WHERE uuid = %s', (made.token,))
+        committed = time.monotonic()
+        servers.wait_until(lambda: all(refused(gate.get('/', made.token)) for gate in gates), LIMIT)
+        with Watch(gates[0], made.token) as first, Watch(gates[1], made.token) as second:
+            late.start()
+            with Watch(late.gate, made.token) as third:
+                wait_until_redis_is_read(late, make, records)
+                time.sleep(max(0.5, committed + 5 - time.monotonic()))
+                assert len(record_of(records, made.token)) > 10
+                assert sql("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'redis'") >= [(1,)]
+                assert first.statuses() | second.statuses() | third.statuses() == {401}
+    servers.wait_until(lambda: record_of(records, made.token) == b'dead', 5)
+    servers.wait_until(lambda: sql("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'redis'") == [(0,)], 5)
+    late.stop()
+
+
+def test_a_restored_redis_is_not_believed(both, gates, sql, make, records, own_redis):
+    made = make()
+    known_to(gates, made.token)
+    records.save()
+    old_run = records.info('server')['run_id']
+    sql('DELETE FROM auth_token WHERE uuid = %s', (made.token,))
+    servers.wait_until(lambda: record_of(records, made.token) == b'dead', 3)
+    own_redis.kill()
+    own_redis.start()
+    (own_redis.folder / 'dump.rdb').unlink()
+    assert records.info('server')['run_id'] != old_run
+    assert len(record_of(records, made.token)) > 10
+    restart_with_an_empty_zone(both[1])
+    wait_until_redis_is_read(both[1], make, records)
+    for _ in range(10):
+        assert ask(gates[1], made.token).status_code == 401
+    assert record_of(records, made.token) != b'dead'
+
+
+def test_redis_is_not_believed_after_a_time_in_which_nobody_told_it(new_nginx, postgres, connect, make, records):
+    """The only nginx with Redis was away for longer than a registration lasts."""
+    database = 'revocation-alone'
+    alone = new_nginx('revoked-alone', database=postgres.create_database(database, 'wazo-auth'))
+    cursor = connect(database).cursor()
+    token, session = SECRETS.token(str(uuid.uuid4())), str(uuid.uuid4())
+    cursor.execute('INSERT INTO auth_session (uuid, tenant_uuid, mobile) SELECT %s, uuid, false FROM auth_tenant',
+                   (session,))
+    cursor.execute('INSERT INTO auth_token (uuid, session_uuid, auth_id, expire_t) '
+                   "VALUES (%s, %s, 'x', extract(epoch FROM now()) + 3600)", (token, session))
+
+    def cached():
+        assert ask(alone.gate, token).status_code == 200
+        return record_of(records, token)
+
+    alone.stop()
+    alone.start()
+    servers.wait_until(cached, 5)
+    alone.stop()
+    cursor.execute("UPDATE wazo_auth.node SET last_seen = clock_timestamp() - interval '61 seconds'")
+    cursor.execute('DELETE FROM auth_token')
+    cursor.execute("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'redis'")
+    assert cursor.fetchone() == (0,)
+    alone.start()
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        assert ask(alone.gate, token).status_code == 401
+    assert len(record_of(records, token)) > 10
+    alone.stop()
+
+
+def test_without_redis_nothing_waits_for_it(new_nginx, postgres, connect):
+    database = 'revocation-plain'
+    plain = new_nginx('revoked-plain', database=postgres.create_database(database, 'wazo-auth'), redis=None)
+    cursor = connect(database).cursor()
+
+    def delete_one():
+        session = str(uuid.uuid4())
+        cursor.execute('INSERT INTO auth_session (uuid, tenant_uuid, mobile) SELECT %s, uuid, false FROM auth_tenant',
+                       (session,))
+        cursor.execute('INSERT INTO auth_token (session_uuid, auth_id, expire_t) '
+                       "VALUES (%s, 'x', extract(epoch FROM now()) + 3600) RETURNING uuid", (session,))
+        token = SECRETS.token(cursor.fetchone()[0])
+        assert ask(plain.gate, token).status_code == 200
+        cursor.execute('DELETE FROM auth_token WHERE uuid = %s', (token,))
+        servers.wait_until(lambda: refused(ask(plain.gate, token)), LIMIT)
+        cursor.execute("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'redis'")
+        return cursor.fetchone()[0]
+
+    servers.wait_until(lambda: plain.gate.get('/metrics').ok)
+    cursor.execute('SELECT redis FROM wazo_auth.node')
+    assert set(cursor.fetchall()) == {(False,)}
+    assert delete_one() == 0
+    # One that uses Redis comes, and this Redis is away.
+    with_redis = new_nginx('revoked-with', database=plain_uri(postgres, database),
+                           redis=f'redis://127.0.0.1:{servers.free_port()}/0')
+
+    def registered():
+        cursor.execute('SELECT count(*) FROM wazo_auth.node WHERE redis')
+        return cursor.fetchone()[0]
+
+    servers.wait_until(registered, 5)
+    assert delete_one() == 1
+    # A new relay begins with what nobody needs any more.
+    cursor.execute("UPDATE wazo_auth.outbox SET expires_t = extract(epoch FROM now()) - 1 WHERE target = 'redis'")
+    assert delete_one() == 2
+    with_redis.reload()
+
+    def waiting():
+        cursor.execute("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'redis'")
+        return cursor.fetchone()[0]
+
+    servers.wait_until(lambda: waiting() == 1, 20)
+    with_redis.stop()
+    plain.stop()
+
+
+def plain_uri(postgres, database):
+    return postgres.uri(database, 'wazo-auth')
+
+
+# -- only LISTEN is lost -----------------------------------------------------------------------------------------------
+
+
+def end_listening(sql):
+    """Of all nginx of this database."""
+    servers.wait_until(lambda: sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s "
+                                   "AND query ~ '(NOTIFY|LISTEN) wazo_auth_heartbeat'", (DATABASE,)), 3)
+
+
+def heard_again(both, metrics):
+    servers.wait_until(lambda: all(metrics(nginx)['wazo_auth_listen_age_milliseconds'] < 1000 for nginx in both), 5)
+
+
+def quietly(sql, statement, values):
+    """Without triggers: nobody hears of it."""
+    sql('SET session_replication_role = replica')
     try:
-        for _ in range(20):
-            assert fresh.gate.get('/', token['token']).status_code == 401
+        sql(statement, values)
     finally:
-        fresh.stop()
+        sql('SET session_replication_role = origin')
 
 
-def test_a_held_relay_makes_no_difference(stack, psql, known, insert_token, wait_until, api, tmp_path_factory):
-    hold = stack.folder / 'hold-relay'
-    uri = stack.postgres.create_database('held', 'wazo-auth')
-    nodes = [stack.new_nginx(f'held{n}', settings={'db_uri': uri}, environment={'WAZO_AUTH_TEST_HOLD_RELAY': str(hold)})
-             for n in (1, 2)]
+def test_a_death_in_the_moment_without_listen_is_noticed(both, gates, sql, make, metrics):
+    made, lives = make(), make()
+    known_to(gates, made.token)
+    known_to(gates, lives.token)
+    with Watch(gates[0], lives.token) as first, Watch(gates[1], lives.token) as second:
+        end_listening(sql)
+        sql('DELETE FROM auth_token WHERE uuid = %s', (made.token,))
+        servers.wait_until(lambda: all(refused(gate.get('/', made.token)) for gate in gates), 3)
+        for _ in range(100):
+            known_to(gates, made.token, code=401)
+        heard_again(both, metrics)
+        assert first.statuses() | second.statuses() == {200}
+    after = make()
+    known_to(gates, after.token)
+    seconds_until(gates, after.token, refused, stays=0,
+                  kill=lambda: sql('DELETE FROM auth_token WHERE uuid = %s', (after.token,)))
+
+
+def test_every_token_is_confirmed_once_after_listen_was_lost(both, gates, sql, make, metrics):
+    unheard, lives = make(), make()
+    known_to(gates, unheard.token)
+    known_to(gates, lives.token)
+    quietly(sql, 'DELETE FROM auth_token WHERE uuid = %s', (unheard.token,))
+    known_to(gates, unheard.token)  # otherwise this would prove nothing
+    end_listening(sql)
+    servers.wait_until(lambda: all(refused(gate.get('/', unheard.token)) for gate in gates), 3)
+    heard_again(both, metrics)
+    known_to(gates, lives.token)
+    misses = [metrics(nginx)['wazo_auth_gate_requests_total{outcome="miss"}'] for nginx in both]
+    for _ in range(20):
+        known_to(gates, lives.token)
+    assert [metrics(nginx)['wazo_auth_gate_requests_total{outcome="miss"}'] for nginx in both] == misses
+
+
+def test_what_cannot_be_confirmed_after_listen_was_lost_has_its_own_grace_only(both, gates, sql, connect, make, metrics):
+    """LISTEN is back and good, and says nothing of what happened before: here the token died, unheard."""
+    unheard = make()
+    known_to(gates, unheard.token, '/grace2')
+    quietly(sql, 'DELETE FROM auth_token WHERE uuid = %s', (unheard.token,))
+    time.sleep(2.5)
+    cursor = connect().cursor()
+    cursor.execute('BEGIN; LOCK TABLE auth_token IN ACCESS EXCLUSIVE MODE')  # lookups find no end
     try:
-        sql = lambda text: stack.postgres.psql('held', text)  # noqa: E731
-        session, token = str(uuid.uuid4()), str(uuid.uuid4())
-        sql(f"INSERT INTO auth_session (uuid, mobile, tenant_uuid) SELECT '{session}', false, uuid FROM auth_tenant;"
-            "INSERT INTO auth_token (uuid, session_uuid, auth_id, expire_t, acl, metadata) VALUES "
-            f"('{token}', '{session}', 'somebody', {int(time.time()) + 600}, '{{}}', '{{}}')")
-        for node in nodes:
-            wait_until(lambda n=node: n.gate.get('/', token).status_code == 200, 5)
-        wait_until(lambda: sql('SELECT count(*) FROM wazo_auth.node WHERE redis') == '2', 5)
-        hold.touch()
-        time.sleep(0.6)  # a relay that is at it already is done by then
-        sql(f"DELETE FROM auth_token WHERE uuid = '{token}'")
-        for node in nodes:
-            wait_until(lambda n=node: n.gate.get('/', token).status_code == 401, 1)
-        nodes.append(stack.new_nginx('held3', settings={'db_uri': uri},
-                                     environment={'WAZO_AUTH_TEST_HOLD_RELAY': str(hold)}))
-        end = time.monotonic() + 5
-        while time.monotonic() < end:
-            for node in nodes:
-                assert node.gate.get('/', token).status_code == 401
-        assert sql("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'redis'") == '1'
-        hold.unlink()
-        wait_until(lambda: sql("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'redis'") == '0', 10)
-        for node in nodes:
-            assert node.gate.get('/', token).status_code == 401
+        end_listening(sql)
+        time.sleep(0.5)
+        heard_again(both, metrics)
+        for gate in gates:
+            assert gate.get('/grace2', unheard.token).status_code == 503
     finally:
-        hold.unlink(missing_ok=True)
-        for node in nodes:
-            node.stop()
+        cursor.execute('ROLLBACK')
+    servers.wait_until(lambda: all(refused(gate.get('/grace2', unheard.token)) for gate in gates), 5)
 
 
-def test_nothing_waits_for_redis_where_nobody_uses_it(stack, psql, wait_until):
-    uri = stack.postgres.create_database('no-redis', 'wazo-auth')
-    nginx = stack.new_nginx('no-redis', settings={'db_uri': uri}, redis=False)
+def test_while_nobody_listens_tokens_are_confirmed_every_second(both, gates, sql, uri, make, metrics, wait_until):
+    """The LISTEN connections are ended and can't be made again; connections that are there work."""
+    made, lives = make(), make()
+    for each in made, lives:
+        known_to(gates, each.token)
+    sql('ALTER ROLE "wazo-auth" CONNECTION LIMIT 0')
     try:
-        sql = lambda text: stack.postgres.psql('no-redis', text)  # noqa: E731
-
-        def kill_one(expire):
-            sql("WITH s AS (INSERT INTO auth_session (uuid, mobile, tenant_uuid) SELECT gen_random_uuid()::text, false, uuid FROM auth_tenant "
-                "RETURNING uuid) INSERT INTO auth_token (uuid, session_uuid, auth_id, expire_t, acl, metadata) "
-                f"SELECT gen_random_uuid()::text, uuid, 'x', {expire}, '{{}}', '{{}}' FROM s; DELETE FROM auth_token")
-            return int(sql("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'redis'"))
-
-        now = int(time.time())
-        wait_until(lambda: sql('SELECT count(*) FROM wazo_auth.node') == '1', 5)
-        assert kill_one(now + 60) == 0
-        sql("INSERT INTO wazo_auth.node (id, redis, last_seen) VALUES ('gone', true, now() - interval '61 seconds')")
-        assert kill_one(now + 60) == 0
-        sql("UPDATE wazo_auth.node SET last_seen = now() WHERE id = 'gone'")
-        assert kill_one(now + 60) == 1
+        end_listening(sql)
+        wait_until(lambda: all(metrics(nginx)['wazo_auth_listen_age_milliseconds'] > 2100 for nginx in both), 10)
+        known_to(gates, made.token)
+        quietly(sql, 'DELETE FROM auth_token WHERE uuid = %s', (made.token,))
+        wait_until(lambda: all(refused(gate.get('/', made.token)) for gate in gates), 3)
+        with Watch(gates[0], lives.token, pause=0.01) as watch:
+            time.sleep(2.5)
+        assert watch.statuses() == {200}
+        misses = metrics(both[0])['wazo_auth_gate_requests_total{outcome="miss"}']
+        hits = metrics(both[0])['wazo_auth_gate_requests_total{outcome="hit"}']
+        assert misses < hits
     finally:
-        nginx.stop()
+        sql('ALTER ROLE "wazo-auth" CONNECTION LIMIT -1')
+    heard_again(both, metrics)
+    after = make()
+    known_to(gates, after.token)
+    seconds_until(gates, after.token, refused, stays=0,
+                  kill=lambda: sql('DELETE FROM auth_token WHERE uuid = %s', (after.token,)))
 
 
-# -- LISTEN ------------------------------------------------------------------------------------------------------------
-
-LISTENERS = ("SELECT {what} FROM pg_stat_activity WHERE datname = 'wazo-auth' AND query ~* "
-             "'(NOTIFY|LISTEN) wazo_auth|FROM wazo_auth.node|INTO wazo_auth.node' AND pid <> pg_backend_pid()")
+# -- at the end --------------------------------------------------------------------------------------------------------
 
 
-def test_a_lost_listen_connection(psql, known, gate, gate2, wait_until):
-    tokens = [known()['token'] for _ in range(5)]
-    killed = psql(LISTENERS.format(what='count(pg_terminate_backend(pid))'))
-    assert int(killed) >= 2
-    psql(f"DELETE FROM auth_token WHERE uuid = '{tokens[0]}'")
-    start = time.monotonic()
-    for each in (gate, gate2):
-        wait_until(lambda g=each: g.get('/', tokens[0]).status_code == 401, 3)
-    assert time.monotonic() - start < 3
-    for token in tokens[1:]:
-        assert gate.get('/', token).status_code == gate2.get('/', token).status_code == 200
-    # And it listens again: the next deletion is heard at once.
-    wait_until(lambda: int(psql(LISTENERS.format(what='count(*)'))) >= 2, 10)
-    time.sleep(1)  # its heartbeat has come back by then, or what follows takes longer
-    psql(f"DELETE FROM auth_token WHERE uuid = '{tokens[1]}'")
-    for each in (gate, gate2):
-        wait_until(lambda g=each: g.get('/', tokens[1]).status_code == 401, 0.5)
+def test_no_token_was_ever_in_a_payload(all_news):
+    """Of all tests above."""
+    all_news.take(0.1)
+    payloads = ' '.join(payload for _, payload in all_news.heard)
+    assert len(re.findall('[0-9a-f]{64}', payloads)) > 5000
+    assert not SECRETS.found_in(payloads)
+    assert {payload for channel, payload in all_news.heard if channel != 'wazo_auth_tokens'} <= {''}

@@ -55,12 +55,33 @@ void masks(void**) {
   assert_false(mask_tokens("GET /0.1/users/" + t + " HTTP/1.1", names).has_value());
   assert_false(mask_tokens("POST /0.1/token HTTP/1.1", names).has_value());
   assert_false(mask_tokens("GET /tokens?xtoken=1 HTTP/1.1", names).has_value());
+  for (const char* before : {"/0.1/tok%65n/", "/0.1%2Ftoken%2f", "/0.1/%74%6F%6b%65%6e//",
+                             "/x?tok%65n=", "/x?TOKEN=", "/x?a=%&Key=", "http://a/0.1/token/", "/token/token/"})
+    assert_true(mask_tokens(before + t + "\"", names) == before + h + "\"");
+  assert_false(mask_tokens("GET /0.1/token/" + h + " HTTP/1.1", names).has_value());
+  assert_false(mask_tokens("GET /0.1/token/XXXXXXXX-XXXX-XXXX-XXXX-XXXX HTTP/1.1", names).has_value());
+  for (const char* ends : {"%", "/%2", "/token/", "/token", "?token=", "?token", "&", ""})
+    assert_false(mask_tokens(ends, names).has_value());
+}
+
+void log_lines(void**) {
+  const std::string t = token, h = hidden;
+  assert_true(loggable("open() \"/a\n/token/" + t + "\" failed", {}) == "open() \"/a /token/" + h + "\" failed");
+  assert_true(loggable("1 client sent invalid header line: \"X_Auth-Token: \"" + t + "\"\", client: 1", {}) ==
+              "1 client sent invalid header line: \"X_Auth-Token...\", client: 1");
+  assert_true(loggable("client sent too long header line: \"Cookie: a=" + t, {}) ==
+              "client sent too long header line: \"Cookie...\"");
+  assert_true(loggable("client sent invalid header line: \"", {}) == "client sent invalid header line: \"");
 }
 
 void strips(void**) {
   assert_string_equal(strip_parameter("a=1&token=x&b=2", "token").c_str(), "a=1&b=2");
   assert_string_equal(strip_parameter("token=x", "token").c_str(), "");
   assert_string_equal(strip_parameter("tok%65n=x&a", "token").c_str(), "a");
+  // The rest goes on as it came.
+  for (const char* rest : {"", "&", "a&&b", "&a", "a&", "%", "a=%zz&+"})
+    assert_string_equal(strip_parameter(rest, "token").c_str(), rest);
+  assert_string_equal(strip_parameter("&a&token=1&&token&", "token").c_str(), "&a&&");
 }
 
 void proxies(void**) {
@@ -102,8 +123,8 @@ void basic(void**) {
 }  // namespace
 
 int main() {
-  const CMUnitTest tests[] = {cmocka_unit_test(paths),  cmocka_unit_test(values), cmocka_unit_test(verbs),
-                              cmocka_unit_test(masks),  cmocka_unit_test(strips), cmocka_unit_test(proxies),
-                              cmocka_unit_test(logins), cmocka_unit_test(basic)};
+  const CMUnitTest tests[] = {cmocka_unit_test(paths),   cmocka_unit_test(values),    cmocka_unit_test(verbs),
+                              cmocka_unit_test(masks),   cmocka_unit_test(log_lines), cmocka_unit_test(strips),
+                              cmocka_unit_test(proxies), cmocka_unit_test(logins),    cmocka_unit_test(basic)};
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -26,8 +26,17 @@ struct Address {
   bool tls = false;
 };
 
+// Everything behind the first slash is the virtual host, while librabbitmq refuses a second one.
+std::string with_escaped_vhost(std::string uri) {
+  const std::size_t scheme = uri.find("://");
+  const std::size_t slash = scheme == std::string::npos ? scheme : uri.find('/', scheme + 3);
+  if (slash == std::string::npos) return uri;
+  for (std::size_t at = slash; (at = uri.find('/', at + 1)) != std::string::npos;) uri.replace(at, 1, "%2F");
+  return uri;
+}
+
 Address parse(const std::string& uri) {
-  std::string text = uri.substr(0, uri.find('?'));
+  std::string text = with_escaped_vhost(uri.substr(0, uri.find('?')));
   amqp_connection_info info{};
   const int status = amqp_parse_url(text.data(), &info);
   if (status != AMQP_STATUS_OK) throw BrokerUnavailable("amqp.uri isn't valid");

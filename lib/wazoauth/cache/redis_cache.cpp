@@ -28,7 +28,12 @@ struct Address {
   int database = 0;
 };
 
-int number(const std::string& text, const std::string& uri) {
+// The address isn't quoted: it may hold a password, and nginx logs this.
+[[noreturn]] void invalid(const std::string& what) {
+  throw std::invalid_argument("invalid Redis address: " + what);
+}
+
+int number(const std::string& text, const std::string& what) {
   std::size_t end = 0;
   int value = -1;
   try {
@@ -36,7 +41,7 @@ int number(const std::string& text, const std::string& uri) {
   } catch (const std::exception&) {
     end = 0;
   }
-  if (end == 0 || end != text.size() || value < 0) throw std::invalid_argument("invalid Redis address \"" + uri + "\"");
+  if (end == 0 || end != text.size() || value < 0) invalid(what + " must be a number");
   return value;
 }
 
@@ -45,7 +50,7 @@ Address parse(const std::string& uri) {
   std::string rest = uri;
   if (rest.starts_with("unix:")) {
     address.path = rest.substr(rest.starts_with("unix://") ? 7 : 5);
-    if (address.path.empty()) throw std::invalid_argument("invalid Redis address \"" + uri + "\"");
+    if (address.path.empty()) invalid("no path of a socket");
     return address;
   }
   if (rest.starts_with("redis://")) rest = rest.substr(8);
@@ -57,14 +62,15 @@ Address parse(const std::string& uri) {
     rest = rest.substr(at + 1);
   }
   if (const auto slash = rest.find('/'); slash != std::string::npos) {
-    if (slash + 1 < rest.size()) address.database = number(rest.substr(slash + 1), uri);
+    if (slash + 1 < rest.size()) address.database = number(rest.substr(slash + 1), "the database");
     rest = rest.substr(0, slash);
   }
   if (const auto colon = rest.rfind(':'); colon != std::string::npos) {
-    address.port = number(rest.substr(colon + 1), uri);
+    address.port = number(rest.substr(colon + 1), "the port");
     rest = rest.substr(0, colon);
   }
-  if (rest.empty() || address.port > 65535) throw std::invalid_argument("invalid Redis address \"" + uri + "\"");
+  if (rest.empty()) invalid("no host");
+  if (address.port > 65535) invalid("the port must be at most 65535");
   address.host = rest;
   return address;
 }

@@ -14,6 +14,7 @@ constexpr std::int64_t listen_good_ms = 2000;       // a heartbeat older than th
 constexpr std::int64_t revalidate_after_ms = 1000;  // how often a token is confirmed while LISTEN isn't known good
 constexpr std::int64_t unknown_for_ms = 2000;
 constexpr std::int64_t breaker_ms = 500;
+constexpr std::int64_t probe_ms = 3000;  // longer than a load may take
 }  // namespace
 
 std::int64_t unix_ms() {
@@ -25,15 +26,18 @@ std::int64_t unix_seconds() {
   return unix_ms() / 1000;
 }
 
+std::int64_t known_good_ms(const Zone& zone, const TokenFacts& facts) {
+  if (facts.epoch != zone.epoch()) return facts.validated_at_ms;
+  return std::max(zone.last_good_ms(), facts.validated_at_ms);
+}
+
 Freshness judge(const Zone& zone, const TokenFacts& facts, std::int64_t now_ms, std::int64_t grace_ms) {
   const std::int64_t last_good = zone.last_good_ms();
   const bool listening = now_ms - last_good <= listen_good_ms;
   const bool same_epoch = facts.epoch == zone.epoch();
   if (same_epoch && (listening || now_ms - facts.validated_at_ms <= revalidate_after_ms)) return Freshness::good;
   if (now_ms >= zone.database_down_until_ms()) return Freshness::revalidate;
-  // A token of another epoch may have died while nobody listened: only its own confirmation counts.
-  const std::int64_t known_good = same_epoch ? std::max(last_good, facts.validated_at_ms) : facts.validated_at_ms;
-  return now_ms <= known_good + grace_ms ? Freshness::grace : Freshness::too_old;
+  return now_ms <= known_good_ms(zone, facts) + grace_ms ? Freshness::grace : Freshness::too_old;
 }
 
 struct TokenStore::State {
@@ -47,9 +51,11 @@ struct TokenStore::State {
   }
 
   Loaded from_database(std::string_view token, const TokenKey& key) {
+    if (zone && !zone->try_database(unix_ms(), probe_ms)) return {Loaded::Status::unavailable, std::nullopt};
     // Read before the query: what dies after this can't be brought back by its answer.
     const std::uint64_t revocations = zone ? zone->revocations() : 0;
     const std::uint32_t epoch = zone ? zone->epoch() : 0;
+    const bool shares = redis && zone && redis->usable(*zone);
     std::optional<TokenRecord> record;
     try {
       UnitOfWork unit(database, Mode::read_only);
@@ -58,20 +64,22 @@ struct TokenStore::State {
       log::warning(std::string("a token can't be looked up: ") + e.what());
       return unavailable();
     }
+    if (zone) zone->set_database_down_until_ms(0);
     if (!record) {
       if (zone) {
-        zone->forget({key});
+        // Only what was known is news for others.
+        TokenFacts facts;
+        if (zone->check(key, std::nullopt, facts) != Verdict::unknown) zone->forget({key});
         zone->remember_unknown(key, unix_ms() + unknown_for_ms);
       }
       return {Loaded::Status::unknown, std::nullopt};
     }
     if (!zone) return {Loaded::Status::found, std::move(record)};
-    zone->set_database_down_until_ms(0);
     if (!zone->insert(key, *record, unix_ms(), revocations, epoch)) {
       // Refused because of a death, or because it is too large for the zone: a tombstone tells which.
       TokenFacts facts;
       if (zone->check(key, std::nullopt, facts) == Verdict::revoked) return {Loaded::Status::unknown, std::nullopt};
-    } else if (redis && redis->usable(*zone) && !zone->changed(key)) {
+    } else if (shares && redis->usable(*zone) && !zone->changed(key)) {
       redis->put(key, *record, unix_seconds());
     }
     return {Loaded::Status::found, std::move(record)};

@@ -25,6 +25,9 @@ enum class Freshness {
   grace,       // PostgreSQL is known to be away (circuit breaker): yes, within the grace
   too_old,     // ... and the grace is over: 503
 };
+// When this copy was last known to be right, Unix milliseconds: what LISTEN tells counts only since the copy's epoch, a
+// token of another one may have died while nobody listened.
+std::int64_t known_good_ms(const Zone& zone, const TokenFacts& facts);
 Freshness judge(const Zone& zone, const TokenFacts& facts, std::int64_t now_ms, std::int64_t grace_ms);
 
 struct Loaded {

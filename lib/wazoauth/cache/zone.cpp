@@ -196,7 +196,7 @@ bool Zone::insert(const TokenKey& key, const TokenRecord& record, std::int64_t n
   if (!blob) return false;
   body->blob = blob->blob;
   body->generation = blob->generation;
-  layout_->slots.store(*body, zone::user_bits(record.auth_id));
+  layout_->slots.store(*body, zone::hash_bits(record.auth_id));
   layout_->unknown.remove(key);
   return true;
 }
@@ -278,21 +278,22 @@ Zone::Revoked Zone::revoked_since(std::uint64_t position) const {
 }
 
 bool Zone::has_successor(const TokenKey& key, const TokenFacts& facts, std::optional<std::string_view> required,
-                         std::int64_t now) const {
+                         std::int64_t now, const std::function<bool(const TokenFacts&)>& usable) const {
   const std::string_view auth_id = facts.auth_id, refresh_token = facts.refresh_token_uuid;
   const auto fits = [&](const SlotBody& seen) {
     if (seen.key == key || (seen.expire_t != 0 && seen.expire_t <= now)) return false;
     const TokenFacts other = zone::facts_of(seen);
-    const bool same_refresh_token = !refresh_token.empty() && refresh_token == other.refresh_token_uuid;
-    if (!same_refresh_token && auth_id != other.auth_id) return false;
+    if (auth_id != other.auth_id || refresh_token != other.refresh_token_uuid) return false;
+    if (refresh_token.empty() && facts.client != other.client) return false;
+    if (!usable(other)) return false;
     bool granted = false;
-    const bool usable = layout_->with_list(seen, [&](const SlotBody& body, const acl::AccessList& list) {
+    const bool listed = layout_->with_list(seen, [&](const SlotBody& body, const acl::AccessList& list) {
       granted = list.grants(required, zone::holder_of(body));
     });
-    return usable && granted;
+    return listed && granted;
   };
   SlotBody body;
-  return layout_->slots.any_of_user(zone::user_bits(auth_id), body, fits);
+  return layout_->slots.any_of_user(zone::hash_bits(auth_id), body, fits);
 }
 
 std::uint32_t Zone::epoch() const {
@@ -330,6 +331,11 @@ std::int64_t Zone::database_down_until_ms() const {
 }
 void Zone::set_database_down_until_ms(std::int64_t ms) {
   header_->database_down_until_ms.store(ms);
+}
+bool Zone::try_database(std::int64_t now_ms, std::int64_t probe_ms) {
+  std::int64_t until = header_->database_down_until_ms.load();
+  if (until == 0) return true;
+  return now_ms >= until && header_->database_down_until_ms.compare_exchange_strong(until, now_ms + probe_ms);
 }
 
 std::uint64_t Zone::add(unsigned counter, std::uint64_t n) {

@@ -41,6 +41,7 @@ struct TokenFacts {
   char tenant_uuid[40] = {};         // metadata.tenant_uuid, "" when absent
   char session_uuid[40] = {};
   char refresh_token_uuid[40] = {};  // "" when none
+  std::uint8_t client = 0;           // some bits of a hash of the user agent
 };
 
 enum class Verdict { unknown, revoked, denied, granted };
@@ -120,10 +121,11 @@ class Zone {
   std::uint64_t ring_position() const;
   Revoked revoked_since(std::uint64_t position) const;
 
-  // Is there a live token (expire_t 0 or > now) of the same refresh token, else of the same user, other than `key`,
-  // with this access? For upgraded connections whose token expires. Scans the table: not for hot paths.
+  // Is there a live token (expire_t 0 or > now) of the same refresh token, else (when there is none) of the same user
+  // and client, other than `key`, with this access, and one that may be used: usable(its facts)? For upgraded
+  // connections whose token expires. Scans the table: not for hot paths.
   bool has_successor(const TokenKey& key, const TokenFacts& facts, std::optional<std::string_view> required,
-                     std::int64_t now) const;
+                     std::int64_t now, const std::function<bool(const TokenFacts&)>& usable) const;
 
   // -- the shared state of this nginx ---------------------------------------------------------------------------
   // Everything here is an atomic in the header.
@@ -139,6 +141,9 @@ class Zone {
   void set_flags(std::uint32_t flags);
   std::int64_t database_down_until_ms() const;  // circuit breaker of loads: don't try before
   void set_database_down_until_ms(std::int64_t ms);
+  // May a load ask PostgreSQL? While the breaker is open nobody may; after that one does, for `probe_ms` on behalf of
+  // all, until set_database_down_until_ms() tells how it went.
+  bool try_database(std::int64_t now_ms, std::int64_t probe_ms);
   std::uint64_t add(unsigned counter, std::uint64_t n = 1);  // metrics: 64 counters, whoever names them
   std::uint64_t counter(unsigned counter) const;
   // Memory for process-shared robust mutexes of the hashing pool: `hash_slots()` of them, pthread_mutex_t each.

@@ -112,7 +112,7 @@ struct SlotBody {
   std::uint32_t generation;  // and which one is meant
   std::uint16_t text_size;
   std::uint8_t flags;
-  std::uint8_t reserved;
+  std::uint8_t client;  // of TokenFacts
   std::uint8_t
       sizes[8];    // of auth_id, user_uuid, tenant_uuid, session_uuid, refresh_token_uuid: the text's first parts
   char text[424];  // see zone_record.h

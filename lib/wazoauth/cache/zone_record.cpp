@@ -243,6 +243,7 @@ std::optional<SlotBody> pack(const TokenKey& key, const TokenRecord& record, std
   body.validated_at_ms = now_ms;
   body.issued_t = record.issued_t.value_or(0);
   body.epoch = epoch;
+  body.client = hash_bits(record.user_agent);
   body.flags = flags_of(record, user == record.auth_id);
 
   std::string text;
@@ -285,6 +286,7 @@ TokenFacts facts_of(const SlotBody& body) {
   copy_text(facts.tenant_uuid, texts[tenant_uuid]);
   copy_text(facts.session_uuid, texts[session_uuid]);
   copy_text(facts.refresh_token_uuid, texts[refresh_token_uuid]);
+  facts.client = body.client;
   return facts;
 }
 
@@ -303,9 +305,9 @@ std::optional<TokenRecord> record_of(const SlotBody& body) {
   return record;
 }
 
-std::uint8_t user_bits(std::string_view auth_id) {
+std::uint8_t hash_bits(std::string_view text) {
   std::uint32_t hash = 2166136261u;
-  for (const char c : auth_id) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
   return static_cast<std::uint8_t>(hash >> 24);
 }
 

@@ -26,19 +26,26 @@ struct LoginThrottle::Entry {
   std::atomic<std::uint64_t> failures;
 };
 
-// Failures beyond `free` double the distance between two tries.
+// Failures beyond `free` double the distance between two tries. One is forgotten every `forget_ms` (0: only all at
+// once, after the window).
 struct LoginThrottle::Rule {
   std::uint64_t free;
-  std::int64_t first_ms, most_ms;
+  std::int64_t first_ms, most_ms, forget_ms;
+  std::uint64_t left(std::uint64_t failures, std::int64_t elapsed_ms) const {
+    if (elapsed_ms > window_ms) return 0;
+    const std::uint64_t forgotten = forget_ms && elapsed_ms > 0 ? elapsed_ms / forget_ms : 0;
+    return failures - std::min(failures, forgotten);
+  }
   std::int64_t distance(std::uint64_t failures) const {
     if (failures < free) return 0;
     return std::min(most_ms, first_ms << std::min<std::uint64_t>(failures - free, 10));
   }
 };
 
-// Behind one address may stand an office: it is given more room than one login of it.
-constexpr LoginThrottle::Rule LoginThrottle::of_login{5, 500, 8000};
-constexpr LoginThrottle::Rule LoginThrottle::of_prefix{60, 100, 1000};
+// Behind one address may stand an office: it is given more room than one login of it, and a phone there that fails
+// every now and then for days mustn't slow it down.
+constexpr LoginThrottle::Rule LoginThrottle::of_login{5, 500, 8000, 0};
+constexpr LoginThrottle::Rule LoginThrottle::of_prefix{60, 100, 1000, 1000};
 
 void LoginThrottle::format(void* memory) {
   static_assert(sizeof(Entry) == 32 && size == (entries + 1) * sizeof(Entry));
@@ -58,7 +65,7 @@ std::uint64_t LoginThrottle::hash(std::string_view address, std::string_view log
   else
     text += address;
   text += '\0';
-  text += login;
+  text += fold_case(login);  // accounts are found in any case: other letters are no other login
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
   std::uint64_t key;
   std::memcpy(&key, digest, sizeof(key));
@@ -73,11 +80,8 @@ LoginThrottle::Entry* LoginThrottle::find(std::uint64_t key) const {
   return nullptr;
 }
 
-LoginThrottle::Entry& LoginThrottle::claim(std::uint64_t key, std::int64_t now_ms) {
-  if (Entry* found = find(key)) {
-    if (now_ms - found->last_ms.load() > window_ms) found->failures.store(0);
-    return *found;
-  }
+LoginThrottle::Entry& LoginThrottle::claim(std::uint64_t key) {
+  if (Entry* found = find(key)) return *found;
   Entry* const bucket = static_cast<Entry*>(memory_) + key % (entries / ways) * ways;
   Entry* const oldest = std::min_element(
       bucket, bucket + ways, [](const Entry& a, const Entry& b) { return a.last_ms.load() < b.last_ms.load(); });
@@ -89,8 +93,8 @@ LoginThrottle::Entry& LoginThrottle::claim(std::uint64_t key, std::int64_t now_m
 
 std::optional<std::int64_t> LoginThrottle::reserve(std::uint64_t key, const Rule& rule, std::int64_t now_ms) {
   Entry* const entry = find(key);
-  if (!entry || now_ms - entry->last_ms.load() > window_ms) return 0;
-  const std::int64_t distance = rule.distance(entry->failures.load());
+  if (!entry) return 0;
+  const std::int64_t distance = rule.distance(rule.left(entry->failures.load(), now_ms - entry->last_ms.load()));
   if (distance == 0) return 0;
   std::int64_t next = entry->next_ms.load(), start;
   do {
@@ -101,19 +105,24 @@ std::optional<std::int64_t> LoginThrottle::reserve(std::uint64_t key, const Rule
 }
 
 void LoginThrottle::count(std::uint64_t key, const Rule& rule, std::int64_t now_ms) {
-  Entry& entry = claim(key, now_ms);
-  const std::int64_t distance = rule.distance(entry.failures.fetch_add(1) + 1);
+  Entry& entry = claim(key);
+  const std::int64_t elapsed = now_ms - entry.last_ms.load();
+  std::uint64_t before = entry.failures.load(), failures;
+  do failures = rule.left(before, elapsed) + 1;
+  while (!entry.failures.compare_exchange_weak(before, failures));
   entry.last_ms.store(now_ms);
+  const std::int64_t distance = rule.distance(failures);
   if (distance) entry.next_ms.store(std::max(entry.next_ms.load(), now_ms + distance));
 }
 
 namespace {
-constexpr std::string_view anybody("\0", 1);  // no login: it can't hold a NUL
+constexpr std::string_view anybody;  // stands for all logins of an address: none is empty
 }
 
 std::optional<std::int64_t> LoginThrottle::delay(std::string_view address, std::string_view login,
                                                  std::int64_t now_ms) {
-  const auto one = reserve(hash(address, login), of_login, now_ms);
+  // Without a login there is none to guess at: the failed refresh token of one phone mustn't slow down its neighbours'.
+  const auto one = login.empty() ? 0 : reserve(hash(address, login), of_login, now_ms);
   if (!one) return std::nullopt;
   const auto all = reserve(hash(address, anybody), of_prefix, now_ms);
   if (!all) return std::nullopt;
@@ -121,7 +130,7 @@ std::optional<std::int64_t> LoginThrottle::delay(std::string_view address, std::
 }
 
 void LoginThrottle::failed(std::string_view address, std::string_view login, std::int64_t now_ms) {
-  count(hash(address, login), of_login, now_ms);
+  if (!login.empty()) count(hash(address, login), of_login, now_ms);
   count(hash(address, anybody), of_prefix, now_ms);
 }
 
@@ -140,7 +149,7 @@ std::string basic_login(std::string_view authorization) {
     if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != scheme[i]) return "";
   }
   const auto decoded = decode_base64(authorization.substr(scheme.size()));
-  return decoded ? decoded->substr(0, decoded->find(':')) : "";
+  return decoded ? utf8_or_latin1(decoded->substr(0, decoded->find(':'))) : "";
 }
 
 }  // namespace wazoauth::gate

@@ -22,7 +22,7 @@ class LoginThrottle {
   explicit LoginThrottle(void* memory) : memory_(memory) {}
 
   // Milliseconds that a login has to wait before its password is looked at; nullopt: refuse it, too many wait already.
-  // `address`: IPv4 counts whole, IPv6 by its first 64 bits.
+  // `address`: IPv4 counts whole, IPv6 by its first 64 bits. `login`: "" for a try that names none.
   std::optional<std::int64_t> delay(std::string_view address, std::string_view login, std::int64_t now_ms);
   void failed(std::string_view address, std::string_view login, std::int64_t now_ms);
   void succeeded(std::string_view address, std::string_view login);
@@ -33,7 +33,7 @@ class LoginThrottle {
   static const Rule of_login, of_prefix;
 
   Entry* find(std::uint64_t key) const;
-  Entry& claim(std::uint64_t key, std::int64_t now_ms);
+  Entry& claim(std::uint64_t key);
   std::uint64_t hash(std::string_view address, std::string_view login) const;
   std::optional<std::int64_t> reserve(std::uint64_t key, const Rule& rule, std::int64_t now_ms);
   void count(std::uint64_t key, const Rule& rule, std::int64_t now_ms);
@@ -41,7 +41,7 @@ class LoginThrottle {
   void* memory_;
 };
 
-// The login of a Basic "Authorization" header; "" when it isn't one.
+// The login of a Basic "Authorization" header, in UTF-8; "" when it isn't one.
 std::string basic_login(std::string_view authorization);
 
 }  // namespace wazoauth::gate

@@ -67,14 +67,18 @@ std::string_view verb(std::string_view method) {
 
 std::string strip_parameter(std::string_view args, std::string_view name) {
   std::string kept;
-  while (!args.empty()) {
-    const std::string_view pair = args.substr(0, args.find('&'));
-    args.remove_prefix(std::min(args.size(), pair.size() + 1));
-    if (query_parameter(pair, name)) continue;
-    if (!kept.empty()) kept += '&';
-    kept += pair;
+  bool first = true;
+  for (;;) {
+    const auto end = args.find('&');
+    const std::string_view pair = args.substr(0, end);
+    if (!query_parameter(pair, name)) {
+      if (!first) kept += '&';
+      kept += pair;
+      first = false;
+    }
+    if (end == std::string_view::npos) return kept;
+    args.remove_prefix(end + 1);
   }
-  return kept;
 }
 
 }  // namespace wazoauth::gate

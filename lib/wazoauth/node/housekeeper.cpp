@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 
 #include "wazoauth/app.h"
@@ -19,7 +20,8 @@ namespace wazoauth {
 
 namespace {
 
-constexpr std::chrono::milliseconds start_retry{2000}, sweep_every{5000}, lead_retry{5000}, schema_poll{20};
+constexpr std::chrono::milliseconds start_retry{2000}, sweep_every{5000}, lead_retry{5000}, schema_poll{20},
+    start_poll{100};
 
 std::uint64_t random_id() {
   std::random_device random;
@@ -150,29 +152,35 @@ void Housekeeper::sweep() {
 }
 
 void Housekeeper::clean_up() {
-  const double interval = options_.settings.token_cleanup_interval;
-  if (interval < 1) return;
+  using Clock = std::chrono::steady_clock;
+  const std::chrono::duration<double> interval(options_.settings.token_cleanup_interval);
+  if (interval < std::chrono::seconds(1)) return;
   Database database(clean_up_options(options_.database));
   auto pause = std::chrono::milliseconds(0);
   while (wake_.wait(pause)) {
-    pause = lead_retry;
+    pause = start_poll;
     if (!options_.zone->started()) continue;
+    pause = lead_retry;
+    const Clock::time_point began = Clock::now();
     try {
       if (!take_lead(database, "wazo_auth.clean_up")) continue;
       clean_up_once(database);
     } catch (const std::exception& e) {
       log::warning(std::string("clean-up: ") + e.what());
     }
-    pause = std::chrono::milliseconds(static_cast<std::int64_t>(interval * 1000));
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(interval - (Clock::now() - began));
+    pause = std::max(std::chrono::milliseconds(0), left);
   }
 }
 
 void Housekeeper::clean_up_once(Database& database) {
   const auto go_on = [this] { return !wake_.stopping(); };
   const std::int64_t began = unix_seconds();
+  UnitOfWork(database, Mode::read_only).run("node.prune");
   clean_expired(database, began, std::max<std::int64_t>(1, options_.settings.token_cleanup_batch_size), go_on);
   const double interval = options_.settings.token_cleanup_interval;
-  announce_expiring(database, began, static_cast<std::int64_t>(interval), go_on);
+  // A second more than to the next round: times are whole seconds here, and that round may come a little late.
+  announce_expiring(database, began, static_cast<std::int64_t>(std::ceil(interval)) + 1, go_on);
   if (static_cast<double>(unix_seconds() - began) > interval) log::warning("clean-up took longer than its interval");
 }
 

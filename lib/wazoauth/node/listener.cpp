@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "wazoauth/cache/token_store.h"
@@ -52,11 +53,20 @@ void apply_news(Zone& zone, const TokenNews& news) {
 
 void Listener::run() {
   while (!options_.wake->stopping() && !superseded()) {
-    if (!connect() || !listen()) {
+    if (!serve()) {
       connection_.reset();
       if (in_charge_) set_generation(*options_.zone, 0);
       if (!options_.wake->wait(std::chrono::milliseconds(200))) break;
     }
+  }
+}
+
+bool Listener::serve() {
+  try {
+    return connect() && listen();
+  } catch (const std::exception& e) {
+    log::error(std::string("LISTEN: ") + e.what());
+    return false;
   }
 }
 
@@ -111,7 +121,12 @@ void Listener::handle(const PGnotify& notification) {
   if (channel == "wazo_auth_tokens") {
     const TokenNews news = parse_news(notification.extra);
     apply_news(zone, news);
-    must_register_ = must_register_ || news.everything;
+    if (news.everything && options_.uses_redis) {
+      // Redis' records of this generation are those of dead tokens.
+      if (in_charge_) set_generation(zone, 0);
+      settled_ = false;
+      must_register_ = true;
+    }
   } else if (channel == "wazo_auth_tenants") {
     zone.add(counter_tenants);
   } else if (channel == "wazo_auth_outbox") {
@@ -121,25 +136,38 @@ void Listener::handle(const PGnotify& notification) {
   }
 }
 
-// First registered, then everybody has finished who didn't see it, then the generation and what is pending are read.
+// Registered first; a new row may not have been seen by transactions that run now, see settle().
 bool Listener::register_node() {
-  const std::string id = std::to_string(options_.id);
-  std::string sql = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('wazo_auth.node'));";
+  const std::string row = "FROM wazo_auth.node WHERE redis AND last_seen > clock_timestamp() - interval '60 seconds'";
+  const std::string id = "'" + std::to_string(options_.id) + "'";
+  std::string sql = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('wazo_auth.node')); SELECT EXISTS (SELECT 1 " + row +
+                    " AND id = " + id + ");";
   if (options_.uses_redis)
-    sql +=
-        "UPDATE wazo_auth.redis_generation SET generation = generation + 1 WHERE NOT EXISTS (SELECT 1 FROM "
-        "wazo_auth.node WHERE redis AND last_seen > clock_timestamp() - interval '60 seconds');";
-  sql += "INSERT INTO wazo_auth.node (id, redis, last_seen) VALUES ('" + id + "', " +
-         (options_.uses_redis ? "true" : "false") +
+    sql += "UPDATE wazo_auth.redis_generation SET generation = generation + 1 WHERE NOT EXISTS (SELECT 1 " + row + ");";
+  sql += "DELETE FROM wazo_auth.node WHERE last_seen < clock_timestamp() - interval '1 day';"
+         "INSERT INTO wazo_auth.node (id, redis, last_seen) VALUES (" +
+         id + ", " + (options_.uses_redis ? "true" : "false") +
          ", clock_timestamp()) ON CONFLICT (id) DO UPDATE SET last_seen = clock_timestamp(); COMMIT";
-  if (!exec(sql)) return false;
-  if (!options_.uses_redis) return true;
-  if (!exec("SELECT pg_advisory_lock(hashtext('wazo_auth.redis')); "
-            "SELECT pg_advisory_unlock(hashtext('wazo_auth.redis'))"))
+  std::string renewed;
+  if (!exec(sql, &renewed)) return false;
+  if (!options_.uses_redis || renewed == "t") return true;
+  settled_ = false;
+  return exec("SELECT coalesce(array_agg(x), '{}') FROM pg_snapshot_xip(pg_current_snapshot()) AS x", &unseen_by_);
+}
+
+// Redis is used from when all have finished who may not have seen that this nginx uses it: what they kill isn't in the
+// outbox. What of it is committed was heard; a heartbeat makes sure that it has arrived.
+bool Listener::settle() {
+  if (settled_ || !options_.uses_redis) return true;
+  std::string running, generation;
+  if (!exec("SELECT count(*) FROM unnest('" + unseen_by_ + "'::xid8[]) AS x WHERE pg_xact_status(x) = 'in progress'",
+            &running))
     return false;
-  std::string generation;
-  if (!read_pending() || !exec("SELECT generation FROM wazo_auth.redis_generation", &generation)) return false;
+  if (running != "0") return true;
+  if (!beat() || !read_pending() || !exec("SELECT generation FROM wazo_auth.redis_generation", &generation))
+    return false;
   if (in_charge_) set_generation(*options_.zone, std::stoull(generation));
+  settled_ = true;
   return true;
 }
 
@@ -158,7 +186,10 @@ bool Listener::read_pending() {
 bool Listener::take_over(std::int64_t listening_since_ms) {
   Zone& zone = *options_.zone;
   bool overlapped = false;
-  if (!in_charge_ && zone.housekeeper() != 0) {
+  const std::uint64_t database = std::hash<std::string>()(options_.conninfo) | 1;
+  const std::uint64_t known_database = zone.counter(counter_database);
+  zone.add(counter_database, database - known_database);
+  if (!in_charge_ && zone.housekeeper() != 0 && database == known_database) {
     while (!overlapped && unix_ms() < listening_since_ms + 1200 && !options_.wake->stopping()) {
       if (!pump(50)) return false;
       overlapped = zone.last_good_ms() > listening_since_ms;
@@ -167,42 +198,52 @@ bool Listener::take_over(std::int64_t listening_since_ms) {
   zone.set_housekeeper(options_.id);
   in_charge_ = true;
   if (!overlapped) {
+    set_generation(zone, 0);
     zone.raise_epoch();
     zone.add(counter_tenants);
   }
   return true;
 }
 
+// What a heartbeat that came back proves is that everything before its NOTIFY has arrived, so that is its time.
+bool Listener::beat() {
+  const std::int64_t sent = unix_ms();
+  heartbeat_seen_ = false;
+  if (!exec("NOTIFY " + heartbeat_channel())) return false;
+  while (!heartbeat_seen_) {
+    if (unix_ms() > sent + silence_ms || options_.wake->stopping() || !pump(50)) return false;
+  }
+  if (!superseded()) options_.zone->set_last_good_ms(sent);
+  return true;
+}
+
+std::string Listener::heartbeat_channel() const {
+  return "wazo_auth_heartbeat_" + std::to_string(options_.id);
+}
+
 bool Listener::listen() {
-  const std::string channel = "wazo_auth_heartbeat_" + std::to_string(options_.id);
-  if (!exec("LISTEN wazo_auth_tokens; LISTEN wazo_auth_tenants; LISTEN wazo_auth_outbox; LISTEN " + channel))
+  if (!exec("LISTEN wazo_auth_tokens; LISTEN wazo_auth_tenants; LISTEN wazo_auth_outbox; LISTEN " +
+            heartbeat_channel()))
     return false;
+  settled_ = false;
+  unseen_by_ = "{}";
   if (!take_over(unix_ms()) || !register_node()) return false;
   log::info("listening for revoked tokens");
   options_.wake->poke();
-  std::int64_t last_back = unix_ms(), next_beat = 0, next_row = unix_ms() + node_row_ms;
+  std::int64_t next_row = unix_ms() + node_row_ms;
   while (!options_.wake->stopping() && !superseded()) {
-    const std::int64_t now = unix_ms();
-    if (now - last_back > silence_ms) return false;
-    if (now >= next_beat) {
-      // What the heartbeat proves is that everything before its NOTIFY has arrived, so that is its time.
-      heartbeat_seen_ = false;
-      if (!exec("NOTIFY " + channel)) return false;
-      for (const std::int64_t limit = unix_ms() + silence_ms; !heartbeat_seen_ && unix_ms() < limit;) {
-        if (options_.wake->stopping() || !pump(50)) return false;
-      }
-      if (!heartbeat_seen_) return false;
-      last_back = now;
-      if (!superseded()) options_.zone->set_last_good_ms(now);
-      next_beat = now + heartbeat_ms;
-    }
-    if (now >= next_row || must_register_) {
+    const std::int64_t next_beat = unix_ms() + heartbeat_ms;
+    if (!beat()) return false;
+    if (unix_ms() >= next_row || must_register_) {
       // After a long stop of this process others may have taken the node for gone.
       must_register_ = false;
       if (!register_node()) return false;
-      next_row = now + node_row_ms;
+      next_row = unix_ms() + node_row_ms;
     }
-    if (!pump(static_cast<int>(std::max<std::int64_t>(1, next_beat - unix_ms())))) return false;
+    if (!settle()) return false;
+    while (unix_ms() < next_beat && !options_.wake->stopping() && !must_register_) {
+      if (!pump(static_cast<int>(std::max<std::int64_t>(1, next_beat - unix_ms())))) return false;
+    }
   }
   return true;
 }

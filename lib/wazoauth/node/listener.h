@@ -39,9 +39,13 @@ class Listener {
   struct Close {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
+  bool serve();  // false: the connection is lost
   bool connect();
   bool exec(const std::string& sql, std::string* value = nullptr);  // false: failed, or took over 2 s
+  bool beat();                                                  // false: it didn't come back
+  std::string heartbeat_channel() const;
   bool register_node();
+  bool settle();
   bool read_pending();
   bool take_over(std::int64_t listening_since_ms);
   bool listen();  // false: the connection is lost
@@ -54,6 +58,8 @@ class Listener {
   bool heartbeat_seen_ = false;
   bool in_charge_ = false;
   bool must_register_ = false;
+  bool settled_ = true;    // all who run know that this nginx uses Redis
+  std::string unseen_by_;  // ids of the transactions that may not, as an array
 };
 
 }  // namespace wazoauth

@@ -117,6 +117,7 @@ class Context {
   std::unique_ptr<UnitOfWork> unit;
   std::string token_text;
   std::optional<TokenRecord> token_record;
+  bool proved_password = false;  // set by providers that verified the one of the Authorization header
 
  private:
   acl::AccessList access_list() const;

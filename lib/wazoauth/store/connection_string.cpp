@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 
+#include <cctype>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -12,7 +13,24 @@ std::string libpq_uri(const std::string& url) {
   const auto colon = url.find("://");
   const auto plus = url.find('+');
   if (colon == std::string::npos || plus == std::string::npos || plus > colon) return url;
+  const std::string scheme = url.substr(0, plus);
+  if (scheme != "postgresql" && scheme != "postgres") return url;  // a password of a keyword='value' text, say
   return url.substr(0, plus) + url.substr(colon);
+}
+
+std::string conninfo_error(const char* message) {
+  std::string text = message ? message : "out of memory";
+  while (text.ends_with('\n')) text.pop_back();
+  auto start = text.find('"');
+  // "=", ":" and the like are libpq's own.
+  while (start != std::string::npos && text.find('"', start + 1) == start + 2 &&
+         !std::isalnum(static_cast<unsigned char>(text[start + 1])))
+    start = text.find('"', start + 3);
+  if (start != std::string::npos) {
+    const auto end = text.rfind('"');
+    text.replace(start, end == start ? std::string::npos : end + 1 - start, "\"...\"");
+  }
+  return "invalid connection string: " + text;
 }
 
 namespace {
@@ -21,13 +39,13 @@ std::map<std::string, std::string> parse(const std::string& conninfo) {
   const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed(PQconninfoParse(conninfo.c_str(), &message),
                                                                             PQconninfoFree);
   if (!parsed) {
-    const std::string text = message ? message : "out of memory";
+    const std::string text = conninfo_error(message);
     PQfreemem(message);
-    throw std::runtime_error("invalid connection string: " + text);
+    throw std::runtime_error(text);
   }
   std::map<std::string, std::string> values;
   for (const PQconninfoOption* option = parsed.get(); option->keyword; ++option) {
-    if (option->val) values[option->keyword] = option->val;
+    if (option->val && *option->val) values[option->keyword] = option->val;  // libpq takes an empty one for none
   }
   return values;
 }
@@ -49,6 +67,10 @@ std::string connection_string(const DatabaseOptions& options) {
     server += (server.empty() ? "" : " ") + std::string("-c statement_timeout=") + limit;
     server += " -c lock_timeout=" + limit + " -c idle_in_transaction_session_timeout=60000";
   }
+  // The server's side: locks of a node that vanished must not outlive it by hours.
+  if (options.prepared && server.find("tcp_keepalives") == std::string::npos)
+    server += std::string(server.empty() ? "" : " ") +
+              "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
   std::string text;
   for (const auto& [keyword, value] : values) {
     if (value.empty()) continue;

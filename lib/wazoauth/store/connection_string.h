@@ -10,6 +10,9 @@ namespace wazoauth {
 // SQLAlchemy's "postgresql+psycopg2://..." without the driver; anything else as it is.
 std::string libpq_uri(const std::string& url);
 
+// libpq's message about a conninfo that it doesn't understand, without what it quotes of it: that may be the password.
+std::string conninfo_error(const char* message);
+
 // keyword='value' text: the options' conninfo with time limits and keepalives wherever it sets none itself.
 // Throws std::runtime_error for a conninfo that libpq doesn't understand.
 std::string connection_string(const DatabaseOptions& options);

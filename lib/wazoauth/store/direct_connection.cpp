@@ -17,13 +17,12 @@ std::string trimmed(const char* message) {
   return text;
 }
 
-// libpq quotes the part that it stumbled over, which may be the password.
 void check_conninfo(const std::string& conninfo) {
   char* message = nullptr;
   PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), &message);
-  const std::string text = trimmed(message);
+  const std::string text = options ? "" : conninfo_error(message);
   PQfreemem(message);
-  if (!options) throw std::runtime_error("invalid connection string: " + text.substr(0, text.find(" \"")));
+  if (!options) throw std::runtime_error(text);
   PQconninfoFree(options);
 }
 

@@ -96,10 +96,15 @@ void check_marker(DirectConnection& connection) {
                            std::string(marker) + ". Nothing was changed");
 }
 
+std::vector<std::string> wazo_auth_tables() {
+  std::vector<std::string> names = words_after(schema_files().front().text, "CREATE TABLE auth_");
+  for (std::string& name : names) name.insert(0, "auth_");
+  return names;
+}
+
 // True when there is nothing of wazo-auth; throws for what can't be adopted.
-bool wazo_auth_missing(DirectConnection& connection, std::string_view first_file) {
-  std::vector<std::string> expected = words_after(first_file, "CREATE TABLE auth_");
-  for (std::string& name : expected) name.insert(0, "auth_");
+bool wazo_auth_missing(DirectConnection& connection) {
+  const std::vector<std::string> expected = wazo_auth_tables();
   const auto found = connection.run(
       "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ANY ($1::name[])",
       {array_literal(expected)});
@@ -160,7 +165,7 @@ bool indexes_missing(DirectConnection& connection, const SqlFile& file) {
 State inspect(DirectConnection& connection) {
   const std::vector<SqlFile> files = schema_files();
   State state;
-  state.tables_missing = wazo_auth_missing(connection, files.front().text);
+  state.tables_missing = wazo_auth_missing(connection);
   const auto applied = applied_files(connection);
   const bool repeat = triggers_missing(connection, files);
   for (std::size_t i = 1; i < files.size(); ++i) {
@@ -189,6 +194,7 @@ FROM (SELECT 'TABLE', oid::regclass::text, relowner FROM pg_class
 JOIN pg_roles AS r ON r.oid = o.owner
 WHERE NOT pg_has_role(o.owner, 'USAGE'))";
 
+// What serving needs, of ours and of wazo-auth's own.
 constexpr const char* use_sql = R"(
 SELECT format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA wazo_auth TO %I;', current_user)
 FROM pg_class
@@ -201,6 +207,29 @@ FROM pg_class
 WHERE relnamespace = 'wazo_auth'::regnamespace
   -- CASE: of anything but a sequence the function is an error, and AND has no order.
   AND CASE relkind WHEN 'S' THEN NOT has_sequence_privilege(oid, 'USAGE') ELSE false END)";
+constexpr const char* tables_use_sql = R"(
+SELECT format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %I;',
+              string_agg(format('public.%I', relname), ', ' ORDER BY relname), current_user)
+FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relname = ANY ($1::name[])
+  AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
+           AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))
+HAVING count(*) > 0
+UNION
+SELECT format('GRANT USAGE ON SEQUENCE public.%I TO %I;', relname, current_user)
+FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relname IN ('auth_acl_template_id_seq', 'auth_address_id_seq')
+  AND CASE relkind WHEN 'S' THEN NOT has_sequence_privilege(oid, 'USAGE') ELSE false END)";
+
+std::vector<DirectConnection::Row> missing_on_tables(DirectConnection& connection) {
+  return connection.run(tables_use_sql, {array_literal(wazo_auth_tables())});
+}
+
+void require_use(DirectConnection& connection) {
+  auto grants = connection.run(use_sql);
+  for (auto& grant : missing_on_tables(connection)) grants.push_back(std::move(grant));
+  if (!grants.empty()) refuse_rights(connection.value("SELECT current_user"), grants);
+}
 
 std::string creation_sql(const State& state) {
   std::string sql = "SELECT '' WHERE false";
@@ -326,8 +355,10 @@ std::string script(DirectConnection& connection, const State& state) {
   for (const std::string& right : rights) text += "REVOKE " + right + " FROM " + quoted + ";\n";
   if (user == owner) return text;
   const std::string to = " IN SCHEMA wazo_auth TO " + connection.identifier(user) + ";\n";
-  return text + "GRANT USAGE ON SCHEMA wazo_auth TO " + connection.identifier(user) + ";\n" +
-         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES" + to + "GRANT USAGE ON ALL SEQUENCES" + to;
+  text += "GRANT USAGE ON SCHEMA wazo_auth TO " + connection.identifier(user) + ";\n";
+  text += "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES" + to + "GRANT USAGE ON ALL SEQUENCES" + to;
+  for (const auto& grant : missing_on_tables(connection)) text += grant[0] + "\n";
+  return text;
 }
 
 }  // namespace
@@ -341,13 +372,15 @@ void upgrade_database(const std::string& conninfo) {
     if (!grants.empty()) refuse_rights(connection.value("SELECT current_user"), grants);
     apply(connection, state);
   }
-  require(connection, use_sql, {});
+  require_use(connection);
 }
 
 bool ours_installed(const std::string& conninfo) {
   DirectConnection connection(conninfo);
   const State state = inspect(connection);
-  return !state.tables_missing && state.pending.empty();
+  if (state.tables_missing || !state.pending.empty()) return false;
+  require_use(connection);
+  return true;
 }
 
 std::string print_upgrade(const std::string& conninfo) {

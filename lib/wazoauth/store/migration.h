@@ -19,7 +19,7 @@ namespace wazoauth {
 // Not inside a transaction: it waits for those of others.
 void upgrade_database(const std::string& conninfo);
 
-// All that serving needs is there; indexes don't count.
+// All that serving needs is there; indexes don't count. Throws, with the GRANT, when the role may not use it.
 bool ours_installed(const std::string& conninfo);
 
 // What upgrade_database() would do, as a script for psql that an administrator can run.

@@ -15,6 +15,7 @@ namespace wazoauth {
 
 // The zone's counters that core code owns; nginx's metrics use the low ones.
 inline constexpr unsigned counter_tenants = 63;     // how often the tree changed
+inline constexpr unsigned counter_database = 61;    // a hash of the connection string through which tokens came
 inline constexpr unsigned counter_generation = 62;  // of Redis keys; 0: unknown, don't read Redis
 
 class TenantTree {

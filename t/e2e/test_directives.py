@@ -1,0 +1,711 @@
+"""The directives: what `nginx -t` accepts and refuses, what they inherit, and what a reload makes of them."""
+import os
+import select
+import socket
+import time
+import uuid
+
+import pytest
+import servers
+from conftest import BUILD
+
+CONF = """\
+@MAIN@
+events {}
+http {
+@TEMPORARY@
+    access_log off;
+    @REQUIRED@
+    @HTTP@
+    upstream behind { server 127.0.0.1:1; @UPSTREAM@ }
+    server {
+        listen 127.0.0.1:@PORT@;
+        @SERVER@
+        location / { @LOCATION@ }
+        location /if/ { if ($args) { @IF@ } }
+    }
+}
+"""
+
+LEVELS = ('main', 'http', 'upstream', 'server', 'location', 'if')
+EVERYWHERE = ('http', 'server', 'location')
+
+
+@pytest.fixture(scope='module')
+def folder():
+    made = servers.temporary_folder()
+    yield made
+    servers.shutil.rmtree(made, ignore_errors=True)
+
+
+class Checked:
+    """The outcome of `nginx -t`."""
+
+    def __init__(self, nginx):
+        self.conf = nginx.conf_file
+        self.ok, self.output = nginx.test()
+
+    def line(self, text):
+        """nginx.conf:LINE of the last line with this text."""
+        lines = [number for number, line in enumerate(self.conf.read_text().splitlines(), 1) if text in line]
+        return f'{self.conf}:{lines[-1]}'
+
+
+@pytest.fixture
+def check(folder):
+    """check(level='directives', ...) → Checked; `yaml`: the text of config.yml; `required`: what replaces it."""
+    port = servers.free_port()
+
+    def run(yaml='', required=None, **levels):
+        own = folder / uuid.uuid4().hex
+        (own / 'conf.d').mkdir(parents=True)
+        config = own / 'config.yml'
+        config.write_text(f'extra_config_files: {own}/conf.d\n{yaml}')
+        if required is None:
+            required = f'wazo_auth_config {config}; wazo_auth_zone tokens:2m;'
+        values = {level.upper(): levels.get(level, '') for level in LEVELS} | {'REQUIRED': required, 'PORT': port}
+        return Checked(servers.Nginx(own, BUILD, CONF, values=values))
+
+    return run
+
+
+def refused(checked, *texts, at):
+    """It names nginx.conf and the line of `at`, and has these texts."""
+    assert not checked.ok
+    assert f'in {checked.line(at)}' in checked.output
+    for text in texts:
+        assert text in checked.output
+
+
+# -- values ------------------------------------------------------------------------------------------------------------
+
+ON_OFF = (['on', 'off'], ['yes', '1', '""', 'on off', ''])
+
+# name: (where it may stand, right values, wrong values)
+DIRECTIVES = {
+    'wazo_auth_config': (('http',), [], ['', 'a b']),
+    'wazo_auth_zone': (('http',), ['tokens:2m', 'tokens:2048k', 'a-b:4194304'], [
+        '', 'tokens', 'tokens:', ':4m', 'tokens:x', 'tokens:4x', 'tokens:-4m', 'tokens:0', 'tokens:2047k', 'tokens:1m',
+        'tokens:99999999999999999999m', 'tokens 4m', 'tokens:4m x', '""']),
+    'wazo_auth_database': (('http',), [
+        'postgresql://a:b@127.0.0.1:1/x', 'postgresql+psycopg2://a@127.0.0.1/x?application_name=y',
+        '"host=a,b port=1,2 dbname=x target_session_attrs=read-write"', 'postgresql://a,b/x connections=1',
+        'postgresql:///x connections=10000'], [
+        '', 'nonsense', '"host=a hots=b"', '"host=a dbname"', 'postgresql://a/x?hots=b', 'postgresql://[a/x',
+        'postgresql://a/x connections=0', 'postgresql://a/x connections=-1', 'postgresql://a/x connections=10001',
+        'postgresql://a/x connections=x', 'postgresql://a/x connections=', 'postgresql://a/x connection=1',
+        'postgresql://a/x 1', 'postgresql://a/x connections=1 x']),
+    'wazo_auth_redis': (('http',), [
+        'off', 'redis://127.0.0.1:1/0', 'redis://a', 'redis://a:b@c:1/15', 'redis://:b@c', 'unix:/x/y.sock', 'a:1'], [
+        '', '""', 'redis://', 'redis://a:b', 'redis://a:70000', 'redis://a:-1', 'redis://a/x', 'redis://a:1/0x',
+        'unix:', 'rediss://a', 'http://a', '/x/y.sock', 'redis://a b']),
+    'wazo_auth_trusted_proxies': (('http',), [
+        '127.0.0.1', '10.0.0.0/8 ::1 unix:', 'fe80::/10', '0.0.0.0/0'], [
+        '', 'a', 'localhost', '10.0.0', '10.0.0.0/33', '::/129', '10.0.0.0/8 a', 'all', 'unix:/x', '""']),
+    'wazo_auth_api': (('location',), ['', 'prefix=/api/auth', 'prefix=/api/auth/', 'prefix=/'], [
+        'x', 'prefix', 'prefix=api', '/api', 'prefix=/a x', 'on']),
+    'wazo_auth': (EVERYWHERE, *ON_OFF),
+    'wazo_auth_acl': (('location',), [
+        'confd.#', 'confd.users.*.read', 'a.$arg_x.$wazo_auth_method_verb', 'a.${arg_x}b', 'a.$1', '$remote_user'], [
+        '', '""', 'a.$', 'a.$.b', 'a.${arg_x', 'a.${}', 'a.${arg-x}', 'a b']),
+    'wazo_auth_token_from': (EVERYWHERE, [
+        'header:X-Auth-Token', 'bearer', 'query:token', 'query:token strip', 'cookie:a',
+        'header:X-Auth-Token bearer query:token strip cookie:a'], [
+        '', '""', 'header', 'header:', 'query:', 'cookie:', 'basic', 'token', 'strip', 'header:X-Auth-Token strip',
+        'bearer strip', 'query:a strip strip', 'strip query:a', 'bearer basic']),
+    'wazo_auth_tenant': (EVERYWHERE, ['header', 'off'], ['', 'on', 'query', '""', 'header off']),
+    'wazo_auth_identity': (EVERYWHERE, *ON_OFF),
+    'wazo_auth_denied': (EVERYWHERE, ['401', '403'], ['', '404', '40', '4010', 'on', '""', '401 403']),
+    'wazo_auth_preflight': (EVERYWHERE, ['pass', 'deny'], ['', 'on', 'off', '""', 'pass deny']),
+    'wazo_auth_path': (EVERYWHERE, ['strict', 'loose'], ['', 'on', '""', 'strict loose']),
+    'wazo_auth_grace': (EVERYWHERE, ['0', '60', '60s', '500ms', '1h30m'], [
+        '', '-1', 'x', '60x', '1s1m', '""', 'off', '1 s']),
+    'wazo_auth_metrics': (('location',), [''], ['on', 'x']),
+}
+ZONE_OF_ITS_OWN = ('wazo_auth_config', 'wazo_auth_zone')
+
+
+def cases(which):
+    return [pytest.param(name, value, id=f'{name} {value}')
+            for name, entry in DIRECTIVES.items() for value in entry[which]]
+
+
+def statement(name, value):
+    return f'{name} {value};' if value else f'{name};'
+
+
+@pytest.mark.parametrize('name, value', cases(1))
+def test_right_values(check, name, value):
+    required = '' if name in ZONE_OF_ITS_OWN else None
+    for level in DIRECTIVES[name][0]:
+        checked = check(required=required, **{level: statement(name, value)})
+        assert checked.ok, checked.output
+        assert checked.output == ''
+
+
+@pytest.mark.parametrize('name, value', cases(2))
+def test_wrong_values(check, name, value):
+    """The message names the directive, or quotes the value or a part of it."""
+    required = '' if name in ZONE_OF_ITS_OWN else None
+    words = [word.strip('"') for word in value.split()]
+    for level in DIRECTIVES[name][0]:
+        checked = check(required=required, **{level: statement(name, value)})
+        refused(checked, at=statement(name, value))
+        assert f'"{name}"' in checked.output or any(f'"{word}"' in checked.output for word in words) or (
+            'zone "tokens" is too small' in checked.output or 'invalid connection string: ' in checked.output or
+            'invalid Redis address' in checked.output), checked.output
+
+
+@pytest.mark.parametrize('name', DIRECTIVES)
+def test_elsewhere_it_is_not_allowed(check, name):
+    allowed, right, _ = DIRECTIVES[name]
+    line = statement(name, right[0] if right else '/etc/hostname')
+    for level in LEVELS:
+        if level not in allowed:
+            refused(check(required='', **{level: line}), f'"{name}" directive is not allowed here', at=line)
+
+
+@pytest.mark.parametrize('name', DIRECTIVES)
+def test_it_stands_once(check, name):
+    allowed, right, _ = DIRECTIVES[name]
+    line = statement(name, right[0] if right else '/dev/null')
+    required = '' if name in ZONE_OF_ITS_OWN else None
+    for level in allowed:
+        again = f'{line} # again'
+        checked = check(required=required, **{level: f'{line}\n{again}\n'})
+        refused(checked, f'"{name}" directive ', at=again)
+        assert 'is duplicate' in checked.output or 'clashes with another handler' in checked.output
+
+
+def test_masked_bits_of_a_network_are_warned_of(check):
+    checked = check(http='wazo_auth_trusted_proxies 10.1.2.3/8;')
+    assert checked.ok
+    assert 'low address bits of 10.1.2.3/8 are meaningless' in checked.output
+
+
+def test_an_unknown_variable(check):
+    checked = check(location='wazo_auth_acl confd.$no_such_variable.read;')
+    assert not checked.ok
+    assert 'unknown "no_such_variable" variable' in checked.output
+
+
+@pytest.mark.parametrize('location', [
+    'proxy_pass http://behind; wazo_auth_api;', 'wazo_auth_metrics; wazo_auth_api;',
+    'wazo_auth_api; wazo_auth_metrics;',
+])
+def test_one_location_has_one_handler(check, location):
+    refused(check(location=location), 'directive clashes with another handler of this location', at=location)
+
+
+def test_passwords_are_not_shown(check):
+    for line in ('wazo_auth_redis redis://user:Secr7t@host:port/0;', 'wazo_auth_redis redis://:Secr7t@host/x;',
+                 'wazo_auth_database postgresql://user:Secr7t@host/x?hots=y;',
+                 'wazo_auth_database "host=a password=Secr7t dbname";',
+                 'wazo_auth_database "host=a password=b Secr7t";',
+                 'wazo_auth_database postgresql://user:Secr7t@[host/x;'):
+        checked = check(http=line)
+        refused(checked, at=line)
+        assert 'Secr7t' not in checked.output
+
+
+# -- what is required --------------------------------------------------------------------------------------------------
+
+USERS = [('http', 'wazo_auth on;'), ('server', 'wazo_auth on;'), ('location', 'wazo_auth on;'),
+         ('location', 'wazo_auth_api;'), ('location', 'wazo_auth_metrics;')]
+
+
+@pytest.mark.parametrize('level, line', USERS)
+def test_config_and_zone_are_required(check, folder, level, line):
+    name = line.split()[0].strip(';')
+    zone, config = 'wazo_auth_zone tokens:2m;', 'wazo_auth_config /dev/null;'
+    refused(check(required=zone, **{level: line}), f'"{name}" needs "wazo_auth_config"', at=line)
+    refused(check(required=config, **{level: line}), f'"{name}" needs "wazo_auth_zone"', at=line)
+    assert check(required=f'{zone}\n{config}', **{level: line}).ok
+
+
+def test_without_use_nothing_is_required(check):
+    assert check(required='').ok
+    assert check(required='', location='wazo_auth off; wazo_auth_acl a; wazo_auth_grace 1s;').ok
+
+
+def test_the_line_of_an_included_file_is_named(check, folder):
+    included = folder / f'{uuid.uuid4().hex}.conf'
+    included.write_text('\n\nwazo_auth_grace x;\n')
+    checked = check(server=f'include {included};')
+    assert not checked.ok
+    assert f'in {included}:3' in checked.output
+    included.write_text('\nwazo_auth on;\n')
+    checked = check(required='', server=f'include {included};')
+    assert not checked.ok
+    assert f'in {included}:2' in checked.output
+
+
+@pytest.mark.parametrize('other', ['limit_req_zone $remote_addr zone=tokens:2m rate=1r/s;',
+                                   'proxy_cache_path /tmp/wazo-auth-no-such keys_zone=tokens:2m;'])
+def test_a_zone_belongs_to_one_module(check, other):
+    checked = check(http=other)
+    assert not checked.ok
+    assert '"tokens"' in checked.output
+
+
+# -- the YAML ----------------------------------------------------------------------------------------------------------
+
+
+def config_of(checked):
+    return checked.conf.parent / 'config.yml'
+
+
+@pytest.mark.parametrize('yaml, line, text', [
+    ('a: [1, 2\nb: 3\n', None, ''), ('a: 1\n  b: 2\n', 3, ''), ('a: "x\n', None, 'a quotation mark is not closed'),
+    ('a: &x [*x, *y]\n', 2, ''), ('a: 1\n---\nb: 2\n', None, 'second document'), ('a: \x01\n', 2, 'control character'),
+    ('a: !!python/object:os.system x\n', 2, 'tag'),
+])
+def test_broken_yaml(check, yaml, line, text):
+    checked = check(yaml)
+    refused(checked, text, f'{config_of(checked)}:{line}' if line else f'{config_of(checked)}:', at='wazo_auth_config')
+
+
+@pytest.mark.parametrize('text', ['- a\n- b\n', 'just a text\n', '5\n'])
+def test_yaml_that_is_no_mapping(check, folder, text):
+    config = folder / f'{uuid.uuid4().hex}.yml'
+    config.write_text(text)
+    checked = check(required=f'wazo_auth_config {config}; wazo_auth_zone tokens:2m;')
+    refused(checked, 'a configuration file must hold a mapping', f'{config}:1', at='wazo_auth_config')
+
+
+@pytest.mark.parametrize('yaml, key, text', [
+    ('max_user_concurrent_sessions: many\n', 'max_user_concurrent_sessions', 'must be an integer'),
+    ('rest_api:\n  max_threads: 0\n', 'rest_api.max_threads', 'must be at least 1'),
+    ('log_level: loud\n', 'log_level', 'must be one of'),
+    ('rest_api: 5\n', 'rest_api', 'must be a mapping'),
+    ('token_cleanup_interval: x\n', 'token_cleanup_interval', 'must be a number'),
+    ('db_uri: 5\n', 'db_uri', 'must be a text'),
+    ('default_policies: {x: {}}\n', 'default_policies.x', 'needs an "acl"'),
+    ('default_policies:\n  x:\n    acl: a\n', 'default_policies.x.acl', 'must be a list'),
+])
+def test_wrong_values_in_yaml(check, yaml, key, text):
+    checked = check('\n' + yaml)
+    last = 2 + yaml.count('\n')
+    refused(checked, f'"{key}" {text}', f'({config_of(checked)}:{last})', at='wazo_auth_config')
+
+
+def test_a_wrong_value_in_a_drop_in(check, folder):
+    drop_ins = folder / uuid.uuid4().hex
+    drop_ins.mkdir()
+    config = drop_ins / 'config'
+    config.write_text(f'extra_config_files: {drop_ins}\n')
+    (drop_ins / '50-x.yml').write_text('\nmax_user_concurrent_sessions: many\n')
+    required = f'wazo_auth_config {config}; wazo_auth_zone tokens:2m;'
+    refused(check(required=required), '"max_user_concurrent_sessions" must be an integer', f'{drop_ins}/50-x.yml:2',
+            at='wazo_auth_config')
+    (drop_ins / '50-x.yml').write_text('a: [\n')
+    checked = check(required=required)
+    assert checked.ok
+    assert '[warn]' in checked.output and f'{drop_ins}/50-x.yml:' in checked.output and 'skipped' in checked.output
+    (drop_ins / '50-x.yml').write_text('- a\n')
+    refused(check(required=required), f'{drop_ins}/50-x.yml:1', at='wazo_auth_config')
+
+
+@pytest.mark.parametrize('name', ['no-such-file.yml', ''])
+def test_an_unreadable_file_is_an_empty_one(check, folder, name):
+    checked = check(required=f'wazo_auth_config {folder}/{name}; wazo_auth_zone tokens:2m;', location='wazo_auth on;')
+    assert checked.ok
+    assert f'{folder}/{name}: ' in checked.output and 'treated as empty' in checked.output
+    assert f'in {checked.line("wazo_auth_config")}' in checked.output
+
+
+def test_a_relative_file_is_beside_nginx_conf(check):
+    required = 'wazo_auth_config config.yml; wazo_auth_zone tokens:2m;'
+    checked = check('max_user_concurrent_sessions: many\n', required=required)
+    refused(checked, f'{config_of(checked)}:2', at='wazo_auth_config')
+
+
+def test_no_xivo_uuid_is_warned_of(folder, check):
+    config = folder / 'empty.yml'
+    config.write_text('{}')
+    nginx = servers.Nginx(folder / 'uuid', BUILD, CONF, values={
+        **{level.upper(): '' for level in LEVELS}, 'PORT': servers.free_port(),
+        'REQUIRED': f'wazo_auth_config {config}; wazo_auth_zone tokens:2m;'}, environment={'XIVO_UUID': ''})
+    nginx.folder.mkdir()
+    ok, output = nginx.test()
+    assert ok
+    assert '[warn]' in output and 'XIVO_UUID' in output
+
+
+# -- !exec -------------------------------------------------------------------------------------------------------------
+
+EXEC = 'max_user_concurrent_sessions: !exec {command: "%s"}\n'
+
+
+@pytest.fixture
+def run_exec(check, folder):
+    """run_exec(command, mode=, owner=) → (Checked, file) of a configuration with a value from that command."""
+
+    def run(command, mode=0o644, owner=None):
+        config = folder / f'{uuid.uuid4().hex}.yml'
+        config.write_text('\n' + EXEC % command)
+        config.chmod(mode)
+        if owner is not None:
+            os.chown(config, owner, owner)
+        return check(required=f'wazo_auth_config {config}; wazo_auth_zone tokens:2m;'), config
+
+    return run
+
+
+def test_exec_gives_the_value(run_exec):
+    assert run_exec('echo 7')[0].ok
+    checked, config = run_exec('echo many')
+    refused(checked, '"max_user_concurrent_sessions" must be an integer', f'{config}:2', at='wazo_auth_config')
+
+
+@pytest.mark.parametrize('mode', [0o666, 0o646, 0o664, 0o660, 0o602])
+def test_exec_in_a_file_that_others_may_write(run_exec, mode):
+    checked, config = run_exec('echo 7', mode)
+    refused(checked, '!exec refused', f'{config}:2', at='wazo_auth_config')
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='needs root')
+def test_exec_in_somebody_elses_file(run_exec):
+    checked, config = run_exec('echo 7', 0o644, owner=65534)
+    refused(checked, '!exec refused', f'{config}:2', at='wazo_auth_config')
+
+
+def test_a_refused_command_does_not_run(run_exec, folder):
+    run_exec(f'touch {folder}/ran', 0o666)
+    assert not (folder / 'ran').exists()
+    run_exec(f'touch {folder}/ran')
+    assert (folder / 'ran').exists()
+
+
+def test_exec_that_fails(run_exec):
+    checked, config = run_exec('false')
+    refused(checked, '!exec: "false" ended with status 1', f'{config}:2', at='wazo_auth_config')
+
+
+def test_exec_that_takes_too_long(run_exec):
+    start = time.monotonic()
+    checked, config = run_exec('sleep 60')
+    assert 4.5 < time.monotonic() - start < 15
+    refused(checked, '!exec: "sleep" took too long', f'{config}:2', at='wazo_auth_config')
+
+
+def test_exec_of_nothing_empties_the_file(run_exec):
+    checked, config = run_exec('/no/such/program')
+    assert checked.ok
+    assert f'{config}: ' in checked.output and '/no/such/program' in checked.output
+
+
+def test_exec_needs_no_shell(run_exec, folder):
+    checked, _ = run_exec(f'echo 7; touch {folder}/shell')
+    assert not checked.ok
+    assert not (folder / 'shell').exists()
+
+
+# -- nginx -t asks nobody ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def listeners():
+    """Three ports that wait for whoever comes."""
+    made = [socket.create_server(('127.0.0.1', 0)) for _ in range(3)]
+    yield made
+    for listener in made:
+        listener.close()
+
+
+def everything_at(database, redis, broker):
+    uri = f'postgresql://a:b@127.0.0.1:{database}/x'
+    return {
+        'yaml': f'db_uri: {uri}\ndb_upgrade_on_startup: true\namqp: {{uri: "amqp://a:b@127.0.0.1:{broker}/"}}\n',
+        'http': f'wazo_auth_database {uri}; wazo_auth_redis redis://127.0.0.1:{redis}/0;',
+        'location': 'wazo_auth_api;',
+    }
+
+
+def test_no_server_is_asked(check, listeners):
+    start = time.monotonic()
+    checked = check(**everything_at(*(listener.getsockname()[1] for listener in listeners)))
+    assert checked.ok, checked.output
+    assert time.monotonic() - start < 5
+    assert select.select(listeners, [], [], 0)[0] == []
+
+
+def test_servers_may_be_away(check):
+    start = time.monotonic()
+    checked = check(**everything_at(1, 1, 1))
+    assert checked.ok, checked.output
+    assert time.monotonic() - start < 5
+
+
+# -- inheritance -------------------------------------------------------------------------------------------------------
+
+INHERITED = """\
+    wazo_auth on;
+    wazo_auth_denied 401;
+    wazo_auth_tenant header;
+    wazo_auth_identity on;
+    wazo_auth_preflight pass;
+    wazo_auth_path loose;
+    wazo_auth_token_from header:X-Other;
+    wazo_auth_grace 0;
+"""
+TWO_SERVERS = """\
+    server {
+        listen 127.0.0.1:@GATE_PORT@;
+        location / { proxy_pass http://upstream; }
+        location = /read { wazo_auth_acl confd.users.read; proxy_pass http://upstream; }
+        location = /graceful { wazo_auth_grace 60s; proxy_pass http://upstream; }
+        location /nested/ {
+            wazo_auth_acl confd.users.read;
+            wazo_auth_denied 403;
+            proxy_pass http://upstream;
+            location /nested/same { proxy_pass http://upstream; }
+            location /nested/other { wazo_auth_acl confd.other.read; proxy_pass http://upstream; }
+            location /nested/open { wazo_auth off; proxy_pass http://upstream; }
+        }
+        location /open/ {
+            wazo_auth off;
+            proxy_pass http://upstream;
+            location /open/closed { wazo_auth on; proxy_pass http://upstream; }
+        }
+        location /ours/ {
+            wazo_auth_token_from bearer;
+            wazo_auth_tenant off;
+            wazo_auth_identity off;
+            wazo_auth_preflight deny;
+            wazo_auth_path strict;
+            proxy_pass http://upstream;
+        }
+        location /api/ { wazo_auth_api; location /api/below/ { proxy_pass http://upstream; } }
+    }
+    server {
+        listen 127.0.0.1:@OTHER_PORT@;
+        wazo_auth_denied 403;
+        wazo_auth_token_from query:token;
+        wazo_auth_tenant off;
+        location / { wazo_auth_acl confd.users.read; proxy_pass http://upstream; }
+        location = /back { wazo_auth_acl confd.users.read; wazo_auth_denied 401; proxy_pass http://upstream; }
+    }
+    server {
+        listen 127.0.0.1:@OPEN_PORT@;
+        wazo_auth off;
+        location / { proxy_pass http://upstream; }
+        location = /closed { wazo_auth on; proxy_pass http://upstream; }
+    }
+"""
+
+
+@pytest.fixture(scope='module')
+def nginx(stack):
+    nginx = stack.new_nginx('directives', TWO_SERVERS, http=INHERITED, start=False)
+    nginx.values |= {'OTHER_PORT': servers.free_port(), 'OPEN_PORT': servers.free_port()}
+    nginx.conf = nginx.conf.replace('location / { wazo_auth_api; }', 'wazo_auth off; location / { wazo_auth_api; }')
+    nginx.other = type(nginx.gate)(nginx.values['OTHER_PORT'])
+    nginx.open = type(nginx.gate)(nginx.values['OPEN_PORT'])
+    nginx.start()
+    yield nginx
+    nginx.stop()
+
+
+@pytest.fixture
+def gate(nginx):
+    return nginx.gate
+
+
+def other(token):
+    return {'X-Other': token['token']}
+
+
+def test_http_is_inherited_by_locations(gate, insert_token):
+    token = insert_token()
+    assert gate.get('/', token['token']).status_code == 401
+    answer = gate.get('/', headers=other(token))
+    assert answer.status_code == 200
+    assert answer.json()['headers']['wazo-user-uuid'] == token['user_uuid']
+    assert gate.get('/', headers=other(token) | {'Wazo-Tenant': str(uuid.uuid4())}).status_code == 401
+    assert gate.get('/read', headers=other(token)).status_code == 401
+    assert gate.raw('/a//b', f"X-Other: {token['token']}")[0] == 200
+    preflight = {'Origin': 'http://a.example', 'Access-Control-Request-Method': 'PUT'}
+    assert gate.options('/', headers=preflight).status_code == 200
+
+
+def test_a_location_overrides_http(gate, insert_token):
+    token = insert_token()
+    bearer = {'Authorization': f"Bearer {token['token']}"}
+    assert gate.get('/ours/', headers=other(token)).status_code == 401
+    answer = gate.get('/ours/', headers=bearer | {'Wazo-Tenant': str(uuid.uuid4()), 'Wazo-User-UUID': 'forged'})
+    assert answer.status_code == 200
+    assert 'wazo-user-uuid' not in answer.json()['headers']
+    assert gate.raw('/ours/a//b', f"Authorization: Bearer {token['token']}")[0] == 400
+    preflight = {'Origin': 'http://a.example', 'Access-Control-Request-Method': 'PUT'}
+    assert gate.options('/ours/', headers=preflight).status_code == 401
+
+
+def test_a_server_overrides_http(nginx, insert_token):
+    token, reader = insert_token(), insert_token(acl=['confd.users.read'])
+    assert nginx.other.get('/', headers=other(reader)).status_code == 401
+    assert nginx.other.get('/', params={'token': reader['token']}).status_code == 200
+    foreign = {'Wazo-Tenant': str(uuid.uuid4())}
+    assert nginx.other.get('/', params={'token': reader['token']}, headers=foreign).status_code == 200
+    assert nginx.other.get('/', params={'token': token['token']}).status_code == 403
+    assert nginx.other.get('/back', params={'token': token['token']}).status_code == 401
+
+
+def test_off_and_on_again(nginx, gate, insert_token):
+    token = insert_token()
+    assert gate.get('/open/').status_code == 200
+    assert gate.get('/open/closed').status_code == 401
+    assert gate.get('/open/closed', headers=other(token)).status_code == 200
+    assert nginx.open.get('/').status_code == 200
+    assert nginx.open.get('/closed').status_code == 401
+    assert nginx.open.get('/closed', headers=other(token)).status_code == 200
+
+
+def test_nested_locations(gate, insert_token):
+    token, reader = insert_token(), insert_token(acl=['confd.users.read'])
+    for path in ('/nested/', '/nested/same'):
+        assert gate.get(path, headers=other(reader)).status_code == 200
+        assert gate.get(path, headers=other(token)).status_code == 403
+    assert gate.get('/nested/other', headers=other(reader)).status_code == 403
+    assert gate.get('/nested/other', headers=other(insert_token(acl=['confd.other.read']))).status_code == 200
+    assert gate.get('/nested/open').status_code == 200
+
+
+def test_the_api_is_not_inherited(gate, insert_token):
+    answer = gate.get('/api/below/0.1/status', headers=other(insert_token()))
+    assert answer.json()['target'] == '/api/below/0.1/status'
+
+
+def test_grace_is_overridden(gate, postgres, insert_token, wait_until):
+    token = insert_token()
+    assert gate.get('/', headers=other(token)).status_code == 200
+    postgres.stop()
+    try:
+        wait_until(lambda: gate.get('/', headers=other(token)).status_code == 503, 10, interval=0.1)
+        assert gate.get('/graceful', headers=other(token)).status_code == 200
+    finally:
+        postgres.start()
+    wait_until(lambda: gate.get('/', headers=other(token)).status_code == 200, 30, interval=0.1)
+
+
+# -- reloads -----------------------------------------------------------------------------------------------------------
+
+RELOADED = """\
+    server {
+        listen 127.0.0.1:@GATE_PORT@;
+        wazo_auth on;
+        @RELOADED@
+        add_header X-Status $wazo_auth_status always;
+        location / { proxy_pass http://upstream; }
+        location = /read { wazo_auth_acl confd.users.read; proxy_pass http://upstream; }
+    }
+"""
+
+
+@pytest.fixture
+def reloaded(stack):
+    nginx = stack.new_nginx(f'reloaded-{uuid.uuid4().hex[:8]}', RELOADED, start=False)
+    nginx.values['RELOADED'] = ''
+    nginx.start()
+    yield nginx
+    nginx.stop()
+
+
+def settle(nginx, wait_until):
+    """Waits until only new workers are left."""
+    wait_until(lambda: len(nginx.workers()) == int(nginx.values['WORKERS']), 20)
+
+
+def status_of(nginx, token):
+    answer = nginx.gate.get('/', token, headers={'Connection': 'close'})
+    assert answer.status_code == 200
+    return answer.headers['X-Status']
+
+
+@pytest.mark.parametrize('size', ['4m', '32m'])
+def test_a_zone_of_another_size(reloaded, insert_token, wait_until, size):
+    token = insert_token()['token']
+    assert [status_of(reloaded, token) for _ in range(2)] == ['miss', 'hit']
+    reloaded.reload()
+    settle(reloaded, wait_until)
+    assert status_of(reloaded, token) == 'hit'
+    reloaded.values['ZONE'] = size
+    reloaded.reload()
+    settle(reloaded, wait_until)
+    assert [status_of(reloaded, token) for _ in range(2)] == ['miss', 'hit']
+    assert reloaded.api.delete(f'/token/{token}').status_code == 200
+    assert reloaded.gate.get('/', token).status_code == 401
+
+
+def test_another_name_of_the_zone(reloaded, insert_token, wait_until):
+    token = insert_token()['token']
+    assert [status_of(reloaded, token) for _ in range(2)] == ['miss', 'hit']
+    reloaded.conf = reloaded.conf.replace('wazo_auth_zone tokens:', 'wazo_auth_zone others:')
+    reloaded.reload()
+    settle(reloaded, wait_until)
+    assert [status_of(reloaded, token) for _ in range(2)] == ['miss', 'hit']
+
+
+def test_a_right_value_holds_after_a_reload(reloaded, insert_token, wait_until):
+    token = insert_token()['token']
+    assert reloaded.gate.get('/read', token).status_code == 403
+    reloaded.values['RELOADED'] = 'wazo_auth_denied 401;'
+    reloaded.reload()
+    settle(reloaded, wait_until)
+    assert reloaded.gate.get('/read', token).status_code == 401
+
+
+def refuse_reload(nginx, wait_until, *texts):
+    """Reloads in vain: the old workers stay."""
+    before = nginx.workers()
+    start = nginx.error_log.stat().st_size
+    nginx.reload(wait=False)
+
+    def complaint():
+        with open(nginx.error_log, 'rb') as log:
+            log.seek(start)
+            text = log.read().decode()
+        return all(part in text for part in texts) and text
+
+    text = wait_until(complaint)
+    assert nginx.workers() == before
+    return text
+
+
+def test_a_wrong_value_leaves_the_old_one(reloaded, insert_token, wait_until, expect_log):
+    expect_log(r'\[emerg\].*nginx\.conf:\d+$')
+    token = insert_token()['token']
+    reloaded.values['RELOADED'] = 'wazo_auth_denied 404;'
+    refuse_reload(reloaded, wait_until, 'invalid value "404"', f'in {reloaded.conf_file}:')
+    assert reloaded.gate.get('/read', token).status_code == 403
+    assert reloaded.api.get('/backends').status_code == 200
+    reloaded.values['RELOADED'] = ''
+    reloaded.reload()
+    settle(reloaded, wait_until)
+    assert reloaded.gate.get('/read', token).status_code == 403
+
+
+def test_broken_yaml_leaves_the_old_one(reloaded, insert_token, wait_until, expect_log):
+    expect_log(r'\[emerg\].*nginx\.conf:\d+$')
+    config = reloaded.folder / 'config.yml'
+    right = config.read_text()
+    config.write_text(right + ']\n')
+    refuse_reload(reloaded, wait_until, f'({config}:', f'in {reloaded.conf_file}:')
+    assert status_of(reloaded, insert_token()['token']) == 'miss'
+    assert reloaded.api.get('/backends').status_code == 200
+    config.write_text(right)
+    reloaded.reload()
+    settle(reloaded, wait_until)
+    assert status_of(reloaded, insert_token()['token']) == 'miss'
+
+
+def test_exec_runs_again_at_a_reload(reloaded, admin_token, wait_until):
+    config, number = reloaded.folder / 'config.yml', reloaded.folder / 'number'
+    number.write_text('7\n')
+    command = f'"max_user_concurrent_sessions": !exec {{"command": "cat {number}"}}'
+    config.write_text(config.read_text().rstrip().removesuffix('}') + f', {command}}}\n')
+    for expected in (7, 8):
+        number.write_text(f'{expected}\n')
+        reloaded.reload()
+        settle(reloaded, wait_until)
+        assert reloaded.api.get('/config', admin_token).json()['max_user_concurrent_sessions'] == expected

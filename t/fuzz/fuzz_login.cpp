@@ -1,0 +1,107 @@
+// Any bytes as an Authorization header, as base64, as a text of unknown encoding.
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wazoauth/gate/login_throttle.h"
+#include "wazoauth/text.h"
+
+namespace {
+
+using namespace wazoauth;
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+std::string encode_base64(std::string_view bytes) {
+  std::vector<unsigned char> text(4 * ((bytes.size() + 2) / 3) + 1);
+  const int size = EVP_EncodeBlock(text.data(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                                   static_cast<int>(bytes.size()));
+  return {text.begin(), text.begin() + size};
+}
+
+void check_base64(std::string_view input) {
+  // What was encoded comes back, also with line breaks and other rubbish in between.
+  const std::string encoded = encode_base64(input);
+  require(decode_base64(encoded) == std::string(input));
+  std::string spread;
+  for (const char c : encoded) (spread += c) += "\r\n -"[spread.size() % 5 % 4];
+  require(decode_base64(spread) == std::string(input));
+  // And whatever is decoded is what its own encoding says.
+  if (const auto bytes = decode_base64(input)) {
+    require(bytes->size() <= input.size() / 4 * 3 + 3);
+    require(decode_base64(encode_base64(*bytes)) == bytes);
+  }
+}
+
+void check_encodings(std::string_view input) {
+  const std::string text = utf8_or_latin1(input), replaced = replace_invalid_utf8(input);
+  require(is_utf8(text) && is_utf8(replaced));
+  require((text == input) == is_utf8(input));
+  require((replaced == input) == is_utf8(input));
+  if (is_utf8(input)) {
+    require(code_points(input) <= input.size());
+  } else {
+    require(code_points(text) == input.size());
+  }
+  require(is_utf8(fold_case(text)));
+  require(fold_case(fold_case(text)) == fold_case(text));
+  const std::string ascii = transliterate(text.substr(0, 200));
+  require(std::all_of(ascii.begin(), ascii.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; }));
+  const std::string slug = make_slug(ascii, 10, true);
+  require(slug.size() <= 10 && make_slug(slug, 10, true) == slug);
+}
+
+void check_login(std::string_view input) {
+  require(is_utf8(gate::basic_login(input)));
+  // The login of a header that is one: what stands before the first colon.
+  const std::string_view login = input.substr(0, input.find(':'));
+  const std::string header = "bASIC " + encode_base64(input);
+  require(gate::basic_login(header) == utf8_or_latin1(login));
+}
+
+void check_throttle(std::string_view address, std::string_view login) {
+  static std::vector<std::uint64_t> memory = [] {
+    std::vector<std::uint64_t> fresh(gate::LoginThrottle::size / 8);
+    gate::LoginThrottle::format(fresh.data());
+    return fresh;
+  }();
+  static std::int64_t now = 1000000;
+  gate::LoginThrottle throttle(memory.data());
+  now += 120000;  // what was before is forgotten
+  require(throttle.delay(address, login, now) == 0);
+  for (int i = 0; i < 5; ++i) throttle.failed(address, login, now);
+  require(login.empty() || throttle.delay(address, login, now) == 500);
+  throttle.succeeded(address, login);
+  require(throttle.delay(address, login, now) == 0);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const std::string_view head = input.substr(0, input.find('\n'));
+  switch (data[0] % 4) {
+    case 0:
+      check_base64(input);
+      break;
+    case 1:
+      check_encodings(input);
+      break;
+    case 2:
+      check_login(input);
+      break;
+    default:
+      check_throttle(head, utf8_or_latin1(input.substr(std::min(input.size(), head.size() + 1))));
+      break;
+  }
+  return 0;
+}

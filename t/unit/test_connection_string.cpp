@@ -1,0 +1,67 @@
+// What libpq is given of a URL or a conninfo: the administrator's values, and ours where there are none.
+#include <csetjmp>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include "wazoauth/store/connection_string.h"
+
+// Last: its macro fail() breaks the standard library's headers.
+extern "C" {
+#include <cmocka.h>
+}
+
+using namespace wazoauth;
+
+namespace {
+
+std::string made_of(const std::string& conninfo, bool prepared = true) {
+  DatabaseOptions options;
+  options.conninfo = conninfo;
+  options.prepared = prepared;
+  return connection_string(options);
+}
+
+bool contains(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
+
+void drivers(void**) {
+  assert_string_equal(libpq_uri("postgresql+psycopg2://u:p@h/d").c_str(), "postgresql://u:p@h/d");
+  assert_string_equal(libpq_uri("postgres+asyncpg:///d").c_str(), "postgres:///d");
+  for (const char* same : {"postgresql://u:a+b@h/d", "postgresql://h/d?application_name=a+b://c", "dbname=d",
+                           "host=h password='a+b://c'", ""})
+    assert_string_equal(libpq_uri(same).c_str(), same);
+}
+
+void values(void**) {
+  const std::string text = made_of("postgresql+psycopg2://u:p%27%5C+b%3A%2F%2F@h,i:5433/d?connect_timeout=1");
+  for (const char* part :
+       {"user='u'", "password='p\\'\\\\+b://'", "host='h,i'", "dbname='d'", "connect_timeout='1'",
+        "keepalives_idle='10'", "client_encoding='UTF8'", "statement_timeout=10000", "lock_timeout=10000"})
+    assert_true(contains(text, part));
+  assert_string_equal(made_of(text).c_str(), text.c_str());
+  assert_true(contains(made_of("options='-c statement_timeout=7'"), "options='-c statement_timeout=7 -c tcp_keepalives_idle=10 "));
+  assert_string_equal(made_of("client_encoding='' connect_timeout=").c_str(), made_of("").c_str());
+  assert_false(contains(made_of("dbname=d", false), "statement_timeout"));  // a pooler would refuse it
+}
+
+void refused(void**) {
+  for (const char* bad : {"nonsense=1", "postgresql://h/d?nonsense=1", "dbname='d"}) {
+    try {
+      made_of(bad);
+      fail_msg("%s", bad);
+    } catch (const std::runtime_error& e) {
+      assert_true(contains(e.what(), "invalid connection string"));
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  const CMUnitTest tests[] = {cmocka_unit_test(drivers), cmocka_unit_test(values), cmocka_unit_test(refused)};
+  return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
