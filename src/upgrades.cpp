@@ -227,7 +227,8 @@ void Upgrades::ask_successors() {
     if (!upgrade.ask_successor || upgrade.ended) continue;
     if (scans-- == 0) return;
     upgrade.ask_successor = false;
-    if (!process_.zone.has_successor(upgrade.key, upgrade.facts, upgrade.required, ngx_time(), usable(upgrade.grace_ms))) {
+    if (!process_.zone.has_successor(upgrade.key, upgrade.facts, upgrade.required, ngx_time(),
+                                     usable(upgrade.grace_ms))) {
       end(upgrade, "its token expired");
       continue;
     }

@@ -133,8 +133,8 @@ class Broker:
         self.control('close_all_connections', '--vhost', VHOST, 'by force')
 
     def add_vhost(self, name):
-        self.control('eval', f'rabbit_vhost:add(<<"{name}">>, <<"guest">>), rabbit_auth_backend_internal:set_permissions('
-                     f'<<"guest">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, <<"guest">>).')
+        self.control('add_vhost', name)
+        self.control('set_permissions', '-p', name, 'guest', '.*', '.*', '.*')
 
 
 class Queue:
@@ -356,15 +356,17 @@ def _nothing_stays_in_the_outbox(both, waiting):
 
 def test_the_exchange(broker, queue, tenant, rename):
     rename(tenant, 'x')
-    rows = broker.control('list_exchanges', '-p', VHOST, 'name', 'type', 'durable', 'auto_delete', 'internal', 'arguments')
-    assert [EXCHANGE, 'topic', 'true', 'false', 'false', '[]'] in [row.split('\t') for row in rows.splitlines()]
+    facts = ['name', 'type', 'durable', 'auto_delete', 'internal', 'arguments']
+    rows = [row.split('\t') for row in broker.control('list_exchanges', '-p', VHOST, *facts).splitlines()]
+    assert [EXCHANGE, 'topic', 'true', 'false', 'false', '[]'] in rows
 
 
 def test_properties(queue, tenant, rename):
     rename(tenant, 'x')
     properties = vars(queue.wait(lambda event: event.data['uuid'] == tenant).properties)
     set_ones = {name: value for name, value in properties.items() if value is not None and name != 'headers'}
-    assert set_ones == {'content_type': 'application/json', 'content_encoding': 'utf-8', 'delivery_mode': 2, 'priority': 0}
+    assert set_ones == {
+        'content_type': 'application/json', 'content_encoding': 'utf-8', 'delivery_mode': 2, 'priority': 0}
 
 
 def test_types_of_headers(queue, tenant, rename, monkeypatch):
@@ -791,7 +793,8 @@ def test_headers_that_fit_no_frame(queue, tenant, rename, sql, dead):
 
 def test_a_consumers_queue_is_full(make_queue, queue, tenant, make_tenant, rename, dead):
     other = make_tenant()
-    full = make_queue(key=f'auth.tenants.{tenant}.updated', arguments={'x-max-length': 1, 'x-overflow': 'reject-publish'})
+    full = make_queue(key=f'auth.tenants.{tenant}.updated',
+                      arguments={'x-max-length': 1, 'x-overflow': 'reject-publish'})
     rename(tenant, '0')
     queue.wait_names(tenant, ['0'])
     for name in ('1', '2'):
@@ -879,7 +882,8 @@ def test_forms_of_the_default_vhost(path, configured, broker, make_queue):
 def test_a_vhost_with_odd_characters(configured, broker, make_queue):
     broker.add_vhost('/a b')
     for path in ('/%2Fa%20b', '//a%20b'):
-        assert configured.event_with(make_queue(exchange='odd', vhost='/a b'), uri=broker.uri(path), exchange_name='odd')
+        queue = make_queue(exchange='odd', vhost='/a b')
+        assert configured.event_with(queue, uri=broker.uri(path), exchange_name='odd')
 
 
 def test_a_login_with_odd_characters(configured, broker, make_queue):

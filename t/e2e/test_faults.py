@@ -2,6 +2,7 @@
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -97,6 +98,28 @@ def test_postgresql_is_away(how, stack, psql, gate, gate2, api, insert_token, wa
     psql(f"DELETE FROM auth_token WHERE uuid = '{dying}'")
     for each in (gate, gate2):
         wait_until(lambda g=each: g.get('/', dying).status_code == 401, 3)
+
+
+def test_many_known_tokens_while_postgresql_is_frozen(stack, gate, insert_token, wait_until):
+    """Each of them would have to be confirmed: one asks for all, so that nobody waits for the questions of the others."""
+    tokens = [insert_token()['token'] for _ in range(40)]
+    for token in tokens:
+        assert gate.get('/', token).status_code == 200
+    with ThreadPoolExecutor(40) as pool:
+        stack.postgres.freeze()
+        try:
+            time.sleep(2.2)  # from when on LISTEN isn't known good any more
+            began = time.monotonic()
+            answers = list(pool.map(lambda token: gate.get('/', token).status_code, tokens))
+            assert answers == [200] * 40
+            assert time.monotonic() - began < 5
+            began = time.monotonic()
+            strangers = list(pool.map(lambda _: gate.get('/', str(uuid.uuid4())).status_code, range(40)))
+            assert strangers == [503] * 40
+            assert time.monotonic() - began < 5
+        finally:
+            stack.postgres.thaw()
+    wait_until(lambda: gate.get('/', tokens[0]).status_code == 200, 15)
 
 
 def test_what_died_while_nobody_could_listen_is_refused(stack, psql, gate, gate2, insert_token, wait_until):

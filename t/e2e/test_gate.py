@@ -48,6 +48,10 @@ SERVERS = """\
         location = /named { error_page 502 = @named; proxy_pass http://127.0.0.1:1; }
         location @named { wazo_auth_acl confd.users.read; proxy_pass http://upstream; }
 
+        location = /paged { error_page 401 403 /page; wazo_auth_acl confd.users.read; proxy_pass http://upstream; }
+        location = /page { wazo_auth off; default_type text/html; return 200 "<p>an administrator's page</p>"; }
+        location = /conditional { if ($arg_x) { set $y 1; } wazo_auth_acl confd.users.read; proxy_pass http://upstream; }
+
         location = /variables {
             wazo_auth_acl confd.users.read;
             wazo_auth_token_from header:X-Auth-Token query:token;
@@ -425,6 +429,22 @@ def test_satisfy(gate, nobody):
 
 @pytest.mark.parametrize('target', ['/rewritten', '/tried', '/failed', '/named'])
 def test_an_internal_redirect_is_judged_by_where_it_leads(gate, reader, nobody, target):
+    assert gate.get(target, reader['token']).status_code == 200
+    assert gate.get(target, nobody['token']).status_code == 403
+    assert gate.get(target).status_code == 401
+
+
+def test_an_administrators_own_page_is_shown(gate, reader, nobody):
+    for token, status in (None, 401), (nobody['token'], 403):
+        for _ in range(3):  # the connection is kept: the length has to be right
+            answer = gate.get('/paged', token)
+            assert (answer.status_code, answer.text) == (status, "<p>an administrator's page</p>")
+            assert answer.headers['Content-Type'] == 'text/html'
+    assert gate.get('/paged', reader['token']).status_code == 200
+
+
+@pytest.mark.parametrize('target', ['/conditional', '/conditional?x=1'])
+def test_a_condition_in_a_location_changes_nothing(gate, reader, nobody, target):
     assert gate.get(target, reader['token']).status_code == 200
     assert gate.get(target, nobody['token']).status_code == 403
     assert gate.get(target).status_code == 401

@@ -43,7 +43,8 @@ void values(void**) {
         "keepalives_idle='10'", "client_encoding='UTF8'", "statement_timeout=10000", "lock_timeout=10000"})
     assert_true(contains(text, part));
   assert_string_equal(made_of(text).c_str(), text.c_str());
-  assert_true(contains(made_of("options='-c statement_timeout=7'"), "options='-c statement_timeout=7 -c tcp_keepalives_idle=10 "));
+  assert_true(contains(made_of("options='-c statement_timeout=7'"),
+                       "options='-c statement_timeout=7 -c tcp_keepalives_idle=10 "));
   assert_string_equal(made_of("client_encoding='' connect_timeout=").c_str(), made_of("").c_str());
   assert_false(contains(made_of("dbname=d", false), "statement_timeout"));  // a pooler would refuse it
 }

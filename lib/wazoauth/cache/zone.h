@@ -47,8 +47,8 @@ struct TokenFacts {
 enum class Verdict { unknown, revoked, denied, granted };
 
 struct ZoneCounters {
-  std::uint64_t slots = 0, slot_bytes = 0, used = 0, evictions = 0, blobs = 0, blob_bytes_used = 0, blob_bytes = 0, tombstones = 0,
-                tombstone_capacity = 0, tombstones_lost = 0, negatives = 0;
+  std::uint64_t slots = 0, slot_bytes = 0, used = 0, evictions = 0, blobs = 0, blob_bytes_used = 0, blob_bytes = 0,
+                tombstones = 0, tombstone_capacity = 0, tombstones_lost = 0, negatives = 0;
 };
 
 class Zone {

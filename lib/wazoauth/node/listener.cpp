@@ -144,10 +144,11 @@ bool Listener::register_node() {
                     " AND id = " + id + ");";
   if (options_.uses_redis)
     sql += "UPDATE wazo_auth.redis_generation SET generation = generation + 1 WHERE NOT EXISTS (SELECT 1 " + row + ");";
-  sql += "DELETE FROM wazo_auth.node WHERE last_seen < clock_timestamp() - interval '1 day';"
-         "INSERT INTO wazo_auth.node (id, redis, last_seen) VALUES (" +
-         id + ", " + (options_.uses_redis ? "true" : "false") +
-         ", clock_timestamp()) ON CONFLICT (id) DO UPDATE SET last_seen = clock_timestamp(); COMMIT";
+  sql +=
+      "DELETE FROM wazo_auth.node WHERE last_seen < clock_timestamp() - interval '1 day';"
+      "INSERT INTO wazo_auth.node (id, redis, last_seen) VALUES (" +
+      id + ", " + (options_.uses_redis ? "true" : "false") +
+      ", clock_timestamp()) ON CONFLICT (id) DO UPDATE SET last_seen = clock_timestamp(); COMMIT";
   std::string renewed;
   if (!exec(sql, &renewed)) return false;
   if (!options_.uses_redis || renewed == "t") return true;

@@ -42,7 +42,7 @@ class Listener {
   bool serve();  // false: the connection is lost
   bool connect();
   bool exec(const std::string& sql, std::string* value = nullptr);  // false: failed, or took over 2 s
-  bool beat();                                                  // false: it didn't come back
+  bool beat();                                                      // false: it didn't come back
   std::string heartbeat_channel() const;
   bool register_node();
   bool settle();
