@@ -5,6 +5,7 @@
 #include <new>
 
 #include "handlers.h"
+#include "wazoauth/store/connection_string.h"
 
 namespace wazoauth::nginx {
 
@@ -56,6 +57,20 @@ void remember_log(ngx_conf_t* cf) {
     conf->logs.push_back(core->error_log);
 }
 
+// Without wazo_auth_database the YAML names the database.
+char* check_database(ngx_conf_t* cf, const MainConf& conf) {
+  if (!conf.settings || conf.database.len) return NGX_CONF_OK;
+  try {
+    DatabaseOptions options;
+    options.conninfo = conf.settings->db_uri;
+    connection_string(options);
+    return NGX_CONF_OK;
+  } catch (const std::exception& e) {
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "db_uri of %V: %s", &conf.config, e.what());
+    return static_cast<char*>(NGX_CONF_ERROR);
+  }
+}
+
 char* missing(ngx_conf_t* cf, const MainConf& conf, const char* directive) {
   ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"%s\" needs \"%s\" in the http block, in %s:%ui", conf.needed_by.c_str(),
                 directive, conf.needed_file.c_str(), conf.needed_line);
@@ -69,6 +84,7 @@ char* init_main_conf(ngx_conf_t* cf, void* data) {
   ngx_conf_init_value(conf->connections, 0);
   if (conf->trusted_proxies == NGX_CONF_UNSET_PTR) conf->trusted_proxies = default_proxies(cf);
   if (!conf->trusted_proxies) return static_cast<char*>(NGX_CONF_ERROR);
+  if (char* problem = check_database(cf, *conf); problem != NGX_CONF_OK) return problem;
   if (conf->needed_by.empty()) return NGX_CONF_OK;
   if (!conf->settings) return missing(cf, *conf, "wazo_auth_config");
   if (!conf->zone) return missing(cf, *conf, "wazo_auth_zone");

@@ -74,10 +74,10 @@ void give_to_wazo_auth(int fd) {
     throw std::runtime_error(std::string("fchown: ") + std::strerror(errno));  // NOLINT(concurrency-mt-unsafe)
 }
 
-// All or nothing: a file with half a password would lock the administrator out.
-void write_credentials(const std::string& folder, const std::string& file, const std::string& password) {
+// Beside the file whose place it will take: all or nothing, half a password would lock the administrator out.
+std::string write_credentials(const std::string& folder, const std::string& file, const std::string& password) {
   std::filesystem::create_directories(folder);
-  const std::string fresh = file + ".new";
+  std::string fresh = file + ".new";
   const std::string text =
       "auth:\n  username: " + std::string(cli_user) + "\n  password: " + password + "\n  backend: wazo_user\n";
   unlink(fresh.c_str());
@@ -85,8 +85,8 @@ void write_credentials(const std::string& folder, const std::string& file, const
   if (fd < 0) throw std::runtime_error("can't write " + fresh);
   give_to_wazo_auth(fd);
   const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
-  if (close(fd) != 0 || !written || rename(fresh.c_str(), file.c_str()) != 0)
-    throw std::runtime_error("can't write " + file);
+  if (close(fd) != 0 || !written) throw std::runtime_error("can't write " + fresh);
+  return fresh;
 }
 
 int complete(const std::string& config, const std::string& folder) {
@@ -97,10 +97,17 @@ int complete(const std::string& config, const std::string& folder) {
     create_initial_user(database, username, password, "internal", default_policy);
     return 0;
   }
-  const std::string password = random_password();
-  if (!reset_password(database, cli_user, password))
-    create_initial_user(database, cli_user, password, "internal", default_policy);
-  write_credentials(folder, file, password);
+  UnitOfWork(database, Mode::read_only).execute("SELECT 1");  // nothing is left behind when the database is away
+  // Written before the password is changed: one that nobody could read would be lost.
+  const std::string password = random_password(), fresh = write_credentials(folder, file, password);
+  try {
+    if (!reset_password(database, cli_user, password))
+      create_initial_user(database, cli_user, password, "internal", default_policy);
+  } catch (...) {
+    unlink(fresh.c_str());
+    throw;
+  }
+  if (rename(fresh.c_str(), file.c_str()) != 0) throw std::runtime_error("can't write " + file);
   return 0;
 }
 

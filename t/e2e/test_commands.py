@@ -250,8 +250,13 @@ def test_complete_refuses_credentials_that_are_none(installation, text):
 
 
 def test_complete_where_no_file_can_be(installation):
+    """What can't be written down isn't changed either."""
+    succeeded(installation.complete())
+    before = installation.everything()
+    servers.shutil.rmtree(installation.credentials.parent)
     installation.credentials.parent.write_text('a file')
     failed(installation.complete(), 'wazo-auth-bootstrap')
+    assert installation.everything() == before
     installation.credentials.parent.unlink()
     succeeded(installation.complete())
     assert installation.logs_in(*installation.written())

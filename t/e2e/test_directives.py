@@ -289,6 +289,15 @@ def test_wrong_values_in_yaml(check, yaml, key, text):
     refused(checked, f'"{key}" {text}', f'({config_of(checked)}:{last})', at='wazo_auth_config')
 
 
+@pytest.mark.parametrize('uri', ['nonsense', 'postgresql://h/d?nonsense=1', 'mysql://u:secret-1@h/d'])
+def test_an_address_of_the_database_that_is_none(check, uri):
+    """Unless wazo_auth_database takes its place."""
+    checked = check(f'db_uri: "{uri}"\n')
+    assert not checked.ok
+    assert f'db_uri of {config_of(checked)}' in checked.output and 'secret-1' not in checked.output
+    assert check(f'db_uri: "{uri}"\n', http='wazo_auth_database dbname=d;').ok
+
+
 def test_a_wrong_value_in_a_drop_in(check, folder):
     drop_ins = folder / uuid.uuid4().hex
     drop_ins.mkdir()

@@ -802,7 +802,7 @@ def test_a_consumers_queue_is_full(make_queue, queue, tenant, make_tenant, renam
         rename(other, name)
     queue.wait_names(other, ['1', '2'])
     queue.wait_names(tenant, ['1', '2'])  # who has room gets them all the same
-    assert [key for key, _ in dead()] == [f'auth.tenants.{tenant}.updated'] * 2
+    servers.wait_until(lambda: [key for key, _ in dead()] == [f'auth.tenants.{tenant}.updated'] * 2, 5)
     assert [event.data['name'] for event in full.read()] == ['0']
 
 
