@@ -52,7 +52,7 @@ def syslog():
 
 def one_worker(stack, name, syslog, before=''):
     """What it logged of a request stands before what it logs of the next one."""
-    nginx = stack.new_nginx(name, SERVERS, http='lingering_timeout 100ms;', workers=1, start=False)
+    nginx = stack.new_nginx(name, SERVERS, http='lingering_timeout 100ms; access_log @FOLDER@/combined.log combined;', workers=1, start=False)
     nginx.values['SYSLOG_PORT'] = syslog.getsockname()[1]
     nginx.conf = before + nginx.conf
     return nginx.start()
@@ -76,9 +76,13 @@ def own(nginx):
     return nginx.api
 
 
+def combined(nginx):
+    return nginx.folder / 'combined.log'
+
+
 def mark_of(nginx):
     """What nginx logged so far ends here; the number of bytes of each log."""
-    paths = (nginx.access_log, nginx.error_log, nginx.log)
+    paths = (nginx.access_log, combined(nginx), nginx.error_log, nginx.log)
     return {path: path.stat().st_size if path.exists() else 0 for path in paths}
 
 
@@ -90,7 +94,8 @@ def logged(nginx, wait_until):
     def read():
         end = f'/end-{uuid.uuid4().hex}'
         assert nginx.gate.get(end).status_code == 401
-        wait_until(lambda: end in nginx.access_log.read_text(errors='replace'))
+        for log in nginx.access_log, combined(nginx):
+            wait_until(lambda each=log: end in each.read_text(errors='replace'))
         texts = []
         for path, size in start.items():
             with open(path, 'rb') as log:
@@ -500,4 +505,6 @@ def test_an_alert_is_no_clients_to_make(own, logged):
     """A text of a client that looks like a line stays inside of ours."""
     login = f'"] "{FORGED}"'.replace('alert', 'warn')
     own.post('/token', auth=(login, 'wrong-password'), headers=elsewhere())
-    assert len(lines_with(logged(), 'forged')) == 1
+    lines = lines_with(logged(), 'forged')
+    assert len([line for line in lines if 'unknown login' in line]) == 1
+    assert len(lines) == 2  # and nginx's own in the combined log, as $remote_user
