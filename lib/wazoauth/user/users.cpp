@@ -2,6 +2,7 @@
 #include "wazoauth/session/session_rules.h"
 #include "wazoauth/user/new_user.h"
 #include "wazoauth/user/password.h"
+#include "wazoauth/user/registration.h"
 #include "wazoauth/user/routes.h"
 #include "wazoauth/user/user_rows.h"
 
@@ -116,6 +117,7 @@ void add_user_routes(Router& router) {
   router.add({"PUT", one, "auth.users.{user_uuid}.update", "users", update_user});
   router.add({"DELETE", one, "auth.users.{user_uuid}.delete", "users", delete_user});
   router.add({"PUT", one + "/password", "auth.users.{user_uuid}.password.update", "users", change_password});
+  router.add({"POST", "/users/register", "", "user_registration", register_user});
 }
 
 }  // namespace wazoauth
