@@ -17,6 +17,17 @@ namespace {
 constexpr ngx_msec_t start_poll_ms = 50;
 constexpr std::size_t most_delayed_logins = 512;
 
+Offload::Pool pool_of(Lane lane) {
+  switch (lane) {
+    case Lane::hashing:
+      return Offload::hashing;
+    case Lane::mail:
+      return Offload::mail;
+    default:
+      return Offload::database;
+  }
+}
+
 // One request, from its body to its answer. Shared by the request and by the job that is under way for it; the request
 // may die first, then the job's result is dropped.
 class ApiCall : public std::enable_shared_from_this<ApiCall> {
@@ -97,7 +108,8 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   }
 
   void next_step() {
-    const bool hashes = call_->lane() == Lane::hashing;
+    const Offload::Pool pool = pool_of(call_->lane());
+    const bool hashes = pool == Offload::hashing;
     const auto self = shared_from_this();
     auto work = [self, hashes] {
       if (self->abandoned_) return;
@@ -106,7 +118,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
       self->ready_ = self->call_->step();
     };
     auto done = [self] { self->guarded([&] { self->stepped(); }); };
-    if (process_.offload.post(hashes ? Offload::hashing : Offload::database, std::move(work), std::move(done))) return;
+    if (process_.offload.post(pool, std::move(work), std::move(done))) return;
     process_.zone.add(counter::overloads);
     fail(gate::overloaded());
   }

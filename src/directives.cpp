@@ -5,6 +5,7 @@
 #include "conf.h"
 #include "handlers.h"
 #include "wazoauth/cache/redis_cache.h"
+#include "wazoauth/email/mail_templates.h"
 #include "wazoauth/store/connection_string.h"
 #include "zone.h"
 
@@ -74,6 +75,7 @@ char* set_config(ngx_conf_t* cf, ngx_command_t*, void* data) {
     LoadedConfig loaded = load_config(std::string(view(conf->config)));
     const char* uuid = std::getenv("XIVO_UUID");
     conf->settings = make_settings(loaded.tree, uuid ? uuid : "", loaded.warnings, loaded.places);
+    conf->settings->mail_templates = read_mail_templates(*conf->settings, loaded.warnings);
     for (const std::string& warning : loaded.warnings) ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "%s", warning.c_str());
     return ok;
   });

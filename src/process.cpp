@@ -55,7 +55,8 @@ AppOptions app_options(Process& process, ngx_cycle_t* cycle) {
 
 Offload::Options offload_options(ngx_cycle_t* cycle, const MainConf& conf) {
   const auto connections = static_cast<unsigned>(database_options(cycle, conf).connections);
-  return {{std::max(2u, connections), hash_permits(), 1}, {1024, 64, 8192}};
+  // The last ones only wait: a mail server that is slow holds up all of them, and nothing else.
+  return {{std::max(2u, connections), hash_permits(), 1, 8}, {1024, 64, 8192, 32}};
 }
 
 log::Level log_level(const Settings& settings) {

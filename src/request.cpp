@@ -75,10 +75,11 @@ Request make_request(ngx_http_request_t* r, const MainConf& main, const LocConf&
   copy_headers(r, request);
   request.remote_addr = view(r->connection->addr_text);
   request.scheme = scheme_of(r);
-  request.script_name = view(conf.prefix);
+  request.script_name = request.own_prefix = view(conf.prefix);
+  request.own_host = own_host(r);
   const bool trusted = ngx_cidr_match(r->connection->sockaddr, main.trusted_proxies) == NGX_OK;
   if (trusted) request.host = request.header_or_empty("host");
-  if (request.host.empty()) request.host = own_host(r);
+  if (request.host.empty()) request.host = request.own_host;
   if (trusted) believe_proxies(main, request);
   return request;
 }

@@ -1,9 +1,11 @@
-"""Private servers on loopback: PostgreSQL, Redis, RabbitMQ and nginx with the module.
+"""Private servers on loopback: PostgreSQL, Redis, RabbitMQ, a mail server and nginx with the module.
 
 Used by `./dev run` and by the tests. Every server lives in a folder of its own, is started in a session of its own, and
 is only ever signalled by a process id whose start time still is the one that was written down. A server object that is
 made again over the same folder finds the running server.
 """
+import email
+import email.policy
 import hashlib
 import json
 import os
@@ -455,6 +457,41 @@ def _program(pid):
         return ''
 
 
+# -- mail --------------------------------------------------------------------------------------------------------------
+
+
+class MailServer(Server):
+    """aiosmtpd over t/mail_server.py, which says how it can be made to misbehave."""
+
+    name = 'mail'
+
+    def __init__(self, folder, port):
+        super().__init__(folder)
+        self.port = port
+        self.mailbox = self.folder / 'mailbox'
+
+    def prepare(self):
+        self.mailbox.mkdir(exist_ok=True)
+
+    def argv(self):
+        return ['/usr/bin/python3', CHECKOUT / 't/mail_server.py', ADDRESS, self.port, self.folder]
+
+    def order(self, name, given=True):
+        """Misbehave like this from now on, or no longer."""
+        (self.folder / name).touch() if given else (self.folder / name).unlink(missing_ok=True)
+
+    def messages(self, recipient=None):
+        """What came, oldest first, as email.message.EmailMessage; `recipient`: the envelope's."""
+        found = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+                 for path in sorted(self.mailbox.iterdir())]
+        return [message for message in found if recipient in (None, message['X-Envelope-To'])]
+
+    def wait_for(self, recipient, count=1, timeout=15):
+        """The last of `count` messages to this recipient."""
+        wait_until(lambda: len(self.messages(recipient)) >= count, timeout, f'mail {count} to {recipient}', 0.05)
+        return self.messages(recipient)[-1]
+
+
 # -- nginx -------------------------------------------------------------------------------------------------------------
 
 
@@ -596,15 +633,27 @@ def _compiler_file(name):
 
 
 def write_settings(folder, settings, drop_ins=None):
-    """wazo-auth's configuration below `folder` (config.yml, conf.d/NAME.yml); JSON is YAML. Returns the main file."""
+    """wazo-auth's configuration below `folder` (config.yml, conf.d/NAME.yml); JSON is YAML. Returns the main file.
+
+    Mail templates are the shipped ones unless the settings say something else.
+    """
     conf_d = Path(folder) / 'conf.d'
     conf_d.mkdir(parents=True, exist_ok=True)
     main = Path(folder) / 'config.yml'
-    for path, tree in [(main, {'extra_config_files': str(conf_d), **settings}),
+    for path, tree in [(main, {'extra_config_files': str(conf_d), **template_settings(), **settings}),
                        *((conf_d / f'{name}.yml', tree) for name, tree in (drop_ins or {}).items())]:
         path.touch(mode=0o600)
         path.write_text(json.dumps(tree, indent=2) + '\n')
     return main
+
+
+def template_settings(folder=CHECKOUT / 'conf/templates'):
+    """Settings that name the templates as they are shipped: installed ones may be missing, and nginx says so."""
+    return {
+        'email_confirmation_template': f'{folder}/email_confirmation.jinja',
+        'email_confirmation_subject_template': f'{folder}/email_confirmation_subject.jinja',
+        'email_confirmation_get_response_body_template': f'{folder}/email_confirmation_get_body.jinja',
+    }
 
 
 def sanitized(build):

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "wazoauth/config/config_routes.h"
+#include "wazoauth/email/routes.h"
 #include "wazoauth/group/routes.h"
 #include "wazoauth/node/listener.h"
 #include "wazoauth/policy/routes.h"
@@ -47,6 +48,7 @@ void add_routes(Router& router) {
   add_group_routes(router);
   add_group_member_routes(router);
   add_group_policy_routes(router);
+  add_email_confirmation_routes(router);
 }
 
 }  // namespace

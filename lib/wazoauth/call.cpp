@@ -98,6 +98,10 @@ struct Call::State {
     if (c.route.access.empty()) return;
     const std::string access = acl::fill_template(c.route.access, match.parameters);
     c.token_text = request.header_or_empty("x-auth-token");
+    if (c.route.query_token) {
+      const auto in_query = query_parameter(request.query, "token");
+      if (in_query && !in_query->empty()) c.token_text = *in_query;
+    }
     Json details = Json::object({{"invalid_token", c.token_text}});
     const Loaded loaded = c.token_text.empty() ? Loaded{Loaded::Status::unknown, {}} : app.tokens().find(c.token_text);
     if (loaded.status == Loaded::Status::unavailable) throw problems::unavailable();

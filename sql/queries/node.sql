@@ -24,6 +24,9 @@ DELETE FROM wazo_auth.outbox WHERE target = 'redis' AND expires_t < extract(epoc
 -- name: node.lock
 SELECT pg_try_advisory_lock(hashtext($1)) AS got
 
+-- name: node.unlock
+SELECT pg_advisory_unlock_all()
+
 -- name: node.still_locked
 SELECT EXISTS (SELECT 1 FROM pg_locks
                WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted) AS mine

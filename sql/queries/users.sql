@@ -86,7 +86,7 @@ INSERT INTO auth_user (uuid, username, firstname, lastname, purpose, enabled, te
 VALUES ($1, $2, $3, $4, $5, $6::boolean, $7, $8, $9, decode($10, 'hex'))
 
 -- name: users.add_email
-INSERT INTO auth_email (address, main, confirmed, user_uuid) VALUES ($2, true, true, $1)
+INSERT INTO auth_email (address, main, confirmed, user_uuid) VALUES ($2, true, $3::boolean, $1)
 
 -- name: users.join_all_users_group
 INSERT INTO auth_user_group (group_uuid, user_uuid)

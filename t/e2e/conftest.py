@@ -1,8 +1,8 @@
-"""One set of real servers for all tests: PostgreSQL, Redis, RabbitMQ, and two nginx that share them.
+"""One set of real servers for all tests: PostgreSQL, Redis, RabbitMQ, a mail server, and two nginx that share them.
 
 Fixtures of the session
   stack                     everything below; .folder; .new_nginx(name, servers, ...) makes further nginx
-  postgres redis rabbitmq   servers.Server objects: .start() .stop() .kill() .freeze() .thaw() .restart() .pid .port
+  postgres redis rabbitmq mail   servers.Server objects: .start() .stop() .kill() .freeze() .thaw() .restart() .pid .port
   nginx nginx2              the same and .reload() .workers() .signal(n) .error_log .access_log .test()
   upstream                  behind the gates; answers {"method", "target", "headers", "names", "body"} as JSON
   api api2                  get post put patch delete head options (path, token=, json=, headers=, auth=, data=,
@@ -299,6 +299,7 @@ class Stack:
         self.redis = servers.Redis(self.folder / 'redis', servers.free_port())
         self.rabbitmq = servers.RabbitMQ(self.folder / 'rabbitmq', servers.free_port(), servers.free_port(),
                                          servers.free_port())
+        self.mail = servers.MailServer(self.folder / 'mail', servers.free_port())
         self.upstream = None
         self.database_uri = None
         self.all_nginx = []
@@ -311,6 +312,7 @@ class Stack:
             'db_connect_retry_timeout_seconds': 30,
             'debug': True,
             'amqp': {'uri': self.rabbitmq.uri},
+            'smtp': {'hostname': '127.0.0.1', 'port': self.mail.port},
             'bootstrap_user_on_startup': True,
             'bootstrap_user_username': ADMIN['username'],
             'bootstrap_user_password': SECRETS.password(ADMIN['password']),
@@ -344,8 +346,8 @@ class Stack:
         return nginx
 
     def start(self):
-        with ThreadPoolExecutor(3) as pool:
-            for started in [pool.submit(server.start) for server in (self.rabbitmq, self.postgres, self.redis)]:
+        with ThreadPoolExecutor(4) as pool:
+            for started in [pool.submit(server.start) for server in (self.rabbitmq, self.postgres, self.redis, self.mail)]:
                 started.result()
         self.database_uri = self.postgres.create_database(DATABASE, OWNER)
         self.upstream = Upstream(servers.free_port())
@@ -356,7 +358,7 @@ class Stack:
     def stop(self):
         for nginx in self.all_nginx:
             nginx.stop()
-        for server in (self.rabbitmq, self.redis, self.postgres):
+        for server in (self.mail, self.rabbitmq, self.redis, self.postgres):
             server.stop()
         if self.upstream:
             self.upstream.close()
@@ -391,6 +393,11 @@ def redis(stack):
 @pytest.fixture(scope='session')
 def rabbitmq(stack):
     return stack.rabbitmq
+
+
+@pytest.fixture(scope='session')
+def mail(stack):
+    return stack.mail
 
 
 @pytest.fixture(scope='session')

@@ -1,4 +1,5 @@
 """The directives: what `nginx -t` accepts and refuses, what they inherit, and what a reload makes of them."""
+import json
 import os
 import select
 import socket
@@ -59,6 +60,7 @@ def check(folder):
     def run(yaml='', required=None, **levels):
         own = folder / uuid.uuid4().hex
         (own / 'conf.d').mkdir(parents=True)
+        (own / 'conf.d/templates.yml').write_text(json.dumps(servers.template_settings()))
         config = own / 'config.yml'
         config.write_text(f'extra_config_files: {own}/conf.d\n{yaml}')
         if required is None:

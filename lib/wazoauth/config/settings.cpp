@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -136,6 +137,7 @@ class Maker {
     plugins();
     bus();
     cors();
+    mails();
     finish_tree();
     return std::move(s_);
   }
@@ -290,6 +292,64 @@ class Maker {
     } else {
       s_.cors_max_age = read_.optional_text("rest_api.cors.max_age");
     }
+  }
+
+  void mails() {
+    s_.smtp.hostname = read_.text("smtp.hostname");
+    if (s_.smtp.hostname.empty() || !is_host(s_.smtp.hostname)) read_.fail("smtp.hostname", "must be a host's name");
+    s_.smtp.port = static_cast<int>(read_.integer("smtp.port", 1, 65535));
+    if (!read_.value("smtp.timeout").is_null()) {
+      const double timeout = read_.number("smtp.timeout");
+      if (!(timeout >= 0.1 && timeout <= 60)) read_.fail("smtp.timeout", "must be seconds, 0.1 to 60");
+      s_.smtp.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(timeout * 1000));
+    }
+    const std::string c = "email_confirmation_";
+    s_.email_confirmation_expiration = read_.integer(c + "expiration", 1, 100LL * 366 * 86400);
+    s_.email_confirmation_template = read_.text(c + "template");
+    s_.email_confirmation_subject_template = read_.text(c + "subject_template");
+    s_.email_confirmation_get_response_body_template = read_.text(c + "get_response_body_template");
+    s_.email_confirmation_get_mimetype = header_text(c + "get_mimetype");
+    s_.email_confirmation_from_name = header_text(c + "from_name");
+    s_.email_confirmation_from_address = header_text(c + "from_address");
+    if (const auto url = read_.optional_text("email_link_url")) s_.email_link = link_base(*url);
+  }
+
+  static bool is_host(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](unsigned char c) {
+      return c < 128 && (std::isalnum(c) || c == '.' || c == '-' || c == '_' || c == ':');
+    });
+  }
+
+  std::string header_text(const std::string& path) const {
+    std::string text = read_.text(path);
+    const auto control = [](unsigned char c) { return c < ' ' || c == 127; };
+    if (std::any_of(text.begin(), text.end(), control)) read_.fail(path, "must not hold control characters");
+    return text;
+  }
+
+  LinkBase link_base(std::string_view url) const {
+    constexpr std::string_view scheme = "https://";
+    const auto refuse = [&] { read_.fail("email_link_url", "must be like https://host[:port][/prefix]"); };
+    if (!url.starts_with(scheme)) refuse();
+    url.remove_prefix(scheme.size());
+    while (url.ends_with('/')) url.remove_suffix(1);
+    const std::string_view authority = url.substr(0, url.find('/'));
+    const auto colon = authority.find(':');
+    LinkBase base;
+    base.hostname = authority.substr(0, colon);
+    if (colon != std::string_view::npos) base.port = authority.substr(colon + 1);
+    base.prefix = url.substr(authority.size());
+    const auto digit = [](unsigned char c) { return std::isdigit(c) != 0; };
+    const auto in_path = [](unsigned char c) {
+      return c < 128 &&
+             (std::isalnum(c) || std::string_view("/-._~").find(static_cast<char>(c)) != std::string_view::npos);
+    };
+    if (base.hostname.empty() || !is_host(base.hostname) || base.port.size() > 5 ||
+        (colon != std::string_view::npos && base.port.empty()) ||
+        !std::all_of(base.port.begin(), base.port.end(), digit) ||
+        !std::all_of(base.prefix.begin(), base.prefix.end(), in_path))
+      refuse();
+    return base;
   }
 
   void finish_tree() {

@@ -3,14 +3,18 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "wazoauth/email/smtp.h"
 #include "wazoauth/json.h"
 
 namespace wazoauth {
+
+struct MailTemplates;
 
 // A configuration that can't be used: what(), and where.
 struct ConfigError : std::runtime_error {
@@ -52,6 +56,11 @@ struct DefaultGroup {
   std::vector<std::pair<std::string, bool>> policies;  // slug → attached
 };
 
+// What links in mails begin with.
+struct LinkBase {
+  std::string hostname, port, prefix;  // port and prefix "" for none
+};
+
 // The tree, typed and checked. Wrong types are ConfigErrors that name the key.
 struct Settings {
   Json tree;              // the whole effective configuration, with `uuid` and `loaded_plugins`
@@ -88,6 +97,14 @@ struct Settings {
   std::vector<std::string> cors_allow_headers, cors_origins, cors_methods, cors_expose_headers;
   bool cors_supports_credentials = false, cors_send_wildcard = false, cors_vary_header = true;
   std::optional<std::string> cors_max_age;
+  SmtpServer smtp;
+  std::int64_t email_confirmation_expiration = 172800;  // seconds
+  std::string email_confirmation_template, email_confirmation_subject_template;
+  std::string email_confirmation_get_response_body_template, email_confirmation_get_mimetype;
+  std::string email_confirmation_from_name, email_confirmation_from_address;
+  std::optional<LinkBase> email_link;  // none: the address of the server that was asked
+  // Read where the configuration is read (read_mail_templates()), null elsewhere.
+  std::shared_ptr<const MailTemplates> mail_templates;
 
   bool http_plugin(const std::string& name) const {
     auto it = enabled_http_plugins.find(name);

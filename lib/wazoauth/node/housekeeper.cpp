@@ -57,11 +57,11 @@ void Housekeeper::start() {
   bus_ = std::make_unique<BusRelay>(BusRelay::Options{settings.amqp_uri, settings.amqp_exchange_name,
                                                       settings.amqp_exchange_type, settings.amqp_exchange_durable,
                                                       settings.xivo_uuid, options_.database, &wake_});
-  std::vector<std::pair<const char*, std::function<void()>>> work{{"wazo-start", [this] { prepare_database(); }},
-                                                                  {"wazo-sweep", [this] { sweep(); }},
-                                                                  {"wazo-listen", on_schema([this] { listen(); })},
-                                                                  {"wazo-bus", on_schema([this] { bus_->run(); })},
-                                                                  {"wazo-clean-up", on_schema([this] { clean_up(); })}};
+  mails_ = std::make_unique<MailRelay>(MailRelay::Options{settings.smtp, options_.database, &wake_});
+  std::vector<std::pair<const char*, std::function<void()>>> work{
+      {"wazo-start", [this] { prepare_database(); }},      {"wazo-sweep", [this] { sweep(); }},
+      {"wazo-listen", on_schema([this] { listen(); })},    {"wazo-bus", on_schema([this] { bus_->run(); })},
+      {"wazo-mail", on_schema([this] { mails_->run(); })}, {"wazo-clean-up", on_schema([this] { clean_up(); })}};
   if (!options_.redis_uri.empty())
     work.emplace_back("wazo-redis", on_schema([this] {
                         RedisRelay({options_.redis_uri, options_.database, options_.zone, &wake_}).run();

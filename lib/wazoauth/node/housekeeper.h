@@ -16,6 +16,7 @@
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/node/bus_relay.h"
+#include "wazoauth/node/mail_relay.h"
 #include "wazoauth/node/wake.h"
 #include "wazoauth/store/database.h"
 
@@ -54,6 +55,7 @@ class Housekeeper {
   Wake wake_;
   std::atomic<bool> schema_is_there_{false};
   std::unique_ptr<BusRelay> bus_;
+  std::unique_ptr<MailRelay> mails_;
   std::vector<std::thread> threads_;
   std::mutex mutex_;
   std::condition_variable ended_;

@@ -17,6 +17,10 @@ bool take_lead(Database& database, std::string_view name) {
   return unit.run("node.lock", {name}).boolean(0, "got");
 }
 
+void give_up_lead(Database& database) {
+  UnitOfWork(database, Mode::read_only).run("node.unlock");
+}
+
 void require_lead(UnitOfWork& unit) {
   if (!unit.run("node.still_locked").boolean(0, "mine")) throw Unavailable("another nginx has taken over");
 }

@@ -14,6 +14,9 @@ DatabaseOptions leader_options(DatabaseOptions options);  // one connection, kep
 // True when this Database's connection holds the lock, now or since before. Throws Unavailable.
 bool take_lead(Database& database, std::string_view name);
 
+// Lets another one lead: this nginx can't do the work at the moment. take_lead() asks for it again.
+void give_up_lead(Database& database);
+
 // As the first statement of a transaction: throws Unavailable when the lock was lost with its connection.
 void require_lead(UnitOfWork& unit);
 

@@ -101,6 +101,10 @@ std::string idna(std::string_view domain) {
 
 }  // namespace
 
+std::string ascii_domain(std::string_view domain) {
+  return is_domain(domain) ? std::string(domain) : idna(domain);
+}
+
 bool is_email(std::string_view address) {
   const auto at = address.rfind('@');
   if (at == std::string_view::npos) return false;

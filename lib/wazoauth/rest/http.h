@@ -21,6 +21,8 @@ struct Request {
   std::string scheme = "http";
   std::string host;
   std::string script_name;  // prefix of absolute URLs: "/api/auth" or ""
+  // The same as nginx's own configuration has them: no client and no proxy can change these.
+  std::string own_host, own_prefix;
 
   std::optional<std::string> header(std::string_view lower_case_name) const;  // the first one
   std::string header_or_empty(std::string_view lower_case_name) const;

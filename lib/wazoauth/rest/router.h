@@ -26,6 +26,7 @@ class Context;
 enum class Lane {
   database,  // short work that talks to PostgreSQL
   hashing,   // password hashing: 60-100 ms of CPU, no database connection held
+  mail,      // waits for the mail server, within a limit; no database connection held
 };
 
 // What a handler ends with: an answer, or what to do next and where. Each step has a unit of work of its own, committed
@@ -57,6 +58,7 @@ struct Route {
   Handler handler;
   Mode mode = Mode::write;   // read_only for handlers that write nothing
   bool master_only = false;  // the token must belong to the master tenant (GET and PATCH /config)
+  bool query_token = false;  // the query's "token" comes before the header: for links that people follow
 };
 
 using PathParameters = std::vector<std::pair<std::string, std::string>>;  // uuids in lower case, texts decoded

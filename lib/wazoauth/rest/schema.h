@@ -50,6 +50,7 @@ Json check_object(std::string_view message, std::string_view constraint_id, Json
 bool is_uuid(std::string_view text);                            // canonical 8-4-4-4-12, any case
 std::optional<std::string> canonical_uuid(std::string_view s);  // from any form that the Type uuid accepts
 bool is_email(std::string_view address);                        // http-conventions.md 5.3
+std::string ascii_domain(std::string_view domain);              // of an address, as the DNS has it; "" if there is none
 std::string python_literal(const Json& value);                  // how Python prints it
 
 // How a family of endpoints reports an error map. All throw Problem.

@@ -1,11 +1,9 @@
 #include "wazoauth/bus/event.h"
-#include "wazoauth/group/default_groups.h"
 #include "wazoauth/rest/page.h"
-#include "wazoauth/rest/slug.h"
+#include "wazoauth/tenant/new_tenant.h"
 #include "wazoauth/tenant/routes.h"
 #include "wazoauth/tenant/tenant_body.h"
 #include "wazoauth/tenant/tree.h"
-#include "wazoauth/text.h"
 
 namespace wazoauth {
 
@@ -60,33 +58,6 @@ Step list_tenants(Context& context) {
   return page_response(context.db().run("tenants.page", params, sort_variants(query)), tenant_json);
 }
 
-Problem domains_taken(const std::vector<std::string>& names) {
-  const std::string text =
-      "Domain name : \"" + python_literal(Json::strings(names)) + "\" is already in use, no duplicates allowed";
-  const Json detail = Json::object({{"constraint-id", "unique"}, {"message", text}});
-  return Problem::a_form(409, "conflict", "Conflict detected", Json::object({{"domain_names", detail}}), "tenants");
-}
-
-Problem write_problem(const ConstraintViolation& e, const TenantBody& body, const std::string& uuid,
-                      const std::string& slug = {}, const std::string& parent = {}) {
-  if (e.constraint == "auth_tenant_pkey")
-    return problems::conflict("tenants", "uuid", "A tenant with identity uuid=\"" + uuid + "\" already exists",
-                              "Tenant Conflict detected", "tenant-identity-conflict");
-  if (e.constraint == "auth_tenant_slug_key")
-    return problems::conflict("tenants", "slug", "The slug \"" + slug + "\" is already used");
-  if (e.constraint == "auth_tenant_domain_name_key") return domains_taken(body.domain_names);
-  if (e.constraint == "auth_tenant_contact_uuid_fkey") return problems::unknown("user", body.contact.value_or(""));
-  if (e.constraint == "auth_tenant_parent_uuid_fkey") return problems::unauthorized_tenant(parent);
-  throw e;
-}
-
-void write_address(UnitOfWork& unit, const std::string& uuid, const TenantBody& body) {
-  if (!body.has_address()) return;
-  std::vector<Param> params = {uuid};
-  params.insert(params.end(), body.address.begin(), body.address.end());
-  unit.run("tenants.set_address", params);
-}
-
 Step create_tenant(Context& context) {
   const std::string& parent = context.tenant();
   const TenantBody body = new_tenant_body(context);
@@ -95,19 +66,7 @@ Step create_tenant(Context& context) {
     throw Problem::a_form(403, "conflict", "Conflict detected", Json::object({{"parent_uuid", detail}}), "tenants");
   }
   UnitOfWork& unit = context.db();
-  const std::string uuid = body.uuid.value_or(new_uuid());
-  const std::string slug = slug_of(body.json, short_slug, [&](const std::string& candidate) {
-    return unit.run("tenants.slug_taken", {candidate}).boolean(0, "taken");
-  });
-  try {
-    unit.run("tenants.create", {uuid, parent, body.name, slug, body.contact, body.phone, body.method});
-    unit.run("tenants.add_domains", {uuid, Param(body.domain_names)});
-  } catch (const ConstraintViolation& e) {
-    throw write_problem(e, body, uuid, slug, parent);
-  }
-  write_address(unit, uuid, body);
-  unit.publish(events::tenant_added(uuid, body.name, slug, body.domain_names));
-  ensure_default_groups(unit, context.settings, uuid);
+  const std::string uuid = add_tenant(unit, context.settings, body, parent);
   return Response::json(tenant_json(visible_tenant(unit, uuid, parent), 0));
 }
 
@@ -126,10 +85,10 @@ Step update_tenant(Context& context) {
     unit.run("tenants.keep_domains", {uuid, Param(body.domain_names)});
     unit.run("tenants.add_domains", {uuid, Param(body.domain_names)});
   } catch (const ConstraintViolation& e) {
-    throw write_problem(e, body, uuid);
+    throw tenant_problem(e, body, uuid);
   }
   unit.run("tenants.delete_address", {uuid});
-  write_address(unit, uuid, body);
+  write_tenant_address(unit, uuid, body);
   unit.publish(events::tenant_updated(uuid, body.name));
   return Response::json(tenant_json(visible_tenant(unit, uuid, tenant), 0));
 }

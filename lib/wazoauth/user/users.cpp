@@ -1,9 +1,8 @@
-#include "wazoauth/group/default_groups.h"
 #include "wazoauth/rest/page.h"
 #include "wazoauth/session/session_rules.h"
-#include "wazoauth/text.h"
-#include "wazoauth/user/credentials.h"
+#include "wazoauth/user/new_user.h"
 #include "wazoauth/user/password.h"
+#include "wazoauth/user/registration.h"
 #include "wazoauth/user/routes.h"
 #include "wazoauth/user/user_rows.h"
 
@@ -58,53 +57,22 @@ Step list_users(Context& context) {
   return page_response(page_of_users(context, query, {tenant, query.recurse, std::nullopt}), user_json);
 }
 
-void refuse_taken_logins(Context& context, const Json& body) {
-  refuse_taken_login(context.db(), body.get("username"), "username", std::nullopt);
-  refuse_taken_login(context.db(), body.get("email_address"), "email_address", std::nullopt);
-}
-
-Problem creation_problem(const ConstraintViolation& e, const Json& body, const std::string& tenant) {
-  if (e.constraint == "auth_user_username_key") return login_taken("username", body.text_or("username", ""));
-  if (e.constraint == "auth_email_address_key") return login_taken("email_address", body.text_or("email_address", ""));
-  if (e.constraint == "auth_user_pkey")
-    return problems::conflict("users", "uuid", "The uuid \"" + body.text_or("uuid", "") + "\" is already used");
-  if (e.constraint == "auth_user_tenant_uuid_fkey") return problems::unauthorized_tenant(tenant);
-  throw e;
-}
-
-void join_all_users_group(Context& context, const std::string& uuid, const std::string& tenant) {
-  if (context.db().run("users.join_all_users_group", {uuid, tenant}).affected() > 0) return;
-  ensure_all_users_group(context.db(), context.settings, tenant);
-}
-
-Step write_user(Context& context, const Json& body, const std::optional<Credentials>& credentials) {
+Step write_user(Context& context, const NewUser& user) {
   const std::string& tenant = context.tenant();
-  const std::string uuid = body.has("uuid") ? std::string(body.get("uuid").text()) : new_uuid();
-  lock_logins(context.db(), {body.get("username"), body.get("email_address")});
-  refuse_taken_logins(context, body);
-  try {
-    context.db().run("users.create",
-                     {uuid, text_of(body.get("username")), text_of(body.get("firstname")),
-                      text_of(body.get("lastname")), body.get("purpose").text(), body.get("enabled").boolean(), tenant,
-                      body.get("authentication_method").text(), credentials ? Param(credentials->hash) : Param(nullptr),
-                      credentials ? Param(credentials->salt_hex) : Param(nullptr)});
-    if (body.get("email_address").is_string())
-      context.db().run("users.add_email", {uuid, body.get("email_address").text()});
-    join_all_users_group(context, uuid, tenant);
-  } catch (const ConstraintViolation& e) {
-    throw creation_problem(e, body, tenant);
-  }
+  lock_new_logins(context.db(), user.body);
+  refuse_taken_logins(context.db(), user.body);
+  const std::string uuid = add_user(context, user, tenant);
   return Response::json(user_json(visible_user(context.db(), uuid, tenant), 0));
 }
 
 Step create_user(Context& context) {
   context.tenant();
   const Json body = valid_body(context, new_user());
-  refuse_taken_logins(context, body);
-  if (body.get("password").is_null()) return write_user(context, body, std::nullopt);
+  refuse_taken_logins(context.db(), body);
+  if (body.get("password").is_null()) return write_user(context, {body, std::nullopt});
   return Step::then(Lane::hashing, [body](Context&) {
-    const Credentials credentials = make_credentials(body.get("password").text());
-    return Step::then(Lane::database, [body, credentials](Context& c) { return write_user(c, body, credentials); });
+    const NewUser user{body, make_credentials(body.get("password").text())};
+    return Step::then(Lane::database, [user](Context& c) { return write_user(c, user); });
   });
 }
 
@@ -125,7 +93,7 @@ Step update_user(Context& context) {
                                       text_of(body.get("lastname")), body.get("purpose").text(), enabled,
                                       body.get("authentication_method").text()});
   } catch (const ConstraintViolation& e) {
-    throw creation_problem(e, body, tenant);
+    throw user_problem(e, body, tenant);
   }
   if (!enabled) delete_sessions_of_user(context.db(), uuid);
   return Response::json(user_json(visible_user(context.db(), uuid, tenant), 0));
@@ -149,6 +117,7 @@ void add_user_routes(Router& router) {
   router.add({"PUT", one, "auth.users.{user_uuid}.update", "users", update_user});
   router.add({"DELETE", one, "auth.users.{user_uuid}.delete", "users", delete_user});
   router.add({"PUT", one + "/password", "auth.users.{user_uuid}.password.update", "users", change_password});
+  router.add({"POST", "/users/register", "", "user_registration", register_user});
 }
 
 }  // namespace wazoauth

@@ -1,0 +1,94 @@
+#include <stdexcept>
+
+#include "wazoauth/config/settings.h"
+#include "wazoauth/email/mail_templates.h"
+#include "wazoauth/email/mails.h"
+#include "wazoauth/email/routes.h"
+#include "wazoauth/tenant/tree.h"
+#include "wazoauth/user/user_rows.h"
+
+namespace wazoauth {
+
+namespace {
+
+// The address as it is now: between two steps it may have been confirmed or deleted.
+Confirmation unconfirmed(Context& context) {
+  const std::string &user = context.param("user_uuid"), &email = context.param("email_uuid");
+  visible_user(context.db(), user, caller_tenant(context));
+  const Rows rows = context.db().run("mails.address", {email, user});
+  if (rows.empty()) throw problems::unknown("email", email);
+  if (rows.boolean(0, "confirmed"))
+    throw Problem::a_form(409, "conflict", "The e-mail address is confirmed already: \"" + email + "\"",
+                          Json::object({{"uuid", email}}), "emails");
+  return {email, rows.text(0, "address"), rows.optional_text(0, "username")};
+}
+
+Step ask_for_mail(Context& context) {
+  const Confirmation confirmation = unconfirmed(context);
+  require_confirmation_mail(context.settings);
+  return Step::then(Lane::mail, [address = confirmation.address](Context& c) {
+    ask_mail_server(c.settings, address);
+    return Step::then(Lane::database, [](Context& last) {
+      send_confirmation(last, unconfirmed(last));
+      return Response::no_content();
+    });
+  });
+}
+
+// One of those that are mailed; others, an administrator's say, live on.
+bool is_mailed_token(const Context& context) {
+  const auto& acl = context.token().acl;
+  return context.token().auth_id == "wazo-auth" && acl.size() == 1 &&
+         acl.front() == "auth.emails." + context.param("email_uuid") + ".confirm.edit";
+}
+
+void confirm(Context& context) {
+  const std::string& email = context.param("email_uuid");
+  if (is_mailed_token(context) && context.db().run("mails.use_token", {context.token_id()}).affected() == 0)
+    throw problems::unauthorized(Json::object({{"invalid_token", context.token_id()},
+                                               {"reason", "not_found_or_expired"},
+                                               {"required_access", "auth.emails." + email + ".confirm.update"}}));
+  if (context.db().run("mails.confirm", {email}).affected() == 0) throw problems::unknown("email", email);
+}
+
+Step put_confirmation(Context& context) {
+  confirm(context);
+  return Response::no_content();
+}
+
+std::string content_type(const std::string& mimetype) {
+  return mimetype.starts_with("text/") && mimetype.find(';') == std::string::npos ? mimetype + "; charset=utf-8"
+                                                                                  : mimetype;
+}
+
+// The page that the link in the mail leads to. HEAD is what programs send that look at links before a person does.
+Step get_confirmation(Context& context) {
+  const MailTemplates* templates = context.settings.mail_templates.get();
+  if (!templates || !templates->confirmation_page)
+    throw std::runtime_error("the template of the page that confirms an address is missing");
+  if (context.request.method != "HEAD") confirm(context);
+  Response response;
+  response.content_type = content_type(context.settings.email_confirmation_get_mimetype);
+  response.body = templates->confirmation_page->render({});
+  // The address of this page has, or had, a token in it.
+  response.headers.emplace_back("Cache-Control", "no-store");
+  response.headers.emplace_back("Referrer-Policy", "no-referrer");
+  return response;
+}
+
+}  // namespace
+
+void add_email_confirmation_routes(Router& router) {
+  const std::string access = "auth.emails.{email_uuid}.confirm.update";
+  router.add({"GET", "/users/<user_uuid>/emails/<email_uuid>/confirm",
+              "auth.users.{user_uuid}.emails.{email_uuid}.confirm.read", "email_confirm", ask_for_mail});
+  router.add({.method = "GET",
+              .path = "/emails/<email_uuid>/confirm",
+              .access = access,
+              .plugin = "email_confirm",
+              .handler = get_confirmation,
+              .query_token = true});
+  router.add({"PUT", "/emails/<email_uuid>/confirm", access, "email_confirm", put_confirmation});
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,29 @@
+// Making a user: ../shared/spec/endpoints.md section 7, POST.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "wazoauth/rest/router.h"
+#include "wazoauth/user/credentials.h"
+
+namespace wazoauth {
+
+struct NewUser {
+  // username, firstname, lastname, purpose, enabled, authentication_method, and, if given, uuid and email_address
+  Json body;
+  std::optional<Credentials> credentials;
+  bool confirmed = true;  // its address
+};
+
+// 409 when the username or the address is taken. A look only; whoever writes holds their locks: lock_new_logins().
+void refuse_taken_logins(UnitOfWork& unit, const Json& body);
+void lock_new_logins(UnitOfWork& unit, const Json& body);
+
+// The user with its address, a member of the tenant's group of all users. Returns its uuid. Throws the documented 409.
+std::string add_user(Context& context, const NewUser& user, const std::string& tenant);
+
+// What writing a user's rows may run into, as an answer.
+Problem user_problem(const ConstraintViolation& violation, const Json& body, const std::string& tenant);
+
+}  // namespace wazoauth

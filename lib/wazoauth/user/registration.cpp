@@ -1,0 +1,87 @@
+#include "wazoauth/user/registration.h"
+
+#include "wazoauth/email/mails.h"
+#include "wazoauth/email/message.h"
+#include "wazoauth/log.h"
+#include "wazoauth/tenant/new_tenant.h"
+#include "wazoauth/user/new_user.h"
+#include "wazoauth/user/user_rows.h"
+
+namespace wazoauth {
+
+namespace {
+
+// Two limits of what comes of it: the username names a tenant, which ends at 128, and a mail's recipient, which is one
+// line.
+std::optional<Json> username_error(const Json& username) {
+  if (fits_header(username.text())) return std::nullopt;
+  return check_object("String does not match expected pattern.", "regex", "^[^\\r\\n\\0]*$");
+}
+
+std::optional<Json> address_error(const Json& address) {
+  if (can_be_mailed(std::string(address.text()))) return std::nullopt;
+  return check_object("Not a valid email address.", "type", "email");
+}
+
+const Schema& body_schema() {
+  static const Schema schema{
+      {{.name = "username", .required = true, .min_length = 1, .max_length = 128, .check = username_error},
+       {.name = "password", .required = true, .min_length = 1},
+       {.name = "firstname", .nullable = true, .fallback = Json()},
+       {.name = "lastname", .nullable = true, .fallback = Json()},
+       {.name = "email_address", .type = Type::email, .required = true, .check = address_error}},
+      {}};
+  return schema;
+}
+
+Json valid_body(const Context& context) {
+  const Validated valid = validate(body_schema(), context.body_object());
+  if (!valid.errors.is_null()) report_first(valid.errors, "users");
+  Json body = valid.value;
+  body.set("purpose", "user").set("authentication_method", "default").set("enabled", true);
+  return body;
+}
+
+TenantBody tenant_of(const Json& body) {
+  TenantBody tenant;
+  tenant.name = body.get("username").text();
+  tenant.json = Json::object({{"name", *tenant.name}});
+  tenant.method = "native";
+  return tenant;
+}
+
+// All of it, or nothing: the mail, too, waits for this transaction's commit.
+Step write(Context& context, const NewUser& user) {
+  UnitOfWork& unit = context.db();
+  lock_new_logins(unit, user.body);
+  refuse_taken_logins(unit, user.body);
+  const std::string tenant = add_tenant(unit, context.settings, tenant_of(user.body), context.master_tenant());
+  const std::string uuid = add_user(context, user, tenant);
+  const Json answer = user_json(visible_user(unit, uuid, tenant), 0);
+  const Json email = answer.get("emails").at(0);
+  send_confirmation(context, {email.text_or("uuid", ""), email.text_or("address", ""),
+                              std::string(user.body.get("username").text())});
+  log::info("User " + uuid + " registered himself, in the new tenant " + tenant);
+  return Response::json(answer);
+}
+
+Step hash(const Json& body) {
+  return Step::then(Lane::hashing, [body](Context&) {
+    const NewUser user{body, make_credentials(body.get("password").text()), false};
+    return Step::then(Lane::database, [user](Context& context) { return write(context, user); });
+  });
+}
+
+}  // namespace
+
+Step register_user(Context& context) {
+  const Json body = valid_body(context);
+  refuse_taken_logins(context.db(), body);
+  require_confirmation_mail(context.settings);
+  return Step::then(Lane::mail, [body](Context& c) {
+    ask_mail_server(c.settings, std::string(body.get("email_address").text()));
+    return hash(body);
+  });
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,10 @@
+// POST /users/register: ../shared/spec/endpoints.md section 18, email-flows.md section 5.
+#pragma once
+
+#include "wazoauth/rest/router.h"
+
+namespace wazoauth {
+
+Step register_user(Context& context);
+
+}  // namespace wazoauth

@@ -1,0 +1,299 @@
+// Mail templates and messages: email-flows.md sections 2.2 and 2.3.
+#include <csetjmp>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "wazoauth/config/settings.h"
+#include "wazoauth/email/mail_templates.h"
+#include "wazoauth/email/message.h"
+#include "wazoauth/email/template.h"
+#include "wazoauth/rest/schema.h"
+
+// Last: its macro fail() breaks the standard library's headers.
+extern "C" {
+#include <cmocka.h>
+}
+
+using namespace wazoauth;
+
+namespace {
+
+const Template::Values values{
+    {"username", "Ann"}, {"nobody", std::nullopt}, {"empty", ""}, {"port", "8443"}, {"tag", "<a&'b'>"}};
+
+std::string rendered(const std::string& text) {
+  return Template(text, "t").render(values);
+}
+
+void shows(const std::string& text, const std::string& expected) {
+  assert_string_equal(rendered(text).c_str(), expected.c_str());
+}
+
+void refused(const std::string& text, const std::string& expected) {
+  try {
+    Template(text, "name.jinja");
+  } catch (const TemplateError& error) {
+    assert_string_equal(error.what(), expected.c_str());
+    return;
+  }
+  fail_msg("accepted: %s", text.c_str());
+}
+
+void variables(void**) {
+  shows("Hello {{ username }}!", "Hello Ann!");
+  shows("{{username}}{{ missing }}{{ nobody }}", "AnnNone");
+  shows("{{ 'a\\'b' }}{{ \"}}\" }}{{ 12 }}", "a'b}}12");
+  shows("a { b } {c} {", "a { b } {c} {");
+  shows("{{ tag }}", "<a&'b'>");
+}
+
+void filters(void**) {
+  shows("{{ username|upper }} {{ username | lower }} {{ 'bEN' | capitalize }}", "ANN ann Ben");
+  shows("{{ tag | e }} {{ tag | escape }} {{ tag | safe }}",
+        "&lt;a&amp;&#39;b&#39;&gt; &lt;a&amp;&#39;b&#39;&gt; <a&'b'>");
+  shows("{{ missing | default('x') }}{{ empty | default('y') }}{{ missing | d(username) }}{{ missing | default }}",
+        "xAnn");
+  shows("[{{ '  a b ' | trim }}] {{ 'a/b c?é' | urlencode() }}", "[a b] a/b%20c%3F%C3%A9");
+}
+
+void conditions(void**) {
+  const std::string text =
+      "{% if port == '443' %}A{% elif port != 8443 %}B{% elif username and not empty %}C{% else %}D{% endif %}";
+  shows(text, "C");
+  shows(
+      "{% if missing is defined %}1{% endif %}{% if empty is defined %}2{% endif %}{% if missing is undefined %}3{% "
+      "endif %}",
+      "23");
+  shows(
+      "{% if nobody is none %}1{% endif %}{% if username is not none %}2{% endif %}{% if missing is not defined %}3{% "
+      "endif %}",
+      "123");
+  shows("{% if nobody %}1{% endif %}{% if empty %}2{% endif %}{% if missing %}3{% endif %}", "");
+  shows("{% if (missing or username) == 'Ann' and true %}{% if false %}x{% else %}y{% endif %}{% endif %}", "y");
+  shows("{{ nobody or missing or username }}", "Ann");
+}
+
+void whitespace(void**) {
+  shows("a\n", "a");
+  shows("a\n\n", "a\n");
+  shows("a\r\nb\r\n", "a\nb");
+  shows("a {#- no\n -#} b {# c #}", "ab ");
+  shows("a {{- username -}}  b", "aAnnb");
+  shows("{% if true -%}  x  {%- endif %} y", "x y");
+  shows("{#- {{ nothing #}", "");
+}
+
+void what_is_not_supported(void**) {
+  refused("a\n{% for x in y %}", "name.jinja:2: tag \"for\" is not supported");
+  refused("{% set a = 1 %}", "name.jinja:1: tag \"set\" is not supported");
+  refused("\n\n{{ a | md5 }}", "name.jinja:3: the filter \"md5\" is not supported");
+  refused("{{ a.b }}", "name.jinja:1: \".\" is not supported here");
+  refused("{{ a + b }}", "name.jinja:1: \"+\" is not supported here");
+  refused("{{ a if b else c }}", "name.jinja:1: \"if\" is not supported here");
+  refused("{% if a is odd %}{% endif %}", "name.jinja:1: the test \"odd\" is not supported");
+  refused("{% if a %}\nb", "name.jinja:2: an \"if\" has no \"endif\"");
+  refused("{% endif %}", "name.jinja:1: \"endif\" without an \"if\"");
+  refused("{% if a %}{% else %}{% elif b %}{% endif %}", "name.jinja:1: \"elif\" after \"else\"");
+  refused("{{ a", "name.jinja:1: a tag has no end");
+  refused("{{ 'a", "name.jinja:1: a text has no end");
+  refused("{# a", "name.jinja:1: a comment has no end");
+  refused("{{ }}", "name.jinja:1: \"}}\" is not supported here");
+  std::string deep;
+  for (int i = 0; i < 1000; ++i) deep += "(";
+  refused("{{ " + deep, "name.jinja:1: nested too deep");
+  std::string chain = "{{ a";
+  for (int i = 0; i < 1000; ++i) chain += " or (b)";
+  refused(chain + " }}", "name.jinja:1: nested too deep");
+}
+
+std::string shipped(const char* name, const Template::Values& with) {
+  std::ifstream file(std::string(TEST_DATA) + "/../conf/templates/" + name);
+  std::stringstream text;
+  text << file.rdbuf();
+  return Template(text.str(), name).render(with);
+}
+
+void shipped_templates(void**) {
+  Template::Values with{{"username", "Ann"},
+                        {"email_address", "a@b.com"},
+                        {"email_uuid", "E"},
+                        {"token", "T"},
+                        {"hostname", "h.example"}};
+  assert_non_null(
+      strstr(shipped("email_confirmation.jinja", with).c_str(), "\nhttps://h.example/0.1/emails/E/confirm?token=T\n"));
+  with["port"] = "8443";
+  with["prefix"] = "/api/auth";
+  const std::string mail = shipped("email_confirmation.jinja", with);
+  assert_true(mail.starts_with("Hello Ann,\n"));
+  assert_non_null(strstr(mail.c_str(), "\nhttps://h.example:8443/api/auth/0.1/emails/E/confirm?token=T\n"));
+  with["username"] = std::nullopt;
+  assert_string_equal(shipped("email_confirmation_subject.jinja", with).c_str(),
+                      "a@b.com, please confirm your e-mail address");
+  assert_true(shipped("email_confirmation_get_body.jinja", {}).starts_with("<!doctype html>"));
+}
+
+// -- messages --------------------------------------------------------------------------------------------------------
+
+std::string message(const Mail& mail) {
+  return compose(mail, "0af1", 1700000000);
+}
+
+std::string header(const std::string& text, const std::string& name) {
+  const auto start = text.find("\r\n" + name + ": ");
+  assert_true(start != std::string::npos && start < text.find("\r\n\r\n"));
+  auto end = text.find("\r\n", start + 2);
+  while (text[end + 2] == ' ') end = text.find("\r\n", end + 2);
+  return text.substr(start + name.size() + 4, end - start - name.size() - 4);
+}
+
+void plain_messages(void**) {
+  const std::string text = message({{"Wazo", "noreply@example.com"}, {"Ann", "ann@example.com"}, "Hi", "a\nb\r\n.\n"});
+  assert_string_equal(text.c_str(),
+                      "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nMessage-ID: <0af1@example.com>\r\n"
+                      "From: Wazo <noreply@example.com>\r\nTo: Ann <ann@example.com>\r\nSubject: Hi\r\n"
+                      "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+                      "Content-Type: text/plain; charset=\"us-ascii\"\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+                      "a\r\nb\r\n.\r\n");
+}
+
+void names(void**) {
+  const auto to = [](const std::string& name) {
+    return header(message({{"", "a@b.com"}, {name, "x@y.com"}, "s", "t"}), "To");
+  };
+  assert_string_equal(to("").c_str(), "x@y.com");
+  assert_string_equal(to("u.1").c_str(), "\"u.1\" <x@y.com>");
+  assert_string_equal(to("a \"b\\").c_str(), "\"a \\\"b\\\\\" <x@y.com>");
+  assert_string_equal(to(" a").c_str(), "\" a\" <x@y.com>");
+  assert_string_equal(to("Zoé").c_str(), "=?utf-8?b?Wm/DqQ==?= <x@y.com>");
+  assert_string_equal(to("a\tb").c_str(), "=?utf-8?b?YQli?= <x@y.com>");
+  assert_string_equal(to("=?utf-8?b?YQ==?=").c_str(), "=?utf-8?b?PT91dGYtOD9iP1lRPT0/PQ==?= <x@y.com>");
+  // No character is cut in two, no line is longer than 76.
+  std::string many;
+  for (int i = 0; i < 40; ++i) many += "€";
+  const std::string folded = to(many);
+  assert_true(folded.find("\r\n =?utf-8?b?") != std::string::npos);
+  std::istringstream lines("To: " + folded);
+  for (std::string line; std::getline(lines, line);) assert_true(line.size() <= 77);  // with its CR
+}
+
+void bodies(void**) {
+  const std::string text = message({{"", "a@b.com"}, {"", "x@y.com"}, "Grüße", "é\n"});
+  assert_string_equal(header(text, "Subject").c_str(), "=?utf-8?b?R3LDvMOfZQ==?=");
+  assert_string_equal(header(text, "Content-Type").c_str(), "text/plain; charset=\"utf-8\"");
+  assert_string_equal(header(text, "Content-Transfer-Encoding").c_str(), "base64");
+  assert_true(text.ends_with("\r\n\r\nw6kNCg==\r\n"));
+  const std::string wide = message({{"", "a@b.com"}, {"", "x@y.com"}, "s", std::string(2000, 'a')});
+  assert_string_equal(header(wide, "Content-Transfer-Encoding").c_str(), "base64");
+}
+
+void refuses(const Mail& mail) {
+  try {
+    message(mail);
+  } catch (const NotMailable&) {
+    return;
+  }
+  fail_msg("composed: to %s <%s>, subject %s", mail.to.name.c_str(), mail.to.address.c_str(), mail.subject.c_str());
+}
+
+void what_no_header_holds(void**) {
+  const Mailbox good{"", "a@b.com"};
+  for (const std::string& bad : {std::string("a\rb"), std::string("a\nb"), std::string("a\0b", 3)}) {
+    refuses({good, {bad, "x@y.com"}, "s", "t"});
+    refuses({{bad, "x@y.com"}, good, "s", "t"});
+    refuses({good, good, bad, "t"});
+    refuses({good, {"", bad + "@y.com"}, "s", "t"});
+    refuses({good, {"", "x@" + bad + ".com"}, "s", "t"});
+  }
+  for (const char* bad : {"", "x", "@y.com", "é@b.com", "a b@b.com", "x@", "x@y>.com", "x@y.com\r\nBcc: z@z.com"})
+    refuses({good, {"", bad}, "s", "t"});
+}
+
+void international_domains(void**) {
+  assert_string_equal(envelope_address("a@é.com").c_str(), "a@xn--9ca.com");
+  assert_string_equal(envelope_address("a@[127.0.0.1]").c_str(), "a@[127.0.0.1]");
+  assert_string_equal(envelope_address("A.b@Example.COM").c_str(), "A.b@Example.COM");
+}
+
+// -- files -----------------------------------------------------------------------------------------------------------
+
+Settings settings_with(const std::string& folder) {
+  Json tree = default_config();
+  tree.set("email_confirmation_template", folder + "/email_confirmation.jinja");
+  tree.set("email_confirmation_subject_template", folder + "/email_confirmation_subject.jinja");
+  tree.set("email_confirmation_get_response_body_template", folder + "/email_confirmation_get_body.jinja");
+  std::vector<std::string> warnings;
+  return make_settings(tree, "uuid", warnings);
+}
+
+void files(void**) {
+  std::vector<std::string> warnings;
+  const auto all = read_mail_templates(settings_with(std::string(TEST_DATA) + "/../conf/templates"), warnings);
+  assert_int_equal(warnings.size(), 0);
+  assert_true(all->confirmation && all->confirmation_subject && all->confirmation_page);
+  const auto none = read_mail_templates(settings_with("/nowhere"), warnings);
+  assert_int_equal(warnings.size(), 3);
+  assert_string_equal(
+      warnings[0].c_str(),
+      "/nowhere/email_confirmation.jinja: No such file or directory; no mail to confirm an address can be sent");
+  assert_false(none->confirmation || none->confirmation_subject || none->confirmation_page);
+}
+
+std::string refused_setting(const char* key, const Json& value) {
+  Json tree = default_config();
+  tree.set(key, value);
+  std::vector<std::string> warnings;
+  try {
+    make_settings(tree, "uuid", warnings);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void settings(void**) {
+  Json tree = default_config();
+  tree.set("email_link_url", "https://voice.example.org:8443/api/auth/");
+  tree.set("smtp", Json::object({{"hostname", "::1"}, {"port", 2525}, {"timeout", 1.5}}));
+  std::vector<std::string> warnings;
+  const Settings made = make_settings(tree, "uuid", warnings);
+  assert_string_equal(made.email_link->hostname.c_str(), "voice.example.org");
+  assert_string_equal(made.email_link->port.c_str(), "8443");
+  assert_string_equal(made.email_link->prefix.c_str(), "/api/auth");
+  assert_int_equal(made.smtp.port, 2525);
+  assert_int_equal(made.smtp.timeout.count(), 1500);
+  for (const char* bad : {"http://a.com", "https://", "https://a@b", "https://a.com:", "https://a.com:x",
+                          "https://a.com/%41", "https://a.com/?x"})
+    assert_string_equal(refused_setting("email_link_url", bad).c_str(),
+                        "\"email_link_url\" must be like https://host[:port][/prefix]");
+  assert_string_equal(refused_setting("email_confirmation_from_name", "a\nb").c_str(),
+                      "\"email_confirmation_from_name\" must not hold control characters");
+  const Json odd = Json::object({{"hostname", "a/b"}, {"port", 25}});
+  assert_string_equal(refused_setting("smtp", odd).c_str(), "\"smtp.hostname\" must be a host's name");
+}
+
+}  // namespace
+
+int main() {
+  const CMUnitTest tests[] = {
+      cmocka_unit_test(variables),
+      cmocka_unit_test(filters),
+      cmocka_unit_test(conditions),
+      cmocka_unit_test(whitespace),
+      cmocka_unit_test(what_is_not_supported),
+      cmocka_unit_test(shipped_templates),
+      cmocka_unit_test(plain_messages),
+      cmocka_unit_test(names),
+      cmocka_unit_test(bodies),
+      cmocka_unit_test(what_no_header_holds),
+      cmocka_unit_test(international_domains),
+      cmocka_unit_test(files),
+      cmocka_unit_test(settings),
+  };
+  return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
