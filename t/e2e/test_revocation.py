@@ -698,9 +698,12 @@ def plain_uri(postgres, database):
 
 
 def end_listening(sql):
-    """Of all nginx of this database."""
-    servers.wait_until(lambda: sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s "
-                                   "AND query ~ '(NOTIFY|LISTEN) wazo_auth_heartbeat'", (DATABASE,)), 3)
+    """Of both nginx of this database, at once: when both have just sent or got a heartbeat."""
+    servers.wait_until(lambda: sql("""
+        SELECT pg_terminate_backend(pid)
+        FROM (SELECT pid, count(*) OVER () AS found FROM pg_stat_activity
+              WHERE datname = %s AND query ~ '^(NOTIFY|LISTEN) wazo_auth') AS listening
+        WHERE found = 2""", (DATABASE,)), 3)
 
 
 def heard_again(both, metrics):
