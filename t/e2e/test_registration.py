@@ -459,23 +459,51 @@ def test_server_dies_between_question_and_delivery(site, mail, register, link_in
     assert site.api.put(f'/emails/{link.email}/confirm', link.token).status_code == 204
 
 
-def test_another_nginx_delivers_what_one_cannot(stack, mail_settings, mail, expect_log):
+@pytest.fixture
+def lonely(stack):
+    """Nginx over a database of their own: lonely.nginx(name, settings), lonely.queue(recipient)."""
     uri = stack.postgres.create_database('mails', 'mails')
-    nowhere = {'hostname': '127.0.0.1', 'port': servers.free_port()}
-    broken = stack.new_nginx('mails1', settings=mail_settings | {'db_uri': uri, 'smtp': nowhere})
-    works = None
-    try:
-        to = f'other-{label()}@example.com'
-        message = json.dumps({'message': f'To: {to}\r\n\r\nx\r\n'})
+    made = []
+
+    def nginx(name, settings):
+        made.append(stack.new_nginx(name, settings=settings | {'db_uri': uri}))
+        return made[-1]
+
+    def queue(recipient):
+        message = json.dumps({'message': f'To: {recipient}\r\n\r\nx\r\n'})
         stack.postgres.psql('mails', f"""INSERT INTO wazo_auth.outbox (target, expires_t, headers, body) VALUES
-            ('mail', 2000000000, '{{"from": "a@example.com", "to": "{to}"}}', '{message}')""")
-        servers.wait_until(lambda: 'mails wait in the outbox' in broken.error_log.read_text(), 10)
-        works = stack.new_nginx('mails2', settings=mail_settings | {'db_uri': uri})
-        mail.wait_for(to, timeout=30)
+            ('mail', 2000000000, '{{"from": "a@example.com", "to": "{recipient}"}}', '{message}')""")
+
+    yield type('Lonely', (), {'nginx': staticmethod(nginx), 'queue': staticmethod(queue)})
+    for each in made:
+        each.stop()
+    stack.postgres.drop_database('mails')
+
+
+def test_another_nginx_delivers_what_one_cannot(lonely, mail_settings, mail):
+    nowhere = {'hostname': '127.0.0.1', 'port': servers.free_port()}
+    broken = lonely.nginx('mails1', mail_settings | {'smtp': nowhere})
+    lonely.queue(recipient := f'other-{label()}@example.com')
+    servers.wait_until(lambda: 'mails wait in the outbox' in broken.error_log.read_text(), 10)
+    lonely.nginx('mails2', mail_settings)
+    mail.wait_for(recipient, timeout=30)
+
+
+def test_nginx_ends_while_a_mail_is_under_way(lonely, mail_settings, mail):
+    nginx = lonely.nginx('mails3', mail_settings)
+    mail.freeze()
+    try:
+        lonely.queue(recipient := f'later-{label()}@example.com')
+        time.sleep(0.7)
+        began = time.monotonic()
+        nginx.stop()
+        assert time.monotonic() - began < 3
     finally:
-        for nginx in filter(None, (broken, works)):
-            nginx.stop()
-        stack.postgres.drop_database('mails')
+        mail.thaw()
+    assert 'still at work' not in nginx.error_log.read_text()
+    nginx.start()
+    mail.wait_for(recipient, timeout=30)
+    assert len(mail.messages(recipient)) == 1
 
 
 def test_a_mail_that_is_not_taken_yet_holds_up_nobody(mail, registered, psql):

@@ -143,7 +143,7 @@ const Filter* find_filter(std::string_view name) {
   return found == std::end(filters) ? nullptr : found;
 }
 
-Value filtered(const Expression& expression, Value value, const Value& argument) {
+Value filtered(const Expression& expression, const Value& value, const Value& argument) {
   if (expression.word == "default") return value.kind == Value::undefined ? argument : value;
   return Value::of(find_filter(expression.word)->apply(value.printed()));
 }

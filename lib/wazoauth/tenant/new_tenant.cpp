@@ -21,7 +21,7 @@ Problem domains_taken(const std::vector<std::string>& names) {
 std::string write_row(UnitOfWork& unit, const TenantBody& body, const std::string& uuid, const std::string& parent) {
   const bool slug_is_given = body.json.get("slug").is_string();
   for (int tries = 1;; ++tries) {
-    const std::string slug = slug_of(body.json, short_slug, [&](const std::string& candidate) {
+    std::string slug = slug_of(body.json, short_slug, [&](const std::string& candidate) {
       return unit.run("tenants.slug_taken", {candidate}).boolean(0, "taken");
     });
     try {
@@ -59,7 +59,7 @@ void write_tenant_address(UnitOfWork& unit, const std::string& uuid, const Tenan
 }
 
 std::string add_tenant(UnitOfWork& unit, const Settings& settings, const TenantBody& body, const std::string& parent) {
-  const std::string uuid = body.uuid.value_or(new_uuid());
+  std::string uuid = body.uuid.value_or(new_uuid());
   const std::string slug = write_row(unit, body, uuid, parent);
   try {
     unit.run("tenants.add_domains", {uuid, Param(body.domain_names)});

@@ -47,7 +47,7 @@ Problem user_problem(const ConstraintViolation& e, const Json& body, const std::
 }
 
 std::string add_user(Context& context, const NewUser& user, const std::string& tenant) {
-  const std::string uuid = user.body.has("uuid") ? std::string(user.body.get("uuid").text()) : new_uuid();
+  std::string uuid = user.body.has("uuid") ? std::string(user.body.get("uuid").text()) : new_uuid();
   try {
     write_rows(context, user, uuid, tenant);
   } catch (const ConstraintViolation& e) {
