@@ -207,6 +207,7 @@ struct Database::Pool {
       stopping = true;
     }
     changed.notify_all();
+    stopped.notify_all();
     if (watchdog.joinable()) watchdog.join();
   }
 
@@ -289,7 +290,7 @@ struct Database::Pool {
   void watch() {
     std::unique_lock lock(mutex);
     while (!stopping) {
-      changed.wait_for(lock, std::chrono::milliseconds(200));
+      stopped.wait_for(lock, std::chrono::milliseconds(200));
       const std::int64_t now = steady_ms();
       std::erase_if(all, [](const auto& weak) { return weak.expired(); });
       for (const auto& weak : all) {
@@ -301,7 +302,8 @@ struct Database::Pool {
   DatabaseOptions options;
   std::string conninfo;
   std::mutex mutex;
-  std::condition_variable changed;
+  std::condition_variable changed;  // only of those who wait for a connection: one of them is notified
+  std::condition_variable stopped;
   std::vector<std::shared_ptr<Connection>> idle;
   std::vector<std::weak_ptr<Connection>> all;
   int open = 0;
