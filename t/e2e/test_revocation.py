@@ -698,12 +698,12 @@ def plain_uri(postgres, database):
 
 
 def end_listening(sql):
-    """Of both nginx of this database, at once: when both have just sent or got a heartbeat."""
+    """Of both nginx of this database, at once."""
     servers.wait_until(lambda: sql("""
         SELECT pg_terminate_backend(pid)
         FROM (SELECT pid, count(*) OVER () AS found FROM pg_stat_activity
-              WHERE datname = %s AND query ~ '^(NOTIFY|LISTEN) wazo_auth') AS listening
-        WHERE found = 2""", (DATABASE,)), 3)
+              WHERE datname = %s AND application_name = 'wazo-auth listen') AS listening
+        WHERE found = 2""", (DATABASE,)), 5)
 
 
 def heard_again(both, metrics):

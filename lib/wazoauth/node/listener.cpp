@@ -223,7 +223,9 @@ std::string Listener::heartbeat_channel() const {
 }
 
 bool Listener::listen() {
-  if (!exec("LISTEN wazo_auth_tokens; LISTEN wazo_auth_tenants; LISTEN wazo_auth_outbox; LISTEN " +
+  // Named, so that pg_stat_activity tells it from the pool's.
+  if (!exec("SELECT set_config('application_name', current_setting('application_name') || ' listen', false);"
+            "LISTEN wazo_auth_tokens; LISTEN wazo_auth_tenants; LISTEN wazo_auth_outbox; LISTEN " +
             heartbeat_channel()))
     return false;
   settled_ = false;
