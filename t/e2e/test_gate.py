@@ -461,11 +461,12 @@ def test_variables(gate, reader):
     assert answer.headers['X-Request'].endswith(f"{reader['token'][-8:]}&b=2 HTTP/1.1")
 
 
-def test_identity_variables(nginx, stack, reader, insert_token):
+def test_identity_variables(nginx, stack, reader, insert_token, wait_until):
     token = insert_token()
     assert nginx.gate.get('/', token['token']).status_code == 200
-    log = nginx.access_log.read_text().splitlines()
-    assert any(token['user_uuid'] in line and '"GET / HTTP/1.1" 200' in line for line in log)
+    # nginx writes the line after the answer.
+    wait_until(lambda: any(token['user_uuid'] in line and '"GET / HTTP/1.1" 200' in line
+                           for line in nginx.access_log.read_text().splitlines()), 5)
 
 
 def test_the_status_variable(gate, reader, nobody):

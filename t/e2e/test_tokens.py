@@ -680,18 +680,21 @@ def attempt(nginx, auth, address, **body):
 
 def test_the_sixth_guess_has_to_wait(guessed, metrics, make_user):
     user, other, here = make_user(), make_user(), elsewhere()
-    for guess in range(5):
-        assert attempt(guessed, (user['username'], f'wrong-password-{guess}'), here).status_code == 401
-    assert slowed(metrics, guessed) == (0, 0)
-    assert attempt(guessed, credentials(other), here).status_code == 200
-    assert attempt(guessed, credentials(user), elsewhere()).status_code == 200
-    assert slowed(metrics, guessed) == (0, 0)
+
+    def guess_five_times():
+        for guess in range(5):
+            assert attempt(guessed, (user['username'], f'wrong-password-{guess}'), here).status_code == 401
+
+    guess_five_times()
     start = time.monotonic()
     # The right password as well: else whoever waits less would know more.
     assert attempt(guessed, credentials(user), here).status_code == 200
     assert time.monotonic() - start > 0.3
     assert slowed(metrics, guessed) == (1, 0)
     assert attempt(guessed, credentials(user), here).status_code == 200
+    guess_five_times()
+    assert attempt(guessed, credentials(other), here).status_code == 200
+    assert attempt(guessed, credentials(user), elsewhere()).status_code == 200
     assert slowed(metrics, guessed) == (1, 0)
 
 
