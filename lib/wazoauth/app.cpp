@@ -8,6 +8,7 @@
 #include "wazoauth/group/routes.h"
 #include "wazoauth/node/listener.h"
 #include "wazoauth/policy/routes.h"
+#include "wazoauth/rest/api_document.h"
 #include "wazoauth/rest/status_routes.h"
 #include "wazoauth/session/routes.h"
 #include "wazoauth/tenant/routes.h"
@@ -35,6 +36,7 @@ std::uint32_t with(std::uint32_t flags, std::uint32_t set, std::uint32_t on, boo
 }
 
 void add_routes(Router& router) {
+  add_api_document_route(router);
   add_status_routes(router);
   add_config_routes(router);
   add_token_routes(router);

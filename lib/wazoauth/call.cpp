@@ -115,7 +115,7 @@ struct Call::State {
       details.set("tenant_uuid", Json(request.header("wazo-tenant")));
       throw problems::unauthorized(details);
     }
-    if (c.route.master_only && c.token().tenant_uuid() != c.master_tenant())
+    if (c.route.tenancy == Tenancy::master && c.token().tenant_uuid() != c.master_tenant())
       throw problems::unauthorized(Json::object({{"invalid_token", c.token_text}}));
   }
 

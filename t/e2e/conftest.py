@@ -22,6 +22,8 @@ Fixtures of a test
   expect_log(pattern, ...)  lines of [alert], [emerg] or [crit] that this test causes
   metrics(nginx)            → {name with labels: number}
 
+Every answer of an API is held against the document that the API serves: what it doesn't say fails the test.
+
 After each test the logs of all nginx are read: no [alert], [emerg], [crit] or sanitizer report that wasn't expected, no
 token and no password that the tests used.
 
@@ -55,6 +57,7 @@ import requests
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import servers  # noqa: E402
+from document import Document  # noqa: E402
 from servers import wait_until as wait_until_  # noqa: E402
 from upstream import Upstream  # noqa: E402
 
@@ -125,7 +128,7 @@ class Secrets:
         self.passwords = set()
 
     def token(self, value):
-        if value:
+        if isinstance(value, str) and value:
             self.tokens.add(value.lower())
         return value
 
@@ -217,8 +220,11 @@ def expect_log():
 class Client:
     """Requests to one server. Every secret that passes is remembered for the check of the logs."""
 
+    document = None  # of the first nginx; what others don't have in it isn't checked
+
     def __init__(self, port, prefix=''):
         self.port = port
+        self.is_api = bool(prefix)
         self.base = f'http://127.0.0.1:{port}{prefix}'
         self._local = threading.local()
 
@@ -246,6 +252,9 @@ class Client:
         options.setdefault('allow_redirects', False)
         answer = session.send(prepared, **options)
         self._remember(answer)
+        if self.is_api and Client.document:
+            complaint = Client.document.complaint(answer, '/0.1')
+            assert not complaint, complaint
         return answer
 
     @staticmethod
@@ -352,6 +361,7 @@ class Stack:
         self.database_uri = self.postgres.create_database(DATABASE, OWNER)
         self.upstream = Upstream(servers.free_port())
         self.nginx = self.new_nginx('nginx')
+        Client.document = Document(self.nginx.api.get('/api/api.yml').text)
         self.nginx2 = self.new_nginx('nginx2')
         return self
 

@@ -119,9 +119,9 @@ void nul_is_no_text(void**) {
                       "type");
 }
 
-int status_of(void (*report)(const Json&, std::string_view), const Json& errors, Json* body) {
+int status_of(Report how, const Json& errors, Json* body) {
   try {
-    report(errors, "users");
+    report(how, errors, "users");
   } catch (const Problem& problem) {
     *body = problem.body();
     return problem.status();
@@ -132,7 +132,7 @@ int status_of(void (*report)(const Json&, std::string_view), const Json& errors,
 void first_error_is_reported(void**) {
   Json body;
   const Json errors = errors_of(user_like(), R"({"name":"abcd","kind":"x"})");
-  assert_int_equal(status_of(report_first, errors, &body), 400);
+  assert_int_equal(status_of(Report::first, errors, &body), 400);
   assert_string_equal(body.text_or("message", "").c_str(), "Length must be between 1 and 3.");
   assert_string_equal(body.get("details").get("name").text_or("constraint_id", "").c_str(), "length");
   assert_false(body.get("details").has("kind"));
@@ -166,7 +166,8 @@ Request with_query(const char* query) {
 
 void list_parameters(void**) {
   const ListSpec spec{.sort_columns = {"name"}, .default_order = "name", .unsortable = {"slug"}};
-  const ListQuery query = parse_list(with_query("direction=desc&limit=5&offset=2&search=a+%25b&recurse=true"), spec);
+  const ListQuery query =
+      parse_list(with_query("direction=desc&limit=5&offset=2&search=a+%25b&recurse=true"), spec, list_schema(spec));
   assert_string_equal(query.order.c_str(), "name");
   assert_true(query.descending && query.recurse);
   assert_int_equal(*query.limit, 5);
@@ -174,7 +175,7 @@ void list_parameters(void**) {
   for (const char* bad : {"order=", "order=slug", "direction=DESC", "limit=-1", "offset=x", "recurse="}) {
     int status = 0;
     try {
-      parse_list(with_query(bad), spec);
+      parse_list(with_query(bad), spec, list_schema(spec));
     } catch (const Problem& problem) {
       status = problem.status();
     }

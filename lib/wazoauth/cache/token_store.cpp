@@ -14,7 +14,7 @@ constexpr std::int64_t listen_good_ms = 2000;       // a heartbeat older than th
 constexpr std::int64_t revalidate_after_ms = 1000;  // how often a token is confirmed while LISTEN isn't known good
 constexpr std::int64_t unknown_for_ms = 2000;
 constexpr std::int64_t breaker_ms = 100;  // then one asks for all, see Zone::try_database()
-constexpr std::int64_t probe_ms = 3000;  // longer than a load may take
+constexpr std::int64_t probe_ms = 3000;   // longer than a load may take
 }  // namespace
 
 std::int64_t unix_ms() {

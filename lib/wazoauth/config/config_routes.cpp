@@ -44,17 +44,30 @@ Step change_config(Context& context) {
   return show_config(context);
 }
 
-Route master_route(std::string method, std::string access, Handler handler) {
-  Route route{std::move(method), "/config", std::move(access), "config", std::move(handler), Mode::read_only};
-  route.master_only = true;
-  return route;
-}
-
 }  // namespace
 
 void add_config_routes(Router& router) {
-  router.add(master_route("GET", "auth.config.read", show_config));
-  router.add(master_route("PATCH", "auth.config.update", change_config));
+  const Field config{.type = Type::object};
+  router.add({.method = "GET",
+              .path = "/config",
+              .access = "auth.config.read",
+              .plugin = "config",
+              .handler = show_config,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::master,
+              .summary = "Get the configuration; secrets are masked",
+              .answer = config});
+  router.add(
+      {.method = "PATCH",
+       .path = "/config",
+       .access = "auth.config.update",
+       .plugin = "config",
+       .handler = change_config,
+       .mode = Mode::read_only,
+       .tenancy = Tenancy::master,
+       .summary = "Change /debug and /profiling_enabled until the next start, by a list of JSON Patch replacements",
+       .answer = config,
+       .failures = {{400, Form::m, "what is wrong with the list"}}});
 }
 
 }  // namespace wazoauth

@@ -4,6 +4,7 @@
 #include "wazoauth/email/mail_templates.h"
 #include "wazoauth/email/mails.h"
 #include "wazoauth/email/routes.h"
+#include "wazoauth/rest/failures.h"
 #include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/user_rows.h"
 
@@ -80,15 +81,32 @@ Step get_confirmation(Context& context) {
 
 void add_email_confirmation_routes(Router& router) {
   const std::string access = "auth.emails.{email_uuid}.confirm.update";
-  router.add({"GET", "/users/<user_uuid>/emails/<email_uuid>/confirm",
-              "auth.users.{user_uuid}.emails.{email_uuid}.confirm.read", "email_confirm", ask_for_mail});
+  router.add({.method = "GET",
+              .path = "/users/<user_uuid>/emails/<email_uuid>/confirm",
+              .access = "auth.users.{user_uuid}.emails.{email_uuid}.confirm.read",
+              .plugin = "email_confirm",
+              .handler = ask_for_mail,
+              .tenancy = Tenancy::caller,
+              .summary = "Send the mail that confirms an address",
+              .failures = {failures::unknown_email, failures::conflict}});
   router.add({.method = "GET",
               .path = "/emails/<email_uuid>/confirm",
               .access = access,
               .plugin = "email_confirm",
               .handler = get_confirmation,
+              .summary = "Confirm an address: where the link in the mail leads to",
+              .parameters = {"token"},
+              .status = 200,
+              .produces = "text/html",
+              .failures = {failures::unknown_email},
               .query_token = true});
-  router.add({"PUT", "/emails/<email_uuid>/confirm", access, "email_confirm", put_confirmation});
+  router.add({.method = "PUT",
+              .path = "/emails/<email_uuid>/confirm",
+              .access = access,
+              .plugin = "email_confirm",
+              .handler = put_confirmation,
+              .summary = "Confirm an address",
+              .failures = {failures::unknown_email}});
 }
 
 }  // namespace wazoauth

@@ -1,6 +1,7 @@
 #include "wazoauth/group/group_rows.h"
 #include "wazoauth/group/routes.h"
 #include "wazoauth/policy/policy_rows.h"
+#include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
 
 namespace wazoauth {
@@ -8,10 +9,9 @@ namespace wazoauth {
 namespace {
 
 Step list_group_policies(Context& context) {
-  static const ListSpec spec{{"name", "description", "uuid"}, "name", {}, {}};
   const Request& request = context.request;
   visible_group(context);
-  const ListQuery query = parse_list(request, spec);
+  const ListQuery query = context.list_query();
   std::vector<Variant> variants = sort_variants(query);
   variants.emplace_back("table", "auth_group_policy");
   variants.emplace_back("owner", "group_uuid");
@@ -63,14 +63,38 @@ Step remove_group_policy(Context& context) {
 }  // namespace
 
 void add_group_policy_routes(Router& router) {
-  const std::string all = "/groups/<group_uuid>/policies";
-  router.add(
-      {"GET", all, "auth.groups.{group_uuid}.policies.read", "group_policy", list_group_policies, Mode::read_only});
+  using namespace failures;
+  const std::string all = "/groups/<group_uuid>/policies", access = "auth.groups.{group_uuid}.policies.";
+  router.add({.method = "GET",
+              .path = all,
+              .access = access + "read",
+              .plugin = "group_policy",
+              .handler = list_group_policies,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "List the policies of a group",
+              .list = listed({.sort_columns = {"name", "description", "uuid"},
+                              .default_order = "name",
+                              .columns = {"uuid", "name", "tenant_uuid", "user_uuid"}}),
+              .answer = page_of(policy_shape()),
+              .failures = {unknown_group}});
   for (const std::string key : {"policy_uuid", "policy_slug"}) {
-    const std::string one = all + "/<" + key + ">";
-    const std::string access = "auth.groups.{group_uuid}.policies.{" + key + "}.";
-    router.add({"PUT", one, access + "create", "group_policy", add_group_policy});
-    router.add({"DELETE", one, access + "delete", "group_policy", remove_group_policy});
+    router.add({.method = "PUT",
+                .path = all + "/<" + key + ">",
+                .access = access + "{" + key + "}.create",
+                .plugin = "group_policy",
+                .handler = add_group_policy,
+                .tenancy = Tenancy::scoped,
+                .summary = "Attach a policy to a group",
+                .failures = {unknown_group, no_such_policy, forbidden_access}});
+    router.add({.method = "DELETE",
+                .path = all + "/<" + key + ">",
+                .access = access + "{" + key + "}.delete",
+                .plugin = "group_policy",
+                .handler = remove_group_policy,
+                .tenancy = Tenancy::scoped,
+                .summary = "Detach a policy from a group",
+                .failures = {unknown_group, no_such_policy, forbidden_access}});
   }
 }
 

@@ -5,6 +5,8 @@
 
 namespace wazoauth {
 
+const std::shared_ptr<const Schema>& group_shape();
+
 // The Group object of a row with the columns uuid, tenant_uuid, name, slug, system_managed.
 Json group_json(const Rows& rows, std::size_t row);
 

@@ -1,5 +1,6 @@
 #include "wazoauth/group/group_rows.h"
 #include "wazoauth/group/routes.h"
+#include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
 #include "wazoauth/rest/slug.h"
 
@@ -7,21 +8,8 @@ namespace wazoauth {
 
 namespace {
 
-const Schema& new_group() {
-  static const Schema schema{
-      {{.name = "name", .required = true, .min_length = 1, .max_length = 128}, slug_field(long_slug)}, {}};
-  return schema;
-}
-
-const Schema& changed_group() {
-  static const Schema schema{{{.name = "name", .required = true, .min_length = 1, .max_length = 128}}, {}};
-  return schema;
-}
-
-Json valid_body(const Context& context, const Schema& schema) {
-  const Validated valid = validate(schema, context.body_object());
-  if (!valid.errors.is_null()) report_first(valid.errors, "groups");
-  return valid.value;
+Field name_field() {
+  return {.name = "name", .required = true, .min_length = 1, .max_length = 128};
 }
 
 Problem name_taken(const std::string& name) {
@@ -29,10 +17,8 @@ Problem name_taken(const std::string& name) {
 }
 
 Step list_groups(Context& context) {
-  static const ListSpec spec{
-      {"name", "uuid"}, "name", {"slug", "read_only"}, {{.name = "read_only", .type = Type::boolean}}};
   const Request& request = context.request;
-  const ListQuery query = parse_list(request, spec);
+  const ListQuery query = context.list_query();
   const Json read_only = query.filters.get("read_only");
   const std::vector<Param> params = {context.tenant(),
                                      query.recurse,
@@ -51,7 +37,7 @@ Step list_groups(Context& context) {
 }
 
 Step create_group(Context& context) {
-  const Json body = valid_body(context, new_group());
+  const Json body = context.valid_body();
   const std::string& tenant = context.tenant();
   const std::string name(body.get("name").text());
   const std::string slug = slug_of(body, long_slug, [&](const std::string& candidate) {
@@ -72,7 +58,7 @@ Step get_group(Context& context) {
 
 Step update_group(Context& context) {
   const Rows group = visible_group(context);
-  const std::string name(valid_body(context, changed_group()).get("name").text());
+  const std::string name(context.valid_body().get("name").text());
   refuse_system_group(group);
   try {
     const Rows renamed = context.db().run("groups.rename", {context.param("group_uuid"), name});
@@ -116,13 +102,71 @@ Json group_json(const Rows& rows, std::size_t row) {
                        {"system_managed", system_managed}});
 }
 
+const std::shared_ptr<const Schema>& group_shape() {
+  static const auto group = shape("Group", {{.name = "uuid", .type = Type::uuid},
+                                            {.name = "tenant_uuid", .type = Type::uuid},
+                                            {.name = "name"},
+                                            {.name = "slug"},
+                                            {.name = "read_only", .type = Type::boolean},
+                                            {.name = "system_managed", .type = Type::boolean}});
+  return group;
+}
+
 void add_group_routes(Router& router) {
-  const std::string one = "/groups/<group_uuid>";
-  router.add({"GET", "/groups", "auth.groups.read", "groups", list_groups, Mode::read_only});
-  router.add({"POST", "/groups", "auth.groups.create", "groups", create_group});
-  router.add({"GET", one, "auth.groups.{group_uuid}.read", "groups", get_group, Mode::read_only});
-  router.add({"PUT", one, "auth.groups.{group_uuid}.update", "groups", update_group});
-  router.add({"DELETE", one, "auth.groups.{group_uuid}.delete", "groups", delete_group});
+  using namespace failures;
+  const std::string one = "/groups/<group_uuid>", access = "auth.groups.{group_uuid}.";
+  router.add({.method = "GET",
+              .path = "/groups",
+              .access = "auth.groups.read",
+              .plugin = "groups",
+              .handler = list_groups,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "List groups",
+              .list = listed({{"name", "uuid"},
+                              "name",
+                              {"slug", "read_only"},
+                              {{.name = "read_only", .type = Type::boolean}},
+                              {"uuid", "name", "slug", "user_uuid", "policy_uuid", "policy_slug"}}),
+              .answer = page_of(group_shape())});
+  router.add({.method = "POST",
+              .path = "/groups",
+              .access = "auth.groups.create",
+              .plugin = "groups",
+              .handler = create_group,
+              .tenancy = Tenancy::scoped,
+              .summary = "Create a group",
+              .body = takes({{name_field(), slug_field(long_slug)}, {}, "NewGroup"}, Report::first, "groups"),
+              .answer = object_of(group_shape()),
+              .failures = {taken}});
+  router.add({.method = "GET",
+              .path = one,
+              .access = access + "read",
+              .plugin = "groups",
+              .handler = get_group,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "Get a group",
+              .answer = object_of(group_shape()),
+              .failures = {unknown_group}});
+  router.add({.method = "PUT",
+              .path = one,
+              .access = access + "update",
+              .plugin = "groups",
+              .handler = update_group,
+              .tenancy = Tenancy::scoped,
+              .summary = "Rename a group",
+              .body = takes({{name_field()}, {}, "ChangedGroup"}, Report::first, "groups"),
+              .answer = object_of(group_shape()),
+              .failures = {unknown_group, forbidden_group, taken}});
+  router.add({.method = "DELETE",
+              .path = one,
+              .access = access + "delete",
+              .plugin = "groups",
+              .handler = delete_group,
+              .tenancy = Tenancy::scoped,
+              .summary = "Delete a group",
+              .failures = {unknown_group, forbidden_group}});
 }
 
 }  // namespace wazoauth

@@ -1,5 +1,6 @@
 #include "wazoauth/group/group_rows.h"
 #include "wazoauth/group/routes.h"
+#include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
 #include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/user_rows.h"
@@ -20,8 +21,7 @@ Response empty_answer() {
 
 // A group that isn't there, or isn't the caller's to see, has no members: that is all this operation tells.
 Step list_members(Context& context) {
-  static const ListSpec spec{{"username"}, "username", {}, {}};
-  const ListQuery query = parse_list(context.request, spec);
+  const ListQuery query = context.list_query();
   const std::string& group = context.param("group_uuid");
   const std::string tenant = caller_tenant(context);
   if (context.db().run("groups.visible", {group, tenant}).empty()) return empty_answer();
@@ -29,10 +29,9 @@ Step list_members(Context& context) {
 }
 
 Step list_groups_of_user(Context& context) {
-  static const ListSpec spec{{"name", "uuid"}, "name", {}, {}};
   const std::string& uuid = context.param("user_uuid");
   visible_user(context.db(), uuid, context.tenant());
-  const ListQuery query = parse_list(context.request, spec);
+  const ListQuery query = context.list_query();
   const std::vector<Param> params = {context.tenant(),
                                      query.recurse,
                                      query.search_pattern,
@@ -82,14 +81,47 @@ Step remove_member(Context& context) {
 }  // namespace
 
 void add_group_member_routes(Router& router) {
-  const std::string all = "/groups/<group_uuid>/users";
-  const std::string one = all + "/<user_uuid>";
+  using namespace failures;
+  const std::string all = "/groups/<group_uuid>/users", one = all + "/<user_uuid>";
   const std::string access = "auth.groups.{group_uuid}.users.";
-  router.add({"GET", all, access + "read", "user_group", list_members, Mode::read_only});
-  router.add({"PUT", one, access + "{user_uuid}.create", "user_group", add_member});
-  router.add({"DELETE", one, access + "{user_uuid}.delete", "user_group", remove_member});
-  router.add({"GET", "/users/<user_uuid>/groups", "auth.users.{user_uuid}.groups.read", "user_group",
-              list_groups_of_user, Mode::read_only});
+  std::vector<std::string> columns = user_columns();
+  columns.pop_back();  // group_uuid
+  router.add({.method = "GET",
+              .path = all,
+              .access = access + "read",
+              .plugin = "user_group",
+              .handler = list_members,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::caller,
+              .summary = "List the members of a group",
+              .list = listed({.sort_columns = {"username"}, .default_order = "username", .columns = columns}),
+              .answer = page_of(user_shape())});
+  router.add({.method = "PUT",
+              .path = one,
+              .access = access + "{user_uuid}.create",
+              .plugin = "user_group",
+              .handler = add_member,
+              .tenancy = Tenancy::scoped,
+              .summary = "Add a user to a group",
+              .failures = {unknown_group, {400, Form::a, "missmatching-tenant"}, forbidden_group}});
+  router.add({.method = "DELETE",
+              .path = one,
+              .access = access + "{user_uuid}.delete",
+              .plugin = "user_group",
+              .handler = remove_member,
+              .tenancy = Tenancy::scoped,
+              .summary = "Remove a user from a group",
+              .failures = {unknown_group, forbidden_group}});
+  router.add({.method = "GET",
+              .path = "/users/<user_uuid>/groups",
+              .access = "auth.users.{user_uuid}.groups.read",
+              .plugin = "user_group",
+              .handler = list_groups_of_user,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "List the groups of a user",
+              .list = listed({.sort_columns = {"name", "uuid"}, .default_order = "name", .columns = {"uuid", "name"}}),
+              .answer = page_of(group_shape())});
 }
 
 }  // namespace wazoauth

@@ -2,6 +2,7 @@
 
 #include "wazoauth/policy/policy_rows.h"
 #include "wazoauth/policy/routes.h"
+#include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
 #include "wazoauth/rest/slug.h"
 
@@ -9,8 +10,11 @@ namespace wazoauth {
 
 namespace {
 
-std::vector<Field> fields(bool for_creation) {
-  std::vector<Field> all = {{.name = "name", .required = true, .min_length = 1, .max_length = 80}};
+Schema policy_body(bool for_creation) {
+  Schema schema;
+  schema.name = for_creation ? "NewPolicy" : "ChangedPolicy";
+  std::vector<Field>& all = schema.fields;
+  all = {{.name = "name", .required = true, .min_length = 1, .max_length = 80}};
   if (for_creation) all.push_back(slug_field(long_slug));
   all.push_back({.name = "description", .nullable = true, .fallback = Json()});
   all.push_back({.name = "acl",
@@ -18,7 +22,7 @@ std::vector<Field> fields(bool for_creation) {
                  .fallback = Json::array(),
                  .item = std::make_shared<const Field>(Field{.name = "access"})});
   if (for_creation) all.push_back({.name = "shared", .type = Type::boolean, .fallback = Json(false)});
-  return all;
+  return schema;
 }
 
 struct Body {
@@ -28,12 +32,11 @@ struct Body {
   std::vector<std::string> acl;
 };
 
-Body valid_body(const Context& context, const Schema& schema) {
-  const Validated valid = validate(schema, context.body_object());
-  if (!valid.errors.is_null()) report_field(valid.errors);
-  Body body{valid.value, std::string(valid.value.get("name").text()), std::nullopt, {}};
-  if (valid.value.get("description").is_string()) body.description = valid.value.get("description").text();
-  for (const Json& access : valid.value.get("acl").items()) body.acl.emplace_back(access.text());
+Body read_body(const Context& context) {
+  const Json valid = context.valid_body();
+  Body body{valid, std::string(valid.get("name").text()), std::nullopt, {}};
+  if (valid.get("description").is_string()) body.description = valid.get("description").text();
+  for (const Json& access : valid.get("acl").items()) body.acl.emplace_back(access.text());
   return body;
 }
 
@@ -52,10 +55,8 @@ void with_storable_accesses(Work work) {
 }
 
 Step list_policies(Context& context) {
-  static const ListSpec spec{
-      {"name", "slug", "description", "uuid"}, "name", {"read_only"}, {{.name = "read_only", .type = Type::boolean}}};
   const Request& request = context.request;
-  const ListQuery query = parse_list(request, spec);
+  const ListQuery query = context.list_query();
   const Json read_only = query.filters.get("read_only");
   const std::vector<Param> params = {context.tenant(),
                                      query.recurse,
@@ -74,8 +75,7 @@ Step list_policies(Context& context) {
 }
 
 Step create_policy(Context& context) {
-  static const Schema schema{fields(true), {}};
-  const Body body = valid_body(context, schema);
+  const Body body = read_body(context);
   const std::string& tenant = context.tenant();
   require_may_add(context, body.acl);
   UnitOfWork& unit = context.db();
@@ -116,10 +116,9 @@ Rows lock_policy(UnitOfWork& unit, const std::string& uuid) {
 }
 
 Step update_policy(Context& context) {
-  static const Schema schema{fields(false), {}};
   context.tenant();
   if (names_policy_by_slug(context)) visible_policy(context);
-  const Body body = valid_body(context, schema);
+  const Body body = read_body(context);
   require_may_add(context, body.acl);
   const Rows policy = visible_policy(context);
   const std::string uuid = policy.text(0, "uuid");
@@ -185,16 +184,86 @@ Step remove_access(Context& context) {
 }  // namespace
 
 void add_policy_routes(Router& router) {
-  router.add({"GET", "/policies", "auth.policies.read", "policies", list_policies, Mode::read_only});
-  router.add({"POST", "/policies", "auth.policies.create", "policies", create_policy});
+  using namespace failures;
+  const std::shared_ptr<const Schema> page =
+      shape("PolicyList", {list_of(object_of(policy_shape()), "items"), {.name = "total", .type = Type::integer}});
+  router.add({.method = "GET",
+              .path = "/policies",
+              .access = "auth.policies.read",
+              .plugin = "policies",
+              .handler = list_policies,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "List policies",
+              .list = listed({{"name", "slug", "description", "uuid"},
+                              "name",
+                              {"read_only"},
+                              {{.name = "read_only", .type = Type::boolean}},
+                              {"uuid", "name", "slug", "user_uuid", "group_uuid", "tenant_uuid"}}),
+              .answer = object_of(page)});
+  router.add({.method = "POST",
+              .path = "/policies",
+              .access = "auth.policies.create",
+              .plugin = "policies",
+              .handler = create_policy,
+              .tenancy = Tenancy::scoped,
+              .summary = "Create a policy",
+              .body = takes(policy_body(true), Report::field),
+              .answer = object_of(policy_shape()),
+              .failures = {forbidden_access, taken}});
   for (const std::string key : {"policy_uuid", "policy_slug"}) {
-    const std::string one = "/policies/<" + key + ">";
-    const std::string access = "auth.policies.{" + key + "}.";
-    router.add({"GET", one, access + "read", "policies", get_policy, Mode::read_only});
-    router.add({"PUT", one, access + "update", "policies", update_policy});
-    router.add({"DELETE", one, access + "delete", "policies", delete_policy});
-    router.add({"PUT", one + "/acl/<access>", access + "update", "policies", add_access});
-    router.add({"DELETE", one + "/acl/<access>", access + "update", "policies", remove_access});
+    const std::string one = "/policies/<" + key + ">", access = "auth.policies.{" + key + "}.";
+    router.add({.method = "GET",
+                .path = one,
+                .access = access + "read",
+                .plugin = "policies",
+                .handler = get_policy,
+                .mode = Mode::read_only,
+                .tenancy = Tenancy::scoped,
+                .summary = "Get a policy",
+                .answer = object_of(policy_shape()),
+                .failures = {no_such_policy}});
+    router.add({.method = "PUT",
+                .path = one,
+                .access = access + "update",
+                .plugin = "policies",
+                .handler = update_policy,
+                .tenancy = Tenancy::scoped,
+                .summary = "Replace a policy's name, description and accesses",
+                .body = takes(policy_body(false), Report::field),
+                .answer = object_of(policy_shape()),
+                .failures = {no_such_policy, forbidden_access, read_only_policy, taken}});
+    router.add({.method = "DELETE",
+                .path = one,
+                .access = access + "delete",
+                .plugin = "policies",
+                .handler = delete_policy,
+                .tenancy = Tenancy::scoped,
+                .summary = "Delete a policy",
+                .failures = {no_such_policy, forbidden_access, read_only_policy}});
+    router.add({.method = "PUT",
+                .path = one + "/acl/<access>",
+                .access = access + "update",
+                .plugin = "policies",
+                .handler = add_access,
+                .tenancy = Tenancy::scoped,
+                .summary = "Add an access to a policy",
+                .failures = {no_such_policy,
+                             forbidden_access,
+                             read_only_policy,
+                             {400, Form::r, "Invalid value supplied for field: acl"},
+                             {409, Form::r, "Policy already associated"}}});
+    router.add({.method = "DELETE",
+                .path = one + "/acl/<access>",
+                .access = access + "update",
+                .plugin = "policies",
+                .handler = remove_access,
+                .tenancy = Tenancy::scoped,
+                .summary = "Take an access out of a policy",
+                .failures = {no_such_policy,
+                             forbidden_access,
+                             read_only_policy,
+                             {400, Form::r, "Invalid value supplied for field: acl"}}});
   }
 }
 

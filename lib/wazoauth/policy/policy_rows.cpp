@@ -2,6 +2,18 @@
 
 namespace wazoauth {
 
+const std::shared_ptr<const Schema>& policy_shape() {
+  static const auto policy = shape("Policy", {{.name = "uuid", .type = Type::uuid},
+                                              {.name = "tenant_uuid", .type = Type::uuid},
+                                              {.name = "name"},
+                                              {.name = "slug"},
+                                              {.name = "description", .nullable = true},
+                                              list_of({}, "acl"),
+                                              {.name = "read_only", .type = Type::boolean},
+                                              {.name = "shared", .type = Type::boolean}});
+  return policy;
+}
+
 Json policy_json(const Rows& rows, std::size_t row) {
   return Json::object({{"uuid", rows.text(row, "uuid")},
                        {"tenant_uuid", rows.text(row, "tenant_uuid")},

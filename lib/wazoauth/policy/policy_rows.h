@@ -8,6 +8,8 @@
 
 namespace wazoauth {
 
+const std::shared_ptr<const Schema>& policy_shape();
+
 // The Policy object of a row of sql/queries/policies.sql.
 Json policy_json(const Rows& rows, std::size_t row);
 std::vector<std::string> accesses_of(const Rows& rows, std::size_t row);

@@ -2,6 +2,7 @@
 
 #include "wazoauth/app.h"
 #include "wazoauth/rest/router.h"
+#include "wazoauth/text.h"
 
 namespace wazoauth {
 
@@ -70,7 +71,7 @@ const std::string& Context::tenant() {
     if (rows.empty()) throw problems::unknown("user", user_uuid);
     own = rows.text(0, "tenant_uuid");
   }
-  const std::string wanted = request.header_or_empty("wazo-tenant");
+  const std::string wanted = utf8_or_latin1(request.header_or_empty("wazo-tenant"));
   if (wanted.empty() || wanted == own) {
     tenant_ = own;
   } else {
@@ -113,6 +114,17 @@ Json Context::body() const {
 Json Context::body_object() const {
   const Json value = body();
   return value.is_falsy() ? Json::object() : value;
+}
+
+Json Context::valid_body(const Json& body) const {
+  const BodySpec& spec = *route.body;
+  const Validated valid = validate(spec.schema, body);
+  if (!valid.errors.is_null()) report(spec.report, valid.errors, spec.resource);
+  return valid.value;
+}
+
+ListQuery Context::list_query() const {
+  return parse_list(request, *route.list, route.list_schema);
 }
 
 }  // namespace wazoauth

@@ -83,6 +83,20 @@ std::string merge_slashes(std::string_view path) {
 
 }  // namespace
 
+std::shared_ptr<const BodySpec> takes(Schema schema, Report report, std::string resource) {
+  return std::make_shared<const BodySpec>(BodySpec{std::move(schema), report, std::move(resource)});
+}
+
+std::shared_ptr<const ListSpec> listed(ListSpec spec) {
+  return std::make_shared<const ListSpec>(std::move(spec));
+}
+
+Field page_of(const std::shared_ptr<const Schema>& item) {
+  return object_of(shape(item->name + "Page", {{.name = "filtered", .type = Type::integer},
+                                               {.name = "total", .type = Type::integer},
+                                               list_of(object_of(item), "items")}));
+}
+
 struct Router::Table {
   std::deque<Route> storage;  // stable addresses
   std::vector<Route> copies;
@@ -105,6 +119,7 @@ Router::~Router() = default;
 Router::Router(Router&&) noexcept = default;
 
 void Router::add(Route route) {
+  if (route.list) route.list_schema = list_schema(*route.list);
   table_->copies.push_back(route);
   table_->storage.push_back(std::move(route));
   const Route& stored = table_->storage.back();

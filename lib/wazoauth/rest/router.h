@@ -50,16 +50,48 @@ struct Step {
 
 using Handler = std::function<Step(Context&)>;
 
+// Forms of error bodies: http-conventions.md section 6.
+enum class Form { a, r, m };
+
+struct Failure {
+  int status;
+  Form form;
+  std::string reason;  // the error_id, or the text of the other forms
+};
+
+enum class Tenancy {
+  none,
+  caller,  // what the caller's own tenant and its subtree hold; Wazo-Tenant plays no role
+  scoped,  // what Context::tenant() and, mostly, its subtree hold
+  master,  // the token must belong to the master tenant (GET and PATCH /config)
+};
+
+// One operation. What it is given and answers is declared here once: routing, validation (Context::valid_body() and
+// list_query()) and the API document all come from it.
 struct Route {
   std::string method;
   std::string path;    // "/users/<user_uuid>/policies/<policy_slug>"; <..._uuid> matches a UUID, others one segment
   std::string access;  // template "auth.users.{user_uuid}.read"; "" for public
   std::string plugin;  // key of enabled_http_plugins
   Handler handler;
-  Mode mode = Mode::write;   // read_only for handlers that write nothing
-  bool master_only = false;  // the token must belong to the master tenant (GET and PATCH /config)
-  bool query_token = false;  // the query's "token" comes before the header: for links that people follow
+  Mode mode = Mode::write;  // read_only for handlers that write nothing
+  Tenancy tenancy = Tenancy::none;
+  std::string summary;
+  std::shared_ptr<const BodySpec> body;  // null: takes none
+  std::shared_ptr<const ListSpec> list;  // null: takes no parameters of a list
+  std::vector<std::string> parameters;   // further ones of the query, free texts
+  std::optional<Field> answer;           // of status 200; none: see `status`
+  int status = 204;                      // of success without an answer
+  std::string produces;                  // media type of an answer that isn't JSON
+  std::vector<Failure> failures;         // beside those that follow from the rest
+  bool query_token = false;              // the query's "token" comes before the header: for links that people follow
+  Schema list_schema{};                  // made by Router::add
 };
+
+// For Route::body, ::list and ::answer.
+std::shared_ptr<const BodySpec> takes(Schema schema, Report report, std::string resource = {});
+std::shared_ptr<const ListSpec> listed(ListSpec spec);
+Field page_of(const std::shared_ptr<const Schema>& item);  // {"filtered", "total", "items"}
 
 using PathParameters = std::vector<std::pair<std::string, std::string>>;  // uuids in lower case, texts decoded
 
@@ -114,6 +146,10 @@ class Context {
   // The body as JSON: throws 400 M-form. `body_object` also turns falsy top-level values into {}.
   Json body() const;
   Json body_object() const;
+  // The body, or the list's parameters, as the route declares them: throws its 400.
+  Json valid_body() const { return valid_body(body_object()); }
+  Json valid_body(const Json& body) const;
+  ListQuery list_query() const;
 
   // Used by App.
   std::unique_ptr<UnitOfWork> unit;

@@ -35,7 +35,10 @@ TypeName type_name(Type type) {
       return {"Not a valid email address.", "email"};
     case Type::list:
       return {"Not a valid list.", "list"};
+    case Type::number:
+      return {"Not a valid number.", "number"};
     case Type::object:
+    case Type::any:
       return {"Invalid type.", "dict"};
   }
   return {"Invalid type.", "dict"};
@@ -114,6 +117,9 @@ Json convert(const Field& field, const Json& input, Json& errors) {
     case Type::integer:
       if (const auto value = to_integer(input)) return Json(*value);
       break;
+    case Type::number:
+      if (input.is_number()) return input;
+      break;
     case Type::boolean:
       if (const auto value = to_boolean(input)) return Json(*value);
       break;
@@ -140,6 +146,8 @@ Json convert(const Field& field, const Json& input, Json& errors) {
       errors = nested.errors;
       return nested.value;
     }
+    case Type::any:
+      return input;
   }
   errors = type_error(field.type);
   return Json();
@@ -304,6 +312,23 @@ std::optional<std::string> canonical_uuid(std::string_view s) {
   return uuid;
 }
 
+std::shared_ptr<const Schema> shape(std::string name, std::vector<Field> always, std::vector<Field> sometimes) {
+  Schema schema;
+  schema.name = std::move(name);
+  schema.fields = std::move(always);
+  for (Field& field : schema.fields) field.required = true;
+  schema.fields.insert(schema.fields.end(), sometimes.begin(), sometimes.end());
+  return std::make_shared<const Schema>(std::move(schema));
+}
+
+Field object_of(std::shared_ptr<const Schema> fields, std::string name) {
+  return {.name = std::move(name), .type = Type::object, .fields = std::move(fields)};
+}
+
+Field list_of(Field item, std::string name) {
+  return {.name = std::move(name), .type = Type::list, .item = std::make_shared<const Field>(std::move(item))};
+}
+
 // -- reports -------------------------------------------------------------------------------------------------------
 
 namespace {
@@ -373,31 +398,25 @@ Json first_check(const Json& error, std::string& message) {
 
 }  // namespace
 
-void report_python(const Json& errors) {
-  throw Problem::r_form(400, python_literal(errors));
-}
-
-void report_first(const Json& errors, std::string_view resource) {
+void report(Report how, const Json& errors, std::string_view resource) {
+  switch (how) {
+    case Report::python:
+      throw Problem::r_form(400, python_literal(errors));
+    case Report::field:
+      throw Problem::r_form(400, "Invalid value supplied for field: " + errors.members().front().first);
+    case Report::map:
+      throw Problem::a_form(400, "invalid-data", errors, Json::object(), resource);
+    case Report::list_parameters:
+      throw Problem::a_form(400, "invalid-list-param", errors, Json::object(), "users");
+    case Report::first:
+      break;
+  }
   std::string message;
   const Json details = first_check(errors, message);
   throw problems::invalid_data(message, details, resource);
 }
 
-void report_map(const Json& errors, std::string_view resource) {
-  throw Problem::a_form(400, "invalid-data", errors, Json::object(), resource);
-}
-
-void report_field(const Json& errors) {
-  throw Problem::r_form(400, "Invalid value supplied for field: " + errors.members().front().first);
-}
-
-void report_list_parameters(const Json& errors) {
-  throw Problem::a_form(400, "invalid-list-param", errors, Json::object(), "users");
-}
-
 // -- lists -----------------------------------------------------------------------------------------------------------
-
-namespace {
 
 Schema list_schema(const ListSpec& spec) {
   std::vector<std::string> columns = spec.sort_columns;
@@ -412,8 +431,11 @@ Schema list_schema(const ListSpec& spec) {
       {.name = "recurse", .type = Type::boolean},
   };
   schema.fields.insert(schema.fields.end(), spec.filters.begin(), spec.filters.end());
+  for (const std::string& name : spec.columns) schema.fields.push_back({.name = name});
   return schema;
 }
+
+namespace {
 
 std::string like_pattern(std::string_view search) {
   std::string pattern = "%";
@@ -427,9 +449,12 @@ std::string like_pattern(std::string_view search) {
 
 }  // namespace
 
-ListQuery parse_list(const Request& request, const ListSpec& spec) {
+ListQuery parse_list(const Request& request, const ListSpec& spec, const Schema& list_schema) {
   Json given = Json::object();
   for (const char* name : {"order", "direction", "limit", "offset", "search", "recurse"}) {
+    if (const auto value = query_parameter(request.query, name)) given.set(name, *value);
+  }
+  for (const std::string& name : spec.columns) {
     if (const auto value = query_parameter(request.query, name)) given.set(name, *value);
   }
   for (const Field& field : spec.filters) {
@@ -437,8 +462,8 @@ ListQuery parse_list(const Request& request, const ListSpec& spec) {
     if (values.empty()) continue;
     given.set(field.name, field.type == Type::list ? Json::strings(values) : Json(values.front()));
   }
-  const Validated valid = validate(list_schema(spec), given);
-  if (!valid.errors.is_null()) report_list_parameters(valid.errors);
+  const Validated valid = validate(list_schema, given);
+  if (!valid.errors.is_null()) report(Report::list_parameters, valid.errors);
   ListQuery query;
   query.filters = valid.value;
   query.order = valid.value.text_or("order", spec.default_order);

@@ -1,5 +1,5 @@
-// Declared shapes of request bodies and query parameters, and their checks: types, limits, messages and error maps of
-// ../shared/spec/http-conventions.md section 5.
+// Declared shapes of request bodies, query parameters and answers, and the checks of what comes in: types, limits,
+// messages and error maps of ../shared/spec/http-conventions.md section 5.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace wazoauth {
 
-enum class Type { string, integer, boolean, uuid, email, list, object };
+enum class Type { string, integer, number, boolean, uuid, email, list, object, any };
 
 struct Schema;
 
@@ -29,6 +29,7 @@ struct Field {
   std::optional<std::int64_t> minimum, maximum;
   std::vector<std::string> choices;
   std::string pattern;                   // shown in the error; "" for none. Only slug patterns: ^[class]+$
+  std::string format;                    // what `check` wants, for the API document
   std::shared_ptr<const Field> item;     // of a list
   std::shared_ptr<const Schema> fields;  // of an object
   // A check of its own: the check object's message, constraint_id, constraint; nullopt when fine.
@@ -38,7 +39,13 @@ struct Field {
 struct Schema {
   std::vector<Field> fields;  // in the order in which errors are reported
   std::vector<std::function<std::optional<std::string>(const Json&)>> whole;  // run when no field failed
+  std::string name;                                                           // in the API document; "" for none
 };
+
+// The shape of an object in answers: every member of it is always there.
+std::shared_ptr<const Schema> shape(std::string name, std::vector<Field> always, std::vector<Field> sometimes = {});
+Field object_of(std::shared_ptr<const Schema> fields, std::string name = {});
+Field list_of(Field item, std::string name = {});
 
 struct Validated {
   Json value;   // known keys only, converted, defaults filled in
@@ -53,20 +60,32 @@ bool is_email(std::string_view address);                        // http-conventi
 std::string ascii_domain(std::string_view domain);              // of an address, as the DNS has it; "" if there is none
 std::string python_literal(const Json& value);                  // how Python prints it
 
-// How a family of endpoints reports an error map. All throw Problem.
-[[noreturn]] void report_python(const Json& errors);                            // R-form, whole map as Python text
-[[noreturn]] void report_first(const Json& errors, std::string_view resource);  // A-form invalid-data, first field
-[[noreturn]] void report_map(const Json& errors, std::string_view resource);    // A-form invalid-data, whole map
-[[noreturn]] void report_field(const Json& errors);                             // R-form, first field's name
-[[noreturn]] void report_list_parameters(const Json& errors);                   // A-form invalid-list-param
+// How a family of endpoints reports an error map.
+enum class Report {
+  python,           // R-form, the whole map as Python text
+  first,            // A-form invalid-data, the first field
+  map,              // A-form invalid-data, the whole map
+  field,            // R-form, the first field's name
+  list_parameters,  // A-form invalid-list-param, the whole map; `resource` is "users", whatever it is
+};
+[[noreturn]] void report(Report how, const Json& errors, std::string_view resource = {});  // throws Problem
+
+// A body that a route takes.
+struct BodySpec {
+  Schema schema;
+  Report report = Report::first;
+  std::string resource;  // of an A-form
+};
 
 // Parameters of a list (section 9).
 struct ListSpec {
   std::vector<std::string> sort_columns;
-  std::string default_order;            // "" for none
-  std::vector<std::string> unsortable;  // accepted by the schema, refused afterwards with R400
-  std::vector<Field> filters;           // those with a type or a limit; of a list all values count, else the first
+  std::string default_order;              // "" for none
+  std::vector<std::string> unsortable{};  // accepted by the schema, refused afterwards with R400
+  std::vector<Field> filters{};           // those with a type or a limit; of a list all values count, else the first
+  std::vector<std::string> columns{};     // filters by any text
 };
+Schema list_schema(const ListSpec& spec);
 struct ListQuery {
   std::string order;  // "" for none; one of sort_columns
   bool descending = false;
@@ -77,6 +96,6 @@ struct ListQuery {
   bool recurse = false;
   Json filters;  // the values of ListSpec::filters that were given
 };
-ListQuery parse_list(const Request& request, const ListSpec& spec);  // throws 400
+ListQuery parse_list(const Request& request, const ListSpec& spec, const Schema& list_schema);  // throws 400
 
 }  // namespace wazoauth

@@ -24,8 +24,20 @@ Step list_backends(Context& context) {
 }  // namespace
 
 void add_status_routes(Router& router) {
-  router.add({"HEAD", "/status", "", "status", status, Mode::read_only});
-  router.add({"GET", "/backends", "", "backends", list_backends, Mode::read_only});
+  router.add({.method = "HEAD",
+              .path = "/status",
+              .plugin = "status",
+              .handler = status,
+              .mode = Mode::read_only,
+              .summary = "Tell whether the server is up",
+              .status = 200});
+  router.add({.method = "GET",
+              .path = "/backends",
+              .plugin = "backends",
+              .handler = list_backends,
+              .mode = Mode::read_only,
+              .summary = "List the authentication backends",
+              .answer = object_of(shape("Backends", {list_of({}, "data")}))});
 }
 
 }  // namespace wazoauth

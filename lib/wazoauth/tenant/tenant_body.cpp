@@ -33,6 +33,7 @@ Field address_field() {
   for (const char* name : {"line_1", "line_2"}) address.fields.push_back(optional_text(name, 256));
   for (const char* name : {"city", "state", "country"}) address.fields.push_back(optional_text(name, 128));
   address.fields.push_back(optional_text("zip_code", 16));
+  address.name = "NewAddress";
   return {.name = "address",
           .type = Type::object,
           .fallback = Json::object(),
@@ -41,28 +42,30 @@ Field address_field() {
 
 Schema make_schema(bool for_creation) {
   Schema schema;
+  schema.name = for_creation ? "NewTenant" : "ChangedTenant";
   schema.fields.push_back({.name = "uuid", .type = Type::uuid, .nullable = true, .fallback = Json()});
   schema.fields.push_back(optional_text("name", 128));
   if (for_creation) schema.fields.push_back(slug_field(short_slug));
   schema.fields.push_back({.name = "contact", .type = Type::uuid, .nullable = true, .fallback = Json()});
   schema.fields.push_back(optional_text("phone", 32));
   schema.fields.push_back({.name = "default_authentication_method", .fallback = Json("native")});
-  const Field domain{.name = "domain_name", .check = domain_error};
-  schema.fields.push_back({.name = "domain_names",
-                           .type = Type::list,
-                           .fallback = Json::array(),
-                           .item = std::make_shared<const Field>(domain)});
+  schema.fields.push_back(list_of({.format = "hostname", .check = domain_error}, "domain_names"));
+  schema.fields.back().fallback = Json::array();
   schema.fields.push_back(address_field());
   return schema;
 }
 
-TenantBody read_body(const Context& context, const Schema& schema) {
+}  // namespace
+
+std::shared_ptr<const BodySpec> tenant_body(bool for_creation) {
+  return takes(make_schema(for_creation), Report::first, "tenants");
+}
+
+TenantBody read_tenant_body(const Context& context) {
   Json input = context.body_object();
   if (input.has("address") && !input.get("address").is_null() && input.get("address").is_falsy())
     input.set("address", Json::object());
-  const Validated valid = validate(schema, input);
-  if (!valid.errors.is_null()) report_first(valid.errors, "tenants");
-  const Json& json = valid.value;
+  const Json json = context.valid_body(input);
   TenantBody body;
   body.json = json;
   body.uuid = text_of(json.get("uuid"));
@@ -80,8 +83,6 @@ TenantBody read_body(const Context& context, const Schema& schema) {
   return body;
 }
 
-}  // namespace
-
 bool TenantBody::has_address() const {
   return std::any_of(address.begin(), address.end(), [](const auto& line) { return line.has_value(); });
 }
@@ -97,16 +98,6 @@ bool is_domain_name(std::string_view text) {
     if (dot == std::string_view::npos) return labels >= 2 && labels <= 63;
     text.remove_prefix(dot + 1);
   }
-}
-
-TenantBody new_tenant_body(const Context& context) {
-  static const Schema schema = make_schema(true);
-  return read_body(context, schema);
-}
-
-TenantBody changed_tenant_body(const Context& context) {
-  static const Schema schema = make_schema(false);
-  return read_body(context, schema);
 }
 
 }  // namespace wazoauth

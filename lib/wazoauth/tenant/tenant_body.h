@@ -19,9 +19,8 @@ struct TenantBody {
   bool has_address() const;
 };
 
-// Throws 400.
-TenantBody new_tenant_body(const Context& context);
-TenantBody changed_tenant_body(const Context& context);
+std::shared_ptr<const BodySpec> tenant_body(bool for_creation);
+TenantBody read_tenant_body(const Context& context);  // throws 400
 
 bool is_domain_name(std::string_view text);  // http-conventions.md 5.4
 

@@ -1,4 +1,5 @@
 #include "wazoauth/bus/event.h"
+#include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
 #include "wazoauth/tenant/new_tenant.h"
 #include "wazoauth/tenant/routes.h"
@@ -31,15 +32,9 @@ Rows visible_tenant(UnitOfWork& unit, const std::string& uuid, const std::string
 }
 
 Step list_tenants(Context& context) {
-  static const Field text{.name = "uuid"};
-  static const ListSpec spec{
-      {"name", "slug"},
-      "name",
-      {},
-      {{.name = "uuids", .type = Type::list, .max_length = 25, .item = std::make_shared<const Field>(text)}}};
   const Request& request = context.request;
   const std::string& tenant = context.tenant();
-  const ListQuery query = parse_list(request, spec);
+  const ListQuery query = context.list_query();
   Param uuids(nullptr);
   if (query.filters.has("uuids")) {
     std::vector<std::string> wanted;
@@ -60,7 +55,7 @@ Step list_tenants(Context& context) {
 
 Step create_tenant(Context& context) {
   const std::string& parent = context.tenant();
-  const TenantBody body = new_tenant_body(context);
+  const TenantBody body = read_tenant_body(context);
   if (body.uuid == parent) {
     const Json detail = Json::object({{"constraint_id", "unique"}, {"msg", "A master tenant already exist"}});
     throw Problem::a_form(403, "conflict", "Conflict detected", Json::object({{"parent_uuid", detail}}), "tenants");
@@ -76,7 +71,7 @@ Step get_tenant(Context& context) {
 
 Step update_tenant(Context& context) {
   const std::string& tenant = context.tenant();
-  const TenantBody body = changed_tenant_body(context);
+  const TenantBody body = read_tenant_body(context);
   const std::string& uuid = context.param("tenant_uuid");
   UnitOfWork& unit = context.db();
   visible_tenant(unit, uuid, tenant);
@@ -143,19 +138,100 @@ Step move_tenant(Context& context) {
   return Response::no_content();
 }
 
+std::shared_ptr<const Schema> tenant_shape() {
+  std::vector<Field> lines;
+  for (const char* name : {"line_1", "line_2", "city", "state", "country", "zip_code"})
+    lines.push_back({.name = name, .nullable = true});
+  return shape("Tenant", {{.name = "uuid", .type = Type::uuid},
+                          {.name = "parent_uuid", .type = Type::uuid},
+                          {.name = "name", .nullable = true},
+                          {.name = "slug"},
+                          {.name = "contact", .type = Type::uuid, .nullable = true},
+                          {.name = "phone", .nullable = true},
+                          {.name = "default_authentication_method"},
+                          list_of({}, "domain_names"),
+                          object_of(shape("Address", lines), "address")});
+}
+
 }  // namespace
 
 void add_tenant_routes(Router& router) {
-  const std::string one = "/tenants/<tenant_uuid>";
-  const std::string access = "auth.tenants.{tenant_uuid}.";
-  router.add({"GET", "/tenants", "auth.tenants.read", "tenants", list_tenants, Mode::read_only});
-  router.add({"POST", "/tenants", "auth.tenants.create", "tenants", create_tenant});
-  router.add({"GET", one, access + "read", "tenants", get_tenant, Mode::read_only});
-  router.add({"PUT", one, access + "update", "tenants", update_tenant});
-  router.add({"DELETE", one, access + "delete", "tenants", delete_tenant});
-  router.add({"GET", one + "/domains", access + "domains.read", "tenants", list_domains, Mode::read_only});
-  router.add({"PUT", one + "/parent/<parent_tenant_uuid>", access + "parent.{parent_tenant_uuid}.update", "tenants",
-              move_tenant});
+  using namespace failures;
+  const auto tenant = tenant_shape();
+  const auto domain = shape("Domain", {{.name = "name"}, {.name = "uuid", .type = Type::uuid}});
+  const auto domains =
+      shape("DomainList", {{.name = "total", .type = Type::integer}, list_of(object_of(domain), "items")});
+  Field uuids = list_of({}, "uuids");
+  uuids.max_length = 25;
+  const std::string one = "/tenants/<tenant_uuid>", access = "auth.tenants.{tenant_uuid}.";
+  router.add({.method = "GET",
+              .path = "/tenants",
+              .access = "auth.tenants.read",
+              .plugin = "tenants",
+              .handler = list_tenants,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "List the tenant and all below it",
+              .list = listed({{"name", "slug"}, "name", {}, {uuids}, {"uuid", "name", "slug", "domain_name"}}),
+              .answer = page_of(tenant)});
+  router.add({.method = "POST",
+              .path = "/tenants",
+              .access = "auth.tenants.create",
+              .plugin = "tenants",
+              .handler = create_tenant,
+              .tenancy = Tenancy::scoped,
+              .summary = "Create a tenant",
+              .body = tenant_body(true),
+              .answer = object_of(tenant),
+              .failures = {conflict, {409, Form::a, "tenant-identity-conflict"}, {403, Form::a, "conflict"}}});
+  router.add({.method = "GET",
+              .path = one,
+              .access = access + "read",
+              .plugin = "tenants",
+              .handler = get_tenant,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "Get a tenant",
+              .answer = object_of(tenant),
+              .failures = {unknown_tenant}});
+  router.add({.method = "PUT",
+              .path = one,
+              .access = access + "update",
+              .plugin = "tenants",
+              .handler = update_tenant,
+              .tenancy = Tenancy::scoped,
+              .summary = "Replace a tenant's data; what isn't given gets its default",
+              .body = tenant_body(false),
+              .answer = object_of(tenant),
+              .failures = {unknown_tenant, conflict}});
+  router.add({.method = "DELETE",
+              .path = one,
+              .access = access + "delete",
+              .plugin = "tenants",
+              .handler = delete_tenant,
+              .tenancy = Tenancy::scoped,
+              .summary = "Delete a tenant with all that it has; not one with tenants below it",
+              .failures = {unknown_tenant,
+                           {403, Form::a, "deleting-own-tenant-forbidden"},
+                           {400, Form::a, "the uuid of a tenant that has tenants below it"}}});
+  router.add({.method = "GET",
+              .path = one + "/domains",
+              .access = access + "domains.read",
+              .plugin = "tenants",
+              .handler = list_domains,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::caller,
+              .summary = "List a tenant's domains",
+              .answer = object_of(domains),
+              .failures = {unknown_tenant}});
+  router.add({.method = "PUT",
+              .path = one + "/parent/<parent_tenant_uuid>",
+              .access = access + "parent.{parent_tenant_uuid}.update",
+              .plugin = "tenants",
+              .handler = move_tenant,
+              .tenancy = Tenancy::scoped,
+              .summary = "Move a tenant below another one",
+              .failures = {unknown_tenant, conflict}});
 }
 
 }  // namespace wazoauth

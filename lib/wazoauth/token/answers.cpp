@@ -1,20 +1,18 @@
 #include "wazoauth/token/answers.h"
 
-#include "wazoauth/rest/schema.h"
 #include "wazoauth/text.h"
 
 namespace wazoauth {
 
-namespace {
-const Schema& scopes_request() {
-  static const Field scope{.name = "scope"};
-  static const Schema schema{
-      {{.name = "scopes", .type = Type::list, .required = true, .item = std::make_shared<const Field>(scope)},
-       {.name = "tenant_uuid", .nullable = true}},
-      {}};
-  return schema;
+const std::shared_ptr<const BodySpec>& scopes_body() {
+  static const auto body = [] {
+    BodySpec spec{
+        {{list_of({}, "scopes"), {.name = "tenant_uuid", .nullable = true}}, {}, "ScopesRequest"}, Report::python, {}};
+    spec.schema.fields.front().required = true;
+    return std::make_shared<const BodySpec>(std::move(spec));
+  }();
+  return body;
 }
-}  // namespace
 
 Problem no_such_token() {
   return Problem::r_form(404, "No such token");
@@ -43,7 +41,7 @@ Response scopes_response(const std::vector<std::string>& scopes, const std::vect
 }
 
 ScopesRequest read_scopes_request(const Json& body) {
-  const Validated valid = validate(scopes_request(), body);
+  const Validated valid = validate(scopes_body()->schema, body);
   ScopesRequest request;
   request.errors = valid.errors;
   if (!valid.errors.is_null()) return request;

@@ -1,6 +1,7 @@
 // Answers that the operations on one token share: ../shared/spec/http-conventions.md section 7.2.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "wazoauth/cache/token_record.h"
 #include "wazoauth/rest/http.h"
 #include "wazoauth/rest/problem.h"
+#include "wazoauth/rest/schema.h"
 
 namespace wazoauth {
 
@@ -22,6 +24,7 @@ Response token_response(std::string_view token, const TokenRecord& record, std::
 Response scopes_response(const std::vector<std::string>& scopes, const std::vector<bool>& granted);
 
 // The body of POST /token/{t}/scopes/check.
+const std::shared_ptr<const BodySpec>& scopes_body();
 struct ScopesRequest {
   std::vector<std::string> scopes;
   std::string tenant;  // "" for none

@@ -42,23 +42,17 @@ std::optional<std::string> check_saml(const Json& body) {
                    "Cannot use a \"saml_session_id\" and a \"refresh_token\" at the same time");
 }
 
-const Schema& token_request() {
-  static const Schema schema{{{.name = "backend", .fallback = Json("wazo_user")},
-                              {.name = "expiration", .type = Type::integer, .minimum = 1, .maximum = ten_years},
-                              {.name = "access_type", .choices = {"online", "offline"}},
-                              {.name = "client_id", .min_length = 1, .max_length = 1024},
-                              {.name = "saml_session_id", .min_length = 1, .max_length = 1024},
-                              {.name = "refresh_token"},
-                              {.name = "tenant_id"},
-                              {.name = "domain_name"}},
-                             {check_offline, check_tenant, check_refresh_token, check_saml}};
-  return schema;
-}
-
-Json valid_body(const Context& context) {
-  const Validated valid = validate(token_request(), context.body_object());
-  if (!valid.errors.is_null()) report_python(valid.errors);
-  return valid.value;
+Schema token_request() {
+  return {{{.name = "backend", .fallback = Json("wazo_user")},
+           {.name = "expiration", .type = Type::integer, .minimum = 1, .maximum = ten_years},
+           {.name = "access_type", .choices = {"online", "offline"}},
+           {.name = "client_id", .min_length = 1, .max_length = 1024},
+           {.name = "saml_session_id", .min_length = 1, .max_length = 1024},
+           {.name = "refresh_token"},
+           {.name = "tenant_id"},
+           {.name = "domain_name"}},
+          {check_offline, check_tenant, check_refresh_token, check_saml},
+          "TokenRequest"};
 }
 
 bool is_mobile(std::string session_type) {
@@ -80,9 +74,13 @@ std::optional<Credentials> basic_credentials(std::string_view authorization) {
   return Credentials{text.substr(0, colon), text.substr(colon + 1)};
 }
 
+std::shared_ptr<const BodySpec> login_body() {
+  return takes(token_request(), Report::python);
+}
+
 Step log_in(Context& context) {
   const auto login = std::make_shared<Login>();
-  login->body = valid_body(context);
+  login->body = context.valid_body();
   login->credentials = basic_credentials(context.request.header_or_empty("authorization"));
   login->remote_addr = context.request.remote_addr;
   login->user_agent = utf8_or_latin1(context.request.header_or_empty("user-agent"));

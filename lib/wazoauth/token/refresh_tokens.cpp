@@ -1,4 +1,5 @@
 #include "wazoauth/bus/event.h"
+#include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
 #include "wazoauth/session/session_rules.h"
 #include "wazoauth/token/routes.h"
@@ -6,15 +7,6 @@
 namespace wazoauth {
 
 namespace {
-
-ListQuery list_query(const Context& context) {
-  static const ListSpec spec{
-      {"created_at", "client_id", "mobile"},
-      "created_at",
-      {},
-      {{.name = "client_id"}, {.name = "mobile", .type = Type::boolean}, {.name = "created_at"}}};
-  return parse_list(context.request, spec);
-}
 
 std::optional<std::string> text_filter(const ListQuery& query, std::string_view name) {
   if (!query.filters.has(name)) return std::nullopt;
@@ -41,7 +33,8 @@ Rows run_page(Context& context, const ListQuery& query, bool recurse, const std:
         {{"order", query.order}, {"direction", query.descending ? "DESC" : "ASC"}});
   } catch (const BadValue&) {
     // Only PostgreSQL knows what it takes for a time.
-    report_list_parameters(Json::object({{"created_at", check_object("Not a valid datetime.", "type", "datetime")}}));
+    report(Report::list_parameters,
+           Json::object({{"created_at", check_object("Not a valid datetime.", "type", "datetime")}}));
   }
 }
 
@@ -60,13 +53,13 @@ std::string own_user(const Context& context) {
 
 Step list_all(Context& context) {
   context.tenant();
-  const ListQuery query = list_query(context);
+  const ListQuery query = context.list_query();
   return list(context, query, query.recurse, std::nullopt);
 }
 
 Step list_of(Context& context, const std::string& user_uuid, bool recurse) {
   tenant_of_user(context.db(), user_uuid, context.tenant());
-  return list(context, list_query(context), recurse, user_uuid);
+  return list(context, context.list_query(), recurse, user_uuid);
 }
 
 Step list_of_user(Context& context) {
@@ -102,13 +95,65 @@ Step delete_own(Context& context) {
 }  // namespace
 
 void add_refresh_token_routes(Router& router) {
-  const std::string user = "/users/<user_uuid>/tokens", access = "auth.users.{user_uuid}.tokens.";
-  const std::string own = "/users/me/tokens", own_access = "auth.users.me.tokens.";
-  router.add({"GET", "/tokens", "auth.tokens.read", "tokens", list_all, Mode::read_only});
-  router.add({"GET", user, access + "read", "tokens", list_of_user, Mode::read_only});
-  router.add({"DELETE", user + "/<client_id>", access + "{client_id}.delete", "tokens", delete_of_user});
-  router.add({"GET", own, own_access + "read", "tokens", list_own, Mode::read_only});
-  router.add({"DELETE", own + "/<client_id>", own_access + "{client_id}.delete", "tokens", delete_own});
+  const auto refresh_token = shape("RefreshToken", {{.name = "client_id", .nullable = true},
+                                                    {.name = "created_at", .nullable = true, .format = "date-time"},
+                                                    {.name = "mobile", .type = Type::boolean},
+                                                    {.name = "user_uuid", .type = Type::uuid},
+                                                    {.name = "tenant_uuid", .type = Type::uuid},
+                                                    {.name = "metadata", .type = Type::object}});
+  const Field page = page_of(refresh_token);
+  const auto list = listed({.sort_columns = {"created_at", "client_id", "mobile"},
+                            .default_order = "created_at",
+                            .filters = {{.name = "client_id"},
+                                        {.name = "mobile", .type = Type::boolean},
+                                        {.name = "created_at", .format = "date-time"}}});
+  const Failure unknown{404, Form::a, "cannot-find-refresh-token-matching-client-id"};
+  router.add({.method = "GET",
+              .path = "/tokens",
+              .access = "auth.tokens.read",
+              .plugin = "tokens",
+              .handler = list_all,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "List refresh tokens",
+              .list = list,
+              .answer = page});
+  router.add({.method = "GET",
+              .path = "/users/<user_uuid>/tokens",
+              .access = "auth.users.{user_uuid}.tokens.read",
+              .plugin = "tokens",
+              .handler = list_of_user,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "List the refresh tokens of a user",
+              .list = list,
+              .answer = page});
+  router.add({.method = "DELETE",
+              .path = "/users/<user_uuid>/tokens/<client_id>",
+              .access = "auth.users.{user_uuid}.tokens.{client_id}.delete",
+              .plugin = "tokens",
+              .handler = delete_of_user,
+              .tenancy = Tenancy::scoped,
+              .summary = "Delete a refresh token of a user",
+              .failures = {unknown}});
+  router.add({.method = "GET",
+              .path = "/users/me/tokens",
+              .access = "auth.users.me.tokens.read",
+              .plugin = "tokens",
+              .handler = list_own,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "List one's own refresh tokens",
+              .list = list,
+              .answer = page});
+  router.add({.method = "DELETE",
+              .path = "/users/me/tokens/<client_id>",
+              .access = "auth.users.me.tokens.{client_id}.delete",
+              .plugin = "tokens",
+              .handler = delete_own,
+              .tenancy = Tenancy::scoped,
+              .summary = "Delete one's own refresh token",
+              .failures = {unknown}});
 }
 
 }  // namespace wazoauth

@@ -1,5 +1,6 @@
 #include "wazoauth/app.h"
 #include "wazoauth/bus/event.h"
+#include "wazoauth/rest/failures.h"
 #include "wazoauth/token/answers.h"
 #include "wazoauth/token/login.h"
 #include "wazoauth/token/routes.h"
@@ -66,7 +67,7 @@ Step delete_token(Context& context) {
 
 Step check_scopes(Context& context) {
   const ScopesRequest wanted = read_scopes_request(context.body_object());
-  if (!wanted.errors.is_null()) report_python(wanted.errors);
+  if (!wanted.errors.is_null()) report(Report::python, wanted.errors);
   const TokenRecord token = live_token(context);
   const std::string list = acl::compile(token.acl);
   std::vector<bool> granted;
@@ -76,15 +77,79 @@ Step check_scopes(Context& context) {
   return scopes_response(wanted.scopes, granted);
 }
 
+std::shared_ptr<const Schema> token_answer() {
+  const auto token = shape("Token",
+                           {{.name = "token", .type = Type::uuid},
+                            {.name = "auth_id"},
+                            {.name = "xivo_user_uuid", .nullable = true},
+                            {.name = "xivo_uuid", .nullable = true},
+                            {.name = "issued_at", .nullable = true},
+                            {.name = "expires_at", .nullable = true},
+                            {.name = "utc_issued_at", .nullable = true},
+                            {.name = "utc_expires_at", .nullable = true},
+                            list_of({}, "acl"),
+                            {.name = "metadata", .type = Type::object},
+                            {.name = "session_uuid", .type = Type::uuid},
+                            {.name = "remote_addr"},
+                            {.name = "user_agent"}},
+                           {{.name = "refresh_token", .type = Type::uuid}});
+  return shape("TokenAnswer", {object_of(token, "data")});
+}
+
 }  // namespace
 
 void add_token_routes(Router& router) {
+  using namespace failures;
   const std::string one = "/token/<token_uuid>";
-  router.add({"POST", "/token", "", "tokens", log_in});
-  router.add({"GET", one, "", "tokens", get_token, Mode::read_only});
-  router.add({"HEAD", one, "", "tokens", head_token, Mode::read_only});
-  router.add({"DELETE", one, "", "tokens", delete_token});
-  router.add({"POST", one + "/scopes/check", "", "tokens", check_scopes, Mode::read_only});
+  const auto token = token_answer();
+  const auto deleted = shape("TokenDeleted", {object_of(shape("Success", {{.name = "message"}}), "data")});
+  const auto verdicts = shape("Scopes", {{.name = "scopes", .type = Type::object}});
+  const std::vector<Failure> refusals = {{404, Form::r, "No such token"},
+                                         {403, Form::r, "Unauthorized for <scope>"},
+                                         {403, Form::r, "Unauthorized for tenant <tenant>"},
+                                         unknown_user};
+  router.add({.method = "POST",
+              .path = "/token",
+              .plugin = "tokens",
+              .handler = log_in,
+              .summary = "Log in: credentials by HTTP's Basic scheme, or a refresh token in the body",
+              .body = login_body(),
+              .answer = object_of(token),
+              .failures = {login_failed,
+                           {429, Form::r, "User <uuid> has exceeded the maximum number of active sessions"},
+                           {429, Form::a, "too-many-requests"}}});
+  router.add({.method = "GET",
+              .path = one,
+              .plugin = "tokens",
+              .handler = get_token,
+              .mode = Mode::read_only,
+              .summary = "Get a token, if it is alive and has the access",
+              .parameters = {"scope", "tenant"},
+              .answer = object_of(token),
+              .failures = refusals});
+  router.add({.method = "HEAD",
+              .path = one,
+              .plugin = "tokens",
+              .handler = head_token,
+              .mode = Mode::read_only,
+              .summary = "Tell whether a token is alive and has the access",
+              .parameters = {"scope", "tenant"},
+              .failures = refusals});
+  router.add({.method = "DELETE",
+              .path = one,
+              .plugin = "tokens",
+              .handler = delete_token,
+              .summary = "Revoke a token",
+              .answer = object_of(deleted)});
+  router.add({.method = "POST",
+              .path = one + "/scopes/check",
+              .plugin = "tokens",
+              .handler = check_scopes,
+              .mode = Mode::read_only,
+              .summary = "Tell which accesses a token has",
+              .body = scopes_body(),
+              .answer = object_of(verdicts),
+              .failures = refusals});
 }
 
 }  // namespace wazoauth

@@ -1,5 +1,6 @@
 #include "wazoauth/user/password.h"
 
+#include "wazoauth/rest/failures.h"
 #include "wazoauth/session/session_rules.h"
 #include "wazoauth/tenant/tree.h"
 #include "wazoauth/token/password.h"
@@ -15,13 +16,6 @@ struct Change {
   std::string stored_hash, stored_salt;  // "" when this user can't log in with a password
   bool managed_externally = false;
 };
-
-const Schema& body_schema() {
-  static const Schema schema{{{.name = "old_password", .required = true, .min_length = 1},
-                              {.name = "new_password", .required = true, .min_length = 1}},
-                             {}};
-  return schema;
-}
 
 // Over what was verified only: when somebody else was faster, the old password is not the old one any more.
 Step write_password(Context& context, const Change& change, const Credentials& credentials) {
@@ -48,15 +42,12 @@ Step verify_and_hash(const Change& change) {
                     [change, credentials](Context& context) { return write_password(context, change, credentials); });
 }
 
-}  // namespace
-
 Step change_password(Context& context) {
-  const Validated valid = validate(body_schema(), context.body_object());
-  if (!valid.errors.is_null()) report_first(valid.errors, "users");
+  const Json body = context.valid_body();
   Change change;
   change.user_uuid = context.param("user_uuid");
-  change.old_password = valid.value.get("old_password").text();
-  change.new_password = valid.value.get("new_password").text();
+  change.old_password = body.get("old_password").text();
+  change.new_password = body.get("new_password").text();
   const Rows rows = context.db().run("users.credentials", {change.user_uuid, caller_tenant(context)});
   if (rows.empty()) throw problems::unknown("user", change.user_uuid);
   if (rows.boolean(0, "enabled") && rows.boolean(0, "has_login")) {
@@ -66,6 +57,24 @@ Step change_password(Context& context) {
   const std::string method = rows.text(0, "method");
   change.managed_externally = method == "ldap" || method == "saml";
   return Step::then(Lane::hashing, [change](Context&) { return verify_and_hash(change); });
+}
+
+}  // namespace
+
+Route password_route() {
+  return {.method = "PUT",
+          .path = "/users/<user_uuid>/password",
+          .access = "auth.users.{user_uuid}.password.update",
+          .plugin = "users",
+          .handler = change_password,
+          .tenancy = Tenancy::caller,
+          .summary = "Change a user's password and end its sessions",
+          .body = takes({{{.name = "old_password", .required = true, .min_length = 1},
+                          {.name = "new_password", .required = true, .min_length = 1}},
+                         {},
+                         "PasswordChange"},
+                        Report::first, "users"),
+          .failures = {failures::login_failed, {405, Form::a, "password-managed-externally"}}};
 }
 
 }  // namespace wazoauth

@@ -5,6 +5,6 @@
 
 namespace wazoauth {
 
-Step change_password(Context& context);
+Route password_route();
 
 }  // namespace wazoauth

@@ -3,6 +3,7 @@
 #include "wazoauth/email/mails.h"
 #include "wazoauth/email/message.h"
 #include "wazoauth/log.h"
+#include "wazoauth/rest/failures.h"
 #include "wazoauth/tenant/new_tenant.h"
 #include "wazoauth/user/new_user.h"
 #include "wazoauth/user/user_rows.h"
@@ -23,21 +24,18 @@ std::optional<Json> address_error(const Json& address) {
   return check_object("Not a valid email address.", "type", "email");
 }
 
-const Schema& body_schema() {
-  static const Schema schema{
-      {{.name = "username", .required = true, .min_length = 1, .max_length = 128, .check = username_error},
-       {.name = "password", .required = true, .min_length = 1},
-       {.name = "firstname", .nullable = true, .fallback = Json()},
-       {.name = "lastname", .nullable = true, .fallback = Json()},
-       {.name = "email_address", .type = Type::email, .required = true, .check = address_error}},
-      {}};
-  return schema;
+Schema registration() {
+  return {{{.name = "username", .required = true, .min_length = 1, .max_length = 128, .check = username_error},
+           {.name = "password", .required = true, .min_length = 1},
+           {.name = "firstname", .nullable = true, .fallback = Json()},
+           {.name = "lastname", .nullable = true, .fallback = Json()},
+           {.name = "email_address", .type = Type::email, .required = true, .check = address_error}},
+          {},
+          "Registration"};
 }
 
-Json valid_body(const Context& context) {
-  const Validated valid = validate(body_schema(), context.body_object());
-  if (!valid.errors.is_null()) report_first(valid.errors, "users");
-  Json body = valid.value;
+Json valid_registration(const Context& context) {
+  Json body = context.valid_body();
   body.set("purpose", "user").set("authentication_method", "default").set("enabled", true);
   return body;
 }
@@ -72,16 +70,27 @@ Step hash(const Json& body) {
   });
 }
 
-}  // namespace
-
 Step register_user(Context& context) {
-  const Json body = valid_body(context);
+  const Json body = valid_registration(context);
   refuse_taken_logins(context.db(), body);
   require_confirmation_mail(context.settings);
   return Step::then(Lane::mail, [body](Context& c) {
     ask_mail_server(c.settings, std::string(body.get("email_address").text()));
     return hash(body);
   });
+}
+
+}  // namespace
+
+Route registration_route() {
+  return {.method = "POST",
+          .path = "/users/register",
+          .plugin = "user_registration",
+          .handler = register_user,
+          .summary = "Register: a user in a tenant of its own, and a mail that confirms the address",
+          .body = takes(registration(), Report::first, "users"),
+          .answer = object_of(user_shape()),
+          .failures = {failures::conflict}};
 }
 
 }  // namespace wazoauth

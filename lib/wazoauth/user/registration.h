@@ -5,6 +5,6 @@
 
 namespace wazoauth {
 
-Step register_user(Context& context);
+Route registration_route();
 
 }  // namespace wazoauth

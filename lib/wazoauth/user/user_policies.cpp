@@ -1,4 +1,5 @@
 #include "wazoauth/policy/policy_rows.h"
+#include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
 #include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/routes.h"
@@ -14,9 +15,8 @@ Response answer(Json items, std::int64_t total, std::int64_t filtered) {
 
 // A user who isn't there, or isn't the caller's to see, has no policies: that is all this operation tells.
 Step list_user_policies(Context& context) {
-  static const ListSpec spec{{"name", "description", "uuid"}, "name", {}, {}};
   const Request& request = context.request;
-  const ListQuery query = parse_list(request, spec);
+  const ListQuery query = context.list_query();
   const std::string& uuid = context.param("user_uuid");
   if (context.db().run("users.visible", {uuid, caller_tenant(context)}).empty()) return answer(Json::array(), 0, 0);
   std::vector<Variant> variants = sort_variants(query);
@@ -64,13 +64,37 @@ Step remove_user_policy(Context& context) {
 }  // namespace
 
 void add_user_policy_routes(Router& router) {
-  const std::string all = "/users/<user_uuid>/policies";
-  router.add({"GET", all, "auth.users.{user_uuid}.policies.read", "user_policy", list_user_policies, Mode::read_only});
+  using namespace failures;
+  const std::string all = "/users/<user_uuid>/policies", access = "auth.users.{user_uuid}.policies.";
+  router.add({.method = "GET",
+              .path = all,
+              .access = access + "read",
+              .plugin = "user_policy",
+              .handler = list_user_policies,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::caller,
+              .summary = "List the policies of a user",
+              .list = listed({.sort_columns = {"name", "description", "uuid"},
+                              .default_order = "name",
+                              .columns = {"uuid", "name", "tenant_uuid", "group_uuid"}}),
+              .answer = page_of(policy_shape())});
   for (const std::string key : {"policy_uuid", "policy_slug"}) {
-    const std::string one = all + "/<" + key + ">";
-    const std::string access = "auth.users.{user_uuid}.policies.{" + key + "}.";
-    router.add({"PUT", one, access + "create", "user_policy", add_user_policy});
-    router.add({"DELETE", one, access + "delete", "user_policy", remove_user_policy});
+    router.add({.method = "PUT",
+                .path = all + "/<" + key + ">",
+                .access = access + "{" + key + "}.create",
+                .plugin = "user_policy",
+                .handler = add_user_policy,
+                .tenancy = Tenancy::scoped,
+                .summary = "Attach a policy to a user",
+                .failures = {no_such_policy, forbidden_access}});
+    router.add({.method = "DELETE",
+                .path = all + "/<" + key + ">",
+                .access = access + "{" + key + "}.delete",
+                .plugin = "user_policy",
+                .handler = remove_user_policy,
+                .tenancy = Tenancy::scoped,
+                .summary = "Detach a policy from a user",
+                .failures = {no_such_policy, forbidden_access}});
   }
 }
 

@@ -6,6 +6,33 @@
 
 namespace wazoauth {
 
+const std::shared_ptr<const Schema>& email_shape() {
+  static const auto email = shape("Email", {{.name = "uuid", .type = Type::uuid},
+                                            {.name = "address"},
+                                            {.name = "main", .type = Type::boolean},
+                                            {.name = "confirmed", .type = Type::boolean, .nullable = true}});
+  return email;
+}
+
+const std::shared_ptr<const Schema>& user_shape() {
+  static const auto user = shape("User", {{.name = "username", .nullable = true},
+                                          {.name = "uuid", .type = Type::uuid},
+                                          {.name = "enabled", .type = Type::boolean},
+                                          list_of(object_of(email_shape()), "emails"),
+                                          {.name = "firstname", .nullable = true},
+                                          {.name = "lastname", .nullable = true},
+                                          {.name = "purpose", .choices = {"user", "internal", "external_api"}},
+                                          {.name = "tenant_uuid", .type = Type::uuid},
+                                          {.name = "authentication_method"}});
+  return user;
+}
+
+const std::vector<std::string>& user_columns() {
+  static const std::vector<std::string> columns = {"uuid",    "username",      "firstname", "lastname",
+                                                   "purpose", "email_address", "group_uuid"};
+  return columns;
+}
+
 Json user_json(const Rows& rows, std::size_t row) {
   return Json::object({{"username", rows.optional_text(row, "username")},
                        {"uuid", rows.text(row, "uuid")},

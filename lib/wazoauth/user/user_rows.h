@@ -10,6 +10,9 @@
 
 namespace wazoauth {
 
+const std::shared_ptr<const Schema>& user_shape();
+const std::shared_ptr<const Schema>& email_shape();
+
 // The User object of a row of users.page or users.visible.
 Json user_json(const Rows& rows, std::size_t row);
 
@@ -34,6 +37,9 @@ void lock_logins(UnitOfWork& unit, const std::vector<Json>& logins);
 void refuse_taken_login(UnitOfWork& unit, const Json& login, std::string_view column,
                         const std::optional<std::string>& user_uuid);
 Problem login_taken(std::string_view column, std::string_view login);
+
+// Filters of a list of users by exact text.
+const std::vector<std::string>& user_columns();
 
 // native, default and the identity providers that are switched on.
 bool is_authentication_method(const Settings& settings, std::string_view method);

@@ -1,3 +1,4 @@
+#include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
 #include "wazoauth/session/session_rules.h"
 #include "wazoauth/user/new_user.h"
@@ -19,41 +20,35 @@ std::vector<Field> common_fields() {
           {.name = "enabled", .type = Type::boolean, .fallback = Json(true)}};
 }
 
-const Schema& changed_user() {
-  static const Schema schema{common_fields(), {}};
+Schema changed_user() {
+  return {common_fields(), {}, "ChangedUser"};
+}
+
+Schema new_user() {
+  Schema schema{common_fields(), {}, "NewUser"};
+  schema.fields.push_back({.name = "uuid", .type = Type::uuid});
+  schema.fields.push_back({.name = "password", .nullable = true, .min_length = 1});
+  schema.fields.push_back({.name = "email_address", .type = Type::email, .nullable = true});
   return schema;
 }
 
-const Schema& new_user() {
-  static const Schema schema = [] {
-    Schema fields{common_fields(), {}};
-    fields.fields.push_back({.name = "uuid", .type = Type::uuid});
-    fields.fields.push_back({.name = "password", .nullable = true, .min_length = 1});
-    fields.fields.push_back({.name = "email_address", .type = Type::email, .nullable = true});
-    return fields;
-  }();
-  return schema;
-}
-
-Json valid_body(const Context& context, const Schema& schema) {
+Json valid_user(const Context& context) {
   Json body = context.body_object();
   if (body.is_object() && !body.has("authentication_method")) {
     const std::string purpose = body.text_or("purpose", "user");
     body.set("authentication_method", purpose == "internal" || purpose == "external_api" ? "native" : "default");
   }
-  const Validated valid = validate(schema, body);
-  if (!valid.errors.is_null()) report_first(valid.errors, "users");
-  const std::string method(valid.value.get("authentication_method").text());
+  const Json valid = context.valid_body(body);
+  const std::string method(valid.get("authentication_method").text());
   if (!is_authentication_method(context.settings, method))
     throw problems::invalid_data("Invalid authentication method " + method,
                                  Json::object({{"authentication_method", method}}), "users");
-  return valid.value;
+  return valid;
 }
 
 Step list_users(Context& context) {
-  static const ListSpec spec{{"username", "firstname", "lastname"}, "username", {}, {}};
   const std::string& tenant = context.tenant();
-  const ListQuery query = parse_list(context.request, spec);
+  const ListQuery query = context.list_query();
   return page_response(page_of_users(context, query, {tenant, query.recurse, std::nullopt}), user_json);
 }
 
@@ -67,7 +62,7 @@ Step write_user(Context& context, const NewUser& user) {
 
 Step create_user(Context& context) {
   context.tenant();
-  const Json body = valid_body(context, new_user());
+  const Json body = valid_user(context);
   refuse_taken_logins(context.db(), body);
   if (body.get("password").is_null()) return write_user(context, {body, std::nullopt});
   return Step::then(Lane::hashing, [body](Context&) {
@@ -83,7 +78,7 @@ Step get_user(Context& context) {
 Step update_user(Context& context) {
   const std::string& tenant = context.tenant();
   const std::string& uuid = context.param("user_uuid");
-  const Json body = valid_body(context, changed_user());
+  const Json body = valid_user(context);
   visible_user(context.db(), uuid, tenant);
   lock_logins(context.db(), {body.get("username")});
   refuse_taken_login(context.db(), body.get("username"), "username", uuid);
@@ -110,14 +105,60 @@ Step delete_user(Context& context) {
 }  // namespace
 
 void add_user_routes(Router& router) {
-  const std::string one = "/users/<user_uuid>";
-  router.add({"GET", "/users", "auth.users.read", "users", list_users, Mode::read_only});
-  router.add({"POST", "/users", "auth.users.create", "users", create_user});
-  router.add({"GET", one, "auth.users.{user_uuid}.read", "users", get_user, Mode::read_only});
-  router.add({"PUT", one, "auth.users.{user_uuid}.update", "users", update_user});
-  router.add({"DELETE", one, "auth.users.{user_uuid}.delete", "users", delete_user});
-  router.add({"PUT", one + "/password", "auth.users.{user_uuid}.password.update", "users", change_password});
-  router.add({"POST", "/users/register", "", "user_registration", register_user});
+  using namespace failures;
+  const std::string one = "/users/<user_uuid>", access = "auth.users.{user_uuid}.";
+  std::vector<std::string> columns = user_columns();
+  columns.insert(columns.end(), {"policy_uuid", "policy_slug", "has_policy_uuid", "has_policy_slug"});
+  router.add(
+      {.method = "GET",
+       .path = "/users",
+       .access = "auth.users.read",
+       .plugin = "users",
+       .handler = list_users,
+       .mode = Mode::read_only,
+       .tenancy = Tenancy::scoped,
+       .summary = "List users",
+       .list = listed(
+           {.sort_columns = {"username", "firstname", "lastname"}, .default_order = "username", .columns = columns}),
+       .answer = page_of(user_shape())});
+  router.add({.method = "POST",
+              .path = "/users",
+              .access = "auth.users.create",
+              .plugin = "users",
+              .handler = create_user,
+              .tenancy = Tenancy::scoped,
+              .summary = "Create a user",
+              .body = takes(new_user(), Report::first, "users"),
+              .answer = object_of(user_shape()),
+              .failures = {conflict}});
+  router.add({.method = "GET",
+              .path = one,
+              .access = access + "read",
+              .plugin = "users",
+              .handler = get_user,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "Get a user",
+              .answer = object_of(user_shape())});
+  router.add({.method = "PUT",
+              .path = one,
+              .access = access + "update",
+              .plugin = "users",
+              .handler = update_user,
+              .tenancy = Tenancy::scoped,
+              .summary = "Replace a user's data; what isn't given gets its default",
+              .body = takes(changed_user(), Report::first, "users"),
+              .answer = object_of(user_shape()),
+              .failures = {conflict}});
+  router.add({.method = "DELETE",
+              .path = one,
+              .access = access + "delete",
+              .plugin = "users",
+              .handler = delete_user,
+              .tenancy = Tenancy::scoped,
+              .summary = "Delete a user with its sessions and tokens"});
+  router.add(password_route());
+  router.add(registration_route());
 }
 
 }  // namespace wazoauth

@@ -1,0 +1,20 @@
+// The API's own description, Swagger 2.0, made from the declarations of its routes.
+//
+// Beyond Swagger: `x-nullable`, and for each operation `x-access` (the required access) and for each failure `x-forms`
+// (A, R, M of ../shared/spec/http-conventions.md section 6) and `x-reasons` (error_id or text).
+#pragma once
+
+#include <string>
+
+#include "wazoauth/rest/router.h"
+
+namespace wazoauth {
+
+// `base_path`: "/api/auth/0.1"; `scheme`: "http" or "https".
+Json api_document(const Router& router, const std::string& base_path, const std::string& scheme);
+
+std::string to_yaml(const Json& value);
+
+void add_api_document_route(Router& router);  // GET /api/api.yml
+
+}  // namespace wazoauth

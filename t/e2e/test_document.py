@@ -1,0 +1,138 @@
+"""The API's document: valid, complete, and true of routes and of the access that they want."""
+import uuid
+
+import pytest
+import requests
+import yaml
+from document import Document
+from swagger_spec_validator.validator20 import validate_spec
+
+UNKNOWN = '00000000-0000-4000-8000-000000000000'
+METHODS = {'get', 'put', 'post', 'delete', 'patch', 'head'}
+
+
+@pytest.fixture(scope='module')
+def text(api):
+    answer = api.get('/api/api.yml')
+    assert (answer.status_code, answer.headers['Content-Type']) == (200, 'application/x-yaml')
+    return answer.text
+
+
+@pytest.fixture(scope='module')
+def content(text):
+    return yaml.safe_load(text)
+
+
+@pytest.fixture(scope='module')
+def operations(content):
+    return [(method.upper(), path, operation) for path, methods in content['paths'].items()
+            for method, operation in methods.items()]
+
+
+def filled(text, values=None):
+    """A path or an access with something in each of its parameters."""
+    values = values or {}
+    for name in ('{policy_uuid_or_slug}', '{idp_type}', '{client_id}', '{access}'):
+        text = text.replace(name, values.get(name, 'nothing'))
+    while '{' in text:
+        begin, end = text.index('{'), text.index('}')
+        text = text[:begin] + values.get(text[begin:end + 1], UNKNOWN) + text[end + 1:]
+    return text
+
+
+def test_it_is_valid(content):
+    validate_spec(content)
+    assert (content['swagger'], content['basePath'], content['schemes']) == ('2.0', '/0.1', ['http'])
+
+
+def test_behind_a_proxy_it_has_the_public_path(api):
+    content = yaml.safe_load(api.get('/api/api.yml', headers={'X-Script-Name': '/api/auth'}).text)
+    assert (content['basePath'], content['schemes']) == ('/api/auth/0.1', ['https'])
+
+
+def test_it_needs_no_token_and_head_works(api, text):
+    answer = api.head('/api/api.yml')
+    assert (answer.status_code, int(answer.headers['Content-Length'])) == (200, len(text.encode()))
+
+
+def test_a_plugin_that_is_off_is_not_in_it(stack):
+    nginx = stack.new_nginx('document', settings={'enabled_http_plugins': {'groups': False, 'user_registration': True}})
+    paths = yaml.safe_load(nginx.api.get('/api/api.yml').text)['paths']
+    assert '/groups' not in paths and '/users/register' in paths and '/users' in paths
+    nginx.stop()
+
+
+def test_operations_have_all_that_a_reader_needs(operations):
+    ids = [operation['operationId'] for _, _, operation in operations]
+    assert len(ids) == len(set(ids))
+    for method, path, operation in operations:
+        assert operation['summary'] and operation['tags'], (method, path)
+        assert any(status.startswith('2') for status in operation['responses']), (method, path)
+        named = {each['name'] for each in operation.get('parameters', ()) if each['in'] == 'path'}
+        assert all(f'{{{name}}}' in path for name in named)
+        if operation.get('x-access'):
+            assert '401' in operation['responses'] and operation['security'] == [{'token': []}]
+
+
+def test_what_is_in_it_exists_and_nothing_else_is_allowed(api, content):
+    """OPTIONS is answered from the router itself."""
+    for path, methods in content['paths'].items():
+        answer = api.options(filled(path))
+        assert answer.status_code == 200, path
+        allowed = {each.strip().lower() for each in answer.headers['Allow'].split(',')} - {'options'}
+        if 'get' in allowed:
+            allowed.discard('head')
+        assert allowed == set(methods) - ({'head'} if 'get' in methods else set()), path
+        for method in METHODS - set(methods) - {'head'}:
+            assert api.request(method.upper(), filled(path)).status_code == 405, (method, path)
+
+
+def test_the_required_access_is_the_one_that_is_written_there(api, operations, insert_token):
+    """Without it 401, which names it; with nothing but it something else."""
+    nothing = insert_token(acl=['nothing.at.all'])['token']
+    for method, path, operation in operations:
+        access = operation.get('x-access')
+        answer = api.request(method, filled(path), nothing, json={} if method in ('PUT', 'POST', 'PATCH') else None)
+        if not access:
+            assert answer.status_code != 401 or 'error_id' not in answer.json(), (method, path)
+            continue
+        assert answer.status_code == 401, (method, path)
+        if method != 'HEAD':
+            assert answer.json()['details']['required_access'] == filled(access), (method, path)
+        enough = insert_token(acl=[filled(access)])['token']
+        answer = api.request(method, filled(path), enough, json={} if method in ('PUT', 'POST', 'PATCH') else None)
+        reason = answer.json().get('details', {}).get('reason') if answer.status_code == 401 else None
+        assert reason is None, (method, path)
+
+
+def test_every_operation_of_it_wants_the_token_that_it_says(api, operations):
+    unknown = str(uuid.uuid4())
+    for method, path, operation in operations:
+        if not operation.get('x-access'):
+            continue
+        for token in (None, '', 'x', unknown, unknown.upper(), 'ä'.encode().decode('latin-1'), '0' * 5000):
+            answer = api.request(method, filled(path), token)
+            assert answer.status_code == 401, (method, path, token)
+            if method != 'HEAD':
+                assert answer.json()['details']['reason'] == 'not_found_or_expired'
+
+
+def test_the_judge_of_all_answers_finds_what_is_wrong(text):
+    """Every answer in these tests is held against the document: here with answers that lie."""
+    judge = Document(text)
+
+    def answer(status, body, method='GET', path='/users', media='application/json'):
+        made = requests.Response()
+        made.status_code, made._content = status, body.encode()
+        made.headers['Content-Type'] = media
+        made.request = requests.Request(method, f'http://127.0.0.1/0.1{path}').prepare()
+        return judge.complaint(made, '/0.1')
+
+    empty = '{"filtered": 0, "total": 0, "items": []}'
+    assert answer(200, empty) is None
+    assert 'not in the document' in answer(418, '{}')
+    for lie in ('{"filtered": 0, "total": 0}', empty.replace('0', '"0"', 1), empty[:-1] + ', "more": 1}',
+                empty.replace('[]', '[{}]')):
+        assert 'says otherwise' in answer(200, lie)
+    assert 'with a body' in answer(204, '{}', 'DELETE', f'/users/{UNKNOWN}')
+    assert 'says otherwise' in answer(404, '{"reason": ["x"]}', 'DELETE', f'/users/{UNKNOWN}')
