@@ -736,6 +736,23 @@ def test_detach_takes_nothing_that_only_has_a_similar_name(reference):
     assert db.dump(with_ours=True) == before
 
 
+def test_detach_waits_for_the_end_of_nginx(reference):
+    """Without our triggers it would serve revoked tokens. Its LISTEN connection is known by its name."""
+    db = reference().upgraded()
+    before = db.dump(with_ours=True)
+    nginx = db.connect()
+    with nginx.cursor() as cursor:
+        cursor.execute("SET application_name = 'wazo-auth listen'")
+    nginx.commit()
+    done = db.upgrade('--detach')
+    assert (done.returncode, done.stdout) == (1, '')
+    assert f'an nginx still uses this database (process {nginx.get_backend_pid()})' in done.stderr
+    assert db.dump(with_ours=True) == before
+    nginx.close()
+    assert db.upgrade('--detach').returncode == 0
+    assert db.ours() == []
+
+
 def test_detach_without_the_right_changes_nothing(role, reference):
     stranger = role()
     db = reference().upgraded()

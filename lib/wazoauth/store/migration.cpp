@@ -391,6 +391,15 @@ std::string print_upgrade(const std::string& conninfo) {
 void detach(const std::string& conninfo) {
   DirectConnection connection(conninfo);
   lock_upgrades(connection);
+  // Without the triggers an nginx would go on for seconds with tokens that are revoked.
+  const std::string listeners = connection.value(
+      "SELECT coalesce(string_agg(concat_ws(' from ', 'process ' || pid, host(client_addr)), ', ' ORDER BY pid), '') "
+      "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '% listen'");
+  if (!listeners.empty()) {
+    throw std::runtime_error(
+        "an nginx still uses this database (" + listeners +
+        "): stop it, or take wazo_auth_* out of its configuration and restart it. Nothing was changed");
+  }
   in_transaction(connection, std::string(detach_text()));
 }
 
