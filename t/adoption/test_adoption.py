@@ -377,6 +377,8 @@ def test_detach_leaves_nothing_of_ours(world):
     story['last token'] = world.api.log_in(name, 'made-by-nginx', expiration=86400, access_type='offline', client_id='c')
     found, count = differences(world, world.filling.root)
     assert not found
+    done = world.upgrade('--detach')
+    assert done.returncode == 1 and 'an nginx still uses this database' in done.stderr
     world.nginx.stop()
     before = world.python.rows()
     done = world.upgrade('--detach')
