@@ -24,4 +24,29 @@ inline void append_json(std::string& out, std::string_view text) {
   }
 }
 
+// Appends JSON text that PostgreSQL wrote, in wire form: ASCII only, ", " and ": ". It must be valid JSON.
+inline void append_json_text(std::string& out, std::string_view json) {
+  while (!json.empty()) {
+    const char c = json.front();
+    if (c == '"') {
+      std::size_t end = 1;
+      bool plain = true;
+      for (; json[end] != '"'; ++end) {
+        plain = plain && static_cast<unsigned char>(json[end]) < 0x7f;
+        if (json[end] == '\\') ++end;
+      }
+      const std::string_view text = json.substr(0, end + 1);
+      if (plain)
+        out += text;
+      else
+        out += Json::parse("[" + std::string(text) + "]").value().at(0).dump();
+      json.remove_prefix(end + 1);
+      continue;
+    }
+    if (c != ' ' && c != '\n') out += c;
+    if (c == ',' || c == ':') out += ' ';
+    json.remove_prefix(1);
+  }
+}
+
 }  // namespace wazoauth

@@ -2,50 +2,62 @@
 -- scoping tenant and its ancestors. A policy that isn't of a tenant in scope is shown as the scoping tenant's.
 
 -- name: policies.page
-WITH RECURSIVE scope AS (
-  SELECT $1::text AS uuid
-  UNION
-  SELECT t.uuid FROM auth_tenant t JOIN scope s ON t.parent_uuid = s.uuid WHERE $2::boolean
-), line AS (
-  SELECT uuid, parent_uuid FROM auth_tenant WHERE uuid = $1
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN line ON t.uuid = line.parent_uuid
-), counted AS (
-  SELECT p.*, p.tenant_uuid IN (SELECT uuid FROM scope) AS in_scope
-  FROM auth_policy p
-  WHERE p.tenant_uuid IN (SELECT uuid FROM scope)
-     OR p.config_managed
-     OR (p.shared AND p.tenant_uuid IN (SELECT uuid FROM line))
-), matched AS (
-  SELECT * FROM counted p
-  WHERE ($3::text IS NULL OR p.name ILIKE $3 OR p.description ILIKE $3)
-    AND ($4::text IS NULL OR p.uuid = $4)
-    AND ($5::text IS NULL OR p.name = $5)
-    AND ($6::text IS NULL OR p.slug = $6)
-    AND ($7::text IS NULL OR EXISTS (
-          SELECT 1 FROM auth_user_policy a WHERE a.policy_uuid = p.uuid AND a.user_uuid = $7))
-    AND ($8::text IS NULL OR EXISTS (
-          SELECT 1 FROM auth_group_policy a WHERE a.policy_uuid = p.uuid AND a.group_uuid = $8))
-    AND ($9::text IS NULL OR p.tenant_uuid = $9)
-    AND CASE $10::boolean
-          WHEN true THEN p.config_managed
-                      OR (p.shared AND p.tenant_uuid IN (SELECT uuid FROM line WHERE uuid = parent_uuid))
-          WHEN false THEN p.in_scope
-          ELSE true
-        END
-), page AS (
-  SELECT *, row_number() OVER (ORDER BY {order} {direction}) AS place
-  FROM matched ORDER BY place LIMIT $11::bigint OFFSET $12::bigint
-)
-SELECT (SELECT count(*) FROM counted) AS total, (SELECT count(*) FROM matched) AS filtered,
+{with}
+SELECT (SELECT count(*) FROM auth_policy p WHERE {scope}) AS total,
+       CASE WHEN {narrowed} THEN (SELECT count(*) FROM auth_policy p WHERE {where}) END AS filtered,
        p.uuid, p.name, p.slug, p.description,
-       CASE WHEN p.in_scope THEN p.tenant_uuid ELSE $1 END AS tenant_uuid,
-       coalesce(p.config_managed, false) OR (p.shared AND NOT p.in_scope) AS read_only,
-       p.shared AND p.in_scope AS shared,
+       CASE WHEN {in_scope} THEN p.tenant_uuid ELSE {asking} END AS tenant_uuid,
+       coalesce(p.config_managed, false) OR (p.shared AND NOT {in_scope}) AS read_only,
+       p.shared AND {in_scope} AS shared,
        (SELECT coalesce(json_agg(a.access ORDER BY pa.ctid), '[]')
         FROM auth_policy_access pa JOIN auth_access a ON a.id = pa.access_id WHERE pa.policy_uuid = p.uuid) AS acl
-FROM (SELECT) AS always LEFT JOIN page p ON true
-ORDER BY p.place
+FROM (SELECT) AS always LEFT JOIN (
+  SELECT * FROM (SELECT p.* FROM auth_policy p WHERE {where} ORDER BY p.{order} {direction} {ahead}) AS ahead
+  LIMIT {limit} OFFSET {offset}
+) AS p ON true
+
+-- name: policies.visible_to
+-- Of a tenant in scope, the configuration's, or shared by a tenant above.
+({in_scope} OR p.config_managed
+ OR (p.shared AND p.tenant_uuid = ANY (ARRAY (
+      WITH RECURSIVE line AS (
+        SELECT uuid, parent_uuid FROM auth_tenant WHERE uuid = ?
+        UNION
+        SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN line ON t.uuid = line.parent_uuid
+      ) SELECT uuid FROM line))))
+
+-- name: policies.found
+WITH found AS MATERIALIZED (SELECT uuid FROM auth_policy WHERE name ILIKE ? OR description ILIKE ?)
+
+-- name: policies.among_found
+p.uuid = ANY (ARRAY (SELECT uuid FROM found))
+
+-- name: policies.matching
+(p.name ILIKE ? OR p.description ILIKE ?)
+
+-- name: policies.by.uuid
+p.uuid = ?
+
+-- name: policies.by.name
+p.name = ?
+
+-- name: policies.by.slug
+(lower(p.slug) = lower(?) AND p.slug = ?)
+
+-- name: policies.by.user_uuid
+p.uuid IN (SELECT policy_uuid FROM auth_user_policy WHERE user_uuid = ?)
+
+-- name: policies.by.group_uuid
+p.uuid IN (SELECT policy_uuid FROM auth_group_policy WHERE group_uuid = ?)
+
+-- name: policies.by.tenant_uuid
+p.tenant_uuid = ?
+
+-- name: policies.by.read_only
+(p.config_managed OR (p.shared AND p.tenant_uuid IN (SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid)))
+
+-- name: policies.by.not_read_only
+{in_scope}
 
 -- name: policies.attached_page
 -- Those of a user or of a group $1, as a tenant $2 and its subtree see them; with no tenant as they are. All of them

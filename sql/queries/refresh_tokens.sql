@@ -31,32 +31,43 @@ FROM doomed JOIN gone USING (uuid) LEFT JOIN ended ON ended.owner = doomed.uuid
 ORDER BY same_client DESC, doomed.created_at, doomed.uuid
 
 -- name: refresh_tokens.page
--- Of a tenant $1 ($2: and of its subtree); $3: of this user only.
-WITH RECURSIVE scope AS (
-  SELECT $1::text AS uuid
-  UNION
-  SELECT t.uuid FROM auth_tenant t JOIN scope s ON t.parent_uuid = s.uuid WHERE $2::boolean
-), counted AS (
-  SELECT r.uuid AS id, r.client_id, r.created_at, r.mobile, r.user_uuid, r.metadata, u.tenant_uuid
-  FROM auth_refresh_token r JOIN auth_user u ON u.uuid = r.user_uuid
-  WHERE u.tenant_uuid IN (SELECT uuid FROM scope) AND ($3::text IS NULL OR r.user_uuid = $3)
-), matched AS (
-  SELECT * FROM counted
-  WHERE ($4::text IS NULL OR client_id ILIKE $4)
-    AND ($5::text IS NULL OR client_id = $5)
-    AND ($6::boolean IS NULL OR mobile = $6::boolean)
-    AND ($7::timestamptz IS NULL OR created_at = $7::timestamptz)
-), page AS (
-  SELECT *, row_number() OVER (ORDER BY {order} {direction}, id) AS place
-  FROM matched ORDER BY place LIMIT $8::bigint OFFSET $9::bigint
-)
-SELECT (SELECT count(*) FROM counted) AS total, (SELECT count(*) FROM matched) AS filtered,
+{with}
+SELECT (SELECT count(*) FROM auth_refresh_token r JOIN auth_user u ON u.uuid = r.user_uuid WHERE {scope}) AS total,
+       CASE WHEN {narrowed} THEN (
+         SELECT count(*) FROM auth_refresh_token r JOIN auth_user u ON u.uuid = r.user_uuid WHERE {where}
+       ) END AS filtered,
        page.user_uuid AS uuid, page.client_id, page.mobile, page.user_uuid, page.tenant_uuid, page.metadata,
        to_char(page.created_at, CASE WHEN page.created_at = date_trunc('second', page.created_at)
                                      THEN 'YYYY-MM-DD"T"HH24:MI:SSTZH:TZM'
                                      ELSE 'YYYY-MM-DD"T"HH24:MI:SS.USTZH:TZM' END) AS created_at
-FROM (SELECT) AS always LEFT JOIN page ON true
-ORDER BY page.place
+FROM (SELECT) AS always LEFT JOIN (
+  SELECT * FROM (
+    SELECT r.client_id, r.created_at, r.mobile, r.user_uuid, r.metadata, u.tenant_uuid
+    FROM auth_refresh_token r JOIN auth_user u ON u.uuid = r.user_uuid
+    WHERE {where} ORDER BY r.{order} {direction}, r.uuid {ahead}
+  ) AS ahead LIMIT {limit} OFFSET {offset}
+) AS page ON true
+
+-- name: refresh_tokens.of_user
+r.user_uuid = ?
+
+-- name: refresh_tokens.found
+WITH found AS MATERIALIZED (SELECT uuid FROM auth_refresh_token WHERE client_id ILIKE ?)
+
+-- name: refresh_tokens.among_found
+r.uuid = ANY (ARRAY (SELECT uuid FROM found))
+
+-- name: refresh_tokens.matching
+r.client_id ILIKE ?
+
+-- name: refresh_tokens.by.client_id
+r.client_id = ?
+
+-- name: refresh_tokens.by.mobile
+r.mobile = ?::boolean
+
+-- name: refresh_tokens.by.created_at
+r.created_at = ?::timestamptz
 
 -- name: refresh_tokens.delete
 DELETE FROM auth_refresh_token WHERE user_uuid = $1 AND client_id = $2 RETURNING mobile

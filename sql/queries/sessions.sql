@@ -1,39 +1,27 @@
 -- Sessions. In practice each has one token.
 
 -- name: sessions.page
--- Of a tenant $1 ($2: and of its subtree); only those that have a token.
-WITH RECURSIVE scope AS (
-  SELECT $1::text AS uuid
-  UNION
-  SELECT t.uuid FROM auth_tenant t JOIN scope s ON t.parent_uuid = s.uuid WHERE $2::boolean
-), matched AS (
-  SELECT s.uuid, s.mobile, s.tenant_uuid
-  FROM auth_session s
-  WHERE s.tenant_uuid IN (SELECT uuid FROM scope)
-    AND EXISTS (SELECT 1 FROM auth_token t WHERE t.session_uuid = s.uuid)
-), page AS (
-  SELECT *, row_number() OVER (ORDER BY {order} {direction}, uuid) AS place
-  FROM matched ORDER BY place LIMIT $3::bigint OFFSET $4::bigint
-)
-SELECT (SELECT count(*) FROM matched) AS total, (SELECT count(*) FROM matched) AS filtered,
-       page.uuid, page.mobile, page.tenant_uuid,
-       (SELECT t.auth_id FROM auth_token t WHERE t.session_uuid = page.uuid LIMIT 1) AS auth_id
-FROM (SELECT) AS always LEFT JOIN page ON true
-ORDER BY page.place
+-- Only those that have a token.
+{with}
+SELECT (SELECT count(*) FROM auth_session s WHERE {scope}) AS total,
+       CASE WHEN {narrowed} THEN (SELECT count(*) FROM auth_session s WHERE {where}) END AS filtered,
+       page.*,
+       (SELECT t.auth_id FROM auth_token t
+        WHERE t.session_uuid = page.uuid
+          AND t.auth_id ~ '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'
+        LIMIT 1) AS user_uuid
+FROM (SELECT) AS always LEFT JOIN (
+  SELECT * FROM (
+    SELECT s.uuid, s.mobile, s.tenant_uuid
+    FROM auth_session s WHERE {where} ORDER BY s.{order} {direction}, s.uuid {ahead}
+  ) AS ahead LIMIT {limit} OFFSET {offset}
+) AS page ON true
 
--- name: sessions.page_of_user
-WITH matched AS (
-  SELECT DISTINCT s.uuid, s.mobile, s.tenant_uuid
-  FROM auth_token t JOIN auth_session s ON s.uuid = t.session_uuid
-  WHERE t.auth_id = $1
-), page AS (
-  SELECT *, row_number() OVER (ORDER BY {order} {direction}, uuid) AS place
-  FROM matched ORDER BY place LIMIT $2::bigint OFFSET $3::bigint
-)
-SELECT (SELECT count(*) FROM matched) AS total, (SELECT count(*) FROM matched) AS filtered,
-       page.uuid, page.mobile, page.tenant_uuid, $1::text AS auth_id
-FROM (SELECT) AS always LEFT JOIN page ON true
-ORDER BY page.place
+-- name: sessions.with_token
+EXISTS (SELECT 1 FROM auth_token t WHERE t.session_uuid = s.uuid)
+
+-- name: sessions.of_user
+s.uuid IN (SELECT session_uuid FROM auth_token WHERE auth_id = ?)
 
 -- name: sessions.delete
 -- One whose tenant is $2 or below it.

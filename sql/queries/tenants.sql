@@ -1,34 +1,47 @@
 -- Tenants.
 
 -- name: tenants.page
-WITH RECURSIVE scope AS (
-  SELECT $1::text AS uuid
-  UNION
-  SELECT t.uuid FROM auth_tenant t JOIN scope s ON t.parent_uuid = s.uuid
-), counted AS (
-  SELECT t.* FROM auth_tenant t WHERE t.uuid IN (SELECT uuid FROM scope)
-), matched AS (
-  SELECT * FROM counted t
-  WHERE ($2::text IS NULL OR t.name ILIKE $2 OR t.slug ILIKE $2
-         OR EXISTS (SELECT 1 FROM auth_tenant_domain d WHERE d.tenant_uuid = t.uuid AND d.name ILIKE $2))
-    AND ($3::text IS NULL OR t.uuid = $3)
-    AND ($4::text[] IS NULL OR t.uuid = ANY ($4::text[]))
-    AND ($5::text IS NULL OR t.name = $5)
-    AND ($6::text IS NULL OR t.slug = $6)
-    AND ($7::text IS NULL OR EXISTS (
-          SELECT 1 FROM auth_tenant_domain d WHERE d.tenant_uuid = t.uuid AND d.name = $7))
-), page AS (
-  SELECT *, row_number() OVER (ORDER BY {order} {direction}) AS place
-  FROM matched ORDER BY place LIMIT $8::bigint OFFSET $9::bigint
-)
-SELECT (SELECT count(*) FROM counted) AS total, (SELECT count(*) FROM matched) AS filtered,
-       t.uuid, t.parent_uuid, t.name, t.slug, t.contact_uuid, t.phone, t.default_authentication_method,
+{with}
+SELECT (SELECT count(*) FROM auth_tenant t WHERE {scope}) AS total,
+       CASE WHEN {narrowed} THEN (SELECT count(*) FROM auth_tenant t WHERE {where}) END AS filtered,
+       t.uuid, t.parent_uuid, t.name, t.slug, t.contact_uuid AS contact, t.phone, t.default_authentication_method,
        a.line_1, a.line_2, a.city, a.state, a.country, a.zip_code,
        (SELECT coalesce(json_agg(d.name ORDER BY d.name), '[]')
         FROM auth_tenant_domain d WHERE d.tenant_uuid = t.uuid) AS domain_names
-FROM (SELECT) AS always LEFT JOIN page t ON true
+FROM (SELECT) AS always LEFT JOIN (
+  SELECT * FROM (SELECT t.* FROM auth_tenant t WHERE {where} ORDER BY t.{order} {direction} {ahead}) AS ahead
+  LIMIT {limit} OFFSET {offset}
+) AS t ON true
 LEFT JOIN LATERAL (SELECT * FROM auth_address a WHERE a.tenant_uuid = t.uuid ORDER BY a.id LIMIT 1) AS a ON true
-ORDER BY t.place
+
+-- name: tenants.found
+WITH found AS MATERIALIZED (
+  SELECT uuid FROM auth_tenant WHERE name ILIKE ? OR slug ILIKE ?
+  UNION
+  SELECT tenant_uuid FROM auth_tenant_domain WHERE name ILIKE ?
+)
+
+-- name: tenants.among_found
+t.uuid = ANY (ARRAY (SELECT uuid FROM found))
+
+-- name: tenants.matching
+(t.name ILIKE ? OR t.slug ILIKE ?
+ OR EXISTS (SELECT 1 FROM auth_tenant_domain d WHERE d.tenant_uuid = t.uuid AND d.name ILIKE ?))
+
+-- name: tenants.by.uuid
+t.uuid = ?
+
+-- name: tenants.by.uuids
+t.uuid = ANY (?::text[])
+
+-- name: tenants.by.name
+t.name = ?
+
+-- name: tenants.by.slug
+t.slug = ?
+
+-- name: tenants.by.domain_name
+t.uuid IN (SELECT tenant_uuid FROM auth_tenant_domain WHERE name = ?)
 
 -- name: tenants.visible
 -- A tenant that is $2 or below it.
@@ -37,7 +50,7 @@ WITH RECURSIVE up AS (
   UNION
   SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
 )
-SELECT t.uuid, t.parent_uuid, t.name, t.slug, t.contact_uuid, t.phone, t.default_authentication_method,
+SELECT t.uuid, t.parent_uuid, t.name, t.slug, t.contact_uuid AS contact, t.phone, t.default_authentication_method,
        a.line_1, a.line_2, a.city, a.state, a.country, a.zip_code,
        (SELECT coalesce(json_agg(d.name ORDER BY d.name), '[]')
         FROM auth_tenant_domain d WHERE d.tenant_uuid = t.uuid) AS domain_names
@@ -65,7 +78,9 @@ WHERE NOT EXISTS (SELECT 1 FROM auth_tenant_domain d WHERE d.tenant_uuid = $1 AN
 ORDER BY wanted
 
 -- name: tenants.domains
-SELECT uuid, name FROM auth_tenant_domain WHERE tenant_uuid = $1 ORDER BY name
+SELECT count(d.uuid) OVER () AS total, d.uuid, d.name
+FROM (SELECT) AS always LEFT JOIN auth_tenant_domain d ON d.tenant_uuid = $1
+ORDER BY d.name
 
 -- name: tenants.delete_address
 DELETE FROM auth_address WHERE tenant_uuid = $1

@@ -1,55 +1,79 @@
 -- Users and their direct policies.
 
 -- name: users.page
--- Of a tenant $1 ($2: and of its subtree), or the members of a group $13 wherever they are.
-WITH RECURSIVE scope AS (
-  SELECT $1::text AS uuid
-  UNION
-  SELECT t.uuid FROM auth_tenant t JOIN scope s ON t.parent_uuid = s.uuid WHERE $2::boolean
-), counted AS (
-  SELECT u.uuid, u.username, u.firstname, u.lastname, u.purpose, u.enabled, u.tenant_uuid, u.authentication_method
-  FROM auth_user u
-  WHERE u.tenant_uuid IN (SELECT uuid FROM scope)
-    AND ($13::text IS NULL OR u.uuid IN (SELECT user_uuid FROM auth_user_group WHERE group_uuid = $13))
-), matched AS (
-  SELECT * FROM counted u
-  WHERE ($3::text IS NULL OR u.firstname ILIKE $3 OR u.lastname ILIKE $3 OR u.username ILIKE $3
-         OR EXISTS (SELECT 1 FROM auth_email e WHERE e.user_uuid = u.uuid AND e.address ILIKE $3))
-    AND ($4::text IS NULL OR u.uuid = $4)
-    AND ($5::text IS NULL OR u.username = $5)
-    AND ($6::text IS NULL OR u.firstname = $6)
-    AND ($7::text IS NULL OR u.lastname = $7)
-    AND ($8::text IS NULL OR u.purpose = $8)
-    AND ($9::text IS NULL OR EXISTS (SELECT 1 FROM auth_email e WHERE e.user_uuid = u.uuid AND e.address = $9))
-    AND ($10::text IS NULL OR EXISTS (
-          SELECT 1 FROM auth_user_group m WHERE m.user_uuid = u.uuid AND m.group_uuid = $10))
-    AND ($14::text IS NULL OR EXISTS (
-          SELECT 1 FROM auth_user_policy a WHERE a.user_uuid = u.uuid AND a.policy_uuid = $14))
-    AND ($15::text IS NULL OR EXISTS (
-          SELECT 1 FROM auth_user_policy a JOIN auth_policy p ON p.uuid = a.policy_uuid
-          WHERE a.user_uuid = u.uuid AND p.slug = $15))
-    AND ($16::text IS NULL OR EXISTS (
-          SELECT 1 FROM auth_user_policy a WHERE a.user_uuid = u.uuid AND a.policy_uuid = $16
-          UNION ALL
-          SELECT 1 FROM auth_user_group m JOIN auth_group_policy a USING (group_uuid)
-          WHERE m.user_uuid = u.uuid AND a.policy_uuid = $16))
-    AND ($17::text IS NULL OR EXISTS (
-          SELECT 1 FROM auth_user_policy a JOIN auth_policy p ON p.uuid = a.policy_uuid
-          WHERE a.user_uuid = u.uuid AND p.slug = $17
-          UNION ALL
-          SELECT 1 FROM auth_user_group m JOIN auth_group_policy a USING (group_uuid)
-          JOIN auth_policy p ON p.uuid = a.policy_uuid
-          WHERE m.user_uuid = u.uuid AND p.slug = $17))
-), page AS (
-  SELECT *, row_number() OVER (ORDER BY {order} {direction}) AS place
-  FROM matched ORDER BY place LIMIT $11::bigint OFFSET $12::bigint
-)
-SELECT (SELECT count(*) FROM counted) AS total, (SELECT count(*) FROM matched) AS filtered, page.*,
+-- The nested loop over `always` keeps the order of the page.
+{with}
+SELECT (SELECT count(*) FROM auth_user u WHERE {scope}) AS total,
+       CASE WHEN {narrowed} THEN (SELECT count(*) FROM auth_user u WHERE {where}) END AS filtered,
+       page.*,
        (SELECT coalesce(json_agg(json_build_object('uuid', e.uuid, 'address', e.address, 'main', e.main,
                                                    'confirmed', e.confirmed) ORDER BY e.main DESC, e.address), '[]')
         FROM auth_email e WHERE e.user_uuid = page.uuid) AS emails
-FROM (SELECT) AS always LEFT JOIN page ON true
-ORDER BY page.place
+FROM (SELECT) AS always LEFT JOIN (
+  SELECT * FROM (
+    SELECT u.uuid, u.username, u.firstname, u.lastname, u.purpose, u.enabled, u.tenant_uuid, u.authentication_method
+    FROM auth_user u WHERE {where} ORDER BY u.{order} {direction} {ahead}
+  ) AS ahead LIMIT {limit} OFFSET {offset}
+) AS page ON true
+
+-- name: users.of_group
+u.uuid IN (SELECT user_uuid FROM auth_user_group WHERE group_uuid = ?)
+
+-- name: users.found
+WITH found AS MATERIALIZED (
+  SELECT uuid FROM auth_user WHERE username ILIKE ? OR firstname ILIKE ? OR lastname ILIKE ?
+  UNION
+  SELECT user_uuid FROM auth_email WHERE address ILIKE ?
+)
+
+-- name: users.among_found
+u.uuid = ANY (ARRAY (SELECT uuid FROM found))
+
+-- name: users.matching
+(u.firstname ILIKE ? OR u.lastname ILIKE ? OR u.username ILIKE ?
+ OR EXISTS (SELECT 1 FROM auth_email e WHERE e.user_uuid = u.uuid AND e.address ILIKE ?))
+
+-- name: users.by.uuid
+u.uuid = ?
+
+-- name: users.by.username
+(lower(u.username) = lower(?) AND u.username = ?)
+
+-- name: users.by.firstname
+u.firstname = ?
+
+-- name: users.by.lastname
+u.lastname = ?
+
+-- name: users.by.purpose
+u.purpose = ?
+
+-- name: users.by.email_address
+u.uuid IN (SELECT user_uuid FROM auth_email WHERE lower(address) = lower(?) AND address = ?)
+
+-- name: users.by.group_uuid
+u.uuid IN (SELECT user_uuid FROM auth_user_group WHERE group_uuid = ?)
+
+-- name: users.by.policy_uuid
+u.uuid IN (SELECT user_uuid FROM auth_user_policy WHERE policy_uuid = ?)
+
+-- name: users.by.policy_slug
+u.uuid IN (SELECT a.user_uuid FROM auth_user_policy a JOIN auth_policy p ON p.uuid = a.policy_uuid
+           WHERE lower(p.slug) = lower(?) AND p.slug = ?)
+
+-- name: users.by.has_policy_uuid
+u.uuid IN (SELECT user_uuid FROM auth_user_policy WHERE policy_uuid = ?
+           UNION ALL
+           SELECT m.user_uuid FROM auth_group_policy a JOIN auth_user_group m USING (group_uuid)
+           WHERE a.policy_uuid = ?)
+
+-- name: users.by.has_policy_slug
+u.uuid IN (SELECT a.user_uuid FROM auth_user_policy a JOIN auth_policy p ON p.uuid = a.policy_uuid
+           WHERE lower(p.slug) = lower(?) AND p.slug = ?
+           UNION ALL
+           SELECT m.user_uuid FROM auth_group_policy a JOIN auth_user_group m USING (group_uuid)
+           JOIN auth_policy p ON p.uuid = a.policy_uuid
+           WHERE lower(p.slug) = lower(?) AND p.slug = ?)
 
 -- name: users.visible
 -- A user whose tenant is $2 or below it.

@@ -17,4 +17,17 @@ BEGIN
   END LOOP;
 END
 $$;
+-- Somebody else may have built on the extension by now.
+DO $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM pg_extension
+             WHERE extname = 'pg_trgm' AND extnamespace = to_regnamespace('wazo_auth')) THEN
+    BEGIN
+      DROP EXTENSION pg_trgm;
+    EXCEPTION WHEN dependent_objects_still_exist THEN
+      ALTER EXTENSION pg_trgm SET SCHEMA public;
+    END;
+  END IF;
+END
+$$;
 DROP SCHEMA IF EXISTS wazo_auth CASCADE;

@@ -392,7 +392,7 @@ def test_a_refresh_token_in_a_list(api, admin_token, listed, tenants):
     assert answer.json() == {'total': 3, 'filtered': 1, 'items': [{
         'client_id': 'a', 'created_at': '2026-01-02T03:04:06.500000+00:00', 'mobile': True,
         'user_uuid': listed[0]['uuid'], 'tenant_uuid': tenants[0], 'metadata': {'k': 'é'}}]}
-    assert list(answer.json()) == ['total', 'filtered', 'items']
+    assert set(answer.json()) == {'total', 'filtered', 'items'}
     [item] = api.get('/tokens', admin_token, headers=below(tenants[0]), params={'client_id': 'b%'}).json()['items']
     assert item['created_at'] == '2026-01-02T03:04:05+00:00'
 

@@ -322,7 +322,15 @@ UNION SELECT 'index ' || relname FROM pg_class JOIN pg_index ON indexrelid = pg_
 UNION SELECT 'table ' || relname FROM pg_class WHERE relnamespace = to_regnamespace('wazo_auth') AND relkind = 'r'
 ORDER BY 1"""
 ALL_OF_OURS = [
-    'index wazo_auth_token_auth_id', 'index wazo_auth_token_expire_t', 'index wazo_auth_token_refresh_token_uuid',
+    'index wazo_auth_domain_search', 'index wazo_auth_email_search', 'index wazo_auth_group_policy_policy',
+    'index wazo_auth_group_search', 'index wazo_auth_group_tenant_name', 'index wazo_auth_group_tenant_uuid',
+    'index wazo_auth_policy_managed', 'index wazo_auth_policy_search', 'index wazo_auth_policy_shared',
+    'index wazo_auth_tenant_order_name', 'index wazo_auth_tenant_search', 'index wazo_auth_token_auth_id',
+    'index wazo_auth_token_expire_t', 'index wazo_auth_token_refresh_token_uuid', 'index wazo_auth_user_group_user',
+    'index wazo_auth_user_order_firstname', 'index wazo_auth_user_order_lastname',
+    'index wazo_auth_user_order_username', 'index wazo_auth_user_policy_policy', 'index wazo_auth_user_search',
+    'index wazo_auth_user_tenant_firstname', 'index wazo_auth_user_tenant_lastname',
+    'index wazo_auth_user_tenant_username',
     'table dead_event', 'table migration', 'table node', 'table outbox', 'table redis_generation',
     'trigger wazo_auth_outbox_filled', 'trigger wazo_auth_tenants_changed', 'trigger wazo_auth_tokens_deleted',
     'trigger wazo_auth_tokens_truncated', 'trigger wazo_auth_tokens_updated', 'trigger wazo_auth_users_deleted']
@@ -375,6 +383,7 @@ class Database:
         text = re.sub(r'^--.*\n', '', text, flags=re.M)
         if not with_ours:
             text = re.sub(r'^CREATE (TRIGGER|INDEX) wazo_auth_[^;]*;\n', '', text, flags=re.M)
+            text = re.sub(r'^(CREATE|COMMENT ON) EXTENSION.* pg_trgm .*;\n', '', text, flags=re.M)
         return re.sub(r'\n{2,}', '\n', text)
 
 
@@ -481,8 +490,8 @@ def test_the_schema_of_an_empty_database(database):
                   "JOIN pg_depend AS d ON d.objid = seqrelid AND d.deptype = 'a' "
                   "JOIN pg_attribute ON attrelid = d.refobjid AND attnum = d.refobjsubid "
                   "WHERE relnamespace = 'public'::regnamespace ORDER BY 1") == SEQUENCES.strip()
-    assert db.sql("SELECT extname, extnamespace::regnamespace FROM pg_extension WHERE extname <> 'plpgsql'") == (
-        'uuid-ossp|public')
+    assert db.sql("SELECT extname, extnamespace::regnamespace FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1") == (
+        'pg_trgm|wazo_auth\nuuid-ossp|public')
     assert db.ours() == ALL_OF_OURS
 
 
@@ -639,7 +648,7 @@ def test_several_upgrades_at_once(request, kind):
             assert done.returncode == 0, done.stderr
     assert db.ours() == ALL_OF_OURS
     assert db.sql('SELECT count(*) FROM auth_tenant WHERE uuid = parent_uuid') == '1'
-    assert db.sql('SELECT count(*) FROM wazo_auth.migration') == '2'
+    assert db.sql('SELECT count(*) FROM wazo_auth.migration') == '3'
 
 
 def test_an_upgrade_that_failed_half_way_is_finished_by_the_next(database):

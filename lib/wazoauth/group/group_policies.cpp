@@ -26,9 +26,7 @@ Step list_group_policies(Context& context) {
                                      query.limit,
                                      query.offset};
   const Rows rows = context.db().run("policies.attached_page", params, variants);
-  return Response::json(Json::object({{"items", page_items(rows, policy_json)},
-                                      {"total", rows.integer(0, "total")},
-                                      {"filtered", rows.integer(0, "filtered")}}));
+  return page_response(rows, *policy_shape());
 }
 
 // By slug the policy comes first (as the scoping tenant alone sees it), by uuid the group.

@@ -7,9 +7,6 @@ namespace wazoauth {
 
 const std::shared_ptr<const Schema>& group_shape();
 
-// The Group object of a row with the columns uuid, tenant_uuid, name, slug, system_managed.
-Json group_json(const Rows& rows, std::size_t row);
-
 // The group of the path's <group_uuid>, if its tenant is the scoping tenant or below it; else 404.
 Rows visible_group(Context& context);
 

@@ -17,23 +17,12 @@ Problem name_taken(const std::string& name) {
 }
 
 Step list_groups(Context& context) {
-  const Request& request = context.request;
   const ListQuery query = context.list_query();
+  Page page("groups", "g.tenant_uuid", query);
+  page.of_tenant(context, context.tenant(), query.recurse).filtered_by_columns(context, {"policy_uuid", "policy_slug"});
   const Json read_only = query.filters.get("read_only");
-  const std::vector<Param> params = {context.tenant(),
-                                     query.recurse,
-                                     query.search_pattern,
-                                     filter_of(request, "uuid"),
-                                     filter_of(request, "name"),
-                                     filter_of(request, "slug"),
-                                     filter_of(request, "user_uuid"),
-                                     read_only.is_null() ? Param(nullptr) : Param(read_only.boolean()),
-                                     filter_unless_empty(request, "policy_uuid"),
-                                     filter_unless_empty(request, "policy_slug"),
-                                     nullptr,
-                                     query.limit,
-                                     query.offset};
-  return page_response(context.db().run("groups.page", params, sort_variants(query)), group_json);
+  if (!read_only.is_null()) page.filtered("groups.by.read_only", read_only.boolean());
+  return page_response(page.run(context.db()), *group_shape());
 }
 
 Step create_group(Context& context) {
@@ -45,7 +34,7 @@ Step create_group(Context& context) {
   });
   try {
     const Rows rows = context.db().run("groups.create", {name, slug, tenant});
-    return Response::json(group_json(rows, 0));
+    return row_response(rows, *group_shape());
   } catch (const ConstraintViolation& e) {
     if (e.unique()) throw name_taken(name);
     throw;
@@ -53,7 +42,7 @@ Step create_group(Context& context) {
 }
 
 Step get_group(Context& context) {
-  return Response::json(group_json(visible_group(context), 0));
+  return row_response(visible_group(context), *group_shape());
 }
 
 Step update_group(Context& context) {
@@ -63,7 +52,7 @@ Step update_group(Context& context) {
   try {
     const Rows renamed = context.db().run("groups.rename", {context.param("group_uuid"), name});
     if (renamed.empty()) throw problems::unknown("group", context.param("group_uuid"));
-    return Response::json(group_json(renamed, 0));
+    return row_response(renamed, *group_shape());
   } catch (const ConstraintViolation& e) {
     if (e.unique()) throw name_taken(name);
     throw;
@@ -90,16 +79,6 @@ void refuse_system_group(const Rows& group) {
   const std::string uuid = group.text(0, "uuid");
   throw Problem::a_form(403, "forbidden-group", "Forbidden group modification: \"" + uuid + "\"",
                         Json::object({{"uuid", uuid}}), "groups");
-}
-
-Json group_json(const Rows& rows, std::size_t row) {
-  const bool system_managed = rows.boolean(row, "system_managed");
-  return Json::object({{"uuid", rows.text(row, "uuid")},
-                       {"tenant_uuid", rows.text(row, "tenant_uuid")},
-                       {"name", rows.text(row, "name")},
-                       {"slug", rows.text(row, "slug")},
-                       {"read_only", system_managed},
-                       {"system_managed", system_managed}});
 }
 
 const std::shared_ptr<const Schema>& group_shape() {

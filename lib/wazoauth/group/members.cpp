@@ -9,43 +9,22 @@ namespace wazoauth {
 
 namespace {
 
-Response answer(const Rows& rows, const RowToJson& to_json) {
-  return Response::json(Json::object({{"items", page_items(rows, to_json)},
-                                      {"total", rows.integer(0, "total")},
-                                      {"filtered", rows.integer(0, "filtered")}}));
-}
-
-Response empty_answer() {
-  return Response::json(Json::object({{"items", Json::array()}, {"total", 0}, {"filtered", 0}}));
-}
-
 // A group that isn't there, or isn't the caller's to see, has no members: that is all this operation tells.
 Step list_members(Context& context) {
   const ListQuery query = context.list_query();
   const std::string& group = context.param("group_uuid");
   const std::string tenant = caller_tenant(context);
-  if (context.db().run("groups.visible", {group, tenant}).empty()) return empty_answer();
-  return answer(page_of_users(context, query, {tenant, true, group}), user_json);
+  if (context.db().run("groups.visible", {group, tenant}).empty()) return empty_page();
+  return page_response(page_of_users(context, query, {tenant, true, group}), *user_shape());
 }
 
 Step list_groups_of_user(Context& context) {
   const std::string& uuid = context.param("user_uuid");
   visible_user(context.db(), uuid, context.tenant());
   const ListQuery query = context.list_query();
-  const std::vector<Param> params = {context.tenant(),
-                                     query.recurse,
-                                     query.search_pattern,
-                                     filter_of(context.request, "uuid"),
-                                     filter_of(context.request, "name"),
-                                     nullptr,
-                                     nullptr,
-                                     nullptr,
-                                     nullptr,
-                                     nullptr,
-                                     uuid,
-                                     query.limit,
-                                     query.offset};
-  return answer(context.db().run("groups.page", params, sort_variants(query)), group_json);
+  Page page("groups", "g.tenant_uuid", query);
+  page.scoped("groups.of_user", uuid).filtered_by_columns(context);
+  return page_response(page.run(context.db()), *group_shape());
 }
 
 Step add_member(Context& context) {

@@ -55,23 +55,15 @@ void with_storable_accesses(Work work) {
 }
 
 Step list_policies(Context& context) {
-  const Request& request = context.request;
   const ListQuery query = context.list_query();
+  const std::string& tenant = context.tenant();
+  Page page("policies", "p.tenant_uuid", query);
+  page.of_tenant(context, tenant, query.recurse).widened("policies.visible_to", tenant);
+  page.with("asking", "?::text", tenant).filtered_by_columns(context);
   const Json read_only = query.filters.get("read_only");
-  const std::vector<Param> params = {context.tenant(),
-                                     query.recurse,
-                                     query.search_pattern,
-                                     filter_of(request, "uuid"),
-                                     filter_of(request, "name"),
-                                     filter_of(request, "slug"),
-                                     filter_of(request, "user_uuid"),
-                                     filter_of(request, "group_uuid"),
-                                     filter_of(request, "tenant_uuid"),
-                                     read_only.is_null() ? Param(nullptr) : Param(read_only.boolean()),
-                                     query.limit,
-                                     query.offset};
-  const Rows rows = context.db().run("policies.page", params, sort_variants(query));
-  return Response::json(Json::object({{"items", page_items(rows, policy_json)}, {"total", rows.integer(0, "total")}}));
+  if (!read_only.is_null())
+    page.filtered(read_only.boolean() ? "policies.by.read_only" : "policies.by.not_read_only", nullptr);
+  return list_response(page.run(context.db()), *policy_shape());
 }
 
 Step create_policy(Context& context) {
@@ -94,11 +86,11 @@ Step create_policy(Context& context) {
     throw;
   }
   with_storable_accesses([&] { add_accesses(unit, uuid, body.acl); });
-  return Response::json(policy_json(unit.run("policies.get", {uuid}), 0));
+  return row_response(unit.run("policies.get", {uuid}), *policy_shape());
 }
 
 Step get_policy(Context& context) {
-  return Response::json(policy_json(visible_policy(context), 0));
+  return row_response(visible_policy(context), *policy_shape());
 }
 
 // Visible but somebody else's: managed by the configuration, or shared by a tenant above.
@@ -136,7 +128,7 @@ Step update_policy(Context& context) {
     throw;
   }
   with_storable_accesses([&] { set_accesses(unit, uuid, body.acl); });
-  return Response::json(policy_json(unit.run("policies.get", {uuid}), 0));
+  return row_response(unit.run("policies.get", {uuid}), *policy_shape());
 }
 
 Step delete_policy(Context& context) {

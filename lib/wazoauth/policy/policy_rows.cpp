@@ -14,17 +14,6 @@ const std::shared_ptr<const Schema>& policy_shape() {
   return policy;
 }
 
-Json policy_json(const Rows& rows, std::size_t row) {
-  return Json::object({{"uuid", rows.text(row, "uuid")},
-                       {"tenant_uuid", rows.text(row, "tenant_uuid")},
-                       {"name", rows.text(row, "name")},
-                       {"slug", rows.text(row, "slug")},
-                       {"description", rows.optional_text(row, "description")},
-                       {"acl", rows.json(row, "acl")},
-                       {"read_only", rows.boolean(row, "read_only")},
-                       {"shared", rows.boolean(row, "shared")}});
-}
-
 std::vector<std::string> accesses_of(const Rows& rows, std::size_t row) {
   std::vector<std::string> accesses;
   for (const Json& access : rows.json(row, "acl").items()) accesses.emplace_back(access.text());

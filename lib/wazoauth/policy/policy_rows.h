@@ -8,10 +8,8 @@
 
 namespace wazoauth {
 
-const std::shared_ptr<const Schema>& policy_shape();
+const std::shared_ptr<const Schema>& policy_shape();  // of rows of sql/queries/policies.sql
 
-// The Policy object of a row of sql/queries/policies.sql.
-Json policy_json(const Rows& rows, std::size_t row);
 std::vector<std::string> accesses_of(const Rows& rows, std::size_t row);
 
 // The policy that the path names by <policy_uuid> or by <policy_slug>, as the scoping tenant sees it: by uuid with its

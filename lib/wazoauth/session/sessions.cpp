@@ -1,31 +1,32 @@
 #include "wazoauth/rest/page.h"
 #include "wazoauth/session/routes.h"
 #include "wazoauth/session/session_rules.h"
-#include "wazoauth/text.h"
 
 namespace wazoauth {
 
 namespace {
 
-// Any order will do when none is wanted, but pages must fit together.
-std::vector<Variant> order_of(const ListQuery& query) {
-  return {{"order", query.order.empty() ? "uuid" : "mobile"}, {"direction", query.descending ? "DESC" : "ASC"}};
+const std::shared_ptr<const Schema>& session_shape() {
+  static const auto session = shape("Session", {{.name = "uuid", .type = Type::uuid},
+                                                {.name = "mobile", .type = Type::boolean},
+                                                {.name = "tenant_uuid", .type = Type::uuid},
+                                                {.name = "user_uuid", .type = Type::uuid, .nullable = true}});
+  return session;
 }
 
-Json session_json(const Rows& rows, std::size_t row) {
-  const std::string auth_id = rows.text(row, "auth_id");
-  return Json::object({{"uuid", rows.text(row, "uuid")},
-                       {"mobile", rows.boolean(row, "mobile")},
-                       {"tenant_uuid", rows.text(row, "tenant_uuid")},
-                       {"user_uuid", is_uuid4(auth_id) ? Json(auth_id) : Json()}});
+// Any order will do when none is wanted, but pages must fit together.
+Page page_of_sessions(const Context& context) {
+  ListQuery query = context.list_query();
+  if (query.order.empty()) query.order = "uuid";
+  query.search_pattern.reset();  // is accepted and finds everything
+  return {"sessions", "s.tenant_uuid", query};
 }
 
 Step list_sessions(Context& context) {
   const std::string& tenant = context.tenant();
-  const ListQuery query = context.list_query();
-  return page_response(
-      context.db().run("sessions.page", {tenant, query.recurse, query.limit, query.offset}, order_of(query)),
-      session_json);
+  Page page = page_of_sessions(context);
+  page.of_tenant(context, tenant, context.list_query().recurse).scoped("sessions.with_token", nullptr);
+  return page_response(page.run(context.db()), *session_shape());
 }
 
 Step end_session(Context& context) {
@@ -36,22 +37,14 @@ Step end_session(Context& context) {
 Step list_sessions_of_user(Context& context) {
   const std::string& user = context.param("user_uuid");
   tenant_of_user(context.db(), user, context.tenant());
-  const ListQuery query = context.list_query();
-  return page_response(context.db().run("sessions.page_of_user", {user, query.limit, query.offset}, order_of(query)),
-                       session_json);
+  Page page = page_of_sessions(context);
+  page.scoped("sessions.of_user", user);
+  return page_response(page.run(context.db()), *session_shape());
 }
 
 Step end_session_of_user(Context& context) {
   tenant_of_user(context.db(), context.param("user_uuid"), context.tenant());
   return end_session(context);
-}
-
-const std::shared_ptr<const Schema>& session_shape() {
-  static const auto session = shape("Session", {{.name = "uuid", .type = Type::uuid},
-                                                {.name = "mobile", .type = Type::boolean},
-                                                {.name = "tenant_uuid", .type = Type::uuid},
-                                                {.name = "user_uuid", .type = Type::uuid, .nullable = true}});
-  return session;
 }
 
 }  // namespace

@@ -67,6 +67,9 @@ std::string connection_string(const DatabaseOptions& options) {
     server += (server.empty() ? "" : " ") + std::string("-c statement_timeout=") + limit;
     server += " -c lock_timeout=" + limit + " -c idle_in_transaction_session_timeout=60000";
   }
+  // The planner's work costs more than these statements; each is made of what it needs only, so that one plan fits all.
+  if (options.prepared && server.find("plan_cache_mode") == std::string::npos)
+    server += std::string(server.empty() ? "" : " ") + "-c jit=off -c plan_cache_mode=force_generic_plan";
   // The server's side: locks of a node that vanished must not outlive it by hours.
   if (options.prepared && server.find("tcp_keepalives") == std::string::npos)
     server += std::string(server.empty() ? "" : " ") +

@@ -24,6 +24,8 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
+constexpr std::size_t most_prepared = 300;  // on one connection
+
 std::int64_t steady_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch()).count();
 }
@@ -137,6 +139,19 @@ Json Rows::json(std::size_t row, std::string_view column) const {
   return Json::parse(*cell).value_or(Json());
 }
 
+int Rows::column(const std::string& name) const {
+  for (pqxx::row::size_type i = 0; i < data_->result.columns(); ++i) {
+    if (name == data_->result.column_name(i)) return i;
+  }
+  return -1;
+}
+
+std::optional<std::string_view> Rows::raw(std::size_t row, int column) const {
+  const pqxx::field cell = data_->result[static_cast<pqxx::result::size_type>(row)][column];
+  if (cell.is_null()) return std::nullopt;
+  return std::string_view(cell.c_str(), cell.size());
+}
+
 std::string Rows::bytes(std::size_t row, std::string_view column) const {
   const auto cell = optional_text(row, column);
   if (!cell) return "";
@@ -165,7 +180,13 @@ class Database::Connection {
     const Busy busy(*this);
     const auto dynamic = pqxx::prepare::make_dynamic_params(params);
     if (!prepared) return transaction_.exec_params(statement.text, dynamic);
-    if (known_.insert(statement.name).second) pqxx_.prepare(statement.name, statement.text);
+    if (!known_.contains(statement.name)) {
+      // Lists have many forms, each a statement; a server keeps a plan for each in each connection.
+      if (statement.name.empty() || known_.size() >= most_prepared)
+        return transaction_.exec_params(statement.text, dynamic);
+      pqxx_.prepare(statement.name, statement.text);
+      known_.insert(statement.name);
+    }
     return transaction_.exec_prepared(statement.name, dynamic);
   }
 
@@ -412,7 +433,7 @@ Rows UnitOfWork::run(std::string_view statement, std::initializer_list<Param> pa
 }
 
 Rows UnitOfWork::run(std::string_view name, const std::vector<Param>& params, const std::vector<Variant>& variants) {
-  const Statement& statement = find_statement(name, variants);
+  const Statement statement = find_statement(name, variants);
   const auto values = raw(params);
   const bool prepared = state_->pool.options.prepared;
   Rows rows = state_->attempt([&](Database::Connection& c) { return c.run(statement, values, prepared); });

@@ -87,6 +87,10 @@ class Rows {
   Json json(std::size_t row, std::string_view column) const;          // of json, jsonb or JSON text; null for NULL
   std::string bytes(std::size_t row, std::string_view column) const;  // bytea
 
+  // By number, for many rows: the column's, or -1; and its text as it lies there, nullopt for NULL.
+  int column(const std::string& name) const;
+  std::optional<std::string_view> raw(std::size_t row, int column) const;
+
  private:
   std::shared_ptr<const Data> data_;
 };

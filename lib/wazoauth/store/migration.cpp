@@ -187,8 +187,9 @@ constexpr const char* owners_sql = R"(
 SELECT DISTINCT CASE WHEN r.rolsuper THEN format('ALTER %s %s OWNER TO %I;', o.kind, o.name, current_user)
                      ELSE format('GRANT %I TO %I;', r.rolname, current_user) END
 FROM (SELECT 'TABLE', oid::regclass::text, relowner FROM pg_class
-      WHERE oid IN (to_regclass('public.auth_token'), to_regclass('public.auth_session'),
-                    to_regclass('public.auth_user'), to_regclass('public.auth_tenant'))
+      WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+        AND relname IN ('auth_email', 'auth_group', 'auth_group_policy', 'auth_policy', 'auth_session', 'auth_tenant',
+                        'auth_tenant_domain', 'auth_token', 'auth_user', 'auth_user_group', 'auth_user_policy')
       UNION ALL
       SELECT 'SCHEMA', nspname, nspowner FROM pg_namespace WHERE nspname = 'wazo_auth') AS o (kind, name, owner)
 JOIN pg_roles AS r ON r.oid = o.owner
@@ -235,8 +236,12 @@ std::string creation_sql(const State& state) {
   std::string sql = "SELECT '' WHERE false";
   const std::string in_database = "format('GRANT CREATE ON DATABASE %I TO %I;', current_database(), current_user)";
   const std::string no_right = " AND NOT has_database_privilege(current_database(), 'CREATE')";
-  if (!state.pending.empty())
-    sql += " UNION SELECT " + in_database + " WHERE to_regnamespace('wazo_auth') IS NULL" + no_right;
+  if (!state.pending.empty()) {
+    sql += " UNION SELECT " + in_database +
+           " WHERE (to_regnamespace('wazo_auth') IS NULL"
+           " OR NOT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'))" +
+           no_right;
+  }
   if (state.tables_missing) {
     sql += " UNION SELECT " + in_database +
            " WHERE NOT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'uuid-ossp')" + no_right;
@@ -290,11 +295,18 @@ std::vector<std::string> drop_invalid(DirectConnection& connection, const SqlFil
   return statements;
 }
 
+// gin_trgm_ops is where pg_trgm is.
+constexpr const char* find_trigrams_sql =
+    "SELECT set_config('search_path', 'public, ' || quote_ident(n.nspname), false) "
+    "FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm'";
+
 void make_indexes(DirectConnection& connection, const SqlFile& file) {
+  connection.run(find_trigrams_sql);
   for (const std::string& statement : drop_invalid(connection, file)) connection.run(statement);
   for (std::size_t at = file.text.find(index_start); at != file.text.npos; at = file.text.find(index_start, at + 1)) {
     connection.run(std::string(file.text.substr(at, file.text.find(';', at) - at)));
   }
+  connection.run("RESET search_path");
 }
 
 // Tried again and again instead of waited for: a waiting statement holds a snapshot, and CREATE INDEX CONCURRENTLY
@@ -349,7 +361,7 @@ std::string script(DirectConnection& connection, const State& state) {
   for (const SqlFile& file : state.pending) text += "BEGIN;\n" + with_record(file) + "COMMIT;\n";
   for (const SqlFile& file : state.indexes) {
     for (const std::string& statement : drop_invalid(connection, file)) text += statement + "\n";
-    text += file.text;
+    text += std::string(find_trigrams_sql) + " \\gset ignored_\n" + std::string(file.text) + "RESET search_path;\n";
   }
   text += "RESET ROLE;\n";
   for (const std::string& right : rights) text += "REVOKE " + right + " FROM " + quoted + ";\n";

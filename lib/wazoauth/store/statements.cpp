@@ -59,8 +59,14 @@ void replace_all(std::string& text, const std::string& word, std::string_view by
 
 }  // namespace
 
-const Statement& find_statement(std::string_view name,
-                                const std::vector<std::pair<std::string_view, std::string_view>>& variants) {
+const std::string& fragment(std::string_view name) {
+  const auto it = declared().find(name);
+  if (it == declared().end()) throw std::logic_error("no statement " + std::string(name));
+  return it->second;
+}
+
+Statement find_statement(std::string_view name,
+                         const std::vector<std::pair<std::string_view, std::string_view>>& variants) {
   static std::shared_mutex mutex;
   static std::map<std::string, Statement, std::less<>> made;
   std::string full(name);
@@ -69,11 +75,11 @@ const Statement& find_statement(std::string_view name,
     const std::shared_lock lock(mutex);
     if (const auto it = made.find(full); it != made.end()) return it->second;
   }
-  const auto it = declared().find(name);
-  if (it == declared().end()) throw std::logic_error("no statement " + std::string(name));
-  std::string text = it->second;
+  std::string text = fragment(name);
   for (const auto& [word, replacement] : variants) replace_all(text, "{" + std::string(word) + "}", replacement);
   const std::unique_lock lock(mutex);
+  constexpr std::size_t most = 2000;
+  if (made.size() >= most) return {"", text, changes_rows(text)};
   // PostgreSQL cuts names of prepared statements at 63 characters.
   const std::string prepared = full.size() < 48 ? full : "s" + std::to_string(made.size());
   return made.try_emplace(full, Statement{prepared, text, changes_rows(text)}).first->second;

@@ -14,8 +14,12 @@ struct Statement {
   bool changes_rows = false;  // may delete or update
 };
 
-// Throws std::logic_error for an unknown name. The reference stays valid for ever.
-const Statement& find_statement(std::string_view name,
-                                const std::vector<std::pair<std::string_view, std::string_view>>& variants);
+// A statement in which each {word} is replaced, in the order of `variants`: a text may bring further words. Without a
+// name it isn't worth preparing. Throws std::logic_error for an unknown name.
+Statement find_statement(std::string_view name,
+                         const std::vector<std::pair<std::string_view, std::string_view>>& variants);
+
+// The text of a part of statements, as it stands in sql/queries.
+const std::string& fragment(std::string_view name);
 
 }  // namespace wazoauth

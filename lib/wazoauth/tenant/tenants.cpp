@@ -10,19 +10,27 @@ namespace wazoauth {
 
 namespace {
 
-Json tenant_json(const Rows& rows, std::size_t row) {
-  Json address = Json::object();
-  for (const char* field : {"line_1", "line_2", "city", "state", "country", "zip_code"})
-    address.set(field, rows.optional_text(row, field));
-  return Json::object({{"uuid", rows.text(row, "uuid")},
-                       {"parent_uuid", rows.text(row, "parent_uuid")},
-                       {"name", rows.optional_text(row, "name")},
-                       {"slug", rows.text(row, "slug")},
-                       {"contact", rows.optional_text(row, "contact_uuid")},
-                       {"phone", rows.optional_text(row, "phone")},
-                       {"default_authentication_method", rows.text(row, "default_authentication_method")},
-                       {"domain_names", rows.json(row, "domain_names")},
-                       {"address", address}});
+const std::shared_ptr<const Schema>& tenant_shape() {
+  static const auto tenant = [] {
+    std::vector<Field> lines;
+    for (const char* name : {"line_1", "line_2", "city", "state", "country", "zip_code"})
+      lines.push_back({.name = name, .nullable = true});
+    return shape("Tenant", {{.name = "uuid", .type = Type::uuid},
+                            {.name = "parent_uuid", .type = Type::uuid},
+                            {.name = "name", .nullable = true},
+                            {.name = "slug"},
+                            {.name = "contact", .type = Type::uuid, .nullable = true},
+                            {.name = "phone", .nullable = true},
+                            {.name = "default_authentication_method"},
+                            list_of({}, "domain_names"),
+                            object_of(shape("Address", lines), "address")});
+  }();
+  return tenant;
+}
+
+const std::shared_ptr<const Schema>& domain_shape() {
+  static const auto domain = shape("Domain", {{.name = "name"}, {.name = "uuid", .type = Type::uuid}});
+  return domain;
 }
 
 Rows visible_tenant(UnitOfWork& unit, const std::string& uuid, const std::string& scoping_tenant) {
@@ -32,25 +40,16 @@ Rows visible_tenant(UnitOfWork& unit, const std::string& uuid, const std::string
 }
 
 Step list_tenants(Context& context) {
-  const Request& request = context.request;
   const std::string& tenant = context.tenant();
   const ListQuery query = context.list_query();
-  Param uuids(nullptr);
+  Page page("tenants", "t.uuid", query);
+  page.of_tenant(context, tenant, true).filtered_by_columns(context, {"domain_name"});
   if (query.filters.has("uuids")) {
     std::vector<std::string> wanted;
     for (const Json& uuid : query.filters.get("uuids").items()) wanted.emplace_back(uuid.text());
-    uuids = Param(wanted);
+    page.filtered("tenants.by.uuids", wanted);
   }
-  const std::vector<Param> params = {tenant,
-                                     query.search_pattern,
-                                     filter_of(request, "uuid"),
-                                     uuids,
-                                     filter_of(request, "name"),
-                                     filter_of(request, "slug"),
-                                     filter_unless_empty(request, "domain_name"),
-                                     query.limit,
-                                     query.offset};
-  return page_response(context.db().run("tenants.page", params, sort_variants(query)), tenant_json);
+  return page_response(page.run(context.db()), *tenant_shape());
 }
 
 Step create_tenant(Context& context) {
@@ -62,11 +61,11 @@ Step create_tenant(Context& context) {
   }
   UnitOfWork& unit = context.db();
   const std::string uuid = add_tenant(unit, context.settings, body, parent);
-  return Response::json(tenant_json(visible_tenant(unit, uuid, parent), 0));
+  return row_response(visible_tenant(unit, uuid, parent), *tenant_shape());
 }
 
 Step get_tenant(Context& context) {
-  return Response::json(tenant_json(visible_tenant(context.db(), context.param("tenant_uuid"), context.tenant()), 0));
+  return row_response(visible_tenant(context.db(), context.param("tenant_uuid"), context.tenant()), *tenant_shape());
 }
 
 Step update_tenant(Context& context) {
@@ -85,7 +84,7 @@ Step update_tenant(Context& context) {
   unit.run("tenants.delete_address", {uuid});
   write_tenant_address(unit, uuid, body);
   unit.publish(events::tenant_updated(uuid, body.name));
-  return Response::json(tenant_json(visible_tenant(unit, uuid, tenant), 0));
+  return row_response(visible_tenant(unit, uuid, tenant), *tenant_shape());
 }
 
 // Clients know this odd body: error_id and details have changed places.
@@ -117,11 +116,7 @@ Step delete_tenant(Context& context) {
 Step list_domains(Context& context) {
   const std::string& uuid = context.param("tenant_uuid");
   visible_tenant(context.db(), uuid, caller_tenant(context));
-  const Rows rows = context.db().run("tenants.domains", {uuid});
-  const Json items = page_items(rows, [](const Rows& domains, std::size_t row) {
-    return Json::object({{"name", domains.text(row, "name")}, {"uuid", domains.text(row, "uuid")}});
-  });
-  return Response::json(Json::object({{"total", static_cast<std::int64_t>(rows.size())}, {"items", items}}));
+  return list_response(context.db().run("tenants.domains", {uuid}), *domain_shape());
 }
 
 Step move_tenant(Context& context) {
@@ -138,29 +133,13 @@ Step move_tenant(Context& context) {
   return Response::no_content();
 }
 
-std::shared_ptr<const Schema> tenant_shape() {
-  std::vector<Field> lines;
-  for (const char* name : {"line_1", "line_2", "city", "state", "country", "zip_code"})
-    lines.push_back({.name = name, .nullable = true});
-  return shape("Tenant", {{.name = "uuid", .type = Type::uuid},
-                          {.name = "parent_uuid", .type = Type::uuid},
-                          {.name = "name", .nullable = true},
-                          {.name = "slug"},
-                          {.name = "contact", .type = Type::uuid, .nullable = true},
-                          {.name = "phone", .nullable = true},
-                          {.name = "default_authentication_method"},
-                          list_of({}, "domain_names"),
-                          object_of(shape("Address", lines), "address")});
-}
-
 }  // namespace
 
 void add_tenant_routes(Router& router) {
   using namespace failures;
-  const auto tenant = tenant_shape();
-  const auto domain = shape("Domain", {{.name = "name"}, {.name = "uuid", .type = Type::uuid}});
+  const auto& tenant = tenant_shape();
   const auto domains =
-      shape("DomainList", {{.name = "total", .type = Type::integer}, list_of(object_of(domain), "items")});
+      shape("DomainList", {{.name = "total", .type = Type::integer}, list_of(object_of(domain_shape()), "items")});
   Field uuids = list_of({}, "uuids");
   uuids.max_length = 25;
   const std::string one = "/tenants/<tenant_uuid>", access = "auth.tenants.{tenant_uuid}.";

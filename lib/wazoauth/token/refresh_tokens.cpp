@@ -8,41 +8,32 @@ namespace wazoauth {
 
 namespace {
 
-std::optional<std::string> text_filter(const ListQuery& query, std::string_view name) {
-  if (!query.filters.has(name)) return std::nullopt;
-  return std::string(query.filters.get(name).text());
+const std::shared_ptr<const Schema>& refresh_token_shape() {
+  static const auto refresh_token =
+      shape("RefreshToken", {{.name = "client_id", .nullable = true},
+                             {.name = "created_at", .nullable = true, .format = "date-time"},
+                             {.name = "mobile", .type = Type::boolean},
+                             {.name = "user_uuid", .type = Type::uuid},
+                             {.name = "tenant_uuid", .type = Type::uuid},
+                             {.name = "metadata", .type = Type::object}});
+  return refresh_token;
 }
 
-Json refresh_token_json(const Rows& rows, std::size_t row) {
-  return Json::object({{"client_id", rows.optional_text(row, "client_id")},
-                       {"created_at", rows.optional_text(row, "created_at")},
-                       {"mobile", rows.boolean(row, "mobile")},
-                       {"user_uuid", rows.text(row, "user_uuid")},
-                       {"tenant_uuid", rows.text(row, "tenant_uuid")},
-                       {"metadata", rows.json(row, "metadata")}});
-}
-
-Rows run_page(Context& context, const ListQuery& query, bool recurse, const std::optional<std::string>& user_uuid) {
-  const Json mobile = query.filters.get("mobile");
+Response list(Context& context, const ListQuery& query, bool recurse, const std::optional<std::string>& user_uuid) {
+  Page page("refresh_tokens", "u.tenant_uuid", query);
+  page.of_tenant(context, context.tenant(), recurse);
+  if (user_uuid) page.scoped("refresh_tokens.of_user", *user_uuid);
+  const Json& filters = query.filters;
+  if (filters.has("client_id")) page.filtered("refresh_tokens.by.client_id", filters.get("client_id").text());
+  if (filters.has("mobile")) page.filtered("refresh_tokens.by.mobile", filters.get("mobile").boolean());
+  if (filters.has("created_at")) page.filtered("refresh_tokens.by.created_at", filters.get("created_at").text());
   try {
-    return context.db().run(
-        "refresh_tokens.page",
-        {context.tenant(), recurse, user_uuid, query.search_pattern, text_filter(query, "client_id"),
-         mobile.is_null() ? Param(nullptr) : Param(mobile.boolean()), text_filter(query, "created_at"), query.limit,
-         query.offset},
-        {{"order", query.order}, {"direction", query.descending ? "DESC" : "ASC"}});
+    return page_response(page.run(context.db()), *refresh_token_shape());
   } catch (const BadValue&) {
     // Only PostgreSQL knows what it takes for a time.
     report(Report::list_parameters,
            Json::object({{"created_at", check_object("Not a valid datetime.", "type", "datetime")}}));
   }
-}
-
-Response list(Context& context, const ListQuery& query, bool recurse, const std::optional<std::string>& user_uuid) {
-  const Rows rows = run_page(context, query, recurse, user_uuid);
-  return Response::json(Json::object({{"total", rows.integer(0, "total")},
-                                      {"filtered", rows.integer(0, "filtered")},
-                                      {"items", page_items(rows, refresh_token_json)}}));
 }
 
 // Of the token that asks. One without a user is refused as the unknown user that a text for "nobody" makes.
@@ -95,13 +86,7 @@ Step delete_own(Context& context) {
 }  // namespace
 
 void add_refresh_token_routes(Router& router) {
-  const auto refresh_token = shape("RefreshToken", {{.name = "client_id", .nullable = true},
-                                                    {.name = "created_at", .nullable = true, .format = "date-time"},
-                                                    {.name = "mobile", .type = Type::boolean},
-                                                    {.name = "user_uuid", .type = Type::uuid},
-                                                    {.name = "tenant_uuid", .type = Type::uuid},
-                                                    {.name = "metadata", .type = Type::object}});
-  const Field page = page_of(refresh_token);
+  const Field page = page_of(refresh_token_shape());
   const auto list = listed({.sort_columns = {"created_at", "client_id", "mobile"},
                             .default_order = "created_at",
                             .filters = {{.name = "client_id"},

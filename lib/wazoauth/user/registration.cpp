@@ -4,6 +4,7 @@
 #include "wazoauth/email/message.h"
 #include "wazoauth/log.h"
 #include "wazoauth/rest/failures.h"
+#include "wazoauth/rest/page.h"
 #include "wazoauth/tenant/new_tenant.h"
 #include "wazoauth/user/new_user.h"
 #include "wazoauth/user/user_rows.h"
@@ -55,12 +56,12 @@ Step write(Context& context, const NewUser& user) {
   refuse_taken_logins(unit, user.body);
   const std::string tenant = add_tenant(unit, context.settings, tenant_of(user.body), context.master_tenant());
   const std::string uuid = add_user(context, user, tenant);
-  const Json answer = user_json(visible_user(unit, uuid, tenant), 0);
-  const Json email = answer.get("emails").at(0);
+  const Rows registered = visible_user(unit, uuid, tenant);
+  const Json email = registered.json(0, "emails").at(0);
   send_confirmation(context, {email.text_or("uuid", ""), email.text_or("address", ""),
                               std::string(user.body.get("username").text())});
   log::info("User " + uuid + " registered himself, in the new tenant " + tenant);
-  return Response::json(answer);
+  return row_response(registered, *user_shape());
 }
 
 Step hash(const Json& body) {

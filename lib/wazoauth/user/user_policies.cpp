@@ -9,16 +9,12 @@ namespace wazoauth {
 
 namespace {
 
-Response answer(Json items, std::int64_t total, std::int64_t filtered) {
-  return Response::json(Json::object({{"items", std::move(items)}, {"total", total}, {"filtered", filtered}}));
-}
-
 // A user who isn't there, or isn't the caller's to see, has no policies: that is all this operation tells.
 Step list_user_policies(Context& context) {
   const Request& request = context.request;
   const ListQuery query = context.list_query();
   const std::string& uuid = context.param("user_uuid");
-  if (context.db().run("users.visible", {uuid, caller_tenant(context)}).empty()) return answer(Json::array(), 0, 0);
+  if (context.db().run("users.visible", {uuid, caller_tenant(context)}).empty()) return empty_page();
   std::vector<Variant> variants = sort_variants(query);
   variants.emplace_back("table", "auth_user_policy");
   variants.emplace_back("owner", "user_uuid");
@@ -33,7 +29,7 @@ Step list_user_policies(Context& context) {
                                      query.limit,
                                      query.offset};
   const Rows rows = context.db().run("policies.attached_page", params, variants);
-  return answer(page_items(rows, policy_json), rows.integer(0, "total"), rows.integer(0, "filtered"));
+  return page_response(rows, *policy_shape());
 }
 
 Step add_user_policy(Context& context) {

@@ -33,18 +33,6 @@ const std::vector<std::string>& user_columns() {
   return columns;
 }
 
-Json user_json(const Rows& rows, std::size_t row) {
-  return Json::object({{"username", rows.optional_text(row, "username")},
-                       {"uuid", rows.text(row, "uuid")},
-                       {"enabled", rows.boolean(row, "enabled")},
-                       {"emails", rows.json(row, "emails")},
-                       {"firstname", rows.optional_text(row, "firstname")},
-                       {"lastname", rows.optional_text(row, "lastname")},
-                       {"purpose", rows.text(row, "purpose")},
-                       {"tenant_uuid", rows.text(row, "tenant_uuid")},
-                       {"authentication_method", rows.text(row, "authentication_method")}});
-}
-
 Rows visible_user(UnitOfWork& unit, const std::string& uuid, const std::string& tenant) {
   Rows rows = unit.run("users.visible", {uuid, tenant});
   if (rows.empty()) throw problems::unknown("user", uuid);
@@ -52,29 +40,11 @@ Rows visible_user(UnitOfWork& unit, const std::string& uuid, const std::string& 
 }
 
 Rows page_of_users(Context& context, const ListQuery& query, const UserFilter& filter) {
-  const Request& request = context.request;
-  const bool of_tenant = !filter.member_of;
-  const auto about_policies = [&](std::string_view name) {
-    return of_tenant ? filter_unless_empty(request, name) : std::nullopt;
-  };
-  const std::vector<Param> params = {filter.tenant,
-                                     filter.recurse,
-                                     query.search_pattern,
-                                     filter_of(request, "uuid"),
-                                     filter_of(request, "username"),
-                                     filter_of(request, "firstname"),
-                                     filter_of(request, "lastname"),
-                                     filter_of(request, "purpose"),
-                                     filter_of(request, "email_address"),
-                                     of_tenant ? filter_of(request, "group_uuid") : std::nullopt,
-                                     query.limit,
-                                     query.offset,
-                                     filter.member_of,
-                                     about_policies("policy_uuid"),
-                                     about_policies("policy_slug"),
-                                     about_policies("has_policy_uuid"),
-                                     about_policies("has_policy_slug")};
-  return context.db().run("users.page", params, sort_variants(query));
+  Page page("users", "u.tenant_uuid", query);
+  page.of_tenant(context, filter.tenant, filter.recurse);
+  if (filter.member_of) page.scoped("users.of_group", *filter.member_of);
+  page.filtered_by_columns(context, {"policy_uuid", "policy_slug", "has_policy_uuid", "has_policy_slug"});
+  return page.run(context.db());
 }
 
 void lock_logins(UnitOfWork& unit, const std::vector<Json>& logins) {

@@ -10,11 +10,9 @@
 
 namespace wazoauth {
 
+// Of rows of users.page and users.visible.
 const std::shared_ptr<const Schema>& user_shape();
 const std::shared_ptr<const Schema>& email_shape();
-
-// The User object of a row of users.page or users.visible.
-Json user_json(const Rows& rows, std::size_t row);
 
 // The user, if its tenant is `tenant` or below it; else 404.
 Rows visible_user(UnitOfWork& unit, const std::string& uuid, const std::string& tenant);

@@ -49,7 +49,7 @@ Json valid_user(const Context& context) {
 Step list_users(Context& context) {
   const std::string& tenant = context.tenant();
   const ListQuery query = context.list_query();
-  return page_response(page_of_users(context, query, {tenant, query.recurse, std::nullopt}), user_json);
+  return page_response(page_of_users(context, query, {tenant, query.recurse, std::nullopt}), *user_shape());
 }
 
 Step write_user(Context& context, const NewUser& user) {
@@ -57,7 +57,7 @@ Step write_user(Context& context, const NewUser& user) {
   lock_new_logins(context.db(), user.body);
   refuse_taken_logins(context.db(), user.body);
   const std::string uuid = add_user(context, user, tenant);
-  return Response::json(user_json(visible_user(context.db(), uuid, tenant), 0));
+  return row_response(visible_user(context.db(), uuid, tenant), *user_shape());
 }
 
 Step create_user(Context& context) {
@@ -72,7 +72,7 @@ Step create_user(Context& context) {
 }
 
 Step get_user(Context& context) {
-  return Response::json(user_json(visible_user(context.db(), context.param("user_uuid"), context.tenant()), 0));
+  return row_response(visible_user(context.db(), context.param("user_uuid"), context.tenant()), *user_shape());
 }
 
 Step update_user(Context& context) {
@@ -91,7 +91,7 @@ Step update_user(Context& context) {
     throw user_problem(e, body, tenant);
   }
   if (!enabled) delete_sessions_of_user(context.db(), uuid);
-  return Response::json(user_json(visible_user(context.db(), uuid, tenant), 0));
+  return row_response(visible_user(context.db(), uuid, tenant), *user_shape());
 }
 
 Step delete_user(Context& context) {
