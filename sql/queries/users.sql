@@ -102,6 +102,9 @@ UPDATE auth_user
 SET username = $2, firstname = $3, lastname = $4, purpose = $5, enabled = $6::boolean, authentication_method = $7
 WHERE uuid = $1
 
+-- name: users.lock
+SELECT uuid FROM auth_user WHERE uuid = $1 FOR UPDATE
+
 -- name: users.delete_sessions
 DELETE FROM auth_session WHERE uuid IN (SELECT session_uuid FROM auth_token WHERE auth_id = $1)
 

@@ -1,6 +1,5 @@
 #include "wazoauth/idp/routes.h"
 
-#include <algorithm>
 #include <set>
 
 #include "wazoauth/user/user_rows.h"
@@ -16,15 +15,16 @@ std::string known_type(const Context& context) {
                         Json::object({{"idp_type", type}}), "idp");
 }
 
-// All of them, or none: whoever isn't there ends the request, and with it what was done for the others.
+// All of them, or none.
 void set_methods(Context& context, const std::vector<std::string>& users, const std::string& type) {
   if (users.empty()) return;
-  const Rows rows = context.db().run("idp.set_methods", {Param(users), context.tenant(), type});
-  std::set<std::string> changed;
-  for (std::size_t row = 0; row < rows.size(); ++row) changed.insert(rows.text(row, "uuid"));
-  const auto unknown =
-      std::find_if(users.begin(), users.end(), [&](const std::string& uuid) { return !changed.contains(uuid); });
-  if (unknown != users.end()) throw problems::unknown("user", *unknown);
+  const Rows rows = context.db().run("idp.lock_users", {Param(users), context.tenant()});
+  std::set<std::string> locked;
+  for (std::size_t row = 0; row < rows.size(); ++row) locked.insert(rows.text(row, "uuid"));
+  for (const std::string& uuid : users) {
+    if (!locked.contains(uuid)) throw problems::unknown("user", uuid);
+  }
+  context.db().run("idp.set_methods", {Param(users), type});
 }
 
 Step list_types(Context& context) {
