@@ -62,6 +62,7 @@ Step create_group(Context& context) {
     return Response::json(group_json(rows, 0));
   } catch (const ConstraintViolation& e) {
     if (e.unique()) throw name_taken(name);
+    if (e.foreign_key()) throw problems::unauthorized_tenant(tenant);  // it was deleted a moment ago
     throw;
   }
 }
