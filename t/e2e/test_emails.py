@@ -118,6 +118,16 @@ def test_a_confirmed_address_is_a_login_and_a_new_one_is_not(api, put, make_user
     assert login() == 401
 
 
+def test_nobody_is_told(api, admin_token, put, make_user, bus, elsewhere):
+    user = make_user(email_address=address())
+    for prefix in ('', '/admin'):
+        assert put(user, [{'address': address(), 'main': True}], prefix).status_code == 200
+    marker, tenant = address(), elsewhere['Wazo-Tenant']
+    assert api.put(f'/tenants/{tenant}', admin_token, json={'name': marker}).status_code == 200
+    bus.wait('auth_tenant_updated', lambda event: event.body['data']['name'] == marker)
+    assert not [event for event in bus.events if user['uuid'] in str(event.body)]
+
+
 def test_many_addresses(put, stored, make_user):
     user = make_user()
     wanted = [{'address': address(), 'main': n == 0} for n in range(3000)]

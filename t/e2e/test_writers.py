@@ -1,5 +1,6 @@
 """Several writers at once, on two nginx that share the database: one of them wins, the others hear the documented answer."""
 import itertools
+import os
 import threading
 import time
 import uuid
@@ -7,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-ROUNDS = 6
+ROUNDS = int(os.environ.get('WAZO_AUTH_ROUNDS', '6'))
 WRITERS = 8
 
 
@@ -236,6 +237,15 @@ def test_one_new_username(at_once, put, post, made, tenants):
         one_wins(answers, login_conflict)
 
 
+def test_ones_new_username_is_anothers_new_address(at_once, put, made, tenants):
+    users = [made('/users', tenant=tenants[n % 4])['uuid'] for n in range(WRITERS)]
+    for _ in range(ROUNDS):
+        texts = spellings(f'{word()}@example.com')
+        one_wins(at_once([put(f'/users/{user}', username=next(texts)) if n // 2 % 2 else
+                          put(f'/users/{user}/emails', emails=[{'address': next(texts), 'main': True}])
+                          for n, user in enumerate(users)]), login_conflict)
+
+
 @pytest.mark.parametrize('prefix', ['', '/admin'])
 def test_one_new_address(at_once, put, post, made, tenants, psql, prefix):
     users = [made('/users', tenant=tenants[n % 4])['uuid'] for n in range(WRITERS - 2)]
@@ -345,11 +355,11 @@ def test_policies_and_groups_go_while_they_are_associated(at_once, put, delete, 
             + [put(f'/groups/{group}/users/{user}') for user in users] \
             + [put(f'/groups/{group}/policies/{policy}'), put(f'/policies/{policy}/acl/b'),
                put(f'/policies/{policy}', name=word(), acl=['c']), put(f'/groups/{group}', name=word())]
-        requests.insert(turn, delete(f'/policies/{policy}'))
-        requests.insert(turn + 2, delete(f'/groups/{group}'))
+        requests.insert(turn % 6, delete(f'/policies/{policy}'))
+        requests.insert(turn % 6 + 2, delete(f'/groups/{group}'))
         answers = at_once(requests)
         assert not problems_of(answers, {200, 204, 404})
-        assert (answers[turn].status_code, answers[turn + 2].status_code) == (204, 204)
+        assert (answers[turn % 6].status_code, answers[turn % 6 + 2].status_code) == (204, 204)
         assert psql(f"""SELECT (SELECT count(*) FROM auth_user_policy WHERE policy_uuid = '{policy}')
                              + (SELECT count(*) FROM auth_group_policy WHERE group_uuid = '{group}')
                              + (SELECT count(*) FROM auth_policy_access WHERE policy_uuid = '{policy}')
@@ -453,7 +463,7 @@ def test_a_tenant_goes_while_people_work_in_it(api, api2, admin_token, made, mak
         ]
         busy = Busy([api, api2], work)
         try:
-            time.sleep(0.2 + turn * 0.05)
+            time.sleep(0.2 + turn % 6 * 0.05)
             gone = (api, api2)[turn % 2].delete(f'/tenants/{tenant}', admin_token)
             time.sleep(0.1)
         finally:
