@@ -6,6 +6,7 @@
 #include "wazoauth/config/config_routes.h"
 #include "wazoauth/email/routes.h"
 #include "wazoauth/group/routes.h"
+#include "wazoauth/idp/routes.h"
 #include "wazoauth/node/listener.h"
 #include "wazoauth/policy/routes.h"
 #include "wazoauth/rest/api_document.h"
@@ -45,12 +46,14 @@ void add_routes(Router& router) {
   add_user_session_routes(router);
   add_user_routes(router);
   add_user_policy_routes(router);
+  add_user_email_routes(router);
   add_policy_routes(router);
   add_tenant_routes(router);
   add_group_routes(router);
   add_group_member_routes(router);
   add_group_policy_routes(router);
   add_email_confirmation_routes(router);
+  add_idp_routes(router);
 }
 
 }  // namespace

@@ -13,11 +13,16 @@ ORDER BY found.place LIMIT 1
 
 -- name: logins.lock_user
 -- Logins of one user, and changes to that user, come one after the other: limits hold, and no token is made for a
--- password that has just been changed.
+-- password that has just been changed. The tenant is locked before the user, as whoever deletes a tenant does.
+WITH tenant AS MATERIALIZED (
+  SELECT uuid, default_authentication_method FROM auth_tenant
+  WHERE uuid = (SELECT tenant_uuid FROM auth_user WHERE uuid = $1)
+  FOR KEY SHARE
+)
 SELECT u.tenant_uuid, u.purpose, u.password_hash,
        CASE u.authentication_method WHEN 'default' THEN t.default_authentication_method
                                     ELSE u.authentication_method END AS method
-FROM auth_user u JOIN auth_tenant t ON t.uuid = u.tenant_uuid
+FROM tenant t JOIN auth_user u ON t.uuid = u.tenant_uuid
 WHERE u.uuid = $1 AND u.enabled
 FOR NO KEY UPDATE OF u
 

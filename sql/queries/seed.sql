@@ -50,10 +50,13 @@ WITH made AS (
 SELECT tenant_uuid FROM made
 
 -- name: seed.attach_to_all_users
+-- The policy is locked: it may be going.
 INSERT INTO auth_group_policy (group_uuid, policy_uuid)
-SELECT g.uuid, $2::text FROM auth_group g
+SELECT g.uuid, p.uuid FROM auth_group g, auth_policy p
 WHERE ($1::text IS NULL OR g.tenant_uuid = $1) AND g.name = 'wazo-all-users-tenant-' || g.tenant_uuid
+  AND p.uuid = $2
   AND NOT EXISTS (SELECT 1 FROM auth_group_policy a WHERE a.group_uuid = g.uuid AND a.policy_uuid = $2)
+FOR KEY SHARE OF p
 ON CONFLICT DO NOTHING
 
 -- name: seed.detach_from_all_users
@@ -82,10 +85,12 @@ WHERE ($1::text IS NULL OR t.uuid = $1)
 -- name: seed.attach_to_default_groups
 -- A group that has any policy of that slug is left alone.
 INSERT INTO auth_group_policy (group_uuid, policy_uuid)
-SELECT g.uuid, $3::text FROM auth_group g
+SELECT g.uuid, p.uuid FROM auth_group g, auth_policy p
 WHERE ($1::text IS NULL OR g.tenant_uuid = $1) AND g.slug = $2
-  AND NOT EXISTS (SELECT 1 FROM auth_group_policy a JOIN auth_policy p ON p.uuid = a.policy_uuid
-                  WHERE a.group_uuid = g.uuid AND p.slug = $4)
+  AND p.uuid = $3
+  AND NOT EXISTS (SELECT 1 FROM auth_group_policy a JOIN auth_policy o ON o.uuid = a.policy_uuid
+                  WHERE a.group_uuid = g.uuid AND o.slug = $4)
+FOR KEY SHARE OF p
 ON CONFLICT DO NOTHING
 
 -- name: seed.detach_from_default_groups

@@ -16,9 +16,14 @@ WITH RECURSIVE up AS (
 SELECT EXISTS (SELECT 1 FROM up WHERE up.uuid = u.tenant_uuid) AS visible FROM auth_user u WHERE u.uuid = $1
 
 -- name: tokens.delete
--- The session ends with its last token; one row then.
-WITH gone AS (
-  DELETE FROM auth_token WHERE uuid = $1 RETURNING uuid, auth_id, session_uuid
+-- The session ends with its last token; one row then. The session is locked first, as whoever deletes a session does.
+WITH held AS MATERIALIZED (
+  SELECT s.uuid FROM auth_session s
+  WHERE s.uuid IN (SELECT session_uuid FROM auth_token WHERE uuid = $1)
+  FOR UPDATE
+), gone AS (
+  DELETE FROM auth_token t USING held WHERE t.uuid = $1 AND t.session_uuid = held.uuid
+  RETURNING t.uuid, t.auth_id, t.session_uuid
 ), ended AS (
   DELETE FROM auth_session s USING gone
   WHERE s.uuid = gone.session_uuid

@@ -93,16 +93,20 @@ WHERE u.uuid = $1 AND EXISTS (SELECT 1 FROM up WHERE up.uuid = $2)
 SELECT EXISTS (SELECT 1 FROM auth_user WHERE uuid = $1) AS exists
 
 -- name: users.lock_logins
--- Whoever writes logins holds the lock of each: no index covers usernames and addresses together.
-SELECT pg_advisory_xact_lock(key)
-FROM (SELECT DISTINCT hashtext(lower(login)) AS key FROM unnest($1::text[]) AS login ORDER BY key) AS keys
+-- Whoever writes logins holds the lock of each: no index covers usernames and addresses together. There are 1,024
+-- locks, so that a long list doesn't fill the server's table of locks.
+SELECT pg_advisory_xact_lock(hashtext('wazo_auth.logins'), key)
+FROM (SELECT DISTINCT hashtext(lower(login)) & 1023 AS key FROM unnest($1::text[]) AS login ORDER BY key) AS keys
 
--- name: users.login_taken
-SELECT EXISTS (
-  SELECT 1 FROM auth_user u WHERE lower(u.username) = lower($1::text) AND u.uuid IS DISTINCT FROM $2::text
+-- name: users.first_taken_login
+-- The first of $1 that a user other than $2 has.
+SELECT login FROM unnest($1::text[]) WITH ORDINALITY AS wanted (login, place)
+WHERE EXISTS (
+  SELECT 1 FROM auth_user u WHERE lower(u.username) = lower(login) AND u.uuid IS DISTINCT FROM $2::text
   UNION ALL
-  SELECT 1 FROM auth_email e WHERE lower(e.address) = lower($1::text) AND e.user_uuid IS DISTINCT FROM $2::text
-) AS taken
+  SELECT 1 FROM auth_email e WHERE lower(e.address) = lower(login) AND e.user_uuid IS DISTINCT FROM $2::text
+)
+ORDER BY place LIMIT 1
 
 -- name: users.create
 INSERT INTO auth_user (uuid, username, firstname, lastname, purpose, enabled, tenant_uuid, authentication_method,
@@ -121,6 +125,9 @@ ON CONFLICT DO NOTHING
 UPDATE auth_user
 SET username = $2, firstname = $3, lastname = $4, purpose = $5, enabled = $6::boolean, authentication_method = $7
 WHERE uuid = $1
+
+-- name: users.lock
+SELECT uuid FROM auth_user WHERE uuid = $1 FOR UPDATE
 
 -- name: users.delete_sessions
 DELETE FROM auth_session WHERE uuid IN (SELECT session_uuid FROM auth_token WHERE auth_id = $1)

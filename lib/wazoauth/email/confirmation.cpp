@@ -43,12 +43,17 @@ bool is_mailed_token(const Context& context) {
          acl.front() == "auth.emails." + context.param("email_uuid") + ".confirm.edit";
 }
 
+// A mailed token works once, and for its address. Whoever comes with another one sees his own tenant and those below.
 void confirm(Context& context) {
   const std::string& email = context.param("email_uuid");
-  if (is_mailed_token(context) && context.db().run("mails.use_token", {context.token_id()}).affected() == 0)
-    throw problems::unauthorized(Json::object({{"invalid_token", context.token_id()},
-                                               {"reason", "not_found_or_expired"},
-                                               {"required_access", "auth.emails." + email + ".confirm.update"}}));
+  if (is_mailed_token(context)) {
+    if (context.db().run("mails.use_token", {context.token_id()}).affected() == 0)
+      throw problems::unauthorized(Json::object({{"invalid_token", context.token_id()},
+                                                 {"reason", "not_found_or_expired"},
+                                                 {"required_access", "auth.emails." + email + ".confirm.update"}}));
+  } else if (!context.db().run("mails.visible", {email, caller_tenant(context)}).boolean(0, "visible")) {
+    throw problems::unknown("email", email);
+  }
   if (context.db().run("mails.confirm", {email}).affected() == 0) throw problems::unknown("email", email);
 }
 

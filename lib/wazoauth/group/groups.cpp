@@ -37,6 +37,7 @@ Step create_group(Context& context) {
     return row_response(rows, *group_shape());
   } catch (const ConstraintViolation& e) {
     if (e.unique()) throw name_taken(name);
+    if (e.foreign_key()) throw problems::unauthorized_tenant(tenant);  // it was deleted a moment ago
     throw;
   }
 }

@@ -83,6 +83,7 @@ Step create_policy(Context& context) {
     uuid = unit.run("policies.create", {body.name, slug, body.description, tenant, false, shared}).text(0, "uuid");
   } catch (const ConstraintViolation& e) {
     if (e.unique()) throw name_taken(body.name);
+    if (e.foreign_key()) throw problems::unauthorized_tenant(tenant);  // it was deleted a moment ago
     throw;
   }
   with_storable_accesses([&] { add_accesses(unit, uuid, body.acl); });

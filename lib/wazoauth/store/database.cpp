@@ -376,6 +376,10 @@ struct UnitOfWork::State {
           if (lost(again)) continue;
         }
         translate(e);
+      } catch (const pqxx::statement_completion_unknown& e) {
+        throw Unavailable(e.what());
+      } catch (const pqxx::transaction_rollback& e) {  // no sql_error in libpqxx 6
+        throw SerializationFailure(e.what());
       } catch (const pqxx::broken_connection& e) {
         if (lost(again)) continue;
         throw Unavailable(e.what());

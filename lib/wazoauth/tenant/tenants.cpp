@@ -75,7 +75,8 @@ Step update_tenant(Context& context) {
   UnitOfWork& unit = context.db();
   visible_tenant(unit, uuid, tenant);
   try {
-    unit.run("tenants.update", {uuid, body.name, body.contact, body.phone, body.method});
+    if (unit.run("tenants.update", {uuid, body.name, body.contact, body.phone, body.method}).affected() == 0)
+      throw problems::unknown("tenant", uuid);
     unit.run("tenants.keep_domains", {uuid, Param(body.domain_names)});
     unit.run("tenants.add_domains", {uuid, Param(body.domain_names)});
   } catch (const ConstraintViolation& e) {
@@ -129,7 +130,12 @@ Step move_tenant(Context& context) {
   if (unit.run("context.in_subtree", {parent, uuid}).boolean(0, "inside"))
     throw Problem::a_form(409, "conflict", "Parent (" + parent + ") is a descendent of tenant: \"" + uuid + "\"",
                           Json::object({{"uuid", uuid}, {"parent_uuid", parent}}), "tenants");
-  unit.run("tree.move", {uuid, parent});
+  try {
+    unit.run("tree.move", {uuid, parent});
+  } catch (const ConstraintViolation& e) {
+    if (e.foreign_key()) throw problems::unknown("tenant", parent);
+    throw;
+  }
   return Response::no_content();
 }
 

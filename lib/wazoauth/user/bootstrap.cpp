@@ -27,7 +27,7 @@ void create_initial_user(Database& database, const std::string& username, const 
   UnitOfWork unit(database);
   lock_logins(unit, {Json(username)});
   if (login_works(unit, username, password)) return;
-  if (unit.run("users.login_taken", {username, nullptr}).boolean(0, "taken"))
+  if (!unit.run("users.first_taken_login", {Param(std::vector<std::string>{username}), nullptr}).empty())
     throw std::runtime_error("the user \"" + username + "\" exists, and the given password is not the right one");
   const Rows tenant = unit.run("context.master_tenant");
   if (tenant.empty()) throw std::runtime_error("the database has no master tenant");

@@ -11,6 +11,8 @@ namespace {
 void join_all_users_group(Context& context, const std::string& uuid, const std::string& tenant) {
   if (context.db().run("users.join_all_users_group", {uuid, tenant}).affected() > 0) return;
   ensure_all_users_group(context.db(), context.settings, tenant);
+  // Somebody else may have made the group meanwhile, and doesn't know this user.
+  context.db().run("users.join_all_users_group", {uuid, tenant});
 }
 
 void write_rows(Context& context, const NewUser& user, const std::string& uuid, const std::string& tenant) {

@@ -1,4 +1,4 @@
-// Users, their passwords and their policies: ../shared/spec/endpoints.md sections 7 and 9.
+// Users, their passwords, addresses and policies: ../shared/spec/endpoints.md sections 7 to 9.
 #pragma once
 
 #include "wazoauth/rest/router.h"
@@ -7,5 +7,6 @@ namespace wazoauth {
 
 void add_user_routes(Router& router);
 void add_user_policy_routes(Router& router);
+void add_user_email_routes(Router& router);
 
 }  // namespace wazoauth

@@ -47,23 +47,32 @@ Rows page_of_users(Context& context, const ListQuery& query, const UserFilter& f
   return page.run(context.db());
 }
 
-void lock_logins(UnitOfWork& unit, const std::vector<Json>& logins) {
+void lock_logins(UnitOfWork& unit, const std::vector<std::string>& logins) {
+  if (!logins.empty()) unit.run("users.lock_logins", {Param(logins)});
+}
+
+void lock_logins(UnitOfWork& unit, std::initializer_list<Json> logins) {
   std::vector<std::string> texts;
   for (const Json& login : logins) {
     if (login.is_string()) texts.emplace_back(login.text());
   }
-  if (!texts.empty()) unit.run("users.lock_logins", {Param(texts)});
+  lock_logins(unit, texts);
 }
 
 Problem login_taken(std::string_view column, std::string_view login) {
   return problems::conflict("users", column, "The login \"" + std::string(login) + "\" is already used");
 }
 
+void refuse_taken_logins(UnitOfWork& unit, const std::vector<std::string>& logins, std::string_view column,
+                         const std::optional<std::string>& user_uuid) {
+  if (logins.empty()) return;
+  const Rows taken = unit.run("users.first_taken_login", {Param(logins), user_uuid});
+  if (!taken.empty()) throw login_taken(column, taken.text(0, "login"));
+}
+
 void refuse_taken_login(UnitOfWork& unit, const Json& login, std::string_view column,
                         const std::optional<std::string>& user_uuid) {
-  if (login.is_null()) return;
-  if (unit.run("users.login_taken", {login.text(), user_uuid}).boolean(0, "taken"))
-    throw login_taken(column, login.text());
+  if (login.is_string()) refuse_taken_logins(unit, {std::string(login.text())}, column, user_uuid);
 }
 
 bool is_authentication_method(const Settings& settings, std::string_view method) {

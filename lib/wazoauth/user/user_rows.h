@@ -1,6 +1,7 @@
 // Users as rows and as objects of the API.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,11 +28,14 @@ struct UserFilter {
 // tenant.
 Rows page_of_users(Context& context, const ListQuery& query, const UserFilter& filter);
 
-// Takes the locks of logins that this transaction is about to write. Nulls are skipped.
-void lock_logins(UnitOfWork& unit, const std::vector<Json>& logins);
+// Takes the locks of logins that this transaction is about to write; once in a transaction. Nulls are skipped.
+void lock_logins(UnitOfWork& unit, const std::vector<std::string>& logins);
+void lock_logins(UnitOfWork& unit, std::initializer_list<Json> logins);
 
-// 409 when somebody else than `user_uuid` has this username or address. `column`: which one it would become. A null
-// login is free.
+// 409 for the first that somebody else than `user_uuid` has as username or address. `column`: which one it would
+// become. A null login is free.
+void refuse_taken_logins(UnitOfWork& unit, const std::vector<std::string>& logins, std::string_view column,
+                         const std::optional<std::string>& user_uuid);
 void refuse_taken_login(UnitOfWork& unit, const Json& login, std::string_view column,
                         const std::optional<std::string>& user_uuid);
 Problem login_taken(std::string_view column, std::string_view login);

@@ -97,6 +97,8 @@ Step update_user(Context& context) {
 Step delete_user(Context& context) {
   const std::string& uuid = context.param("user_uuid");
   visible_user(context.db(), uuid, context.tenant());
+  // First the user, then the sessions, as whoever logs in does.
+  if (context.db().run("users.lock", {uuid}).empty()) throw problems::unknown("user", uuid);
   context.db().run("users.delete_sessions", {uuid});
   context.db().run("users.delete", {uuid});
   return Response::no_content();
