@@ -21,6 +21,7 @@ import uuid
 import pytest
 
 UNKNOWN = '00000000-0000-4000-8000-000000000000'
+NEW = '00000000-0000-4000-8000-0000000000ff'  # of what a hostile body may have made
 SECRET = 'strict-password-1'
 
 
@@ -140,7 +141,7 @@ def targets(made):
 
 
 USER = {'firstname': 'a', 'lastname': 'b', 'purpose': 'user', 'authentication_method': 'native', 'enabled': True}
-TENANT = {'uuid': UNKNOWN, 'name': 'n', 'contact': UNKNOWN, 'phone': '1', 'default_authentication_method': 'native',
+TENANT = {'uuid': NEW, 'name': 'n', 'contact': UNKNOWN, 'phone': '1', 'default_authentication_method': 'native',
           'domain_names': ['a.com'], 'address': {'city': 'c', 'zip_code': 'z'}}
 POLICY = {'name': 'n', 'slug': 's', 'description': 'd', 'acl': ['a'], 'shared': False}
 LOGIN = {'backend': 'b', 'expiration': 1, 'access_type': 'offline', 'client_id': 'c', 'refresh_token': 'r',
@@ -150,7 +151,7 @@ BODIES = [
     ('POST', '/token', LOGIN),
     ('POST', '/token/' + UNKNOWN + '/scopes/check', {'scopes': ['a'], 'tenant_uuid': 't'}),
     ('POST', '/token/{token}/scopes/check', {'scopes': ['a'], 'tenant_uuid': 't'}),
-    ('POST', '/users', {**USER, 'username': 'u', 'uuid': UNKNOWN, 'email_address': 'a@example.com', 'password': SECRET}),
+    ('POST', '/users', {**USER, 'username': 'u', 'uuid': NEW, 'email_address': 'a@example.com', 'password': SECRET}),
     ('PUT', '/users/{user}', {**USER, 'username': 'u'}),
     ('PUT', '/users/{user}/password', PASSWORDS),
     ('PUT', '/users/{user}/emails', EMAILS),

@@ -48,21 +48,12 @@ Step delete_user(Context& context) {
   return Response::no_content();
 }
 
-const Schema& users_schema() {
-  static const Schema user{{{.name = "uuid", .required = true}}, {}};
-  static const Field item{.name = "user", .type = Type::object, .fields = std::make_shared<const Schema>(user)};
-  static const Schema schema{
-      {{.name = "users", .type = Type::list, .required = true, .item = std::make_shared<const Field>(item)}}, {}};
-  return schema;
-}
-
 Step put_users(Context& context) {
   const std::string type = known_type(context);
   context.tenant();
-  const Validated valid = validate(users_schema(), context.body_object());
-  if (!valid.errors.is_null()) report_list_parameters(valid.errors);
+  const Json body = context.valid_body();
   std::vector<std::string> users;
-  for (const Json& user : valid.value.get("users").items()) users.emplace_back(user.get("uuid").text());
+  for (const Json& user : body.get("users").items()) users.emplace_back(user.get("uuid").text());
   set_methods(context, users, type);
   return Response::no_content();
 }
@@ -72,10 +63,45 @@ Step put_users(Context& context) {
 void add_idp_routes(Router& router) {
   const std::string users = "/idp/<idp_type>/users", one = users + "/<user_uuid>";
   const std::string access = "auth.idp.{idp_type}.users.";
-  router.add({"GET", "/idp", "auth.idp.read", "idp", list_types, Mode::read_only});
-  router.add({"PUT", users, access + "update", "idp", put_users});
-  router.add({"PUT", one, access + "{user_uuid}.create", "idp", put_user});
-  router.add({"DELETE", one, access + "{user_uuid}.delete", "idp", delete_user});
+  const Failure unknown_type{404, Form::a, "unknown-idp-type"};
+  Field list = list_of(
+      object_of(std::make_shared<const Schema>(Schema{{{.name = "uuid", .required = true}}, {}, "UserKey"})), "users");
+  list.required = true;
+  router.add({.method = "GET",
+              .path = "/idp",
+              .access = "auth.idp.read",
+              .plugin = "idp",
+              .handler = list_types,
+              .mode = Mode::read_only,
+              .summary = "List the methods of authentication",
+              .answer = object_of(shape("IdpTypes", {{.name = "total", .type = Type::integer},
+                                                     {.name = "filtered", .type = Type::integer},
+                                                     list_of({}, "items")}))});
+  router.add({.method = "PUT",
+              .path = users,
+              .access = access + "update",
+              .plugin = "idp",
+              .handler = put_users,
+              .tenancy = Tenancy::scoped,
+              .summary = "Hand users to an identity provider: all of them, or none",
+              .body = takes({{list}, {}, "UserKeys"}, Report::list_parameters),
+              .failures = {unknown_type}});
+  router.add({.method = "PUT",
+              .path = one,
+              .access = access + "{user_uuid}.create",
+              .plugin = "idp",
+              .handler = put_user,
+              .tenancy = Tenancy::scoped,
+              .summary = "Hand a user to an identity provider",
+              .failures = {unknown_type}});
+  router.add({.method = "DELETE",
+              .path = one,
+              .access = access + "{user_uuid}.delete",
+              .plugin = "idp",
+              .handler = delete_user,
+              .tenancy = Tenancy::scoped,
+              .summary = "Take a user back from an identity provider: the tenant's method counts again",
+              .failures = {unknown_type}});
 }
 
 }  // namespace wazoauth

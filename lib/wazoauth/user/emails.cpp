@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "wazoauth/rest/failures.h"
 #include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/routes.h"
 #include "wazoauth/user/user_rows.h"
@@ -44,18 +45,13 @@ Schema make_schema(Asker asker) {
   email.fields.push_back({.name = "main", .type = Type::boolean, .fallback = Json(false)});
   if (asker == Asker::administrator)
     email.fields.push_back({.name = "confirmed", .type = Type::boolean, .nullable = true, .fallback = Json()});
-  const Field item{.name = "email", .type = Type::object, .fields = std::make_shared<const Schema>(std::move(email))};
+  email.name = asker == Asker::administrator ? "AdminEmail" : "UserEmail";
   Schema body;
-  body.fields.push_back(
-      {.name = "emails", .type = Type::list, .required = true, .item = std::make_shared<const Field>(item)});
+  body.name = email.name + "s";
+  body.fields.push_back(list_of(object_of(std::make_shared<const Schema>(std::move(email))), "emails"));
+  body.fields.back().required = true;
   body.whole = {several_main, no_main, repeated};
   return body;
-}
-
-Json valid_emails(const Context& context, const Schema& schema) {
-  const Validated valid = validate(schema, context.body_object());
-  if (!valid.errors.is_null()) report_map(valid.errors, "emails");
-  return valid.value.get("emails");
 }
 
 std::vector<std::string> addresses_of(const Json& emails) {
@@ -99,8 +95,8 @@ Json answer(UnitOfWork& unit, const std::string& user_uuid, const Json& emails, 
   return items;
 }
 
-Step replace_emails(Context& context, const Schema& schema) {
-  const Json emails = valid_emails(context, schema);
+Step replace_emails(Context& context) {
+  const Json emails = context.valid_body().get("emails");
   const std::string& user_uuid = context.param("user_uuid");
   const std::vector<std::string> addresses = addresses_of(emails);
   UnitOfWork& unit = context.db();
@@ -112,22 +108,27 @@ Step replace_emails(Context& context, const Schema& schema) {
   return Response::json(answer(unit, user_uuid, emails, added));
 }
 
-Step put_emails(Context& context) {
-  static const Schema schema = make_schema(Asker::user);
-  return replace_emails(context, schema);
-}
-
-Step put_emails_as_administrator(Context& context) {
-  static const Schema schema = make_schema(Asker::administrator);
-  return replace_emails(context, schema);
+Route emails_route(Asker asker, std::string path, std::string access, std::string summary) {
+  return {.method = "PUT",
+          .path = std::move(path),
+          .access = std::move(access),
+          .plugin = "user_email",
+          .handler = replace_emails,
+          .tenancy = Tenancy::caller,
+          .summary = std::move(summary),
+          .body = takes(make_schema(asker), Report::map, "emails"),
+          .answer = list_of(object_of(email_shape())),
+          .failures = {failures::conflict}};
 }
 
 }  // namespace
 
 void add_user_email_routes(Router& router) {
-  router.add({"PUT", "/users/<user_uuid>/emails", "auth.users.{user_uuid}.emails.update", "user_email", put_emails});
-  router.add({"PUT", "/admin/users/<user_uuid>/emails", "auth.admin.users.{user_uuid}.emails.update", "user_email",
-              put_emails_as_administrator});
+  router.add(emails_route(Asker::user, "/users/<user_uuid>/emails", "auth.users.{user_uuid}.emails.update",
+                          "Replace the list of a user's addresses"));
+  router.add(emails_route(Asker::administrator, "/admin/users/<user_uuid>/emails",
+                          "auth.admin.users.{user_uuid}.emails.update",
+                          "Replace the list of a user's addresses, and say which of them are confirmed"));
 }
 
 }  // namespace wazoauth
