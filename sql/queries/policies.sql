@@ -9,8 +9,8 @@ SELECT (SELECT count(*) FROM auth_policy p WHERE {scope}) AS total,
        CASE WHEN {in_scope} THEN p.tenant_uuid ELSE {asking} END AS tenant_uuid,
        coalesce(p.config_managed, false) OR (p.shared AND NOT {in_scope}) AS read_only,
        p.shared AND {in_scope} AS shared,
-       (SELECT coalesce(json_agg(a.access ORDER BY pa.ctid), '[]')
-        FROM auth_policy_access pa JOIN auth_access a ON a.id = pa.access_id WHERE pa.policy_uuid = p.uuid) AS acl
+       (SELECT coalesce(json_agg((SELECT a.access FROM auth_access a WHERE a.id = pa.access_id) ORDER BY pa.ctid), '[]')
+        FROM auth_policy_access pa WHERE pa.policy_uuid = p.uuid) AS acl
 FROM (SELECT) AS always LEFT JOIN (
   SELECT * FROM (SELECT p.* FROM auth_policy p WHERE {where} ORDER BY p.{order} {direction} {ahead}) AS ahead
   LIMIT {limit} OFFSET {offset}
@@ -95,8 +95,8 @@ SELECT (SELECT count(*) FROM counted) AS total, (SELECT count(*) FROM matched) A
        CASE WHEN p.in_scope THEN p.tenant_uuid ELSE $2 END AS tenant_uuid,
        coalesce(p.config_managed, false) OR (p.shared AND NOT p.in_scope) AS read_only,
        p.shared AND p.in_scope AS shared,
-       (SELECT coalesce(json_agg(a.access ORDER BY pa.ctid), '[]')
-        FROM auth_policy_access pa JOIN auth_access a ON a.id = pa.access_id WHERE pa.policy_uuid = p.uuid) AS acl
+       (SELECT coalesce(json_agg((SELECT a.access FROM auth_access a WHERE a.id = pa.access_id) ORDER BY pa.ctid), '[]')
+        FROM auth_policy_access pa WHERE pa.policy_uuid = p.uuid) AS acl
 FROM (SELECT) AS always LEFT JOIN page p ON true
 ORDER BY p.place
 
@@ -117,8 +117,8 @@ SELECT p.uuid, p.name, p.slug, p.description,
        CASE WHEN p.in_scope THEN p.tenant_uuid ELSE $1 END AS tenant_uuid,
        coalesce(p.config_managed, false) OR (p.shared AND NOT p.in_scope) AS read_only,
        p.shared AND p.in_scope AS shared,
-       (SELECT coalesce(json_agg(a.access ORDER BY pa.ctid), '[]')
-        FROM auth_policy_access pa JOIN auth_access a ON a.id = pa.access_id WHERE pa.policy_uuid = p.uuid) AS acl
+       (SELECT coalesce(json_agg((SELECT a.access FROM auth_access a WHERE a.id = pa.access_id) ORDER BY pa.ctid), '[]')
+        FROM auth_policy_access pa WHERE pa.policy_uuid = p.uuid) AS acl
 FROM found p
 WHERE p.in_scope OR p.config_managed OR (p.shared AND p.tenant_uuid IN (SELECT uuid FROM line))
 ORDER BY p.in_scope DESC
@@ -127,8 +127,8 @@ LIMIT 1
 -- name: policies.get
 -- A policy as it is, whoever asks.
 SELECT p.uuid, p.name, p.slug, p.description, p.tenant_uuid, coalesce(p.config_managed, false) AS read_only, p.shared,
-       (SELECT coalesce(json_agg(a.access ORDER BY pa.ctid), '[]')
-        FROM auth_policy_access pa JOIN auth_access a ON a.id = pa.access_id WHERE pa.policy_uuid = p.uuid) AS acl
+       (SELECT coalesce(json_agg((SELECT a.access FROM auth_access a WHERE a.id = pa.access_id) ORDER BY pa.ctid), '[]')
+        FROM auth_policy_access pa WHERE pa.policy_uuid = p.uuid) AS acl
 FROM auth_policy p WHERE p.uuid = $1
 
 -- name: policies.lock
