@@ -109,12 +109,26 @@ WHERE EXISTS (
 ORDER BY place LIMIT 1
 
 -- name: users.create
-INSERT INTO auth_user (uuid, username, firstname, lastname, purpose, enabled, tenant_uuid, authentication_method,
-                       password_hash, password_salt)
-VALUES ($1, $2, $3, $4, $5, $6::boolean, $7, $8, $9, decode($10, 'hex'))
-
--- name: users.add_email
-INSERT INTO auth_email (address, main, confirmed, user_uuid) VALUES ($2, true, $3::boolean, $1)
+-- With an address $11 ($12: confirmed), if any, and as a member of the tenant's group of all users, if there is one.
+WITH made AS (
+  INSERT INTO auth_user (uuid, username, firstname, lastname, purpose, enabled, tenant_uuid, authentication_method,
+                         password_hash, password_salt)
+  VALUES ($1, $2, $3, $4, $5, $6::boolean, $7, $8, $9, decode($10, 'hex'))
+  RETURNING uuid, username, firstname, lastname, purpose, enabled, tenant_uuid, authentication_method
+), mailed AS (
+  INSERT INTO auth_email (address, main, confirmed, user_uuid)
+  SELECT $11::text, true, $12::boolean, uuid FROM made WHERE $11::text IS NOT NULL
+  RETURNING uuid, address, main, confirmed
+), joined AS (
+  INSERT INTO auth_user_group (group_uuid, user_uuid)
+  SELECT g.uuid, made.uuid FROM made JOIN auth_group g ON g.tenant_uuid = made.tenant_uuid
+  WHERE g.name = 'wazo-all-users-tenant-' || $7::text
+  RETURNING group_uuid
+)
+SELECT made.*, EXISTS (SELECT 1 FROM joined) AS joined,
+       (SELECT coalesce(json_agg(json_build_object('uuid', uuid, 'address', address, 'main', main,
+                                                   'confirmed', confirmed)), '[]') FROM mailed) AS emails
+FROM made
 
 -- name: users.join_all_users_group
 INSERT INTO auth_user_group (group_uuid, user_uuid)

@@ -36,9 +36,8 @@ void create_initial_user(Database& database, const std::string& username, const 
   const std::string uuid = new_uuid(), tenant_uuid = tenant.text(0, "uuid");
   const Credentials credentials = make_credentials(password);
   unit.run("users.create", {uuid, username, nullptr, nullptr, purpose, true, tenant_uuid, "native", credentials.hash,
-                            credentials.salt_hex});
+                            credentials.salt_hex, nullptr, false});
   unit.run("seed.make_all_users_groups", {tenant_uuid});  // a group that it makes has the user already
-  unit.run("users.join_all_users_group", {uuid, tenant_uuid});
   unit.run("users.add_policy", {uuid, policy.text(0, "uuid")});
   unit.commit();
 }

@@ -8,24 +8,22 @@ namespace wazoauth {
 
 namespace {
 
-void join_all_users_group(Context& context, const std::string& uuid, const std::string& tenant) {
-  if (context.db().run("users.join_all_users_group", {uuid, tenant}).affected() > 0) return;
-  ensure_all_users_group(context.db(), context.settings, tenant);
-  // Somebody else may have made the group meanwhile, and doesn't know this user.
-  context.db().run("users.join_all_users_group", {uuid, tenant});
-}
-
-void write_rows(Context& context, const NewUser& user, const std::string& uuid, const std::string& tenant) {
+Rows write_rows(Context& context, const NewUser& user, const std::string& uuid, const std::string& tenant) {
   const Json& body = user.body;
   const auto& credentials = user.credentials;
-  context.db().run("users.create",
-                   {uuid, text_of(body.get("username")), text_of(body.get("firstname")), text_of(body.get("lastname")),
-                    body.get("purpose").text(), body.get("enabled").boolean(), tenant,
-                    body.get("authentication_method").text(), credentials ? Param(credentials->hash) : Param(nullptr),
-                    credentials ? Param(credentials->salt_hex) : Param(nullptr)});
-  if (body.get("email_address").is_string())
-    context.db().run("users.add_email", {uuid, body.get("email_address").text(), user.confirmed});
-  join_all_users_group(context, uuid, tenant);
+  const Rows made =
+      context.db().run("users.create", {uuid, text_of(body.get("username")), text_of(body.get("firstname")),
+                                        text_of(body.get("lastname")), body.get("purpose").text(),
+                                        body.get("enabled").boolean(), tenant, body.get("authentication_method").text(),
+                                        credentials ? Param(credentials->hash) : Param(nullptr),
+                                        credentials ? Param(credentials->salt_hex) : Param(nullptr),
+                                        text_of(body.get("email_address")), user.confirmed});
+  if (!made.boolean(0, "joined")) {
+    ensure_all_users_group(context.db(), context.settings, tenant);
+    // Somebody else may have made the group meanwhile, and doesn't know this user.
+    context.db().run("users.join_all_users_group", {uuid, tenant});
+  }
+  return made;
 }
 
 }  // namespace
@@ -48,14 +46,13 @@ Problem user_problem(const ConstraintViolation& e, const Json& body, const std::
   throw e;
 }
 
-std::string add_user(Context& context, const NewUser& user, const std::string& tenant) {
-  std::string uuid = user.body.has("uuid") ? std::string(user.body.get("uuid").text()) : new_uuid();
+Rows add_user(Context& context, const NewUser& user, const std::string& tenant) {
+  const std::string uuid = user.body.has("uuid") ? std::string(user.body.get("uuid").text()) : new_uuid();
   try {
-    write_rows(context, user, uuid, tenant);
+    return write_rows(context, user, uuid, tenant);
   } catch (const ConstraintViolation& e) {
     throw user_problem(e, user.body, tenant);
   }
-  return uuid;
 }
 
 }  // namespace wazoauth

@@ -20,8 +20,9 @@ struct NewUser {
 void refuse_taken_logins(UnitOfWork& unit, const Json& body);
 void lock_new_logins(UnitOfWork& unit, const Json& body);
 
-// The user with its address, a member of the tenant's group of all users. Returns its uuid. Throws the documented 409.
-std::string add_user(Context& context, const NewUser& user, const std::string& tenant);
+// The user with its address, a member of the tenant's group of all users: one row, as user_shape() wants it. Throws the
+// documented 409.
+Rows add_user(Context& context, const NewUser& user, const std::string& tenant);
 
 // What writing a user's rows may run into, as an answer.
 Problem user_problem(const ConstraintViolation& violation, const Json& body, const std::string& tenant);

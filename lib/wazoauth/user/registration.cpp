@@ -55,8 +55,8 @@ Step write(Context& context, const NewUser& user) {
   lock_new_logins(unit, user.body);
   refuse_taken_logins(unit, user.body);
   const std::string tenant = add_tenant(unit, context.settings, tenant_of(user.body), context.master_tenant());
-  const std::string uuid = add_user(context, user, tenant);
-  const Rows registered = visible_user(unit, uuid, tenant);
+  const Rows registered = add_user(context, user, tenant);
+  const std::string uuid = registered.text(0, "uuid");
   const Json email = registered.json(0, "emails").at(0);
   send_confirmation(context, {email.text_or("uuid", ""), email.text_or("address", ""),
                               std::string(user.body.get("username").text())});
