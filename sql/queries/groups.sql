@@ -8,7 +8,7 @@ SELECT (SELECT count(*) FROM auth_group g WHERE {scope}) AS total,
 FROM (SELECT) AS always LEFT JOIN (
   SELECT * FROM (
     SELECT g.uuid, g.tenant_uuid, g.name, g.slug, g.system_managed AS read_only, g.system_managed
-    FROM auth_group g WHERE {where} ORDER BY g.{order} {direction} {ahead}
+    FROM auth_group g WHERE {where} ORDER BY {sort} {ahead}
   ) AS ahead LIMIT {limit} OFFSET {offset}
 ) AS page ON true
 

@@ -12,7 +12,7 @@ SELECT (SELECT count(*) FROM auth_policy p WHERE {scope}) AS total,
        (SELECT coalesce(json_agg((SELECT a.access FROM auth_access a WHERE a.id = pa.access_id) ORDER BY pa.ctid), '[]')
         FROM auth_policy_access pa WHERE pa.policy_uuid = p.uuid) AS acl
 FROM (SELECT) AS always LEFT JOIN (
-  SELECT * FROM (SELECT p.* FROM auth_policy p WHERE {where} ORDER BY p.{order} {direction} {ahead}) AS ahead
+  SELECT * FROM (SELECT p.* FROM auth_policy p WHERE {where} ORDER BY {sort} {ahead}) AS ahead
   LIMIT {limit} OFFSET {offset}
 ) AS p ON true
 

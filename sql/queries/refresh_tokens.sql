@@ -44,7 +44,7 @@ FROM (SELECT) AS always LEFT JOIN (
   SELECT * FROM (
     SELECT r.client_id, r.created_at, r.mobile, r.user_uuid, r.metadata, u.tenant_uuid
     FROM auth_refresh_token r JOIN auth_user u ON u.uuid = r.user_uuid
-    WHERE {where} ORDER BY r.{order} {direction}, r.uuid {ahead}
+    WHERE {where} ORDER BY {sort}, r.uuid {ahead}
   ) AS ahead LIMIT {limit} OFFSET {offset}
 ) AS page ON true
 

@@ -13,7 +13,7 @@ SELECT (SELECT count(*) FROM auth_session s WHERE {scope}) AS total,
 FROM (SELECT) AS always LEFT JOIN (
   SELECT * FROM (
     SELECT s.uuid, s.mobile, s.tenant_uuid
-    FROM auth_session s WHERE {where} ORDER BY s.{order} {direction}, s.uuid {ahead}
+    FROM auth_session s WHERE {where} ORDER BY {sort}, s.uuid {ahead}
   ) AS ahead LIMIT {limit} OFFSET {offset}
 ) AS page ON true
 

@@ -9,7 +9,7 @@ SELECT (SELECT count(*) FROM auth_tenant t WHERE {scope}) AS total,
        (SELECT coalesce(json_agg(d.name ORDER BY d.name), '[]')
         FROM auth_tenant_domain d WHERE d.tenant_uuid = t.uuid) AS domain_names
 FROM (SELECT) AS always LEFT JOIN (
-  SELECT * FROM (SELECT t.* FROM auth_tenant t WHERE {where} ORDER BY t.{order} {direction} {ahead}) AS ahead
+  SELECT * FROM (SELECT t.* FROM auth_tenant t WHERE {where} ORDER BY {sort} {ahead}) AS ahead
   LIMIT {limit} OFFSET {offset}
 ) AS t ON true
 LEFT JOIN LATERAL (SELECT * FROM auth_address a WHERE a.tenant_uuid = t.uuid ORDER BY a.id LIMIT 1) AS a ON true

@@ -12,7 +12,7 @@ SELECT (SELECT count(*) FROM auth_user u WHERE {scope}) AS total,
 FROM (SELECT) AS always LEFT JOIN (
   SELECT * FROM (
     SELECT u.uuid, u.username, u.firstname, u.lastname, u.purpose, u.enabled, u.tenant_uuid, u.authentication_method
-    FROM auth_user u WHERE {where} ORDER BY u.{order} {direction} {ahead}
+    FROM auth_user u WHERE {where} ORDER BY {sort} {ahead}
   ) AS ahead LIMIT {limit} OFFSET {offset}
 ) AS page ON true
 

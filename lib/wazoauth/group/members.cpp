@@ -22,7 +22,7 @@ Step list_groups_of_user(Context& context) {
   const std::string& uuid = context.param("user_uuid");
   visible_user(context.db(), uuid, context.tenant());
   const ListQuery query = context.list_query();
-  Page page("groups", "g.tenant_uuid", query);
+  Page page("groups", "g", "g.tenant_uuid", query);
   page.scoped("groups.of_user", uuid).filtered_by_columns(context);
   return page_response(page.run(context.db()), *group_shape());
 }

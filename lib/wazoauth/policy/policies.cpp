@@ -57,7 +57,7 @@ void with_storable_accesses(Work work) {
 Step list_policies(Context& context) {
   const ListQuery query = context.list_query();
   const std::string& tenant = context.tenant();
-  Page page("policies", "p.tenant_uuid", query);
+  Page page("policies", "p", "p.tenant_uuid", query);
   page.of_tenant(context, tenant, query.recurse).widened("policies.visible_to", tenant);
   page.with("asking", "?::text", tenant).filtered_by_columns(context);
   const Json read_only = query.filters.get("read_only");

@@ -145,8 +145,8 @@ void replace_all(std::string& text, std::string_view word, std::string_view by) 
 
 }  // namespace
 
-Page::Page(std::string resource, std::string_view tenant, const ListQuery& query)
-    : resource_(std::move(resource)), tenant_(tenant), query_(query) {}
+Page::Page(std::string resource, std::string_view table, std::string_view tenant, const ListQuery& query)
+    : resource_(std::move(resource)), table_(table), tenant_(tenant), query_(query) {}
 
 std::string Page::placed(std::string_view text, const Param& value) {
   std::string result(text);
@@ -156,25 +156,50 @@ std::string Page::placed(std::string_view text, const Param& value) {
   return result;
 }
 
+// The tenant is one parameter, however often it stands in the statement: PostgreSQL wants to know the type of each.
+std::string Page::of_column(std::string_view name, const Param& tenant) {
+  if (tenant_number_.empty()) tenant_number_ = placed("?", tenant);
+  std::string text = fragment(name);
+  replace_all(text, "?", tenant_number_);
+  replace_all(text, "{tenant}", tenant_);
+  return text;
+}
+
 Page& Page::of_tenant(Context& context, const std::string& tenant, bool subtree) {
-  std::string text = "true";
-  if (!subtree || tenant != context.app.master_tenant(context.db())) {
-    // Where a search has found rows already the tenant's index would only be in the way.
-    const bool searched = query_.search_pattern && has_trigram(*query_.search_pattern);
-    text = placed(fragment(subtree ? "scope.subtree" : searched ? "scope.tenant_of_found" : "scope.tenant"), tenant);
-    replace_all(text, "{tenant}", tenant_);
+  if (subtree) {
+    const bool everything = tenant == context.app.master_tenant(context.db());
+    scope_ = where_ = everything ? "true" : of_column("scope.subtree", tenant);
+    return *this;
   }
-  scope_ += (scope_.empty() ? "" : " AND ") + text;
+  scope_ = of_column("scope.tenant", tenant);
+  if (query_.search_pattern && has_trigram(*query_.search_pattern)) {
+    where_ = of_column("scope.tenant_of_found", tenant);
+  } else if (!ahead(query_).empty()) {
+    where_ = of_column("scope.tenant_in_order", tenant);
+    by_tenant_ = tenant_ + (query_.descending ? " DESC, " : " ASC, ");
+  } else {
+    where_ = scope_;
+  }
   return *this;
 }
 
 Page& Page::scoped(std::string_view name, const Param& value) {
-  scope_ += (scope_.empty() ? "" : " AND ") + placed(fragment(name), value);
+  const std::string text = placed(fragment(name), value);
+  scope_ += (scope_.empty() ? "" : " AND ") + text;
+  where_ += (where_.empty() ? "" : " AND ") + text;
+  return *this;
+}
+
+Page& Page::widened(std::string_view name, const Param& value) {
+  words_.emplace_back("in_scope", "(" + scope_ + ")");
+  scope_ = where_ = placed(fragment(name), value);
+  by_tenant_.clear();
   return *this;
 }
 
 Page& Page::filtered(std::string_view name, const Param& value) {
-  filters_ += " AND " + placed(fragment(name), value);
+  where_ += " AND " + placed(fragment(name), value);
+  narrowed_ = true;
   return *this;
 }
 
@@ -187,12 +212,6 @@ Page& Page::filtered_by_columns(const Context& context, const std::vector<std::s
   return *this;
 }
 
-Page& Page::widened(std::string_view name, const Param& value) {
-  words_.emplace_back("in_scope", "(" + scope_ + ")");
-  scope_ = placed(fragment(name), value);
-  return *this;
-}
-
 Page& Page::with(std::string_view word, std::string_view text, const Param& value) {
   words_.emplace_back(word, placed(text, value));
   return *this;
@@ -202,7 +221,7 @@ void Page::search() {
   if (!query_.search_pattern) return;
   if (has_trigram(*query_.search_pattern)) {
     with_ = placed(fragment(resource_ + ".found"), *query_.search_pattern);
-    filters_ += " AND " + fragment(resource_ + ".among_found");
+    filtered(resource_ + ".among_found", nullptr);
   } else {
     filtered(resource_ + ".matching", *query_.search_pattern);
   }
@@ -210,15 +229,12 @@ void Page::search() {
 
 Rows Page::run(UnitOfWork& unit) {
   search();
-  const std::string where = scope_ + filters_;
-  std::string limit = placed("?::bigint", query_.limit), offset = placed("?::bigint", query_.offset);
-  std::vector<Variant> variants = {{"with", with_},         {"where", where},
-                                   {"scope", scope_},       {"narrowed", filters_.empty() ? "false" : "true"},
-                                   {"order", query_.order}, {"direction", query_.descending ? "DESC" : "ASC"}};
+  const std::string limit = placed("?::bigint", query_.limit), offset = placed("?::bigint", query_.offset);
+  const std::string sort = by_tenant_ + table_ + "." + query_.order + (query_.descending ? " DESC" : " ASC");
   const std::string first = ahead(query_);
-  variants.emplace_back("ahead", first);
-  variants.emplace_back("limit", limit);
-  variants.emplace_back("offset", offset);
+  std::vector<Variant> variants = {
+      {"with", with_}, {"where", where_}, {"scope", scope_}, {"narrowed", narrowed_ ? "true" : "false"},
+      {"sort", sort},  {"ahead", first},  {"limit", limit},  {"offset", offset}};
   for (const auto& [word, text] : words_) variants.emplace_back(word, text);
   return unit.run(resource_ + ".page", params_, variants);
 }

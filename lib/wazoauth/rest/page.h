@@ -51,13 +51,14 @@ std::optional<std::string> filter_unless_empty(const Request& request, std::stri
 // has no condition to plan that isn't there. In a fragment each `?` is its value. The statement's words:
 //   {with}      the fragment of a search that comes first, or nothing
 //   {scope}     what may be seen
-//   {where}     {scope} and the filters
+//   {where}     that and the filters
 //   {narrowed}  whether there are filters: else `filtered` is `total`
-//   {order} {direction} {ahead} {limit} {offset}
+//   {sort}      the columns to order by
+//   {ahead} {limit} {offset}
 class Page {
  public:
-  // `tenant`: the column that says whose a row is.
-  Page(std::string resource, std::string_view tenant, const ListQuery& query);
+  // `table`: the alias of the listed table; `tenant`: the column that says whose a row is.
+  Page(std::string resource, std::string_view table, std::string_view tenant, const ListQuery& query);
 
   // Rows of one tenant, or of its whole subtree. Of the master that is everything.
   Page& of_tenant(Context& context, const std::string& tenant, bool subtree);
@@ -72,13 +73,14 @@ class Page {
 
  private:
   std::string placed(std::string_view text, const Param& value);
+  std::string of_column(std::string_view fragment, const Param& tenant);
   void search();
 
-  std::string resource_;
-  std::string tenant_;
+  std::string resource_, table_, tenant_;
   ListQuery query_;
   std::vector<Param> params_;
-  std::string with_, scope_, filters_;
+  std::string with_, scope_, where_, by_tenant_, tenant_number_;
+  bool narrowed_ = false;
   std::vector<std::pair<std::string, std::string>> words_;
 };
 

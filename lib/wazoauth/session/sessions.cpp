@@ -19,7 +19,7 @@ Page page_of_sessions(const Context& context) {
   ListQuery query = context.list_query();
   if (query.order.empty()) query.order = "uuid";
   query.search_pattern.reset();  // is accepted and finds everything
-  return {"sessions", "s.tenant_uuid", query};
+  return {"sessions", "s", "s.tenant_uuid", query};
 }
 
 Step list_sessions(Context& context) {

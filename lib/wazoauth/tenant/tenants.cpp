@@ -42,7 +42,7 @@ Rows visible_tenant(UnitOfWork& unit, const std::string& uuid, const std::string
 Step list_tenants(Context& context) {
   const std::string& tenant = context.tenant();
   const ListQuery query = context.list_query();
-  Page page("tenants", "t.uuid", query);
+  Page page("tenants", "t", "t.uuid", query);
   page.of_tenant(context, tenant, true).filtered_by_columns(context, {"domain_name"});
   if (query.filters.has("uuids")) {
     std::vector<std::string> wanted;

@@ -20,7 +20,7 @@ const std::shared_ptr<const Schema>& refresh_token_shape() {
 }
 
 Response list(Context& context, const ListQuery& query, bool recurse, const std::optional<std::string>& user_uuid) {
-  Page page("refresh_tokens", "u.tenant_uuid", query);
+  Page page("refresh_tokens", "r", "u.tenant_uuid", query);
   page.of_tenant(context, context.tenant(), recurse);
   if (user_uuid) page.scoped("refresh_tokens.of_user", *user_uuid);
   const Json& filters = query.filters;

@@ -40,7 +40,7 @@ Rows visible_user(UnitOfWork& unit, const std::string& uuid, const std::string& 
 }
 
 Rows page_of_users(Context& context, const ListQuery& query, const UserFilter& filter) {
-  Page page("users", "u.tenant_uuid", query);
+  Page page("users", "u", "u.tenant_uuid", query);
   page.of_tenant(context, filter.tenant, filter.recurse);
   if (filter.member_of) page.scoped("users.of_group", *filter.member_of);
   page.filtered_by_columns(context, {"policy_uuid", "policy_slug", "has_policy_uuid", "has_policy_slug"});

@@ -1,0 +1,202 @@
+"""Lists of a large platform: the plans of the statements that really run, and how many of them a request takes.
+
+A database of its own has 5,000 tenants, 50,000 users with an address each, 5,000 groups and 5,000 policies; half of each are
+the master's. auto_explain writes the plan of every statement of nginx into PostgreSQL's log. How long they take is what
+`./dev bench scale` tells.
+"""
+import json as json_module
+import re
+import uuid
+
+import pytest
+
+import servers
+
+TENANTS, USERS, GROUPS, POLICIES = 5000, 50000, 5000, 5000
+
+FILL = f"""
+SET session_replication_role = replica;
+CREATE TEMP TABLE tenants AS SELECT i, uuid_generate_v4()::text AS uuid FROM generate_series(1, {TENANTS}) AS i;
+CREATE TEMP TABLE master AS SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid;
+INSERT INTO auth_tenant (uuid, name, slug, parent_uuid)
+SELECT uuid, 'tenant ' || md5(i::text), 't' || i,
+       coalesce((SELECT p.uuid FROM tenants p WHERE p.i = t.i / 10), (SELECT uuid FROM master))
+FROM tenants t;
+CREATE TEMP TABLE users AS
+SELECT u.i, uuid_generate_v4()::text AS uuid, CASE WHEN u.i % 2 = 0 THEN (SELECT uuid FROM master) ELSE t.uuid END AS tenant
+FROM generate_series(1, {USERS}) AS u (i) JOIN tenants t ON t.i = 1 + u.i % {TENANTS};
+INSERT INTO auth_user (uuid, username, firstname, lastname, tenant_uuid, purpose)
+SELECT uuid, 'user-' || md5(i::text), 'First ' || md5('f' || i), 'Last ' || md5('l' || i), tenant, 'user' FROM users;
+INSERT INTO auth_email (address, main, confirmed, user_uuid)
+SELECT md5('e' || i) || '@example.com', true, true, uuid FROM users;
+INSERT INTO auth_group (name, slug, tenant_uuid)
+SELECT 'group ' || md5(g.i::text), 'g' || g.i, CASE WHEN g.i % 2 = 0 THEN (SELECT uuid FROM master) ELSE t.uuid END
+FROM generate_series(1, {GROUPS}) AS g (i) JOIN tenants t ON t.i = 1 + g.i % {TENANTS};
+INSERT INTO auth_user_group (group_uuid, user_uuid)
+SELECT g.uuid, u.uuid FROM auth_group g JOIN LATERAL (SELECT uuid FROM users u WHERE u.tenant = g.tenant_uuid LIMIT 3) u ON true;
+INSERT INTO auth_policy (name, slug, tenant_uuid)
+SELECT 'policy ' || md5(p.i::text), 'p' || p.i, CASE WHEN p.i % 2 = 0 THEN (SELECT uuid FROM master) ELSE t.uuid END
+FROM generate_series(1, {POLICIES}) AS p (i) JOIN tenants t ON t.i = 1 + p.i % {TENANTS};
+VACUUM (ANALYZE) auth_tenant; VACUUM (ANALYZE) auth_user; VACUUM (ANALYZE) auth_email; VACUUM (ANALYZE) auth_group;
+VACUUM (ANALYZE) auth_user_group; VACUUM (ANALYZE) auth_policy;
+"""
+
+
+class Platform:
+    """The database, an nginx over it, and what PostgreSQL says of its statements."""
+
+    def __init__(self, stack):
+        self.postgres = stack.postgres
+        self.name = f'scale-{uuid.uuid4().hex[:8]}'
+        uri = self.postgres.create_database(self.name, 'wazo-auth')
+        self.nginx = stack.new_nginx('scale', workers=1, settings={'db_uri': uri})
+        self.sql(FILL, timeout=120)
+        for setting in ("session_preload_libraries = 'auto_explain'", 'auto_explain.log_min_duration = 0',
+                        "auto_explain.log_format = 'json'"):
+            self.sql(f'ALTER DATABASE "{self.name}" SET {setting}')
+        self.nginx.reload()
+        self.token = self.log_in()
+        self.nginx.api.get('/users?limit=1&recurse=true', self.token)  # who the master is, is asked once
+
+    def sql(self, text, **options):
+        return self.postgres.psql(self.name, text, **options)
+
+    def log_in(self):
+        answer = self.nginx.api.post('/token', auth=('e2e-admin', 'correct-horse-9f31c0'), json={'expiration': 7200})
+        assert answer.status_code == 200, answer.text
+        return answer.json()['data']['token']
+
+    def statements(self, method, path, json=None):
+        """The answer of a request, and the plans of the statements that it made, as text."""
+        mark = f'mark-{uuid.uuid4().hex}'
+        self.sql(f"SELECT '{mark}'")
+        begin = self.log().rindex(mark)
+        answer = self.nginx.api.request(method, path, self.token, json=json)
+        assert answer.status_code in (200, 204), answer.text
+        self.sql(f"SELECT '{mark}-end'")
+        servers.wait_until(lambda: f'{mark}-end' in self.log(), 5)
+        text = self.log()[begin:]
+        text = text[:text.rindex(f'{mark}-end')]
+        found = re.findall(r'\[(\d+)\] LOG:  duration: \S+ ms  plan:\n(\t?\{.*?\n\t?\})(?=\n\S)', text, flags=re.S)
+        plans = [(process, json_module.loads(plan)) for process, plan in found]
+        # Others work in this database, too: of a request is what ran on the connection that found its caller's tenant.
+        mine = {process for process, plan in plans if plan['Query Text'].startswith('SELECT tenant_uuid FROM auth_user')}
+        return answer, [plan for process, plan in plans if process in mine and mark not in plan['Query Text']]
+
+    def log(self):
+        return self.postgres.log.read_text(errors='replace')
+
+
+@pytest.fixture(scope='module')
+def platform(stack):
+    made = Platform(stack)
+    yield made
+    made.nginx.stop()
+
+
+def nodes(plan):
+    yield plan
+    for child in plan.get('Plans', ()):
+        yield from nodes(child)
+
+
+def scans(plans, table):
+    """How the statements read a table: {(kind of node, index)}."""
+    found = set()
+    for plan in plans:
+        for node in nodes(plan['Plan']):
+            if node.get('Relation Name') == table:
+                index = node.get('Index Name')
+                if node['Node Type'] == 'Bitmap Heap Scan':
+                    index = ' '.join(sorted(each['Index Name'] for each in nodes(node) if each['Node Type'] == 'Bitmap Index Scan'))
+                found.add((node['Node Type'], index))
+    return found
+
+
+def listed(platform, path):
+    """The plan of the one statement that makes the list, beside the one that finds the caller's tenant."""
+    answer, plans = platform.statements('GET', path)
+    lists = [plan for plan in plans if 'AS total' in plan['Query Text']]
+    assert len(lists) == 1 and len(plans) <= 3, [plan['Query Text'] for plan in plans]
+    return answer.json(), lists
+
+
+@pytest.mark.parametrize('order', ['username', 'firstname', 'lastname'])
+@pytest.mark.parametrize('direction', ['asc', 'desc'])
+def test_a_page_of_users_comes_from_an_index(platform, order, direction):
+    answer, plans = listed(platform, f'/users?limit=25&order={order}&direction={direction}')
+    assert len(answer['items']) == 25 and answer['total'] >= USERS / 2
+    assert ('Index Scan', f'wazo_auth_user_tenant_{order}') in scans(plans, 'auth_user')
+    answer, plans = listed(platform, f'/users?limit=25&order={order}&direction={direction}&recurse=true')
+    assert answer['total'] > USERS
+    assert ('Index Scan', f'wazo_auth_user_order_{order}') in scans(plans, 'auth_user')
+    kinds = {kind for kind, _ in scans(plans, 'auth_user')}
+    assert kinds == {'Index Scan', 'Index Only Scan'}  # the latter is the count
+    assert {kind for kind, _ in scans(plans, 'auth_email')} == {'Index Scan'}
+
+
+@pytest.mark.parametrize('path, table, indexes', [
+    ('/users?search=%s&limit=25', 'auth_user', {'wazo_auth_user_search'}),
+    ('/users?search=%s&limit=25&recurse=true', 'auth_user', {'wazo_auth_user_search'}),
+    ('/users?search=%s&limit=25', 'auth_email', {'wazo_auth_email_search'}),
+    ('/groups?search=%s&limit=25', 'auth_group', {'wazo_auth_group_search'}),
+    ('/tenants?search=%s&limit=25', 'auth_tenant', {'wazo_auth_tenant_search'}),
+    ('/policies?search=%s&limit=25', 'auth_policy', {'wazo_auth_policy_search'}),
+])
+def test_a_search_comes_from_trigrams(platform, path, table, indexes):
+    needle = platform.sql("SELECT substr(md5('2'), 3, 8)")
+    answer, plans = listed(platform, path.replace('%s', needle))
+    assert 1 <= answer.get('filtered', 1) < 50
+    found = scans(plans, table)
+    assert any(kind == 'Bitmap Heap Scan' and indexes <= set(used.split()) for kind, used in found), found
+    # What is seen of policies is of the tenant, the configuration's or shared: their total isn't an index's work.
+    assert table == 'auth_policy' or not any(kind == 'Seq Scan' for kind, _ in found), found
+
+
+def test_a_search_of_two_letters_is_answered_too(platform):
+    answer, _ = listed(platform, '/users?search=ab&limit=25')
+    expected = platform.sql("SELECT count(*) FROM auth_user u JOIN auth_tenant t ON t.uuid = u.tenant_uuid "
+                            "WHERE t.uuid = t.parent_uuid AND (username ILIKE '%ab%' OR firstname ILIKE '%ab%' "
+                            "OR lastname ILIKE '%ab%' OR EXISTS (SELECT 1 FROM auth_email e "
+                            "WHERE e.user_uuid = u.uuid AND address ILIKE '%ab%'))")
+    assert answer['filtered'] == int(expected)
+
+
+@pytest.mark.parametrize('path', [
+    '/users?%s', '/users?recurse=true&%s', '/groups?%s', '/groups?recurse=true&%s', '/tenants?%s', '/policies?%s',
+    '/policies?recurse=true&%s', '/sessions?%s', '/tokens?%s'])
+def test_what_a_list_costs_in_statements_is_the_same_for_one_row_and_for_a_thousand(platform, path):
+    counts = {limit: len(platform.statements('GET', path.replace('%s', f'limit={limit}'))[1]) for limit in (0, 1, 1000)}
+    assert len(set(counts.values())) == 1, counts
+
+
+def test_counts_read_an_index_only(platform):
+    _, plans = listed(platform, '/users?limit=1&recurse=true')
+    assert any(kind == 'Index Only Scan' for kind, _ in scans(plans, 'auth_user'))
+    _, plans = listed(platform, '/users?limit=1')
+    assert any(kind == 'Index Only Scan' for kind, _ in scans(plans, 'auth_user'))
+
+
+def test_whether_a_tenant_is_visible_is_one_statement_over_the_primary_key(platform):
+    deep = platform.sql(f"SELECT uuid FROM auth_tenant WHERE slug = 't{TENANTS}'")
+    _, plans = platform.statements('GET', f'/tenants/{deep}')
+    assert len(plans) <= 2
+    assert scans(plans, 'auth_tenant') == {('Index Scan', 'auth_tenant_pkey')}
+
+
+def test_a_page_of_groups_and_of_tenants_comes_from_an_index(platform):
+    _, plans = listed(platform, '/groups?limit=25&order=name')
+    assert any(index == 'wazo_auth_group_tenant_name' for _, index in scans(plans, 'auth_group'))
+    _, plans = listed(platform, '/groups?limit=25&order=uuid')
+    assert any(index == 'wazo_auth_group_tenant_uuid' for _, index in scans(plans, 'auth_group'))
+    _, plans = listed(platform, '/tenants?limit=25&order=name')
+    assert any(index == 'wazo_auth_tenant_order_name' for _, index in scans(plans, 'auth_tenant'))
+    _, plans = listed(platform, '/tenants?limit=25&order=slug')
+    assert any(index == 'auth_tenant_slug_key' for _, index in scans(plans, 'auth_tenant'))
+
+
+def test_all_of_it_in_one_list(platform):
+    answer, _ = listed(platform, '/users')
+    assert len(answer['items']) == answer['total'] >= USERS / 2
+    names = [user['username'] for user in answer['items']]
+    assert names == sorted(names)
