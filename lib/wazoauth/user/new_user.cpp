@@ -11,7 +11,7 @@ namespace {
 Rows write_rows(Context& context, const NewUser& user, const std::string& uuid, const std::string& tenant) {
   const Json& body = user.body;
   const auto& credentials = user.credentials;
-  const Rows made =
+  Rows made =
       context.db().run("users.create", {uuid, text_of(body.get("username")), text_of(body.get("firstname")),
                                         text_of(body.get("lastname")), body.get("purpose").text(),
                                         body.get("enabled").boolean(), tenant, body.get("authentication_method").text(),

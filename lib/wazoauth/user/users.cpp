@@ -38,7 +38,7 @@ Json valid_user(const Context& context) {
     const std::string purpose = body.text_or("purpose", "user");
     body.set("authentication_method", purpose == "internal" || purpose == "external_api" ? "native" : "default");
   }
-  const Json valid = context.valid_body(body);
+  Json valid = context.valid_body(body);
   const std::string method(valid.get("authentication_method").text());
   if (!is_authentication_method(context.settings, method))
     throw problems::invalid_data("Invalid authentication method " + method,
