@@ -11,35 +11,9 @@ import uuid
 import pytest
 
 import servers
+from platform_sql import fill
 
 TENANTS, USERS, GROUPS, POLICIES = 5000, 50000, 5000, 5000
-
-FILL = f"""
-SET session_replication_role = replica;
-CREATE TEMP TABLE tenants AS SELECT i, uuid_generate_v4()::text AS uuid FROM generate_series(1, {TENANTS}) AS i;
-CREATE TEMP TABLE master AS SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid;
-INSERT INTO auth_tenant (uuid, name, slug, parent_uuid)
-SELECT uuid, 'tenant ' || md5(i::text), 't' || i,
-       coalesce((SELECT p.uuid FROM tenants p WHERE p.i = t.i / 10), (SELECT uuid FROM master))
-FROM tenants t;
-CREATE TEMP TABLE users AS
-SELECT u.i, uuid_generate_v4()::text AS uuid, CASE WHEN u.i % 2 = 0 THEN (SELECT uuid FROM master) ELSE t.uuid END AS tenant
-FROM generate_series(1, {USERS}) AS u (i) JOIN tenants t ON t.i = 1 + u.i % {TENANTS};
-INSERT INTO auth_user (uuid, username, firstname, lastname, tenant_uuid, purpose)
-SELECT uuid, 'user-' || md5(i::text), 'First ' || md5('f' || i), 'Last ' || md5('l' || i), tenant, 'user' FROM users;
-INSERT INTO auth_email (address, main, confirmed, user_uuid)
-SELECT md5('e' || i) || '@example.com', true, true, uuid FROM users;
-INSERT INTO auth_group (name, slug, tenant_uuid)
-SELECT 'group ' || md5(g.i::text), 'g' || g.i, CASE WHEN g.i % 2 = 0 THEN (SELECT uuid FROM master) ELSE t.uuid END
-FROM generate_series(1, {GROUPS}) AS g (i) JOIN tenants t ON t.i = 1 + g.i % {TENANTS};
-INSERT INTO auth_user_group (group_uuid, user_uuid)
-SELECT g.uuid, u.uuid FROM auth_group g JOIN LATERAL (SELECT uuid FROM users u WHERE u.tenant = g.tenant_uuid LIMIT 3) u ON true;
-INSERT INTO auth_policy (name, slug, tenant_uuid)
-SELECT 'policy ' || md5(p.i::text), 'p' || p.i, CASE WHEN p.i % 2 = 0 THEN (SELECT uuid FROM master) ELSE t.uuid END
-FROM generate_series(1, {POLICIES}) AS p (i) JOIN tenants t ON t.i = 1 + p.i % {TENANTS};
-VACUUM (ANALYZE) auth_tenant; VACUUM (ANALYZE) auth_user; VACUUM (ANALYZE) auth_email; VACUUM (ANALYZE) auth_group;
-VACUUM (ANALYZE) auth_user_group; VACUUM (ANALYZE) auth_policy;
-"""
 
 
 class Platform:
@@ -50,7 +24,7 @@ class Platform:
         self.name = f'scale-{uuid.uuid4().hex[:8]}'
         uri = self.postgres.create_database(self.name, 'wazo-auth')
         self.nginx = stack.new_nginx('scale', workers=1, settings={'db_uri': uri})
-        self.sql(FILL, timeout=120)
+        self.sql(fill(TENANTS, USERS, GROUPS, POLICIES), timeout=120)
         for setting in ("session_preload_libraries = 'auto_explain'", 'auto_explain.log_min_duration = 0',
                         "auto_explain.log_format = 'json'"):
             self.sql(f'ALTER DATABASE "{self.name}" SET {setting}')

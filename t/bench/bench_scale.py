@@ -1,0 +1,123 @@
+"""usage: bench_scale.py     (through ./dev bench scale)
+
+What lists cost on a platform of 5,000 tenants, 50,000 users, 5,000 groups and 5,000 policies, against one with 100 of each.
+One client asks over one connection; each time is the median of the requests of a round, rounds are interleaved, ratios are
+medians of 5 with their spread. The exact counts are told apart: a page without them is what 3 times is the bar of.
+"""
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import bench
+import load
+from load import Connection, median, servers
+from platform_sql import fill
+
+ROUNDS, REQUESTS = 5, 40
+ADMIN = ('bench-admin', 'bench-password-1')
+SIZES = {'small': (100, 100, 100, 100), 'large': (5000, 50000, 5000, 5000)}
+
+CONF = """\
+events { worker_connections 1024; }
+http {
+@TEMPORARY@
+    access_log off;
+    keepalive_requests 100000000;
+    wazo_auth_config @CONFIG@;
+    wazo_auth_zone tokens:16m;
+    server { listen 127.0.0.1:@API_PORT@; location / { wazo_auth_api; } }
+}
+"""
+
+
+class Platform:
+    def __init__(self, folder, postgres, name):
+        self.name = name
+        self.postgres = postgres
+        uri = postgres.create_database(name, 'wazo-auth')
+        config = servers.write_settings(folder, {
+            'db_uri': uri, 'db_upgrade_on_startup': True, 'bootstrap_user_on_startup': True,
+            'bootstrap_user_username': ADMIN[0], 'bootstrap_user_password': ADMIN[1],
+            'amqp': {'uri': 'amqp://127.0.0.1:1/'}})
+        values = {'CONFIG': config, 'API_PORT': servers.free_port(), 'LOG_LEVEL': 'crit'}
+        self.nginx = servers.Nginx(folder, bench.BUILD, CONF, (values['API_PORT'], '/0.1/backends'), values)
+        self.nginx.start()
+        basic = load.base64.b64encode(':'.join(ADMIN).encode()).decode()
+        with Connection(values['API_PORT']) as connection:
+            status, text = connection.ask('POST', '/0.1/token', {
+                'Authorization': f'Basic {basic}', 'Content-Type': 'application/json'}, '{"expiration": 7200}')
+        assert status == 200, text
+        self.headers = {'X-Auth-Token': json.loads(text)['data']['token']}
+        postgres.psql(name, fill(*SIZES[name]), timeout=300)
+        self.connection = Connection(values['API_PORT'])
+
+    def ms(self, path, requests=REQUESTS):
+        times = []
+        for _ in range(requests):
+            start = time.perf_counter()
+            status, text = self.connection.ask('GET', path, self.headers)
+            times.append((time.perf_counter() - start) * 1000)
+            assert status == 200, text
+        self.answer = text
+        return median(times)
+
+    def count_ms(self, sql):
+        """Of a statement on a session of its own, once it is warm."""
+        text = self.postgres.psql(self.name, '\\timing on\n' + f'{sql};\n' * 5)
+        return median([float(found) for found in re.findall(r'Time: ([0-9.]+) ms', text)])
+
+
+def needle(postgres):
+    return postgres.psql('large', "SELECT substr(md5('2'), 3, 8)")
+
+
+def main():
+    report = bench.Report()
+    folder = servers.temporary_folder()
+    postgres = servers.Postgres(folder / 'postgres', servers.free_port(), durable=False)
+    postgres.start()
+    small, large = (Platform(folder / name, postgres, name) for name in SIZES)
+    try:
+        # The counts of both are those of one statement each; what they take is no page's.
+        counts = {'': "SELECT count(*) FROM auth_user WHERE tenant_uuid = (SELECT uuid FROM auth_tenant "
+                      "WHERE uuid = parent_uuid)",
+                  '&recurse=true': 'SELECT count(*) FROM auth_user'}
+        pages = [(f'/users?limit=25&order={order}&direction={direction}{recurse}', counts[recurse])
+                 for order in ('username', 'firstname', 'lastname') for direction in ('asc', 'desc')
+                 for recurse in ('', '&recurse=true')]
+        word = needle(postgres)
+        pages += [(f'/users?limit=25&search={word}', counts['']), (f'/users?limit=25&search={word}&recurse=true', counts['&recurse=true']),
+                  ('/groups?limit=25&order=name', None), ('/groups?limit=25&order=uuid', None),
+                  (f'/groups?limit=25&search={word}', None), ('/tenants?limit=25&order=name', None),
+                  ('/tenants?limit=25&order=slug', None), (f'/tenants?limit=25&search={word}', None),
+                  ('/policies?limit=25&order=name', None)]
+        for path, count in pages:
+            whole, ratios = [], []
+            for _ in range(ROUNDS):
+                few, many = small.ms(f'/0.1{path}'), large.ms(f'/0.1{path}')
+                counted = large.count_ms(count) - small.count_ms(count) if count else 0
+                whole.append(many)
+                ratios.append((many - counted) / few)
+            report.line(f'{path} large / small', ratios, 3, False)
+            report.note('large, with its counts', f'{median(whole):.2f} ms')
+        for recurse, sql in counts.items():
+            report.line(f'count of users{recurse}', [large.count_ms(sql) for _ in range(ROUNDS)], 15, False, ' ms')
+        for path in ('/users?recurse=true', '/groups?recurse=true', '/tenants', '/policies?recurse=true'):
+            costs = []
+            for _ in range(ROUNDS):
+                milliseconds = large.ms(f'/0.1{path}', 1)
+                costs.append(milliseconds * 1000 / len(json.loads(large.answer)['items']))
+            report.line(f'{path} unlimited, a row', costs, 8, False, ' us')
+    finally:
+        for each in (small, large):
+            each.nginx.stop()
+        postgres.stop()
+        servers.shutil.rmtree(folder, ignore_errors=True)
+    return 1 if report.missed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
