@@ -25,18 +25,6 @@ BAR = 20
 TENANTS, USERS, POLICIES, ACCESSES = 100, 1000, 200, 10
 NAMES = 100000  # more than one run of user_create uses
 
-CONF = """\
-events { worker_connections 1024; }
-http {
-@TEMPORARY@
-    access_log off;
-    keepalive_requests 100000000;
-    wazo_auth_config @CONFIG@;
-    wazo_auth_zone tokens:16m;
-    server { listen 127.0.0.1:@API_PORT@; location / { wazo_auth_api; } }
-}
-"""
-
 READS = {
     'users_page': '/0.1/users?limit=25&order=username',
     'users_search': '/0.1/users?search=adm',
@@ -72,7 +60,7 @@ class Pair:
             raise servers.ServerError(done.stderr)
         folder = self.folder / 'nginx'
         values = {'CONFIG': self.python.config, 'API_PORT': servers.free_port(), 'LOG_LEVEL': 'notice'}
-        self.nginx = servers.Nginx(folder, bench.BUILD, CONF, (values['API_PORT'], '/0.1/backends'), values,
+        self.nginx = servers.Nginx(folder, bench.BUILD, load.API_CONF, (values['API_PORT'], '/0.1/backends'), values,
                                    {'XIVO_UUID': 'the-predefined-xivo-uuid', 'TZ': 'UTC+1'})
         self.nginx.start()
         self.python.restart()

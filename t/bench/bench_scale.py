@@ -20,18 +20,6 @@ ROUNDS, REQUESTS = 5, 40
 ADMIN = ('bench-admin', 'bench-password-1')
 SIZES = {'small': (100, 100, 100, 100), 'large': (5000, 50000, 5000, 5000)}
 
-CONF = """\
-events { worker_connections 1024; }
-http {
-@TEMPORARY@
-    access_log off;
-    keepalive_requests 100000000;
-    wazo_auth_config @CONFIG@;
-    wazo_auth_zone tokens:16m;
-    server { listen 127.0.0.1:@API_PORT@; location / { wazo_auth_api; } }
-}
-"""
-
 
 class Platform:
     def __init__(self, folder, postgres, name):
@@ -43,7 +31,7 @@ class Platform:
             'bootstrap_user_username': ADMIN[0], 'bootstrap_user_password': ADMIN[1],
             'amqp': {'uri': 'amqp://127.0.0.1:1/'}})
         values = {'CONFIG': config, 'API_PORT': servers.free_port(), 'LOG_LEVEL': 'crit'}
-        self.nginx = servers.Nginx(folder, bench.BUILD, CONF, (values['API_PORT'], '/0.1/backends'), values)
+        self.nginx = servers.Nginx(folder, bench.BUILD, load.API_CONF, (values['API_PORT'], '/0.1/backends'), values)
         self.nginx.start()
         basic = load.base64.b64encode(':'.join(ADMIN).encode()).decode()
         with Connection(values['API_PORT']) as connection:

@@ -19,6 +19,19 @@ ADMIN = ('bench', 'bench-password-4c1d')
 TENANTS, USERS, POLICIES, TOKENS, ACCESSES = 100, 1000, 200, 10000, 100
 REQUIRED = 'bench.resource99.7.read'  # granted by the last access of each list
 
+# An nginx with the API alone.
+API_CONF = """\
+events { worker_connections 1024; }
+http {
+@TEMPORARY@
+    access_log off;
+    keepalive_requests 100000000;
+    wazo_auth_config @CONFIG@;
+    wazo_auth_zone tokens:16m;
+    server { listen 127.0.0.1:@API_PORT@; location / { wazo_auth_api; } }
+}
+"""
+
 CONF = """\
 worker_cpu_affinity @AFFINITY@;
 worker_rlimit_nofile 4096;
