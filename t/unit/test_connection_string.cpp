@@ -44,7 +44,7 @@ void values(void**) {
     assert_true(contains(text, part));
   assert_string_equal(made_of(text).c_str(), text.c_str());
   assert_true(contains(made_of("options='-c statement_timeout=7'"),
-                       "options='-c statement_timeout=7 -c tcp_keepalives_idle=10 "));
+                       "options='-c statement_timeout=7 -c jit=off -c plan_cache_mode=force_generic_plan "));
   assert_string_equal(made_of("client_encoding='' connect_timeout=").c_str(), made_of("").c_str());
   assert_false(contains(made_of("dbname=d", false), "statement_timeout"));  // a pooler would refuse it
 }

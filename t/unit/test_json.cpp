@@ -13,6 +13,7 @@ extern "C" {
 #include <string>
 
 #include "wazoauth/json.h"
+#include "wazoauth/json_text.h"
 
 using namespace wazoauth;
 using namespace std::string_literals;
@@ -166,13 +167,26 @@ void test_building(void**) {
   assert_string_equal(object.dump().c_str(), "{\"\\ufffd\": 1}");
 }
 
+// What PostgreSQL writes, as it goes over the wire.
+void text_of_postgresql(void**) {
+  const auto written = [](std::string_view json) {
+    std::string out = "|";
+    append_json_text(out, json);
+    return out;
+  };
+  assert_string_equal(written("[]").c_str(), "|[]");
+  assert_string_equal(written("[{\"a\" : 1, \"b\":true},\n null]").c_str(), R"(|[{"a": 1, "b": true}, null])");
+  assert_string_equal(written(R"(["x, y: z\" \\\\", "é", "\n"])").c_str(), R"(|["x, y: z\" \\\\", "\u00e9", "\n"])");
+  assert_string_equal(written(R"({"😀":""})").c_str(), R"(|{"\ud83d\ude00": ""})");
+}
+
 }  // namespace
 
 int main() {
   const CMUnitTest tests[] = {
-      cmocka_unit_test(test_wire_form), cmocka_unit_test(test_numbers), cmocka_unit_test(test_refused),
-      cmocka_unit_test(test_encodings), cmocka_unit_test(test_depth),   cmocka_unit_test(test_reading),
-      cmocka_unit_test(test_building),
+      cmocka_unit_test(text_of_postgresql), cmocka_unit_test(test_wire_form), cmocka_unit_test(test_numbers),
+      cmocka_unit_test(test_refused),       cmocka_unit_test(test_encodings), cmocka_unit_test(test_depth),
+      cmocka_unit_test(test_reading),       cmocka_unit_test(test_building),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
