@@ -6,6 +6,7 @@
 #include <set>
 
 #include "wazoauth/app.h"
+#include "wazoauth/text.h"
 
 namespace wazoauth {
 
@@ -218,11 +219,6 @@ Json operation_of(Shapes& shapes, const Route& route) {
   const Json parameters = parameters_of(shapes, route);
   if (parameters.size() > 0) operation.set("parameters", parameters);
   return operation.set("responses", responses_of(shapes, route));
-}
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
 }
 
 // Swagger knows no two paths of one shape: where a policy is named by uuid or by slug one path says both.
