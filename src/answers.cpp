@@ -1,5 +1,7 @@
 #include "answers.h"
 
+#include <memory>
+
 #include "conf.h"
 #include "handlers.h"
 #include "process.h"
@@ -18,20 +20,25 @@ bool push(ngx_http_request_t* r, std::string_view name, std::string_view value) 
   return key.data && text.data && push_header(r->headers_out.headers, key, text);
 }
 
-ngx_int_t send_body(ngx_http_request_t* r, const std::string& body) {
-  ngx_buf_t* buffer = ngx_create_temp_buf(r->pool, body.size() + 1);
-  if (!buffer) return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  buffer->last = ngx_cpymem(buffer->last, body.data(), body.size());
+// The text goes with the request's pool: a long list isn't copied.
+ngx_int_t send_body(ngx_http_request_t* r, std::string text) {
+  ngx_pool_cleanup_t* owner = ngx_pool_cleanup_add(r->pool, sizeof(std::string));
+  auto* buffer = static_cast<ngx_buf_t*>(ngx_calloc_buf(r->pool));
+  if (!owner || !buffer) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  auto* body = new (owner->data) std::string(std::move(text));
+  owner->handler = [](void* data) { std::destroy_at(static_cast<std::string*>(data)); };
+  buffer->start = buffer->pos = reinterpret_cast<u_char*>(body->data());
+  buffer->end = buffer->last = buffer->pos + body->size();
   buffer->last_buf = r == r->main;
   buffer->last_in_chain = 1;
-  buffer->temporary = !body.empty();  // an empty one must be special, or the writer complains
+  buffer->memory = !body->empty();  // an empty one must be special, or the writer complains
   ngx_chain_t out{buffer, nullptr};
   return ngx_http_output_filter(r, &out);
 }
 
 }  // namespace
 
-ngx_int_t send(ngx_http_request_t* r, const Response& response) {
+ngx_int_t send(ngx_http_request_t* r, Response response) {
   r->headers_out.status = response.status;
   r->headers_out.content_length_n = response.has_body ? static_cast<off_t>(response.body.size()) : -1;
   if (response.has_body) {
@@ -50,7 +57,7 @@ ngx_int_t send(ngx_http_request_t* r, const Response& response) {
   if (!response.has_body) r->header_only = 1;
   const ngx_int_t rc = ngx_http_send_header(r);
   if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) return rc;
-  return send_body(r, response.body);
+  return send_body(r, std::move(response.body));
 }
 
 Response to_response(const Problem& problem) {

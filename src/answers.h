@@ -8,7 +8,7 @@
 namespace wazoauth::nginx {
 
 // Sends the answer; what it returns is for ngx_http_finalize_request().
-ngx_int_t send(ngx_http_request_t* r, const Response& response);
+ngx_int_t send(ngx_http_request_t* r, Response response);
 
 Response to_response(const Problem& problem);
 

@@ -62,7 +62,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   void fail(const Problem& problem) {
     Response response = to_response(problem);
     add_cors(process_.app.settings(), request_, response);
-    finish(response);
+    finish(std::move(response));
   }
 
  private:
@@ -73,9 +73,9 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
       if (now_ms() >= waits_until_) return fail(gate::starting());
       return wait(Waits::start, start_poll_ms);
     }
-    if (const auto response = process_.app.answer_from_zone(request_, loc_conf(r_).grace)) {
+    if (auto response = process_.app.answer_from_zone(request_, loc_conf(r_).grace)) {
       process_.zone.add(counter::api_from_zone);
-      return finish(*response);
+      return finish(std::move(*response));
     }
     is_login() ? throttle() : make_call();
   }
@@ -127,7 +127,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     if (!r_) return;
     if (!ready_) return next_step();
     if (login_) count_login();
-    finish(call_->response());
+    finish(std::move(call_->response()));
   }
 
   // Only a password makes up for wrong ones: a refresh token may come with the login of somebody else.
@@ -167,13 +167,13 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     }
   }
 
-  void finish(const Response& response) {
+  void finish(Response response) {
     const auto self = shared_from_this();
     ngx_http_request_t* r = r_;
     ngx_connection_t* connection = r->connection;
     ngx_http_set_log_request(connection->log, r);
     process_.zone.add(response.status < 500 ? counter::api_answers : counter::api_errors);
-    ngx_http_finalize_request(r, send(r, response));
+    ngx_http_finalize_request(r, send(r, std::move(response)));
     // nginx's own handlers do that when they are through, and till then the request has to be there.
     if (!in_handler_) ngx_http_run_posted_requests(connection);
   }
@@ -218,11 +218,11 @@ ngx_int_t read_body(ngx_http_request_t* r, Process& process, Request request) {
 // GET and HEAD of a known token: the hot path has no body to wait for and needs no object that outlives this call.
 bool answer_at_once(ngx_http_request_t* r, Process& process, const Request& request, ngx_int_t& rc) {
   if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) || !process.zone.started()) return false;
-  const auto response = process.app.answer_from_zone(request, loc_conf(r).grace);
+  auto response = process.app.answer_from_zone(request, loc_conf(r).grace);
   if (!response) return false;
   process.zone.add(counter::api_from_zone);
   rc = ngx_http_discard_request_body(r);
-  if (rc == NGX_OK) rc = send(r, *response);
+  if (rc == NGX_OK) rc = send(r, std::move(*response));
   return true;
 }
 
@@ -233,7 +233,7 @@ ngx_int_t bad_target(ngx_http_request_t* r) {
   response.content_type = "text/plain";
   response.body = "Invalid path in Request-URI.\n";
   const ngx_int_t rc = ngx_http_discard_request_body(r);
-  return rc == NGX_OK ? send(r, response) : rc;
+  return rc == NGX_OK ? send(r, std::move(response)) : rc;
 }
 
 }  // namespace

@@ -122,7 +122,7 @@ ngx_int_t metrics_handler(ngx_http_request_t* r) {
     Response response;
     response.content_type = "text/plain; version=0.0.4";
     response.body = out.text();
-    return send(r, response);
+    return send(r, std::move(response));
   } catch (const std::exception& e) {
     log::error(e.what());
     return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -5,6 +5,7 @@
 
 #include "wazoauth/config/config_routes.h"
 #include "wazoauth/email/routes.h"
+#include "wazoauth/external/routes.h"
 #include "wazoauth/group/routes.h"
 #include "wazoauth/idp/routes.h"
 #include "wazoauth/node/listener.h"
@@ -54,6 +55,8 @@ void add_routes(Router& router) {
   add_group_policy_routes(router);
   add_email_confirmation_routes(router);
   add_idp_routes(router);
+  add_external_routes(router);
+  add_mobile_routes(router);
 }
 
 }  // namespace

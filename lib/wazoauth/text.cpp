@@ -143,6 +143,11 @@ std::string make_slug(std::string_view name, std::size_t max, bool allow_dash) {
   return slug;
 }
 
+void replace_all(std::string& text, std::string_view word, std::string_view by) {
+  for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + by.size()))
+    text.replace(at, word.size(), by);
+}
+
 std::string random_text(std::size_t size, std::string_view alphabet) {
   std::string text;
   text.reserve(size);

@@ -30,6 +30,9 @@ std::string transliterate(std::string_view utf8);
 // '-' are kept, everything else vanishes; at most `max` characters. May be empty.
 std::string make_slug(std::string_view name, std::size_t max, bool allow_dash);
 
+// Every `word` (not empty) in `text` becomes `by`.
+void replace_all(std::string& text, std::string_view word, std::string_view by);
+
 // `size` characters of `alphabet`, from the system's cryptographic random source. Throws std::runtime_error when that
 // source fails, as new_uuid() does.
 std::string random_text(std::size_t size, std::string_view alphabet);

@@ -17,6 +17,16 @@ BEGIN
   END LOOP;
 END
 $$;
+-- The search_path as 0006 set it; one that somebody changed since stays.
+DO $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase
+             WHERE d.datname = current_database() AND s.setrole = 0
+               AND 'search_path="$user", public, wazo_auth' = ANY (s.setconfig)) THEN
+    EXECUTE format('ALTER DATABASE %I RESET search_path', current_database());
+  END IF;
+END
+$$;
 -- Somebody else may have built on the extension by now.
 DO $$
 BEGIN

@@ -64,6 +64,11 @@ ROUTES = {
     '/idp': crud('idp', 'read'),
     '/idp/<idp_type>/users': crud('idp.{idp_type}.users', 'update'),
     '/idp/<idp_type>' + U: attached('idp.{idp_type}.users.{user_uuid}'),
+    U + '/external': crud('users.{user_uuid}.external', 'read'),
+    U + '/external/mobile': crud('users.{user_uuid}.external.mobile', 'create', *ONE),
+    U + '/external/mobile/sender_id': crud('users.{user_uuid}.external.mobile.sender_id', 'read'),
+    '/external/<auth_type>/config': crud('{auth_type}.external.config', 'create', *ONE),
+    '/external/<auth_type>/users': crud('{auth_type}.external.users', 'read'),
 }
 
 

@@ -373,6 +373,11 @@ class Database:
     def ours(self):
         return self.sql(OURS).splitlines()
 
+    def settings(self):
+        """What ALTER DATABASE ... SET says."""
+        return self.sql('SELECT unnest(setconfig) FROM pg_db_role_setting JOIN pg_database AS d ON d.oid = setdatabase '
+                        'WHERE datname = current_database() AND setrole = 0 ORDER BY 1')
+
     def dump(self, with_ours=False):
         """All of the database as SQL, owners, rights and rows too; without what is ours."""
         done = subprocess.run(
@@ -648,7 +653,7 @@ def test_several_upgrades_at_once(request, kind):
             assert done.returncode == 0, done.stderr
     assert db.ours() == ALL_OF_OURS
     assert db.sql('SELECT count(*) FROM auth_tenant WHERE uuid = parent_uuid') == '1'
-    assert db.sql('SELECT count(*) FROM wazo_auth.migration') == '3'
+    assert db.sql('SELECT count(*) FROM wazo_auth.migration') == '4'
 
 
 def test_an_upgrade_that_failed_half_way_is_finished_by_the_next(database):
@@ -713,6 +718,23 @@ def test_an_upgrade_waits_for_writers_and_holds_up_none(reference, wait_until):
     assert db.ours() == ALL_OF_OURS
 
 
+def test_tools_that_name_tables_without_a_schema_find_ours(reference):
+    db = reference().upgraded()
+    assert db.sql('SELECT current_schema(), count(*) FROM migration', 'schema-owner') == 'public|4'
+    for name in db.sql("SELECT tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')").split():
+        db.sql(f'SELECT count(*) FROM {name}', 'schema-owner')
+
+
+def test_a_search_path_that_somebody_set_stays(reference):
+    db = reference()
+    db.sql(f'ALTER DATABASE "{db.name}" SET search_path = public, other')
+    before = db.settings()
+    assert before == 'search_path=public, other'
+    assert db.upgraded().settings() == before
+    assert db.upgrade('--detach').returncode == 0
+    assert db.settings() == before
+
+
 # -- detach ------------------------------------------------------------------------------------------------------------
 
 
@@ -730,6 +752,7 @@ def test_detach_removes_all_of_ours_and_leaves_the_rest(request, kind):
         done = db.upgrade('--detach')
         assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
         assert db.ours() == []
+        assert db.settings() == ''
         assert db.dump(with_ours=True) == before
     db.sql('DELETE FROM auth_user; DELETE FROM auth_token; UPDATE auth_tenant SET name = name')
     assert db.upgraded().ours() == ALL_OF_OURS

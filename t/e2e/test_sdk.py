@@ -171,10 +171,9 @@ def name():
 
 
 def test_no_method_is_forgotten(root):
-    """Each method of the SDK's auth client is called here, or is about other things: devices, providers, SAML."""
+    """Each method of the SDK's auth client is called here, or is about other things: providers, SAML."""
     elsewhere = {
-        'sendDeviceToken', 'getPushNotificationSenderId', 'removeDeviceToken', 'getProviders', 'getProviderToken',
-        'getProviderAuthUrl', 'deleteProviderToken', 'samlLogIn', 'samlLogOut', 'initiateIdpAuthentication',
+        'getProviderToken', 'getProviderAuthUrl', 'deleteProviderToken', 'samlLogIn', 'samlLogOut', 'initiateIdpAuthentication',
     }
     called = set(re.findall(r"'auth\.(\w+)'", Path(__file__).read_text()))
     assert called == set(root.methods()) - elsewhere
@@ -396,6 +395,25 @@ def test_emails(root, user):
     changed = root('auth.addUserEmail', user['uuid'], address, True)
     assert [changed['0'][key] for key in ('address', 'main', 'confirmed')] == [address, True, False]
     assert [each['address'] for each in root('auth.getUser', user['uuid'])['emails']] == [address]
+
+
+def test_devices(root, user, api, admin_token):
+    voip, notification = name(), name()
+    sent = root('auth.sendDeviceToken', user['uuid'], 'device', voip, notification)
+    expected = {'token': 'device', 'apns_token': voip, 'apns_voip_token': voip, 'apns_notification_token': notification,
+                'apns_call_topic': None, 'apns_default_topic': None}
+    stored = api.get(f"/users/{user['uuid']}/external/mobile", admin_token).json()
+    assert stored == expected
+    assert {key: sent[key] for key in expected} == expected
+    providers = root('auth.getProviders', user['uuid'])['items']
+    assert [each['type'] for each in providers if each['enabled']] == ['mobile']
+    api.post('/external/mobile/config', admin_token, json={'fcm_sender_id': 'sender-7'})
+    try:
+        assert root('auth.getPushNotificationSenderId', user['uuid']) == 'sender-7'
+    finally:
+        api.delete('/external/mobile/config', admin_token)
+    assert root('auth.removeDeviceToken', user['uuid']) is True
+    assert api.get(f"/users/{user['uuid']}/external/mobile", admin_token).status_code == 404
 
 
 def test_password_reset(sdk, root, user, api, admin_token, mail, psql):

@@ -49,6 +49,19 @@ Event refresh_token_event(std::string name, const std::string& tenant_uuid, cons
   return event;
 }
 
+Event external_auth_event(const std::string& verb, const std::string& tenant_uuid, const std::string& user_uuid,
+                          const std::string& type) {
+  Event event;
+  event.name = "auth_user_external_auth_" + verb;
+  // "added" and "updated" are names of events; what they tell of has been created, or updated.
+  event.routing_key =
+      "auth.users." + word(user_uuid) + ".external." + word(type) + "." + (verb == "added" ? "created" : verb);
+  event.tenant_uuid = tenant_uuid;
+  event.user_uuid = user_uuid;
+  event.data = Json::object({{"user_uuid", user_uuid}, {"external_auth_name", type}});
+  return event;
+}
+
 Event session_event(std::string name, std::string routing_key, const std::string& session_uuid,
                     const std::string& tenant_uuid, const std::optional<std::string>& user_uuid) {
   Event event;
@@ -101,6 +114,18 @@ Event refresh_token_created(const std::string& tenant_uuid, const std::string& u
 Event refresh_token_deleted(const std::string& tenant_uuid, const std::string& user_uuid, const std::string& client_id,
                             bool mobile) {
   return refresh_token_event("auth_refresh_token_deleted", tenant_uuid, user_uuid, client_id, mobile, "deleted");
+}
+
+Event external_auth_added(const std::string& tenant_uuid, const std::string& user_uuid, const std::string& type) {
+  return external_auth_event("added", tenant_uuid, user_uuid, type);
+}
+
+Event external_auth_updated(const std::string& tenant_uuid, const std::string& user_uuid, const std::string& type) {
+  return external_auth_event("updated", tenant_uuid, user_uuid, type);
+}
+
+Event external_auth_deleted(const std::string& tenant_uuid, const std::string& user_uuid, const std::string& type) {
+  return external_auth_event("deleted", tenant_uuid, user_uuid, type);
 }
 
 Event session_created(const std::string& session_uuid, const std::string& tenant_uuid, const std::string& user_uuid,

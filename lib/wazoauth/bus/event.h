@@ -30,6 +30,10 @@ Event refresh_token_created(const std::string& tenant_uuid, const std::string& u
                             bool mobile);
 Event refresh_token_deleted(const std::string& tenant_uuid, const std::string& user_uuid, const std::string& client_id,
                             bool mobile);
+// type: the external service's.
+Event external_auth_added(const std::string& tenant_uuid, const std::string& user_uuid, const std::string& type);
+Event external_auth_updated(const std::string& tenant_uuid, const std::string& user_uuid, const std::string& type);
+Event external_auth_deleted(const std::string& tenant_uuid, const std::string& user_uuid, const std::string& type);
 // user_uuid: the token's auth_id.
 Event session_created(const std::string& session_uuid, const std::string& tenant_uuid, const std::string& user_uuid,
                       bool mobile);

@@ -226,7 +226,8 @@ class Maker {
     for (const auto& name : enabled("enabled_http_plugins", http_plugins)) s_.enabled_http_plugins[name] = true;
     s_.backends = enabled("enabled_backend_plugins", backend_plugins);
     s_.metadata_plugins = enabled("enabled_metadata_plugins", metadata_plugins);
-    enabled("enabled_external_auth_plugins", external_auth_plugins);
+    s_.external_types = enabled("enabled_external_auth_plugins", external_auth_plugins);
+    for (const auto& name : s_.external_types) s_.enabled_http_plugins["external." + name] = true;
     identity_providers();
     metadata_of_purposes();
     if (read_.text("email_notification_plugin") != "smtp") warn("email_notification_plugin: only \"smtp\" is known");

@@ -87,10 +87,11 @@ struct Settings {
   std::optional<std::string> bootstrap_user_username, bootstrap_user_password;
   std::string bootstrap_user_purpose = "internal";
   std::string bootstrap_user_policy_slug = "wazo_default_master_user_policy";
-  std::map<std::string, bool> enabled_http_plugins;
-  std::vector<std::string> backends;          // enabled and known, in configuration order: ldap_user, wazo_user
-  std::vector<std::string> metadata_plugins;  // enabled and known
-  std::vector<std::string> idps;              // enabled and known (saml, ldap), ascending priority
+  std::map<std::string, bool> enabled_http_plugins;  // and "external.<type>" of each of external_types
+  std::vector<std::string> external_types;           // enabled and known: google, microsoft, mobile
+  std::vector<std::string> backends;                 // enabled and known, in configuration order: ldap_user, wazo_user
+  std::vector<std::string> metadata_plugins;         // enabled and known
+  std::vector<std::string> idps;                     // enabled and known (saml, ldap), ascending priority
   std::string amqp_uri, amqp_exchange_name, amqp_exchange_type;
   bool amqp_exchange_durable = true;
   bool cors_enabled = true;

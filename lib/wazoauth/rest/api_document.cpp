@@ -6,6 +6,7 @@
 #include <set>
 
 #include "wazoauth/app.h"
+#include "wazoauth/text.h"
 
 namespace wazoauth {
 
@@ -122,7 +123,7 @@ std::vector<Failure> failures_of(const Route& route) {
   if (route.tenancy == Tenancy::master) all.push_back({503, Form::a, "top-tenant-not-initialized"});
   if (route.body || route.method == "PATCH")
     all.push_back({400, Form::m, "The browser (or proxy) sent a request that this server could not understand."});
-  if (route.body)
+  if (route.body && !route.body->any)
     all.push_back({400, is_reason_form(route.body->report) ? Form::r : Form::a, report_reason(*route.body)});
   if (route.list) {
     all.push_back({400, Form::a, "invalid-list-param"});
@@ -182,9 +183,10 @@ Json parameters_of(Shapes& shapes, const Route& route) {
                                     {"description", "The tenant to work in; the caller's own when it is missing"}}));
   for (const Field& field : route.list_schema.fields) parameters.append(query_parameter_of(shapes, field));
   for (const std::string& name : route.parameters) parameters.append(query_parameter_of(shapes, {.name = name}));
-  if (route.body)
-    parameters.append(Json::object(
-        {{"name", "body"}, {"in", "body"}, {"required", true}, {"schema", shapes.schema(route.body->schema)}}));
+  if (route.body) {
+    const Json shape = route.body->any ? Json::object() : shapes.schema(route.body->schema);
+    parameters.append(Json::object({{"name", "body"}, {"in", "body"}, {"required", true}, {"schema", shape}}));
+  }
   if (route.method == "PATCH")
     parameters.append(Json::object({{"name", "body"},
                                     {"in", "body"},
@@ -194,11 +196,10 @@ Json parameters_of(Shapes& shapes, const Route& route) {
 }
 
 Json responses_of(Shapes& shapes, const Route& route) {
-  Json responses = Json::object();
-  if (route.answer)
-    responses.set("200", Json::object({{"description", "Success"}, {"schema", shapes.field(*route.answer)}}));
-  else
-    responses.set(std::to_string(route.status), Json::object({{"description", "Success"}}));
+  Json responses = Json::object(), success = Json::object({{"description", "Success"}});
+  if (route.answer) success.set("schema", shapes.field(*route.answer));
+  const int usual = route.answer ? 200 : 204;
+  responses.set(std::to_string(route.status ? route.status : usual), success);
   std::map<int, std::vector<Failure>> failures;
   for (const Failure& failure : failures_of(route)) failures[failure.status].push_back(failure);
   for (const auto& [status, each] : failures) responses.set(std::to_string(status), failure_response(shapes, each));
@@ -218,11 +219,6 @@ Json operation_of(Shapes& shapes, const Route& route) {
   const Json parameters = parameters_of(shapes, route);
   if (parameters.size() > 0) operation.set("parameters", parameters);
   return operation.set("responses", responses_of(shapes, route));
-}
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
 }
 
 // Swagger knows no two paths of one shape: where a policy is named by uuid or by slug one path says both.

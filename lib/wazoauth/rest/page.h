@@ -14,24 +14,29 @@
 namespace wazoauth {
 
 // Writes rows as objects of a shape: each of its fields is the column of that name, an object's fields are columns of
-// the row, too. JSON columns are for lists and for objects of any kind.
+// the row, too. JSON columns are for lists and for objects of any kind. A list of objects may also be spread over rows
+// that follow each other and have the same `uuid`, one item in each: in columns "<list>.<field>".
 class RowWriter {
  public:
   RowWriter(const Rows& rows, const Schema& shape);
-  void write(std::string& out, std::size_t row) const;
+  std::size_t write(std::string& out, std::size_t row) const;  // returns how many rows the object took
 
  private:
   struct Member {
     std::string key;  // with what stands around it: `, "name": `
     Type type;
     int column = -1;              // -1: see `inner`
-    std::vector<Member> inner{};  // of an object
+    std::vector<Member> inner{};  // of an object, or of a spread list's items
   };
-  static std::vector<Member> members_of(const Rows& rows, const Schema& shape);
-  void write_members(std::string& out, std::size_t row, const std::vector<Member>& members) const;
+  using Members = std::vector<Member>;
+  static Members members_of(const Rows& rows, const Schema& shape, const std::string& prefix = {});
+  std::size_t rows_of_object(std::size_t row) const;
+  void write_members(std::string& out, std::size_t row, std::size_t count, const Members& members) const;
+  void write_spread(std::string& out, std::size_t row, std::size_t count, const Members& members) const;
 
   const Rows& rows_;
-  std::vector<Member> members_;
+  Members members_;
+  int uuid_ = -1;  // its column, when a list is spread
 };
 
 std::string row_text(const Rows& rows, std::size_t row, const Schema& shape);  // one object, as JSON

@@ -87,6 +87,10 @@ std::shared_ptr<const BodySpec> takes(Schema schema, Report report, std::string 
   return std::make_shared<const BodySpec>(BodySpec{std::move(schema), report, std::move(resource)});
 }
 
+std::shared_ptr<const BodySpec> takes_any() {
+  return std::make_shared<const BodySpec>(BodySpec{.any = true});
+}
+
 std::shared_ptr<const ListSpec> listed(ListSpec spec) {
   return std::make_shared<const ListSpec>(std::move(spec));
 }

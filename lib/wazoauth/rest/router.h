@@ -72,7 +72,7 @@ struct Route {
   std::string method;
   std::string path;    // "/users/<user_uuid>/policies/<policy_slug>"; <..._uuid> matches a UUID, others one segment
   std::string access;  // template "auth.users.{user_uuid}.read"; "" for public
-  std::string plugin;  // key of enabled_http_plugins
+  std::string plugin;  // key of Settings::enabled_http_plugins
   Handler handler;
   Mode mode = Mode::write;  // read_only for handlers that write nothing
   Tenancy tenancy = Tenancy::none;
@@ -80,8 +80,8 @@ struct Route {
   std::shared_ptr<const BodySpec> body;  // null: takes none
   std::shared_ptr<const ListSpec> list;  // null: takes no parameters of a list
   std::vector<std::string> parameters;   // further ones of the query, free texts
-  std::optional<Field> answer;           // of status 200; none: see `status`
-  int status = 204;                      // of success without an answer
+  std::optional<Field> answer;           // of success
+  int status = 0;                        // of success; 0: 200 with an answer, 204 without
   std::string produces;                  // media type of an answer that isn't JSON
   std::vector<Failure> failures;         // beside those that follow from the rest
   bool query_token = false;              // the query's "token" comes before the header: for links that people follow
@@ -90,6 +90,7 @@ struct Route {
 
 // For Route::body, ::list and ::answer.
 std::shared_ptr<const BodySpec> takes(Schema schema, Report report, std::string resource = {});
+std::shared_ptr<const BodySpec> takes_any();  // any JSON value: Context::body()
 std::shared_ptr<const ListSpec> listed(ListSpec spec);
 Field page_of(const std::shared_ptr<const Schema>& item);  // {"filtered", "total", "items"}
 

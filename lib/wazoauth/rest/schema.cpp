@@ -430,6 +430,10 @@ Schema list_schema(const ListSpec& spec) {
       {.name = "search"},
       {.name = "recurse", .type = Type::boolean},
   };
+  if (columns.empty())
+    schema.fields.front().check = [](const Json&) {
+      return check_object("Must be one of: .", "enum", Json::object({{"choices", Json::array()}}));
+    };
   schema.fields.insert(schema.fields.end(), spec.filters.begin(), spec.filters.end());
   for (const std::string& name : spec.columns) schema.fields.push_back({.name = name});
   return schema;

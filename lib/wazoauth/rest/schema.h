@@ -72,9 +72,10 @@ enum class Report {
 
 // A body that a route takes.
 struct BodySpec {
-  Schema schema;
+  Schema schema{};
   Report report = Report::first;
-  std::string resource;  // of an A-form
+  std::string resource{};  // of an A-form
+  bool any = false;        // any JSON value will do: there is no schema and no report
 };
 
 // Parameters of a list (section 9).

@@ -15,8 +15,7 @@ const std::shared_ptr<const Schema>& session_shape() {
 }
 
 // Any order will do when none is wanted, but pages must fit together.
-Page page_of_sessions(const Context& context) {
-  ListQuery query = context.list_query();
+Page page_of_sessions(ListQuery query) {
   if (query.order.empty()) query.order = "uuid";
   query.search_pattern.reset();  // is accepted and finds everything
   return {"sessions", "s", "s.tenant_uuid", query};
@@ -24,8 +23,9 @@ Page page_of_sessions(const Context& context) {
 
 Step list_sessions(Context& context) {
   const std::string& tenant = context.tenant();
-  Page page = page_of_sessions(context);
-  page.of_tenant(context, tenant, context.list_query().recurse).scoped("sessions.with_token", nullptr);
+  const ListQuery query = context.list_query();
+  Page page = page_of_sessions(query);
+  page.of_tenant(context, tenant, query.recurse).scoped("sessions.with_token", nullptr);
   return page_response(page.run(context.db()), *session_shape());
 }
 
@@ -37,7 +37,7 @@ Step end_session(Context& context) {
 Step list_sessions_of_user(Context& context) {
   const std::string& user = context.param("user_uuid");
   tenant_of_user(context.db(), user, context.tenant());
-  Page page = page_of_sessions(context);
+  Page page = page_of_sessions(context.list_query());
   page.scoped("sessions.of_user", user);
   return page_response(page.run(context.db()), *session_shape());
 }

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "wazoauth/store/embedded_sql.h"
+#include "wazoauth/text.h"
 
 namespace wazoauth {
 
@@ -50,11 +51,6 @@ const Texts& declared() {
     return all;
   }();
   return texts;
-}
-
-void replace_all(std::string& text, const std::string& word, std::string_view by) {
-  for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + by.size()))
-    text.replace(at, word.size(), by);
 }
 
 }  // namespace

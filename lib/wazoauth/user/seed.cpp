@@ -110,6 +110,13 @@ void seed_bootstrap_user(Database& database, const Settings& settings) {
   }
 }
 
+void enable_external_types(Database& database, const Settings& settings) {
+  UnitOfWork unit(database);
+  unit.run("seed.lock");
+  unit.run("external.enable", {Param(settings.external_types)});
+  unit.commit();
+}
+
 void check_authentication_methods(Database& database, const Settings& settings) {
   log::info("Checking configured authentication methods for missing implementations");
   std::vector<std::string> available = settings.idps;
@@ -138,6 +145,7 @@ void check_authentication_methods(Database& database, const Settings& settings) 
 void seed(Database& database, const Settings& settings) {
   if (settings.update_policy_on_startup) seed_policies(database, settings);
   if (settings.bootstrap_user_on_startup) seed_bootstrap_user(database, settings);
+  enable_external_types(database, settings);
   check_authentication_methods(database, settings);
 }
 

@@ -1,0 +1,115 @@
+#include "wazoauth/external/data.h"
+
+#include "wazoauth/bus/event.h"
+#include "wazoauth/rest/failures.h"
+#include "wazoauth/tenant/tree.h"
+#include "wazoauth/user/user_rows.h"
+
+namespace wazoauth::external {
+
+const Failure unknown_type{404, Form::a, "unknown-external-auth-type"};
+const Failure unknown_auth{404, Form::a, "unknown-external-auth"};
+const Failure unknown_config{404, Form::a, "unknown-config"};
+
+namespace {
+
+Problem missing(const Failure& failure, const std::string& type) {
+  const std::string resource = failure.reason == unknown_type.reason ? "external" : type;
+  return Problem::a_form(failure.status, failure.reason, "Nothing is known of \"" + type + "\" here",
+                         Json::object({{"type", type}}), resource);
+}
+
+Problem taken(const std::string& type) {
+  return Problem::a_form(409, "conflict", "There is one already for \"" + type + "\"", Json::object({{"type", type}}),
+                         type);
+}
+
+void require(Context& context, const std::string& type, const Failure& failure) {
+  const bool has_nul = type.find('\0') != std::string::npos;
+  if (has_nul || context.db().run("external.type", {type}).empty()) throw missing(failure, type);
+}
+
+std::string tenant_of(Context& context, const std::string& user) {
+  return visible_user(context.db(), user, caller_tenant(context)).text(0, "tenant_uuid");
+}
+
+// Types appear when something of them is stored. Two statements: the second one also sees what others inserted while
+// the first one waited for them.
+void make_type(Context& context, const std::string& type) {
+  context.db().run("external.make_type", {type});
+}
+
+Rows written(Context& context, std::string_view statement, const std::string& user, const std::string& type,
+             const Json& data) {
+  try {
+    return context.db().run(statement, {type, user, data.dump()});
+  } catch (const ConstraintViolation& e) {
+    if (e.foreign_key()) throw problems::unknown("user", user);  // he was deleted meanwhile
+    throw;
+  }
+}
+
+}  // namespace
+
+void require_type(Context& context, const std::string& type) {
+  require(context, type, unknown_type);
+}
+
+Json config_of(Context& context, const std::string& type, const Failure& unknown) {
+  const std::string& tenant = context.tenant();
+  require(context, type, unknown);
+  const Rows rows = context.db().run("external.config", {type, tenant});
+  if (rows.empty()) throw missing(unknown_auth, type);
+  return rows.json(0, "data");
+}
+
+void create_config(Context& context, const std::string& type, const Json& config) {
+  const std::string& tenant = context.tenant();
+  make_type(context, type);
+  if (context.db().run("external.create_config", {type, tenant, config.dump()}).affected() == 0) throw taken(type);
+}
+
+void update_config(Context& context, const std::string& type, const Json& config) {
+  const std::string& tenant = context.tenant();
+  require_type(context, type);
+  if (context.db().run("external.update_config", {type, tenant, config.dump()}).affected() == 0)
+    throw missing(unknown_auth, type);
+}
+
+void delete_config(Context& context, const std::string& type) {
+  const std::string& tenant = context.tenant();
+  require_type(context, type);
+  if (context.db().run("external.delete_config", {type, tenant}).affected() == 0) throw missing(unknown_auth, type);
+}
+
+Json data_of(Context& context, const std::string& user, const std::string& type) {
+  require_type(context, type);
+  tenant_of(context, user);
+  const Rows rows = context.db().run("external.data", {type, user});
+  if (rows.empty()) throw missing(unknown_auth, type);
+  return rows.json(0, "data");
+}
+
+void add_data(Context& context, const std::string& user, const std::string& type, const Json& data) {
+  const std::string tenant = tenant_of(context, user);
+  make_type(context, type);
+  if (written(context, "external.create_data", user, type, data).affected() == 0) throw taken(type);
+  context.db().publish(events::external_auth_added(tenant, user, type));
+}
+
+void put_data(Context& context, const std::string& user, const std::string& type, const Json& data) {
+  const std::string tenant = tenant_of(context, user);
+  make_type(context, type);
+  const bool created = written(context, "external.put_data", user, type, data).boolean(0, "created");
+  context.db().publish(created ? events::external_auth_added(tenant, user, type)
+                               : events::external_auth_updated(tenant, user, type));
+}
+
+void delete_data(Context& context, const std::string& user, const std::string& type) {
+  require_type(context, type);
+  const std::string tenant = tenant_of(context, user);
+  if (context.db().run("external.delete_data", {type, user}).affected() == 0) throw missing(unknown_auth, type);
+  context.db().publish(events::external_auth_deleted(tenant, user, type));
+}
+
+}  // namespace wazoauth::external

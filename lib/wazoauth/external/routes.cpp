@@ -1,0 +1,132 @@
+#include "wazoauth/external/routes.h"
+
+#include "wazoauth/external/data.h"
+#include "wazoauth/rest/failures.h"
+#include "wazoauth/rest/page.h"
+#include "wazoauth/tenant/tree.h"
+
+namespace wazoauth {
+
+namespace {
+
+const std::shared_ptr<const Schema>& type_of_user_shape() {
+  static const auto type = shape("ExternalAuth", {{.name = "type"},
+                                                  {.name = "data", .type = Type::object},
+                                                  {.name = "enabled", .type = Type::boolean},
+                                                  {.name = "plugin_info", .type = Type::object}});
+  return type;
+}
+
+const std::shared_ptr<const Schema>& user_key_shape() {
+  static const auto user = shape("ExternalAuthUser", {{.name = "uuid", .type = Type::uuid}});
+  return user;
+}
+
+// Of a user who isn't there, or isn't the caller's to see, this tells as much as of one who has nothing.
+Step list_types_of_user(Context& context) {
+  const ListQuery query = context.list_query();
+  const std::string& user = context.param("user_uuid");
+  const bool visible = !context.db().run("users.visible", {user, caller_tenant(context)}).empty();
+  const Rows rows = context.db().run("external.types_of_user",
+                                     {visible ? std::optional(user) : std::nullopt, query.search_pattern,
+                                      filter_of(context.request, "type"), query.limit, query.offset},
+                                     {{"direction", query.descending ? "DESC" : "ASC"}});
+  return page_response(rows, *type_of_user_shape());
+}
+
+Step list_users(Context& context) {
+  const ListQuery query = context.list_query();
+  const std::string &tenant = context.tenant(), &type = context.param("auth_type");
+  external::require_type(context, type);
+  const Rows rows = context.db().run("external.users", {type, tenant, query.recurse, query.limit, query.offset});
+  return page_response(rows, *user_key_shape());
+}
+
+Step get_config(Context& context) {
+  return Response::json(external::config_of(context, context.param("auth_type"), external::unknown_config));
+}
+
+// Clients read the body, and it has always been this one.
+Step post_config(Context& context) {
+  const Json config = context.body();
+  external::create_config(context, context.param("auth_type"), config);
+  return Response::json("", 201);
+}
+
+Step put_config(Context& context) {
+  const Json config = context.body();
+  external::update_config(context, context.param("auth_type"), config);
+  return Response::no_content();
+}
+
+Step delete_config(Context& context) {
+  external::delete_config(context, context.param("auth_type"));
+  return Response::no_content();
+}
+
+}  // namespace
+
+void add_external_routes(Router& router) {
+  const std::string config = "/external/<auth_type>/config", access = "auth.{auth_type}.external.config.";
+  router.add({.method = "GET",
+              .path = "/users/<user_uuid>/external",
+              .access = "auth.users.{user_uuid}.external.read",
+              .plugin = "external",
+              .handler = list_types_of_user,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::caller,
+              .summary = "List the external services and which of them a user is connected to",
+              .list = listed({.sort_columns = {"type"}, .default_order = "type", .columns = {"type"}}),
+              .answer = page_of(type_of_user_shape())});
+  router.add({.method = "GET",
+              .path = config,
+              .access = access + "read",
+              .plugin = "external",
+              .handler = get_config,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "Get a tenant's configuration of an external service",
+              .answer = Field{.type = Type::any},
+              .failures = {external::unknown_config, external::unknown_auth}});
+  router.add({.method = "POST",
+              .path = config,
+              .access = access + "create",
+              .plugin = "external",
+              .handler = post_config,
+              .tenancy = Tenancy::scoped,
+              .summary = "Configure an external service for a tenant",
+              .body = takes_any(),
+              .answer = Field{.type = Type::string},
+              .status = 201,
+              .failures = {failures::conflict}});
+  router.add({.method = "PUT",
+              .path = config,
+              .access = access + "update",
+              .plugin = "external",
+              .handler = put_config,
+              .tenancy = Tenancy::scoped,
+              .summary = "Replace a tenant's configuration of an external service",
+              .body = takes_any(),
+              .failures = {external::unknown_type, external::unknown_auth}});
+  router.add({.method = "DELETE",
+              .path = config,
+              .access = access + "delete",
+              .plugin = "external",
+              .handler = delete_config,
+              .tenancy = Tenancy::scoped,
+              .summary = "Delete a tenant's configuration of an external service",
+              .failures = {external::unknown_type, external::unknown_auth}});
+  router.add({.method = "GET",
+              .path = "/external/<auth_type>/users",
+              .access = "auth.{auth_type}.external.users.read",
+              .plugin = "external",
+              .handler = list_users,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "List the users that are connected to an external service",
+              .list = listed({}),
+              .answer = page_of(user_key_shape()),
+              .failures = {external::unknown_type}});
+}
+
+}  // namespace wazoauth
