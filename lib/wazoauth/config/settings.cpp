@@ -7,6 +7,8 @@
 #include <limits>
 #include <utility>
 
+#include "wazoauth/saml/url.h"
+
 namespace wazoauth {
 namespace {
 
@@ -138,6 +140,7 @@ class Maker {
     bus();
     cors();
     mails();
+    saml();
     finish_tree();
     return std::move(s_);
   }
@@ -313,6 +316,21 @@ class Maker {
     s_.email_confirmation_from_name = header_text(c + "from_name");
     s_.email_confirmation_from_address = header_text(c + "from_address");
     if (const auto url = read_.optional_text("email_link_url")) s_.email_link = link_base(*url);
+  }
+
+  void saml() {
+    saml::SamlSettings& settings = s_.saml;
+    settings.acs_url_template = read_.text("saml.acs_url_template");
+    settings.key_file = read_.text("saml.key_file");
+    settings.cert_file = read_.text("saml.cert_file");
+    settings.session_lifetime = read_.integer("saml.saml_session_lifetime_seconds", 60, 100LL * 366 * 86400);
+    settings.rules.clock_skew = read_.integer("saml.clock_skew_seconds", 0, 600);
+    settings.rules.allow_sha1 = read_.flag("saml.allow_sha1", false);
+    const Json urls = read_.value("saml.redirect_urls");
+    if (!urls.is_null()) settings.redirect_urls = read_.texts("saml.redirect_urls", urls);
+    for (const std::string& url : settings.redirect_urls) {
+      if (!saml::parse_url(url)) read_.fail("saml.redirect_urls", "must hold addresses like https://host[:port][/path]");
+    }
   }
 
   static bool is_host(std::string_view text) {

@@ -11,6 +11,7 @@
 
 #include "wazoauth/email/smtp.h"
 #include "wazoauth/json.h"
+#include "wazoauth/saml/settings.h"
 
 namespace wazoauth {
 
@@ -106,6 +107,7 @@ struct Settings {
   std::optional<LinkBase> email_link;  // none: the address of the server that was asked
   // Read where the configuration is read (read_mail_templates()), null elsewhere.
   std::shared_ptr<const MailTemplates> mail_templates;
+  saml::SamlSettings saml;
 
   bool http_plugin(const std::string& name) const {
     auto it = enabled_http_plugins.find(name);

@@ -408,11 +408,15 @@ void report(Report how, const Json& errors, std::string_view resource) {
       throw Problem::a_form(400, "invalid-data", errors, Json::object(), resource);
     case Report::list_parameters:
       throw Problem::a_form(400, "invalid-list-param", errors, Json::object(), "users");
+    case Report::name:
+      throw problems::invalid_data(errors.members().front().first, Json::object(), resource);
+    case Report::form:
     case Report::first:
       break;
   }
   std::string message;
   const Json details = first_check(errors, message);
+  if (how == Report::form) throw Problem::a_form(400, "invalid-list-param", message, details, "users");
   throw problems::invalid_data(message, details, resource);
 }
 

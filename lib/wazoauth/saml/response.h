@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "wazoauth/json.h"
+#include "wazoauth/saml/settings.h"
 #include "wazoauth/saml/xml.h"
 
 namespace wazoauth::saml {
@@ -18,11 +18,6 @@ constexpr std::size_t most_message_bytes = 512 << 10;
 // A message that isn't believed. what() is for the log and holds nothing of the message.
 struct Refused : std::runtime_error {
   using std::runtime_error::runtime_error;
-};
-
-struct Rules {
-  std::int64_t clock_skew = 60;  // seconds that clocks may differ
-  bool allow_sha1 = false;       // in signatures
 };
 
 struct NameId {
