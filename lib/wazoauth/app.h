@@ -25,6 +25,10 @@ struct AppOptions {
   RedisCache* redis = nullptr;
 };
 
+namespace saml {
+class Providers;
+}
+
 class App {
  public:
   explicit App(AppOptions options);
@@ -34,6 +38,7 @@ class App {
   Database& database();
   Zone* zone();
   TokenStore& tokens();
+  saml::Providers& saml();
   void close_idle();  // database connections that nobody used for long; blocks a little, call it now and then
   const Router& router() const;
 

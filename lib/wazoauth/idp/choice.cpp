@@ -1,6 +1,7 @@
 #include "wazoauth/config/settings.h"
 #include "wazoauth/idp/native.h"
 #include "wazoauth/idp/refresh_token.h"
+#include "wazoauth/idp/saml.h"
 #include "wazoauth/log.h"
 
 namespace wazoauth {
@@ -26,9 +27,11 @@ std::string_view wanted_method(const Login& login, const Settings& settings) {
 const IdentityProvider* choose_provider(const Login& login, const Settings& settings) {
   static const NativeProvider native;
   static const RefreshTokenProvider refresh_token;
+  static const SamlProvider saml;
   const std::string_view method = wanted_method(login, settings);
   if (method == "native") return &native;
   if (method == "refresh_token") return &refresh_token;
+  if (method == "saml") return &saml;
   return nullptr;
 }
 
@@ -36,6 +39,7 @@ std::string Login::attempted() const {
   if (!identity.login.empty()) return identity.login;
   if (body.has("refresh_token") && body.has("client_id"))
     return "refresh token " + log::mask_token(body.get("refresh_token").text());
+  if (body.has("saml_session_id")) return "SAML session";
   return credentials ? credentials->login : "";
 }
 
