@@ -3,6 +3,7 @@ import base64
 import html
 import re
 import sys
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -103,6 +104,10 @@ def begin(api, tenant, redirect_url=APP):
     answer = api.post('/saml/sso', json={'domain': tenant.domain, 'redirect_url': redirect_url})
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+def relay_state_of(begun):
+    return parse_qs(urlsplit(begun['location']).query)['RelayState'][0]
 
 
 def ask_idp(location, user):
@@ -257,11 +262,9 @@ def test_a_response_belongs_to_its_request(one, tenant, user, idp):
 
 
 def test_unsolicited(one, tenant, user, idp):
-    begun = begin(one, tenant)
-    relay_state = parse_qs(urlsplit(begun['location']).query)['RelayState'][0]
     for request in (None, 'id-abcdefghijklmnopq'):
         begun = begin(one, tenant)
-        relay_state = parse_qs(urlsplit(begun['location']).query)['RelayState'][0]
+        relay_state = relay_state_of(begun)
         xml = idp.response(user['username'], request, tenant.acs_url, tenant.entity_id)
         assert failed(post(one, {'SAMLResponse': base64.b64encode(xml.encode()), 'RelayState': relay_state}))
         assert exchange(one, begun['saml_session_id']).status_code == 401
@@ -299,7 +302,7 @@ def test_another_identity_provider(one, tenant, user, stack, idp):
         for name in (idp.entity_id, stranger.entity_id):
             stranger.entity_id = name
             begun = begin(one, tenant)
-            relay_state = parse_qs(urlsplit(begun['location']).query)['RelayState'][0]
+            relay_state = relay_state_of(begun)
             ask_idp(begun['location'], user['username'])
             xml = stranger.response(user['username'], idp.requests[-1].id, tenant.acs_url, tenant.entity_id)
             assert failed(post(one, {'SAMLResponse': base64.b64encode(xml.encode()), 'RelayState': relay_state}))
@@ -311,7 +314,7 @@ def test_for_another_service(one, tenant, make_tenant, user, idp):
     """Two tenants with one identity provider: a response for one isn't one for the other."""
     other = make_tenant()
     begun = begin(one, tenant)
-    relay_state = parse_qs(urlsplit(begun['location']).query)['RelayState'][0]
+    relay_state = relay_state_of(begun)
     ask_idp(begun['location'], user['username'])
     xml = idp.response(user['username'], idp.requests[-1].id, tenant.acs_url, other.entity_id)
     assert failed(post(one, {'SAMLResponse': base64.b64encode(xml.encode()), 'RelayState': relay_state}))
@@ -353,7 +356,7 @@ def test_a_list_of_redirect_targets(one, two, tenant, user):
 
 def test_a_target_with_a_query(one, tenant):
     begun = begin(one, tenant, APP + '?a=b')
-    relay_state = parse_qs(urlsplit(begun['location']).query)['RelayState'][0]
+    relay_state = relay_state_of(begun)
     answer = post(one, {'SAMLResponse': 'x', 'RelayState': relay_state})
     assert answer.headers['Location'] == APP + '?a=b&login_failure_code=500'
 
@@ -418,7 +421,7 @@ def test_a_new_certificate(one, two, make_tenant, make_user, stack):
 def test_a_configuration_that_goes(one, two, make_tenant, make_user, admin_token):
     tenant = make_tenant()
     begun = begin(two, tenant)
-    relay_state = parse_qs(urlsplit(begun['location']).query)['RelayState'][0]
+    relay_state = relay_state_of(begun)
     assert one.delete('/backends/saml', admin_token, headers=tenant.headers).status_code == 204
     assert two.post('/saml/sso', json={'domain': tenant.domain, 'redirect_url': APP}).status_code == 500
     answer = post(two, {'SAMLResponse': 'x', 'RelayState': relay_state})
@@ -497,7 +500,7 @@ def test_logouts_of_nobody(one):
 
 def test_answers_to_no_logout(one, tenant, user, offline):
     begun = begin(one, tenant)
-    login_state = parse_qs(urlsplit(begun['location']).query)['RelayState'][0]
+    login_state = relay_state_of(begun)
     for query in ('', 'SAMLResponse=x', 'RelayState=x', 'SAMLResponse=x&RelayState=x', 'SAMLResponse=x&RelayState=%00',
                   f'SAMLResponse=x&RelayState={login_state}'):
         answer = one.get('/saml/sls?' + query)
@@ -514,15 +517,22 @@ def test_answers_to_no_logout(one, tenant, user, offline):
 # -- the rest ----------------------------------------------------------------------------------------------------------
 
 
-def test_old_logins_go(stack, sp_key, psql, wait_until, one, tenant):
-    begun = begin(one, tenant)
-    state = parse_qs(urlsplit(begun['location']).query)['RelayState'][0]
-    psql(f"UPDATE auth_saml_session SET start_time = now() - interval '8 days' WHERE relay_state = '{state}'")
-    psql("INSERT INTO auth_saml_pysaml2_cache VALUES ('4=old', 'x', '{}', 1000)")
-    nginx = stack.new_nginx('saml-clean', settings={'token_cleanup_interval': 1})
+def test_old_logins_go(stack, postgres, psql, wait_until):
+    """In a database of its own: in the shared one another nginx has the lead, and cleans every minute."""
+    database = 'saml-clean-up'
+    nginx = stack.new_nginx('saml-clean-up', settings={
+        'db_uri': postgres.create_database(database, 'wazo-auth'), 'token_cleanup_interval': 1})
     try:
-        wait_until(lambda: psql(f"SELECT count(*) FROM auth_saml_session WHERE relay_state = '{state}'") == '0', 30)
-        wait_until(lambda: psql("SELECT count(*) FROM auth_saml_pysaml2_cache WHERE name_id = '4=old'") == '0', 30)
+        psql("INSERT INTO auth_saml_session VALUES ('id-new', 'new', 'u', 'd', 'r'), "
+             "('id-young', 'young', 'u', 'd', 'r', 'x', now() - interval '6 days'), "
+             "('id-old', 'token-already-used', 'u', 'd', 'r', 'x', now() - interval '8 days'), "
+             "('id-unfinished', 'old', 'u', 'd', 'r', NULL, now() - interval '8 days')", database)
+        recent = int(time.time()) - 6 * 86400
+        psql("INSERT INTO auth_saml_pysaml2_cache VALUES ('4=old', 'x', '{}', 1000), "
+             f"('4=young', 'x', '{{}}', {recent})", database)
+        left = ("SELECT string_agg(request_id, ',' ORDER BY request_id) FROM auth_saml_session UNION ALL "
+                "SELECT string_agg(name_id, ',' ORDER BY name_id) FROM auth_saml_pysaml2_cache")
+        wait_until(lambda: psql(left, database).split() == ['id-new,id-young', '4=young'], 30)
     finally:
         nginx.stop()
 

@@ -329,7 +329,8 @@ class Maker {
     const Json urls = read_.value("saml.redirect_urls");
     if (!urls.is_null()) settings.redirect_urls = read_.texts("saml.redirect_urls", urls);
     for (const std::string& url : settings.redirect_urls) {
-      if (!saml::parse_url(url)) read_.fail("saml.redirect_urls", "must hold addresses like https://host[:port][/path]");
+      if (!saml::parse_url(url))
+        read_.fail("saml.redirect_urls", "must hold addresses like https://host[:port][/path]");
     }
   }
 

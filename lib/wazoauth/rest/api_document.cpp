@@ -192,7 +192,8 @@ Json parameters_of(Shapes& shapes, const Route& route) {
   if (route.body && route.body->form) {
     for (const Field& field : route.body->schema.fields) parameters.append(form_parameter(shapes, field));
     for (const std::string& name : route.body->files)
-      parameters.append(Json::object({{"name", name}, {"in", "formData"}, {"required", route.method == "POST"}, {"type", "file"}}));
+      parameters.append(
+          Json::object({{"name", name}, {"in", "formData"}, {"required", route.method == "POST"}, {"type", "file"}}));
   } else if (route.body) {
     const Json shape = route.body->any ? Json::object() : shapes.schema(route.body->schema);
     parameters.append(Json::object({{"name", "body"}, {"in", "body"}, {"required", true}, {"schema", shape}}));

@@ -7,12 +7,17 @@ std::optional<Session> session_by_relay_state(UnitOfWork& unit, const std::strin
     return std::nullopt;
   const Rows rows = unit.run("saml.by_relay_state", {relay_state});
   if (rows.empty()) return std::nullopt;
-  return Session{rows.text(0, "request_id"), rows.text(0, "session_id"), rows.text(0, "redirect_url"),
-                 rows.text(0, "domain"), rows.optional_text(0, "saml_name_id"), rows.boolean(0, "finished")};
+  return Session{rows.text(0, "request_id"),
+                 rows.text(0, "session_id"),
+                 rows.text(0, "redirect_url"),
+                 rows.text(0, "domain"),
+                 rows.optional_text(0, "saml_name_id"),
+                 rows.boolean(0, "finished")};
 }
 
 Problem processing_error(int status, std::string_view error) {
-  return Problem::a_form(status, "processing-error", "SAML processing failed", Json::object({{"error", error}}), "saml");
+  return Problem::a_form(status, "processing-error", "SAML processing failed", Json::object({{"error", error}}),
+                         "saml");
 }
 
 Response redirect_to(const std::string& location) {

@@ -51,8 +51,7 @@ struct Beginning {
 };
 
 Step store(Context& context, const Beginning& login, const OutgoingRequest& request) {
-  context.db().run("saml.begin",
-                   {request.id, login.session_id, login.redirect_url, login.domain, login.relay_state});
+  context.db().run("saml.begin", {request.id, login.session_id, login.redirect_url, login.domain, login.relay_state});
   return Response::json(Json::object({{"location", request.location}, {"saml_session_id", login.session_id}}));
 }
 
@@ -98,8 +97,8 @@ Step give_up(Context& context, const Session& session) {
 void remember_subject(UnitOfWork& unit, const Assertion& assertion) {
   const std::string key = coded(assertion.name_id);
   if (key.size() > longest_key) return;
-  const Json authentication = Json::array(
-      {Json::array({Json(assertion.context), Json::array(), Json(assertion.authenticated_at)})});
+  const Json authentication =
+      Json::array({Json::array({Json(assertion.context), Json::array(), Json(assertion.authenticated_at)})});
   const std::int64_t until = std::clamp<std::int64_t>(assertion.not_on_or_after, 0, INT32_MAX);
   const Json info = Json::object({{"ava", Json::object({{"name", Json::array({Json(assertion.login)})}})},
                                   {"name_id", key},
@@ -125,12 +124,10 @@ Step judge(Context& context, const Session& session, const Source& source, const
   try {
     const auto provider = context.app.saml().get(source);
     if (!provider) throw Refused("the configuration can't be used");
-    Assertion assertion =
-        provider->accept(message, session.request_id, context.request.remote_addr, unix_seconds());
+    Assertion assertion = provider->accept(message, session.request_id, context.request.remote_addr, unix_seconds());
     if (code_points(assertion.login) > longest_login) throw Refused("the user's name is too long");
-    return Step::then(Lane::database, [session, assertion](Context& next) {
-      return finish_login(next, session, assertion);
-    });
+    return Step::then(Lane::database,
+                      [session, assertion](Context& next) { return finish_login(next, session, assertion); });
   } catch (const Refused& e) {
     log_refusal(session, e.what());
     return Step::then(Lane::database, [session](Context& next) { return give_up(next, session); });
@@ -140,8 +137,7 @@ Step judge(Context& context, const Session& session, const Source& source, const
 Step consume_assertion(Context& context) {
   const FormData form = context.form_data();
   const auto message = form.field("SAMLResponse"), relay_state = form.field("RelayState");
-  if (!message || !relay_state)
-    throw problems::invalid_data("RelayState and/or SAMLResponse", Json::object(), "saml");
+  if (!message || !relay_state) throw problems::invalid_data("RelayState and/or SAMLResponse", Json::object(), "saml");
   const auto session = session_by_relay_state(context.db(), *relay_state);
   // Rows may be another server's, which asks nobody where it may send a browser.
   if (!session || !may_redirect(session->redirect_url, context.settings.saml.redirect_urls))
@@ -153,9 +149,8 @@ Step consume_assertion(Context& context) {
     log_refusal(*session, "the response came again");
     return failed(*session);
   }
-  return Step::then(Lane::hashing, [session, source, message](Context& next) {
-    return judge(next, *session, *source, *message);
-  });
+  return Step::then(Lane::hashing,
+                    [session, source, message](Context& next) { return judge(next, *session, *source, *message); });
 }
 
 std::optional<Json> domain_error(const Json& value) {
@@ -164,7 +159,7 @@ std::optional<Json> domain_error(const Json& value) {
 }
 
 Schema login_request() {
-  return {{{.name = "redirect_url", .required = true, .min_length = 1, .max_length = 512},
+  return {{{.name = "redirect_url", .required = true, .min_length = 1, .max_length = 512, .format = "uri"},
            {.name = "domain", .required = true, .format = "hostname", .check = domain_error}},
           {},
           "SamlLoginRequest"};
@@ -181,16 +176,17 @@ void add_saml_login_routes(Router& router) {
               .body = takes(login_request(), Report::name, "saml"),
               .answer = object_of(shape("SamlLogin", {{.name = "location"}, {.name = "saml_session_id"}})),
               .failures = {{500, Form::a, "configuration-error"}}});
-  router.add({.method = "POST",
-              .path = "/saml/acs",
-              .plugin = "saml",
-              .handler = consume_assertion,
-              .summary = "Take the response of an identity provider from the browser, and send it on",
-              .body = takes_form({{{.name = "SAMLResponse", .required = true}, {.name = "RelayState", .required = true}}},
-                                 Report::name, "saml"),
-              .status = 302,
-              .produces = "text/html",
-              .failures = {unknown_context, processing_failed}});
+  router.add(
+      {.method = "POST",
+       .path = "/saml/acs",
+       .plugin = "saml",
+       .handler = consume_assertion,
+       .summary = "Take the response of an identity provider from the browser, and send it on",
+       .body = takes_form({{{.name = "SAMLResponse", .required = true}, {.name = "RelayState", .required = true}}},
+                          Report::name, "saml"),
+       .status = 302,
+       .produces = "text/html",
+       .failures = {unknown_context, processing_failed}});
 }
 
 }  // namespace wazoauth

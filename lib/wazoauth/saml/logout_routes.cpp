@@ -71,8 +71,7 @@ Step end_here(Context& context, const Ending& ending) {
 }
 
 Step end_there(Context& context, const Ending& ending, const ServiceProvider::Logout& logout) {
-  context.db().run("saml.begin_logout",
-                   {ending.session.request_id, ending.session.session_id, logout.relay_state});
+  context.db().run("saml.begin_logout", {ending.session.request_id, ending.session.session_id, logout.relay_state});
   delete_tokens(context, ending);
   return answer(logout.request.location);
 }
@@ -97,8 +96,12 @@ Step log_out(Context& context) {
   ending.token = presented_token(context);
   const Rows rows = context.db().run("saml.of_token", {ending.token});
   if (rows.empty()) throw processing_error(404, "Context not found");
-  ending.session = {rows.text(0, "request_id"), rows.text(0, "session_id"), rows.text(0, "redirect_url"),
-                    rows.text(0, "domain"), rows.optional_text(0, "saml_name_id"), true};
+  ending.session = {rows.text(0, "request_id"),
+                    rows.text(0, "session_id"),
+                    rows.text(0, "redirect_url"),
+                    rows.text(0, "domain"),
+                    rows.optional_text(0, "saml_name_id"),
+                    true};
   ending.refresh_token = rows.text(0, "refresh_token_uuid");
   const auto name_id = name_id_of(ending.session);
   if (name_id) ending.name_id = *name_id;

@@ -1,4 +1,5 @@
-// The service providers of all tenants: made when they are asked for, kept as long as the configuration stays what it was.
+// The service providers of all tenants: made when they are asked for, kept as long as the configuration stays what it
+// was.
 #pragma once
 
 #include <map>
@@ -15,7 +16,7 @@ namespace wazoauth::saml {
 // What the database says of a domain.
 struct Source {
   std::string domain, tenant_uuid;
-  std::string digest;   // of the whole configuration
+  std::string digest;  // of the whole configuration
   std::string entity_id, acs_url;
   std::optional<std::string> metadata;  // none: unchanged since the last time, a provider may be there
 };
