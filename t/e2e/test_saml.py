@@ -523,7 +523,7 @@ def test_old_logins_go(stack, postgres, psql, wait_until):
     nginx = stack.new_nginx('saml-clean-up', settings={
         'db_uri': postgres.create_database(database, 'wazo-auth'), 'token_cleanup_interval': 1})
     try:
-        psql("INSERT INTO auth_saml_session VALUES ('id-new', 'new', 'u', 'd', 'r'), "
+        psql("INSERT INTO auth_saml_session VALUES ('id-new', 'new', 'u', 'd', 'r', NULL, now()), "
              "('id-young', 'young', 'u', 'd', 'r', 'x', now() - interval '6 days'), "
              "('id-old', 'token-already-used', 'u', 'd', 'r', 'x', now() - interval '8 days'), "
              "('id-unfinished', 'old', 'u', 'd', 'r', NULL, now() - interval '8 days')", database)
