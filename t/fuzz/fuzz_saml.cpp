@@ -47,29 +47,45 @@ bool accepted(const std::string& xml, Assertion& assertion) {
   }
 }
 
-// Whatever is changed, deleted or doubled in a good response: it says the same, or nothing.
-void check_changed(std::string_view input) {
-  std::string xml = setting().good;
+// Parts of a text changed, deleted, doubled.
+std::string edited(std::string text, std::string_view input) {
   while (input.size() >= 5) {
-    const auto at = (static_cast<unsigned char>(input[1]) << 8 | static_cast<unsigned char>(input[2])) % xml.size();
+    const auto at = (static_cast<unsigned char>(input[1]) << 8 | static_cast<unsigned char>(input[2])) % text.size();
     const std::size_t size = static_cast<unsigned char>(input[3]);
     const std::size_t length = std::min<std::size_t>(static_cast<unsigned char>(input[4]) % 32, input.size() - 5);
-    const std::string text(input.substr(5, length));
+    const std::string part(input.substr(5, length));
     switch (input[0] % 3) {
       case 0:
-        xml.replace(at, size % 64, text);
+        text.replace(at, size % 64, part);
         break;
       case 1:
-        xml.insert(at, xml.substr((at * 7) % xml.size(), size * 8));
+        text.insert(at, text.substr((at * 7) % text.size(), size * 8));
         break;
       default:
-        xml.insert(at, text);
+        text.insert(at, part);
     }
+    if (text.empty()) text = " ";
     input.remove_prefix(5 + length);
   }
+  return text;
+}
+
+// Whatever becomes of a good response: it says the same, or nothing.
+void check_changed(std::string_view input) {
   Assertion assertion;
-  if (!accepted(xml, assertion)) return;
+  if (!accepted(edited(setting().good, input), assertion)) return;
   require(assertion.login == "bob@example.org" && assertion.name_id.text == "bob@corp");
+}
+
+void check_changed_metadata(std::string_view input) {
+  try {
+    const IdpMetadata read = read_idp_metadata(edited(metadata(setting().idp), input));
+    const auto url = parse_url(read.login_url);
+    require(url && (url->scheme == "https" || url->scheme == "http"));
+    require(read_idp_metadata(read.descriptor).login_url == read.login_url);
+  } catch (const BadXml&) {
+    return;
+  }
 }
 
 void check_bytes(std::string_view input) {
@@ -123,7 +139,7 @@ void check_addresses(std::string_view input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 5) {
+  switch (data[0] % 6) {
     case 0:
       check_changed(input);
       break;
@@ -135,6 +151,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 3:
       check_names(input);
+      break;
+    case 4:
+      check_changed_metadata(input);
       break;
     default:
       check_addresses(input);
