@@ -26,7 +26,7 @@ class Context;
 
 enum class Lane {
   database,  // short work that talks to PostgreSQL
-  hashing,   // CPU work, password hashing (60-100 ms) and SAML; no database connection held
+  hashing,   // password hashing: 60-100 ms of CPU, no database connection held
   mail,      // waits for the mail server, within a limit; no database connection held
 };
 
