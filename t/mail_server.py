@@ -3,7 +3,7 @@
 usage: mail_server.py ADDRESS PORT FOLDER
 
 Recipients decide: refused* gets 550 at RCPT, spam* 554 after DATA, busy* 451 after DATA as long as FOLDER/busy is
-there. With FOLDER/die there it dies, once, when a message is about to be sent.
+there. With FOLDER/no-sender it takes nothing from anybody. With FOLDER/die there it dies, once, when a message is about to be sent.
 """
 import asyncio
 import os
@@ -17,6 +17,12 @@ class Handler:
     def __init__(self, folder):
         self.folder = folder
         self.count = len(os.listdir(folder / 'mailbox'))
+
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        if (self.folder / 'no-sender').exists():
+            return '553 5.7.1 not from you'
+        envelope.mail_from = address
+        return '250 OK'
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith('refused'):

@@ -653,6 +653,8 @@ def template_settings(folder=CHECKOUT / 'conf/templates'):
         'email_confirmation_template': f'{folder}/email_confirmation.jinja',
         'email_confirmation_subject_template': f'{folder}/email_confirmation_subject.jinja',
         'email_confirmation_get_response_body_template': f'{folder}/email_confirmation_get_body.jinja',
+        'password_reset_email_template': f'{folder}/password_reset_email.jinja',
+        'password_reset_email_subject_template': f'{folder}/password_reset_email_subject.jinja',
     }
 
 

@@ -227,6 +227,8 @@ Settings settings_with(const std::string& folder) {
   tree.set("email_confirmation_template", folder + "/email_confirmation.jinja");
   tree.set("email_confirmation_subject_template", folder + "/email_confirmation_subject.jinja");
   tree.set("email_confirmation_get_response_body_template", folder + "/email_confirmation_get_body.jinja");
+  tree.set("password_reset_email_template", folder + "/password_reset_email.jinja");
+  tree.set("password_reset_email_subject_template", folder + "/password_reset_email_subject.jinja");
   std::vector<std::string> warnings;
   return make_settings(tree, "uuid", warnings);
 }
@@ -235,13 +237,18 @@ void files(void**) {
   std::vector<std::string> warnings;
   const auto all = read_mail_templates(settings_with(std::string(TEST_DATA) + "/../conf/templates"), warnings);
   assert_int_equal(warnings.size(), 0);
-  assert_true(all->confirmation && all->confirmation_subject && all->confirmation_page);
+  assert_true(all->confirmation.body && all->confirmation.subject && all->confirmation_page);
+  assert_true(all->password_reset.body && all->password_reset.subject);
   const auto none = read_mail_templates(settings_with("/nowhere"), warnings);
-  assert_int_equal(warnings.size(), 3);
+  assert_int_equal(warnings.size(), 5);
   assert_string_equal(
       warnings[0].c_str(),
       "/nowhere/email_confirmation.jinja: No such file or directory; no mail to confirm an address can be sent");
-  assert_false(none->confirmation || none->confirmation_subject || none->confirmation_page);
+  assert_string_equal(
+      warnings[3].c_str(),
+      "/nowhere/password_reset_email.jinja: No such file or directory; no mail to reset a password can be sent");
+  assert_false(none->confirmation.body || none->confirmation.subject || none->confirmation_page);
+  assert_false(none->password_reset.body || none->password_reset.subject);
 }
 
 std::string refused_setting(const char* key, const Json& value) {

@@ -303,15 +303,20 @@ class Maker {
       if (!(timeout >= 0.1 && timeout <= 60)) read_.fail("smtp.timeout", "must be seconds, 0.1 to 60");
       s_.smtp.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(timeout * 1000));
     }
-    const std::string c = "email_confirmation_";
-    s_.email_confirmation_expiration = read_.integer(c + "expiration", 1, 100LL * 366 * 86400);
-    s_.email_confirmation_template = read_.text(c + "template");
-    s_.email_confirmation_subject_template = read_.text(c + "subject_template");
-    s_.email_confirmation_get_response_body_template = read_.text(c + "get_response_body_template");
-    s_.email_confirmation_get_mimetype = header_text(c + "get_mimetype");
-    s_.email_confirmation_from_name = header_text(c + "from_name");
-    s_.email_confirmation_from_address = header_text(c + "from_address");
+    s_.confirmation_mail = mail("email_confirmation_", "email_confirmation_");
+    s_.reset_mail = mail("password_reset_", "password_reset_email_");
+    s_.email_confirmation_get_response_body_template = read_.text("email_confirmation_get_response_body_template");
+    s_.email_confirmation_get_mimetype = header_text("email_confirmation_get_mimetype");
+    s_.password_reset_mails_per_hour = read_.integer("password_reset_mails_per_hour", 0);
     if (const auto url = read_.optional_text("email_link_url")) s_.email_link = link_base(*url);
+  }
+
+  MailSettings mail(const std::string& prefix, const std::string& prefix_of_templates) const {
+    return {read_.integer(prefix + "expiration", 1, 100LL * 366 * 86400),
+            read_.text(prefix_of_templates + "template"),
+            read_.text(prefix_of_templates + "subject_template"),
+            header_text(prefix + "from_name"),
+            header_text(prefix + "from_address")};
   }
 
   static bool is_host(std::string_view text) {

@@ -33,16 +33,22 @@ std::optional<Template> read(const std::string& path, const char* what, std::vec
   }
 }
 
+MailTexts read(const MailSettings& settings, const char* what, std::vector<std::string>& warnings) {
+  return {read(settings.body_template, what, warnings), read(settings.subject_template, what, warnings)};
+}
+
 }  // namespace
 
 std::shared_ptr<const MailTemplates> read_mail_templates(const Settings& settings, std::vector<std::string>& warnings) {
   auto templates = std::make_shared<MailTemplates>();
-  if (!settings.http_plugin("email_confirm") && !settings.http_plugin("user_registration")) return templates;
-  constexpr const char* no_mail = "no mail to confirm an address can be sent";
-  templates->confirmation = read(settings.email_confirmation_template, no_mail, warnings);
-  templates->confirmation_subject = read(settings.email_confirmation_subject_template, no_mail, warnings);
-  templates->confirmation_page = read(settings.email_confirmation_get_response_body_template,
-                                      "links in mails that confirm an address lead to no page", warnings);
+  if (settings.http_plugin("email_confirm") || settings.http_plugin("user_registration")) {
+    templates->confirmation =
+        read(settings.confirmation_mail, "no mail to confirm an address can be sent", warnings);
+    templates->confirmation_page = read(settings.email_confirmation_get_response_body_template,
+                                        "links in mails that confirm an address lead to no page", warnings);
+  }
+  if (settings.http_plugin("password_reset"))
+    templates->password_reset = read(settings.reset_mail, "no mail to reset a password can be sent", warnings);
   return templates;
 }
 

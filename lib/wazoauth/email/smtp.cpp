@@ -107,7 +107,11 @@ void ask_server(const SmtpServer& server, const Envelope& envelope) {
   set(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(server.timeout.count()));
   set(handle, CURLOPT_NOBODY, 1L);
   command(handle, "MAIL FROM:<" + envelope.sender + ">");
-  command(handle, "RCPT TO:<" + envelope.recipient + ">");
+  try {
+    command(handle, "RCPT TO:<" + envelope.recipient + ">");
+  } catch (const SmtpError& error) {
+    throw RecipientRefused(error);
+  }
   // Nothing is taken back: QUIT, at the handle's end, does that.
   set(handle, CURLOPT_SERVER_RESPONSE_TIMEOUT, seconds(farewell_limit));
 }

@@ -26,6 +26,11 @@ struct SmtpError : std::runtime_error {
   bool answered;   // the server is there and said no
 };
 
+// The server takes mails from the sender, but not this one's recipient, or it doesn't say.
+struct RecipientRefused : SmtpError {
+  explicit RecipientRefused(const SmtpError& why) : SmtpError(why) {}
+};
+
 // Does the server take a mail from this sender for this recipient? Asks without sending one. Throws SmtpError. Takes
 // twice the limit and a second at most.
 void ask_server(const SmtpServer& server, const Envelope& envelope);

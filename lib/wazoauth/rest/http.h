@@ -26,6 +26,7 @@ struct Request {
 
   std::optional<std::string> header(std::string_view lower_case_name) const;  // the first one
   std::string header_or_empty(std::string_view lower_case_name) const;
+  bool prefers_html() const;  // over JSON, by its Accept: a browser, as opposed to a program
 };
 
 struct Response {
