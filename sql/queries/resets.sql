@@ -23,10 +23,6 @@ LIMIT 1
 SELECT count(*) AS count FROM auth_token
 WHERE auth_id = 'wazo-auth' AND acl = ARRAY[$1::text] AND issued_t > $2::bigint
 
--- name: resets.nobody
--- Makes a commit wait for the disk, as the one of a mail does.
-SELECT pg_logical_emit_message(true, 'wazo_auth', '')
-
 -- name: resets.user
 SELECT u.username IS NOT NULL
          OR EXISTS (SELECT 1 FROM auth_email e WHERE e.user_uuid = u.uuid AND e.main AND e.confirmed) AS has_login,

@@ -108,7 +108,7 @@ struct Settings {
   MailSettings confirmation_mail, reset_mail;
   std::string email_confirmation_get_response_body_template, email_confirmation_get_mimetype;
   std::int64_t password_reset_mails_per_hour = 5;  // for one user; 0: any number
-  std::optional<LinkBase> email_link;  // none: the address of the server that was asked
+  std::optional<LinkBase> email_link;              // none: the address of the server that was asked
   // Read where the configuration is read (read_mail_templates()), null elsewhere.
   std::shared_ptr<const MailTemplates> mail_templates;
 

@@ -33,7 +33,8 @@ void ask_mail_server(const SmtpServer& server, const std::string& sender, const 
 void send_confirmation(Context& context, const Confirmation& confirmation);
 void send_password_reset(Context& context, const PasswordReset& reset);
 
-// Was the token made for a mail and for this access alone? Such a one works once; others, an administrator's say, live on.
+// Was the token made for a mail and for this access alone? Such a one works once; others, an administrator's say, live
+// on.
 bool is_mailed_token(const TokenRecord& token, const std::string& access);
 
 std::string reset_access(const std::string& user_uuid);

@@ -90,7 +90,8 @@ Response web_page(const WebPage& page) {
   response.content_type = "text/html; charset=utf-8";
   response.headers = page_headers(only_ours);
   response.body = rendered(head, values);
-  for (const std::string& text : page.texts) response.body += rendered("<p>{{ text | e }}</p>", {{"text", text}}) + "\n";
+  for (const std::string& text : page.texts)
+    response.body += rendered("<p>{{ text | e }}</p>", {{"text", text}}) + "\n";
   if (page.asks_for_password) response.body += rendered(form, values);
   response.body += foot;
   return response;

@@ -80,18 +80,18 @@ struct Route {
   Mode mode = Mode::write;  // read_only for handlers that write nothing
   Tenancy tenancy = Tenancy::none;
   std::string summary;
-  std::shared_ptr<const BodySpec> body;  // null: takes none
-  std::shared_ptr<const ListSpec> list;  // null: takes no parameters of a list
-  std::shared_ptr<const BodySpec> query; // texts of the query that are checked; null: none
-  std::vector<std::string> parameters;   // further ones of the query, free texts
-  std::optional<Field> answer;           // of status 200; none: see `status`
-  int status = 204;                      // of success without an answer
-  std::string produces;                  // media type of an answer that isn't JSON
-  std::vector<Failure> failures;         // beside those that follow from the rest
-  bool query_token = false;              // the query's "token" comes before the header: for links that people follow
-  bool query_access = false;  // what the access has in braces is a parameter of the query; "None" without it
-  ProblemPage page = nullptr;            // browsers get HTML, answers and problems alike, where programs get JSON
-  Schema list_schema{};                  // made by Router::add
+  std::shared_ptr<const BodySpec> body;   // null: takes none
+  std::shared_ptr<const ListSpec> list;   // null: takes no parameters of a list
+  std::shared_ptr<const BodySpec> query;  // texts of the query that are checked; null: none
+  std::vector<std::string> parameters;    // further ones of the query, free texts
+  std::optional<Field> answer;            // of status 200; none: see `status`
+  int status = 204;                       // of success without an answer
+  std::string produces;                   // media type of an answer that isn't JSON
+  std::vector<Failure> failures;          // beside those that follow from the rest
+  bool query_token = false;               // the query's "token" comes before the header: for links that people follow
+  bool query_access = false;   // what the access has in braces is a parameter of the query; "None" without it
+  ProblemPage page = nullptr;  // browsers get HTML, answers and problems alike, where programs get JSON
+  Schema list_schema{};        // made by Router::add
 };
 
 // For Route::body, ::list and ::answer.
