@@ -1,5 +1,6 @@
 // The content handler of the REST API: what the zone can answer is answered in the loop, everything else runs on
 // threads, step by step.
+#include <algorithm>
 #include <memory>
 
 #include "answers.h"
@@ -128,7 +129,8 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     if (!r_) return;
     if (!ready_) return next_step();
     if (login_) count_login();
-    const std::int64_t early = began_ + call_->response().least_ms - now_ms();
+    // The clock may have been set back.
+    const std::int64_t least = call_->response().least_ms, early = std::min(least, began_ + least - now_ms());
     if (early > 0) return wait(Waits::answer, static_cast<ngx_msec_t>(early));
     finish(call_->response());
   }
