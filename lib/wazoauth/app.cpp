@@ -54,6 +54,7 @@ void add_routes(Router& router) {
   add_group_member_routes(router);
   add_group_policy_routes(router);
   add_email_confirmation_routes(router);
+  add_password_reset_routes(router);
   add_idp_routes(router);
   add_external_routes(router);
   add_mobile_routes(router);

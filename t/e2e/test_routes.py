@@ -45,6 +45,7 @@ ROUTES = {
     U + P + 'uuid>': attached('users.{user_uuid}.policies.{policy_uuid}'),
     U + P + 'slug>': attached('users.{user_uuid}.policies.{policy_slug}'),
     U + '/groups': crud('users.{user_uuid}.groups', 'read'),
+    '/users/password/reset': {'GET': None, 'POST': None},  # the POST's access: test_password_reset.py
     '/groups': crud('groups', 'read', 'create'),
     G: crud('groups.{group_uuid}', *ONE),
     G + '/users': crud('groups.{group_uuid}.users', 'read'),

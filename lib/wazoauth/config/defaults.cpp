@@ -89,6 +89,7 @@ password_reset_from_name: wazo-auth
 password_reset_from_address: noreply@wazo.community
 password_reset_email_template: /var/lib/wazo-auth/templates/password_reset_email.jinja
 password_reset_email_subject_template: /var/lib/wazo-auth/templates/password_reset_email_subject.jinja
+password_reset_mails_per_hour: 5
 
 oauth2_synchronization_ws_url_template: 'wss://oauth.wazo.io/ws/{state}'
 oauth2_synchronization_redirect_url_template: 'https://oauth.wazo.io/{auth_type}/authorize'

@@ -1,11 +1,18 @@
 #include "wazoauth/config/settings.h"
 
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <new>
 #include <utility>
+
+#include "wazoauth/config/text_file.h"
 
 namespace wazoauth {
 namespace {
@@ -124,6 +131,21 @@ class Reader {
   const Json& tree_;
   const Places& places_;
 };
+
+// Some, and none of them broken.
+bool has_certificates(const std::string& pem) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> source(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
+                                                         BIO_free);
+  if (!source) throw std::bad_alloc();
+  std::size_t count = 0;
+  while (X509* one = PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr)) {
+    X509_free(one);
+    ++count;
+  }
+  const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  ERR_clear_error();
+  return count > 0 && at_end;
+}
 
 class Maker {
  public:
@@ -304,15 +326,48 @@ class Maker {
       if (!(timeout >= 0.1 && timeout <= 60)) read_.fail("smtp.timeout", "must be seconds, 0.1 to 60");
       s_.smtp.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(timeout * 1000));
     }
-    const std::string c = "email_confirmation_";
-    s_.email_confirmation_expiration = read_.integer(c + "expiration", 1, 100LL * 366 * 86400);
-    s_.email_confirmation_template = read_.text(c + "template");
-    s_.email_confirmation_subject_template = read_.text(c + "subject_template");
-    s_.email_confirmation_get_response_body_template = read_.text(c + "get_response_body_template");
-    s_.email_confirmation_get_mimetype = header_text(c + "get_mimetype");
-    s_.email_confirmation_from_name = header_text(c + "from_name");
-    s_.email_confirmation_from_address = header_text(c + "from_address");
+    security();
+    s_.confirmation_mail = mail("email_confirmation_", "email_confirmation_");
+    s_.reset_mail = mail("password_reset_", "password_reset_email_");
+    s_.email_confirmation_get_response_body_template = read_.text("email_confirmation_get_response_body_template");
+    s_.email_confirmation_get_mimetype = header_text("email_confirmation_get_mimetype");
+    s_.password_reset_mails_per_hour = read_.integer("password_reset_mails_per_hour", 0);
     if (const auto url = read_.optional_text("email_link_url")) s_.email_link = link_base(*url);
+  }
+
+  void security() {
+    const std::string tls = read_.text("smtp.tls", "none");
+    if (tls != "none" && tls != "starttls" && tls != "tls") read_.fail("smtp.tls", "must be none, starttls or tls");
+    if (tls != "none") s_.smtp.tls = tls == "tls" ? SmtpServer::Tls::implicit : SmtpServer::Tls::starttls;
+    if (const auto file = read_.optional_text("smtp.ca_file")) {
+      if (tls == "none") read_.fail("smtp.ca_file", "is of no use without \"smtp.tls\"");
+      s_.smtp.ca = certificates("smtp.ca_file", *file);
+    }
+    s_.smtp.username = header_text("smtp.username");
+    s_.smtp.password = header_text("smtp.password");
+    if (s_.smtp.username.empty() && !s_.smtp.password.empty())
+      read_.fail("smtp.password", "needs an \"smtp.username\"");
+    if (s_.smtp.password.empty() && !s_.smtp.username.empty())
+      read_.fail("smtp.username", "needs an \"smtp.password\"");
+    if (!s_.smtp.username.empty() && tls == "none" && !read_.flag("smtp.login_without_tls", false))
+      read_.fail("smtp.username",
+                 "needs \"smtp.tls\", or \"smtp.login_without_tls: true\": else the password can be read");
+  }
+
+  std::string certificates(const std::string& path, const std::string& file) const {
+    try {
+      std::string text = read_text_file(file);
+      if (!has_certificates(text)) throw FileError(file + ": it holds no certificates (PEM), or broken ones");
+      return text;
+    } catch (const FileError& error) {
+      read_.fail(path, std::string("can't be used: ") + error.what());
+    }
+  }
+
+  MailSettings mail(const std::string& prefix, const std::string& prefix_of_templates) const {
+    return {read_.integer(prefix + "expiration", 1, 100LL * 366 * 86400), read_.text(prefix_of_templates + "template"),
+            read_.text(prefix_of_templates + "subject_template"), header_text(prefix + "from_name"),
+            header_text(prefix + "from_address")};
   }
 
   static bool is_host(std::string_view text) {
