@@ -1,4 +1,4 @@
-"""Private servers on loopback: PostgreSQL, Redis, RabbitMQ, a mail server and nginx with the module.
+"""Private servers on loopback: PostgreSQL, Redis, RabbitMQ, a mail server, directories and nginx with the module.
 
 Used by `./dev run` and by the tests. Every server lives in a folder of its own, is started in a session of its own, and
 is only ever signalled by a process id whose start time still is the one that was written down. A server object that is
@@ -490,6 +490,109 @@ class MailServer(Server):
         """The last of `count` messages to this recipient."""
         wait_until(lambda: len(self.messages(recipient)) >= count, timeout, f'mail {count} to {recipient}', 0.05)
         return self.messages(recipient)[-1]
+
+
+# -- directories -------------------------------------------------------------------------------------------------------
+
+
+class Authority:
+    """A certificate authority, made by openssl; `file` is what trusts it."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.file = self.folder / 'ca.pem'
+        self.folder.mkdir(parents=True)
+        (self.folder / 'index.txt').touch()
+        (self.folder / 'openssl.cnf').write_text(f"""\
+[ca]
+default_ca = own
+[own]
+database = {self.folder}/index.txt
+new_certs_dir = {self.folder}
+certificate = {self.file}
+private_key = {self.folder}/ca.key
+default_md = sha256
+policy = any
+rand_serial = yes
+unique_subject = no
+[any]
+commonName = supplied
+""")
+        self._openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', self.folder / 'ca.key', '-out', self.file,
+                      '-days', '30', '-subj', '/CN=Test authority', '-addext', 'basicConstraints=critical,CA:TRUE')
+
+    @staticmethod
+    def _openssl(*words):
+        done = subprocess.run(['openssl', *map(str, words)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ServerError(done.stderr)
+
+    def certificate(self, name, subject, expired=False):
+        """Certificate and key, two files; `subject` as subjectAltName has it: "DNS:...", "IP:..."."""
+        paths = [self.folder / f'{name}.{kind}' for kind in ('pem', 'key', 'csr', 'ext')]
+        certificate, key, request, extensions = paths
+        extensions.write_text(f'subjectAltName = {subject}\n')
+        years = ('2020', '2021') if expired else ('2020', '2099')
+        self._openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', request, '-subj', f'/CN={name}')
+        self._openssl('ca', '-batch', '-notext', '-config', self.folder / 'openssl.cnf', '-in', request, '-out', certificate,
+                      '-extfile', extensions, *(word for option, year in zip(('-startdate', '-enddate'), years)
+                                                for word in (option, f'{year}0101000000Z')))
+        return certificate, key
+
+
+class Slapd(Server):
+    """OpenLDAP's server with what `entries` (LDIF) says, below `suffix`. With a certificate also LDAPS and StartTLS.
+
+    Its log has every operation (loglevel stats). The program is a copy: a machine's AppArmor profile, which is for the
+    service of Debian's package, would keep it away from its own folder.
+    """
+
+    name = 'slapd'
+    suffix = 'dc=example,dc=com'
+
+    def __init__(self, folder, port, entries, tls_port=None, certificate=None, access=''):
+        super().__init__(folder)
+        self.port = port
+        self.tls_port = tls_port
+        self.entries = entries
+        self.certificate = certificate
+        self.access = access
+        self.program = self.folder / 'slapd'
+
+    def prepare(self):
+        data = self.folder / 'data'
+        if data.exists():
+            return
+        data.mkdir()
+        shutil.copy2('/usr/sbin/slapd', self.program)
+        tls = ''
+        if self.certificate:
+            tls = 'TLSCertificateFile {}\nTLSCertificateKeyFile {}\n'.format(*self.certificate)
+        schemas = '\n'.join(f'include /etc/ldap/schema/{name}.schema' for name in ('core', 'cosine', 'inetorgperson'))
+        (self.folder / 'slapd.conf').write_text(f"""\
+{schemas}
+modulepath /usr/lib/ldap
+moduleload back_mdb
+allow bind_v2
+pidfile {self.folder}/slapd.pid
+{tls}
+database mdb
+suffix "{self.suffix}"
+directory {data}
+{self.access}
+""")
+        (self.folder / 'entries.ldif').write_text(self.entries)
+        done = subprocess.run([self.program, '-Tadd', '-f', self.folder / 'slapd.conf', '-l', self.folder / 'entries.ldif'],
+                              capture_output=True, text=True, check=False)
+        if done.returncode:
+            shutil.rmtree(data)
+            raise ServerError(done.stderr)
+
+    def argv(self):
+        urls = [f'ldap://{ADDRESS}:{self.port}']
+        if self.tls_port:
+            urls.append(f'ldaps://{ADDRESS}:{self.tls_port}')
+        return [self.program, '-d', 'stats', '-f', self.folder / 'slapd.conf', '-h', ' '.join(urls)]
 
 
 # -- nginx -------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include "wazoauth/email/routes.h"
 #include "wazoauth/group/routes.h"
 #include "wazoauth/idp/routes.h"
+#include "wazoauth/ldap/routes.h"
 #include "wazoauth/node/listener.h"
 #include "wazoauth/policy/routes.h"
 #include "wazoauth/rest/api_document.h"
@@ -54,6 +55,7 @@ void add_routes(Router& router) {
   add_group_policy_routes(router);
   add_email_confirmation_routes(router);
   add_idp_routes(router);
+  add_ldap_config_routes(router);
 }
 
 }  // namespace
@@ -63,12 +65,14 @@ struct App::State {
       : options(std::move(o)),
         database(options.database),
         loads(load_options(options.database)),
-        tokens(options.zone, loads, options.redis) {}
+        tokens(options.zone, loads, options.redis),
+        directories(options.settings.ldap.logins_per_directory) {}
 
   AppOptions options;
   Database database;
   Database loads;  // on a miss nobody waits behind long requests
   TokenStore tokens;
+  ldap::Directories directories;
   Router router;
   std::mutex mutex;
   std::optional<std::string> master_tenant;
@@ -96,6 +100,9 @@ Zone* App::zone() {
 }
 TokenStore& App::tokens() {
   return state_->tokens;
+}
+ldap::Directories& App::directories() {
+  return state_->directories;
 }
 void App::close_idle() {
   state_->database.close_idle();
