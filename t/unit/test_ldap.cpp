@@ -1,13 +1,17 @@
 // What users type on its way into filters and names, and how many are let in to a directory.
+#include <chrono>
 #include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
+
+// After the streams, whose fail() cmocka makes a macro.
 extern "C" {
 #include <cmocka.h>
 }
 
-#include <string>
 #include <vector>
 
 #include "wazoauth/ldap/directories.h"
@@ -57,8 +61,9 @@ void filters_are_filled(void**) {
   equal(fill("{{username}} {{{username}}} }}{{"), "{username} {a\\2a} }{");
   equal(fill(""), "");
   equal(fill("no braces"), "no braces");
-  for (const char* wrong : {"{", "}", "{}", "{0}", "{other}", "{username", "username}", "{username}}", "{{username}", "{ username}",
-                            "{username!r}", "{username:>9}", "{username.x}", "{username[0]}", "{{}", "{}}", "{username{}}"})
+  for (const char* wrong :
+       {"{", "}", "{}", "{0}", "{other}", "{username", "username}", "{username}}", "{{username}", "{ username}",
+        "{username!r}", "{username:>9}", "{username.x}", "{username[0]}", "{{}", "{}}", "{username{}}"})
     equal(fill(wrong), "refused");
 }
 
@@ -70,7 +75,8 @@ void cases_are_lowered(void**) {
 
 using Places = std::vector<std::unique_ptr<Directories::Place>>;
 
-std::size_t enter_all(Directories& directories, const std::string& address, Places& places, Directories::Clock::time_point now) {
+std::size_t enter_all(Directories& directories, const std::string& address, Places& places,
+                      Directories::Clock::time_point now) {
   std::size_t count = 0;
   while (auto place = directories.enter(address, now)) {
     places.push_back(std::move(place));
@@ -120,9 +126,9 @@ void silent_ones_are_forgotten(void**) {
 }  // namespace
 
 int main() {
-  const CMUnitTest tests[] = {cmocka_unit_test(filters_are_escaped),  cmocka_unit_test(names_are_escaped),
-                              cmocka_unit_test(filters_are_filled),   cmocka_unit_test(cases_are_lowered),
-                              cmocka_unit_test(only_so_many_at_each), cmocka_unit_test(fewer_while_it_is_silent),
+  const CMUnitTest tests[] = {cmocka_unit_test(filters_are_escaped),      cmocka_unit_test(names_are_escaped),
+                              cmocka_unit_test(filters_are_filled),       cmocka_unit_test(cases_are_lowered),
+                              cmocka_unit_test(only_so_many_at_each),     cmocka_unit_test(fewer_while_it_is_silent),
                               cmocka_unit_test(silent_ones_are_forgotten)};
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

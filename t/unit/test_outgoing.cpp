@@ -1,8 +1,13 @@
 // Which addresses nobody may send this server to, in whatever spelling.
+#include <chrono>
 #include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
+
+// After the streams, whose fail() cmocka makes a macro.
 extern "C" {
 #include <cmocka.h>
 }
@@ -12,9 +17,6 @@ extern "C" {
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <chrono>
-#include <string>
 
 #include "wazoauth/outgoing/connect.h"
 
@@ -44,15 +46,32 @@ void equal(const std::string& is, const std::string& wanted) {
 }
 
 void denied_always(void**) {
-  for (const char* host : {"169.254.0.0", "169.254.169.254", "169.254.255.255", "0xa9fea9fe", "0xA9.0xFE.0xa9.0xfe",
-                           "2852039166", "025177524776", "169.254.43518", "::ffff:169.254.169.254", "::ffff:a9fe:a9fe",
-                           "::a9fe:a9fe", "0:0:0:0:0:ffff:a9fe:a9fe", "::ffff:0:169.254.169.254", "64:ff9b::169.254.169.254",
-                           "2002:a9fe:a9fe::1", "2001::5601:5601", "fe80::1", "fe80::a9fe:a9fe", "febf:ffff::1", "fe80::1%1"})
+  for (const char* host : {"169.254.0.0",
+                           "169.254.169.254",
+                           "169.254.255.255",
+                           "0xa9fea9fe",
+                           "0xA9.0xFE.0xa9.0xfe",
+                           "2852039166",
+                           "025177524776",
+                           "169.254.43518",
+                           "::ffff:169.254.169.254",
+                           "::ffff:a9fe:a9fe",
+                           "::a9fe:a9fe",
+                           "0:0:0:0:0:ffff:a9fe:a9fe",
+                           "::ffff:0:169.254.169.254",
+                           "64:ff9b::169.254.169.254",
+                           "2002:a9fe:a9fe::1",
+                           "2001::5601:5601",
+                           "fe80::1",
+                           "fe80::a9fe:a9fe",
+                           "febf:ffff::1",
+                           "fe80::1%1"})
     equal(verdict(host), "link-local");
   for (const char* host : {"100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd00:0ec2:0:0::23",
                            "fd20:ce::254", "fd00:42::42", "::ffff:100.100.100.200", "64:ff9b::6464:64c8"})
     equal(verdict(host), "metadata service");
-  for (const char* host : {"0.0.0.0", "0", "0.0.0.1", "0.255.255.255", "::", "::ffff:0.0.0.0", "64:ff9b::", "0::0", "::2"})
+  for (const char* host :
+       {"0.0.0.0", "0", "0.0.0.1", "0.255.255.255", "::", "::ffff:0.0.0.0", "64:ff9b::", "0::0", "::2"})
     equal(verdict(host), "unspecified");
   for (const char* host : {"224.0.0.1", "239.255.255.255", "ff02::1", "ff0e::1", "::ffff:224.0.0.1", "2002:e000:1::"})
     equal(verdict(host), "multicast");
@@ -62,18 +81,35 @@ void denied_always(void**) {
 }
 
 void loopback_is_a_choice(void**) {
-  for (const char* host : {"127.0.0.1", "127.255.255.254", "127.1", "2130706433", "0x7f000001", "017700000001", "localhost",
-                           "::1", "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::",
-                           "2001::80ff:fffe"}) {
+  for (const char* host :
+       {"127.0.0.1", "127.255.255.254", "127.1", "2130706433", "0x7f000001", "017700000001", "localhost", "::1",
+        "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::", "2001::80ff:fffe"}) {
     equal(verdict(host, lenient), "");
     equal(verdict(host, strict), "loopback");
   }
 }
 
 void allowed(void**) {
-  for (const char* host : {"192.0.2.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.253.255.255", "169.255.0.0", "126.255.255.255",
-                           "128.0.0.1", "223.255.255.255", "1.0.0.0", "100.100.100.199", "100.64.0.1", "2001:db8::1", "fec0::1",
-                           "fe7f::1", "fd00::1", "fd00:ec3::254", "::ffff:192.0.2.1", "64:ff9b::192.0.2.1", "2002:c000:201::1"})
+  for (const char* host : {"192.0.2.1",
+                           "10.0.0.1",
+                           "172.16.0.1",
+                           "192.168.1.1",
+                           "169.253.255.255",
+                           "169.255.0.0",
+                           "126.255.255.255",
+                           "128.0.0.1",
+                           "223.255.255.255",
+                           "1.0.0.0",
+                           "100.100.100.199",
+                           "100.64.0.1",
+                           "2001:db8::1",
+                           "fec0::1",
+                           "fe7f::1",
+                           "fd00::1",
+                           "fd00:ec3::254",
+                           "::ffff:192.0.2.1",
+                           "64:ff9b::192.0.2.1",
+                           "2002:c000:201::1"})
     equal(verdict(host, strict), "");
 }
 
@@ -136,8 +172,8 @@ void a_limit_that_has_passed(void**) {
 }  // namespace
 
 int main() {
-  const CMUnitTest tests[] = {cmocka_unit_test(denied_always),     cmocka_unit_test(loopback_is_a_choice),
-                              cmocka_unit_test(allowed),           cmocka_unit_test(only_the_internet),
-                              cmocka_unit_test(connections),       cmocka_unit_test(a_limit_that_has_passed)};
+  const CMUnitTest tests[] = {cmocka_unit_test(denied_always), cmocka_unit_test(loopback_is_a_choice),
+                              cmocka_unit_test(allowed),       cmocka_unit_test(only_the_internet),
+                              cmocka_unit_test(connections),   cmocka_unit_test(a_limit_that_has_passed)};
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

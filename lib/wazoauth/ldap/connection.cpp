@@ -1,15 +1,15 @@
 #include "wazoauth/ldap/connection.h"
 
-#include <fcntl.h>
 #include <ldap.h>
 #include <openldap.h>
+#include <poll.h>
 
 #include <array>
+#include <cerrno>
 #include <mutex>
 #include <new>
 
 #include "wazoauth/log.h"
-#include "wazoauth/outgoing/connect.h"
 
 namespace wazoauth::ldap {
 
@@ -59,6 +59,50 @@ bool is_host(const std::string& host) {
   return true;
 }
 
+Socket reach(const Server& server, const Limits& limits, const OutgoingRules& rules, const Deadline& deadline) {
+  const std::string host = without_brackets(server.host);
+  if (!is_host(host) || server.port < 1 || server.port > 65535)
+    throw Failure("no directory can be at " + server.host + ":" + std::to_string(server.port));
+  try {
+    return connect_to(host, server.port, rules, limits.network, deadline);
+  } catch (const Unreachable& e) {
+    throw Away(e.what());
+  }
+}
+
+// libldap's own reads and writes may block for ever, and its TLS handshake doesn't wait but spins. These wait, and not
+// for ever.
+Stream& stream_of(const Sockbuf_IO_Desc* io) {
+  return *static_cast<Stream*>(io->sbiod_pvt);
+}
+
+bool wait(const Stream& stream, short events) {
+  if (wait_for(stream.socket.get(), events, stream.deadline)) return true;
+  errno = ETIMEDOUT;
+  return false;
+}
+
+int set_up(Sockbuf_IO_Desc* io, void* stream) {
+  io->sbiod_pvt = stream;
+  return 0;
+}
+int nothing(Sockbuf_IO_Desc*) {
+  return 0;
+}
+int control(Sockbuf_IO_Desc*, int, void*) {
+  return 0;
+}
+ber_slen_t receive(Sockbuf_IO_Desc* io, void* data, ber_len_t size) {
+  const Stream& stream = stream_of(io);
+  return wait(stream, POLLIN) ? recv(stream.socket.get(), data, size, MSG_DONTWAIT) : -1;
+}
+ber_slen_t transmit(Sockbuf_IO_Desc* io, void* data, ber_len_t size) {
+  const Stream& stream = stream_of(io);
+  return wait(stream, POLLOUT) ? send(stream.socket.get(), data, size, MSG_DONTWAIT | MSG_NOSIGNAL) : -1;
+}
+
+Sockbuf_IO stream_io{set_up, nothing, control, receive, transmit, nothing};
+
 bool is_away(int code) {
   return code == LDAP_SERVER_DOWN || code == LDAP_TIMEOUT || code == LDAP_CONNECT_ERROR || code == LDAP_BUSY ||
          code == LDAP_UNAVAILABLE;
@@ -72,35 +116,27 @@ void Connection::Unbind::operator()(::ldap* handle) const {
 
 Connection::Connection(const Server& server, const Limits& limits, const OutgoingRules& rules,
                        const std::string& ca_file, const Deadline& deadline)
-    : name_(url_of(server)), limits_(limits), deadline_(deadline) {
-  const std::string host = without_brackets(server.host);
-  if (!is_host(host) || server.port < 1 || server.port > 65535) throw Failure("no directory can be at " + name_);
+    : name_(url_of(server)),
+      limits_(limits),
+      deadline_(deadline),
+      stream_{reach(server, limits, rules, deadline), deadline} {
   initialize(ca_file);
-  Socket socket = [&] {
-    try {
-      return connect_to(host, server.port, rules, limits.network, deadline);
-    } catch (const Unreachable& e) {
-      throw Away(e.what());
-    }
-  }();
   ::ldap* handle = nullptr;
-  if (ldap_init_fd(socket.get(), LDAP_PROTO_TCP, name_.c_str(), &handle) != LDAP_SUCCESS) throw std::bad_alloc();
-  fd_ = socket.release();
+  if (ldap_init_fd(stream_.socket.get(), LDAP_PROTO_EXT, name_.c_str(), &handle) != LDAP_SUCCESS)
+    throw std::bad_alloc();
   handle_.reset(handle);
+  Sockbuf* buffer = nullptr;
+  ldap_get_option(handle, LDAP_OPT_SOCKBUF, &buffer);
+  ber_len_t longest = longest_answer;
+  ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &longest);
+  if (ber_sockbuf_add_io(buffer, &stream_io, LBER_SBIOD_LEVEL_PROVIDER, &stream_) != 0) throw std::bad_alloc();
   // libldap would connect again by itself, wherever the name leads to then.
   set(LDAP_OPT_URI, "ldapi://%2Fdev%2Fnull");
   const int never = LDAP_DEREF_NEVER;
-  const timeval network = to_timeval(limits.network), operation = to_timeval(limits.operation);
   set(LDAP_OPT_PROTOCOL_VERSION, &server.version);
   set(LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
   set(LDAP_OPT_RESTART, LDAP_OPT_OFF);
   set(LDAP_OPT_DEREF, &never);
-  set(LDAP_OPT_NETWORK_TIMEOUT, &network);
-  set(LDAP_OPT_TIMEOUT, &operation);
-  Sockbuf* buffer = nullptr;
-  ber_len_t longest = longest_answer;
-  ldap_get_option(handle_.get(), LDAP_OPT_SOCKBUF, &buffer);
-  ber_sockbuf_ctrl(buffer, LBER_SB_OPT_SET_MAX_INCOMING, &longest);
   if (server.security == Security::start_tls) start_tls();
   if (server.security != Security::none) handshake();
 }
@@ -112,27 +148,24 @@ void Connection::set(int option, const void* value) {
     throw std::logic_error("libldap refuses option " + std::to_string(option));
 }
 
-// A peer that sends half an answer must not be waited for inside of a read().
-void Connection::keep_nonblocking() {
-  const int flags = fcntl(fd_, F_GETFL);
-  if (flags == -1 || fcntl(fd_, F_SETFL, flags | O_NONBLOCK) == -1) throw std::runtime_error("fcntl() failed");
+void Connection::begin(Deadline::Time limit) {
+  stream_.deadline = deadline_.at_most(limit);
 }
 
 void Connection::start_tls() {
+  begin(limits_.operation);
   int id = 0;
   const int sent = ldap_start_tls(handle_.get(), nullptr, nullptr, &id);
   if (sent != LDAP_SUCCESS) give_up("StartTLS", sent);
-  const int code = result_code(result(id, true, deadline_.at_most(limits_.operation)));
+  const int code = result_code(result(id, true));
   if (code != LDAP_SUCCESS) give_up("StartTLS", code);
 }
 
 void Connection::handshake() {
-  if (deadline_.passed()) throw Away(name_ + " doesn't answer in time");
-  const timeval limit = to_timeval(deadline_.at_most(limits_.network).left());
-  set(LDAP_OPT_NETWORK_TIMEOUT, &limit);
+  begin(limits_.network);
   const int code = ldap_install_tls(handle_.get());
-  keep_nonblocking();
   if (code == LDAP_SUCCESS) return;
+  if (stream_.deadline.passed()) give_up("TLS", LDAP_TIMEOUT);
   char* text = nullptr;
   ldap_get_option(handle_.get(), LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
   const std::string why = text && *text ? text : ldap_err2string(code);
@@ -146,13 +179,13 @@ void Connection::give_up(const std::string& doing, int code) const {
   throw Failure(what);
 }
 
-Connection::Message Connection::result(int message_id, bool all, const Deadline& deadline) {
-  timeval limit = to_timeval(deadline.left());
+Connection::Message Connection::result(int message_id, bool all) {
+  timeval limit = to_timeval(stream_.deadline.left());
   ldapmsg* message = nullptr;
   const int type = ldap_result(handle_.get(), message_id, all ? LDAP_MSG_ALL : LDAP_MSG_ONE, &limit, &message);
   Message owned(message, ldap_msgfree);
   if (type > 0) return owned;
-  if (type == 0) throw Away(name_ + " doesn't answer in time");
+  if (type == 0 || stream_.deadline.passed()) give_up("no answer", LDAP_TIMEOUT);
   int code = LDAP_SERVER_DOWN;
   ldap_get_option(handle_.get(), LDAP_OPT_RESULT_CODE, &code);
   give_up("no answer", code);
@@ -166,11 +199,12 @@ int Connection::result_code(const Message& message) {
 
 bool Connection::bind(const std::string& dn, const std::string& password) {
   if (dn.empty() || password.empty()) throw Failure(name_ + ": a bind needs a name and a password");
+  begin(limits_.operation);
   berval credentials{password.size(), const_cast<char*>(password.data())};
   int id = 0;
   const int sent = ldap_sasl_bind(handle_.get(), dn.c_str(), LDAP_SASL_SIMPLE, &credentials, nullptr, nullptr, &id);
   if (sent != LDAP_SUCCESS) give_up("bind", sent);
-  const int code = result_code(result(id, true, deadline_.at_most(limits_.operation)));
+  const int code = result_code(result(id, true));
   if (code == LDAP_INVALID_CREDENTIALS) return false;
   if (code != LDAP_SUCCESS) give_up("bind", code);
   return true;
@@ -203,7 +237,7 @@ Found Connection::search(const std::string& base, Scope scope, const std::string
                          const std::string& attribute) {
   std::string wanted = attribute;
   std::array<char*, 2> attributes{wanted.data(), nullptr};
-  const Deadline deadline = deadline_.at_most(limits_.operation);
+  begin(limits_.operation);
   int id = 0;
   const int sent =
       ldap_search_ext(handle_.get(), base.c_str(), scope == Scope::base ? LDAP_SCOPE_BASE : LDAP_SCOPE_SUBTREE,
@@ -211,7 +245,7 @@ Found Connection::search(const std::string& base, Scope scope, const std::string
   if (sent != LDAP_SUCCESS) give_up("search", sent);
   Found found;
   for (int parts = 0; parts < most_referrals; ++parts) {
-    const Message message = result(id, false, deadline);
+    const Message message = result(id, false);
     const int type = ldap_msgtype(message.get());
     if (type == LDAP_RES_SEARCH_RESULT) {
       const int code = result_code(message);

@@ -7,7 +7,7 @@
 
 #include "wazoauth/deadline.h"
 #include "wazoauth/ldap/settings.h"
-#include "wazoauth/outgoing/address.h"
+#include "wazoauth/outgoing/connect.h"
 
 struct ldap;
 struct ldapmsg;
@@ -31,6 +31,12 @@ struct Failure : std::runtime_error {
 // It isn't there, doesn't answer in time, or can't prove who it is. Nobody has looked at a password.
 struct Away : Failure {
   using Failure::Failure;
+};
+
+// What libldap reads from and writes to.
+struct Stream {
+  Socket socket;
+  Deadline deadline;  // of what is being done: after it every read and write fails
 };
 
 enum class Scope { base, subtree };
@@ -64,8 +70,8 @@ class Connection {
   void set(int option, const void* value);
   void start_tls();
   void handshake();
-  void keep_nonblocking();
-  Message result(int message_id, bool all, const Deadline& deadline);
+  void begin(Deadline::Time limit);
+  Message result(int message_id, bool all);
   int result_code(const Message& message);
   [[noreturn]] void give_up(const std::string& doing, int code) const;
 
@@ -76,7 +82,7 @@ class Connection {
   std::string name_;
   Limits limits_;
   Deadline deadline_;
-  int fd_ = -1;
+  Stream stream_;
   std::unique_ptr<::ldap, Unbind> handle_;
 };
 
