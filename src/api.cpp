@@ -24,6 +24,8 @@ Offload::Pool pool_of(Lane lane) {
       return Offload::hashing;
     case Lane::mail:
       return Offload::mail;
+    case Lane::directory:
+      return Offload::directory;
     default:
       return Offload::database;
   }
@@ -137,7 +139,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
 
   // Only a password makes up for wrong ones: a refresh token may come with the login of somebody else.
   void count_login() {
-    if (call_->response().status == 401)
+    if (call_->response().status == 401 && !call_->password_unjudged())
       process_.throttle.failed(request_.remote_addr, *login_, now_ms());
     else if (call_->proved_password())
       process_.throttle.succeeded(request_.remote_addr, *login_);

@@ -8,6 +8,7 @@
 #include "wazoauth/external/routes.h"
 #include "wazoauth/group/routes.h"
 #include "wazoauth/idp/routes.h"
+#include "wazoauth/ldap/routes.h"
 #include "wazoauth/node/listener.h"
 #include "wazoauth/policy/routes.h"
 #include "wazoauth/rest/api_document.h"
@@ -58,6 +59,7 @@ void add_routes(Router& router) {
   add_idp_routes(router);
   add_external_routes(router);
   add_mobile_routes(router);
+  add_ldap_config_routes(router);
 }
 
 }  // namespace
@@ -67,12 +69,14 @@ struct App::State {
       : options(std::move(o)),
         database(options.database),
         loads(load_options(options.database)),
-        tokens(options.zone, loads, options.redis) {}
+        tokens(options.zone, loads, options.redis),
+        directories(options.settings.ldap.logins_per_directory) {}
 
   AppOptions options;
   Database database;
   Database loads;  // on a miss nobody waits behind long requests
   TokenStore tokens;
+  ldap::Directories directories;
   Router router;
   std::mutex mutex;
   std::optional<std::string> master_tenant;
@@ -100,6 +104,9 @@ Zone* App::zone() {
 }
 TokenStore& App::tokens() {
   return state_->tokens;
+}
+ldap::Directories& App::directories() {
+  return state_->directories;
 }
 void App::close_idle() {
   state_->database.close_idle();

@@ -183,4 +183,8 @@ bool Call::proved_password() const {
   return state_->context && state_->context->proved_password;
 }
 
+bool Call::password_unjudged() const {
+  return state_->context && state_->context->password_unjudged;
+}
+
 }  // namespace wazoauth

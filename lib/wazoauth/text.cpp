@@ -3,6 +3,7 @@
 #include <locale.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
+#include <unicode/locid.h>
 #include <unicode/translit.h>
 #include <unicode/unistr.h>
 #include <unicode/utf8.h>
@@ -131,6 +132,13 @@ std::optional<std::string> decode_base64(std::string_view text) {
   }
   if (in_group != 0) return std::nullopt;
   return out;
+}
+
+std::string lower_case(std::string_view utf8) {
+  std::string lower;
+  return icu::UnicodeString::fromUTF8({utf8.data(), static_cast<int32_t>(utf8.size())})
+      .toLower(icu::Locale::getRoot())
+      .toUTF8String(lower);
 }
 
 std::string fold_case(std::string_view utf8) {

@@ -21,6 +21,7 @@ ONE = ('read', 'update', 'delete')
 ROUTES = {
     '/status': {'HEAD': None},
     '/backends': {'GET': None},
+    '/backends/ldap': crud('backends.ldap', *ONE),
     '/token': {'POST': None},
     '/token/<token_uuid>': {'GET': None, 'HEAD': None, 'DELETE': None},
     '/token/<token_uuid>/scopes/check': {'POST': None},

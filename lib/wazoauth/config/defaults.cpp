@@ -75,6 +75,9 @@ idp_plugins:
   saml: {enabled: true, priority: 1}
   ldap: {enabled: true, priority: 2}
 
+ldap: {network_timeout: 2, operation_timeout: 2, login_timeout: 8, logins_per_directory: 16, ca_file: null}
+outgoing: {loopback: true}
+
 email_notification_plugin: smtp
 smtp: {hostname: localhost, port: 25}
 email_confirmation_expiration: 172800

@@ -157,6 +157,7 @@ class Maker {
     tokens();
     seeding();
     plugins();
+    directories();
     bus();
     cors();
     mails();
@@ -265,12 +266,33 @@ class Maker {
         warn("idp_plugins: \"" + name + "\" is not known and skipped");
         continue;
       }
+      if (name == "ldap" && std::find(s_.backends.begin(), s_.backends.end(), "ldap_user") == s_.backends.end()) {
+        warn("idp_plugins: \"ldap\" needs enabled_backend_plugins.ldap_user and is skipped");
+        continue;
+      }
       const Json priority = entry.has("priority") ? entry.get("priority") : Json(100);
       if (!priority.is_number()) read_.fail(path + ".priority", "must be a number");
       found.emplace_back(priority.number(), name);
     }
     std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [priority, name] : found) s_.idps.push_back(std::move(name));
+  }
+
+  void directories() {
+    s_.ldap.limits.network = seconds("ldap.network_timeout", s_.ldap.limits.network);
+    s_.ldap.limits.operation = seconds("ldap.operation_timeout", s_.ldap.limits.operation);
+    s_.ldap.limits.login = seconds("ldap.login_timeout", s_.ldap.limits.login);
+    s_.ldap.ca_file = read_.text("ldap.ca_file");
+    s_.ldap.logins_per_directory = static_cast<std::size_t>(read_.integer("ldap.logins_per_directory", 1, 1000));
+    s_.outgoing.loopback = read_.flag("outgoing.loopback", true);
+  }
+
+  // 0.1 s to a minute.
+  std::chrono::milliseconds seconds(const std::string& path, std::chrono::milliseconds fallback) const {
+    if (read_.value(path).is_null()) return fallback;
+    const double found = read_.number(path);
+    if (!(found >= 0.1 && found <= 60)) read_.fail(path, "must be seconds, 0.1 to 60");
+    return std::chrono::milliseconds(static_cast<std::int64_t>(found * 1000));
   }
 
   void metadata_of_purposes() {
@@ -321,11 +343,7 @@ class Maker {
     s_.smtp.hostname = read_.text("smtp.hostname");
     if (s_.smtp.hostname.empty() || !is_host(s_.smtp.hostname)) read_.fail("smtp.hostname", "must be a host's name");
     s_.smtp.port = static_cast<int>(read_.integer("smtp.port", 1, 65535));
-    if (!read_.value("smtp.timeout").is_null()) {
-      const double timeout = read_.number("smtp.timeout");
-      if (!(timeout >= 0.1 && timeout <= 60)) read_.fail("smtp.timeout", "must be seconds, 0.1 to 60");
-      s_.smtp.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(timeout * 1000));
-    }
+    s_.smtp.timeout = seconds("smtp.timeout", s_.smtp.timeout);
     security();
     s_.confirmation_mail = mail("email_confirmation_", "email_confirmation_");
     s_.reset_mail = mail("password_reset_", "password_reset_email_");

@@ -11,6 +11,8 @@
 
 #include "wazoauth/email/smtp.h"
 #include "wazoauth/json.h"
+#include "wazoauth/ldap/settings.h"
+#include "wazoauth/outgoing/address.h"
 
 namespace wazoauth {
 
@@ -99,6 +101,8 @@ struct Settings {
   std::vector<std::string> backends;                 // enabled and known, in configuration order: ldap_user, wazo_user
   std::vector<std::string> metadata_plugins;         // enabled and known
   std::vector<std::string> idps;                     // enabled and known (saml, ldap), ascending priority
+  ldap::LdapSettings ldap;
+  OutgoingRules outgoing;
   std::string amqp_uri, amqp_exchange_name, amqp_exchange_type;
   bool amqp_exchange_durable = true;
   bool cors_enabled = true;

@@ -24,9 +24,10 @@ struct Settings;
 class Context;
 
 enum class Lane {
-  database,  // short work that talks to PostgreSQL
-  hashing,   // password hashing: 60-100 ms of CPU, no database connection held
-  mail,      // waits for the mail server, within a limit; no database connection held
+  database,   // short work that talks to PostgreSQL
+  hashing,    // password hashing: 60-100 ms of CPU, no database connection held
+  mail,       // waits for the mail server, within a limit; no database connection held
+  directory,  // waits for the LDAP server of a tenant, likewise
 };
 
 // What a handler ends with: an answer, or what to do next and where. Each step has a unit of work of its own, committed
@@ -164,7 +165,8 @@ class Context {
 
   // Used by App.
   std::unique_ptr<UnitOfWork> unit;
-  bool proved_password = false;  // set by providers that verified the one of the Authorization header
+  bool proved_password = false;    // set by providers that verified the one of the Authorization header
+  bool password_unjudged = false;  // set when nobody could look at it
 
  private:
   acl::AccessList access_list() const;
