@@ -30,7 +30,10 @@ def site(stack):
 
 @pytest.fixture(scope='module', params=['with scripts', 'without scripts'])
 def page(request, site):  # which ends after it: a browser keeps connections
-    with browser.chromium(script=request.param == 'with scripts') as driver:
+    script = request.param == 'with scripts'
+    with browser.chromium(script=script) as driver:
+        driver.get('data:text/html,<title>off</title><script>document.title = "on"</script>')
+        assert driver.title == ('on' if script else 'off')
         yield driver
 
 

@@ -92,7 +92,7 @@ Response web_page(const WebPage& page) {
   response.body = rendered(head, values);
   for (const std::string& text : page.texts)
     response.body += rendered("<p>{{ text | e }}</p>", {{"text", text}}) + "\n";
-  if (page.asks_for_password) response.body += rendered(form, values);
+  if (page.asks_for_password) response.body += rendered(form, values) + "\n";
   response.body += foot;
   return response;
 }
