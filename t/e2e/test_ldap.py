@@ -134,10 +134,13 @@ class Peer:
 def relay(target, delay):
     """Bytes of each side go to the other one; those of `target` only after `delay` seconds."""
     def pump(source, sink, wait):
-        while data := source.recv(65536):
-            time.sleep(wait)
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
+        try:
+            while data := source.recv(65536):
+                time.sleep(wait)
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # who waited has left
 
     def serve(connection):
         with socket.create_connection(('127.0.0.1', target)) as upstream:
@@ -183,7 +186,7 @@ def directory(slapd, authority):
     return slapd('main', authority.certificate('IP:127.0.0.1,DNS:directory.test'))
 
 
-LDAP = {'network_timeout': 1, 'operation_timeout': 1, 'login_timeout': 3, 'logins_per_directory': 4}
+LDAP = {'network_timeout': 1, 'operation_timeout': 1, 'login_timeout': 2, 'logins_per_directory': 4}
 
 
 @pytest.fixture(scope='module')
@@ -691,13 +694,14 @@ def test_a_directory_that_is_frozen(log_in, tenant, configure, slapd, authority,
 
 
 def test_a_slow_directory_may_take_its_time_but_not_all_of_it(log_in, tenant, configure, directory):
-    for delay, status in ((0.3, 200), (0.9, 401)):
+    # Three answers are waited for: each of them is in time, all of them may be late.
+    for delay, status, least, most in ((0.3, 200, 0.9, 1.7), (0.8, 401, 1.9, 2.3)):
         peer = Peer(relay(directory.port, delay))
         configure(tenant, port=peer.port, **BY_SEARCH)
-        answer, seconds = timed(lambda: log_in('nomail' if status == 401 else 'alice'))
+        answer, seconds = timed(lambda: log_in('alice'))
         peer.close()
         assert answer.status_code == status
-        assert seconds < 4
+        assert least < seconds < most
 
 
 def drip(data, pause=0.1):
@@ -724,7 +728,7 @@ def test_a_peer_that_is_no_directory(log_in, tenant, configure, security, serve)
     answer, seconds = timed(lambda: log_in('alice'))
     peer.close()
     assert_refused(answer)
-    assert seconds < 4
+    assert seconds < 2.5
 
 
 def test_nobody_else_waits_for_a_frozen_directory(log_in, site, slapd, configure, tenant, make_tenant, admin, admin_token):
@@ -810,7 +814,7 @@ def test_no_connection_stays_open(log_in, site, configure, tenant, directory):
     assert count() <= before + 2
 
 
-def test_no_database_connection_is_held(stack, log_in, slapd, configure, make_tenant, authority):
+def test_no_database_connection_is_held(stack, log_in, slapd, configure, make_tenant, authority, admin_token):
     """One database connection, several logins that wait: others still get theirs."""
     nginx = stack.new_nginx('ldap-one', '', workers=1, http='wazo_auth_database "@URI@" connections=1;'.replace(
         '@URI@', stack.database_uri), settings={'ldap': {**LDAP, 'ca_file': str(authority.file)}})
@@ -820,8 +824,8 @@ def test_no_database_connection_is_held(stack, log_in, slapd, configure, make_te
     with ThreadPoolExecutor(3) as pool:
         made = [pool.submit(log_in, 'alice', tenant=other, client=nginx.api) for _ in range(3)]
         time.sleep(0.2)
-        answer, seconds = timed(lambda: nginx.api.get('/users', params={'limit': 1}, token=UNKNOWN))
-        assert answer.status_code == 401
+        answer, seconds = timed(lambda: nginx.api.get('/users', admin_token, params={'limit': 1}))
+        assert answer.status_code == 200
         assert seconds < 0.5
         assert not any(each.done() for each in made)
         for each in made:
