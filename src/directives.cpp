@@ -6,6 +6,7 @@
 #include "handlers.h"
 #include "wazoauth/cache/redis_cache.h"
 #include "wazoauth/email/mail_templates.h"
+#include "wazoauth/saml/keys.h"
 #include "wazoauth/store/connection_string.h"
 #include "zone.h"
 
@@ -76,6 +77,7 @@ char* set_config(ngx_conf_t* cf, ngx_command_t*, void* data) {
     const char* uuid = std::getenv("XIVO_UUID");
     conf->settings = make_settings(loaded.tree, uuid ? uuid : "", loaded.warnings, loaded.places);
     conf->settings->mail_templates = read_mail_templates(*conf->settings, loaded.warnings);
+    conf->settings->saml.keys = saml::read_keys(*conf->settings, loaded.warnings);
     for (const std::string& warning : loaded.warnings) ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "%s", warning.c_str());
     return ok;
   });

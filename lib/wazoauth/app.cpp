@@ -13,6 +13,8 @@
 #include "wazoauth/policy/routes.h"
 #include "wazoauth/rest/api_document.h"
 #include "wazoauth/rest/status_routes.h"
+#include "wazoauth/saml/providers.h"
+#include "wazoauth/saml/routes.h"
 #include "wazoauth/session/routes.h"
 #include "wazoauth/tenant/routes.h"
 #include "wazoauth/token/from_zone.h"
@@ -57,6 +59,9 @@ void add_routes(Router& router) {
   add_email_confirmation_routes(router);
   add_password_reset_routes(router);
   add_idp_routes(router);
+  add_saml_config_routes(router);
+  add_saml_login_routes(router);
+  add_saml_logout_routes(router);
   add_external_routes(router);
   add_mobile_routes(router);
   add_ldap_config_routes(router);
@@ -70,13 +75,15 @@ struct App::State {
         database(options.database),
         loads(load_options(options.database)),
         tokens(options.zone, loads, options.redis),
-        directories(options.settings.ldap.logins_per_directory) {}
+        directories(options.settings.ldap.logins_per_directory),
+        saml(options.settings.saml) {}
 
   AppOptions options;
   Database database;
   Database loads;  // on a miss nobody waits behind long requests
   TokenStore tokens;
   ldap::Directories directories;
+  saml::Providers saml;
   Router router;
   std::mutex mutex;
   std::optional<std::string> master_tenant;
@@ -84,6 +91,8 @@ struct App::State {
 };
 
 App::App(AppOptions options) : state_(std::make_unique<State>(std::move(options))) {
+  // Before there are threads.
+  if (settings().saml.keys) saml::start_library();
   Router all;
   add_routes(all);
   for (const Route& route : all.routes()) {
@@ -107,6 +116,9 @@ TokenStore& App::tokens() {
 }
 ldap::Directories& App::directories() {
   return state_->directories;
+}
+saml::Providers& App::saml() {
+  return state_->saml;
 }
 void App::close_idle() {
   state_->database.close_idle();

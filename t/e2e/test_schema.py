@@ -325,6 +325,7 @@ ALL_OF_OURS = [
     'index wazo_auth_domain_search', 'index wazo_auth_email_search', 'index wazo_auth_group_policy_policy',
     'index wazo_auth_group_search', 'index wazo_auth_group_tenant_name', 'index wazo_auth_group_tenant_uuid',
     'index wazo_auth_policy_managed', 'index wazo_auth_policy_search', 'index wazo_auth_policy_shared',
+    'index wazo_auth_saml_session_id', 'index wazo_auth_saml_session_refresh', 'index wazo_auth_saml_session_relay',
     'index wazo_auth_tenant_order_name', 'index wazo_auth_tenant_search', 'index wazo_auth_token_auth_id',
     'index wazo_auth_token_expire_t', 'index wazo_auth_token_refresh_token_uuid', 'index wazo_auth_user_group_user',
     'index wazo_auth_user_order_firstname', 'index wazo_auth_user_order_lastname',

@@ -380,6 +380,35 @@ void test_wrong_types(void**) {
   equal(error("ldap: {logins_per_directory: 0}\n"), "2: \"ldap.logins_per_directory\" must be at least 1");
 }
 
+void test_saml(void**) {
+  const auto defaults = settings_of("").saml;
+  equal(defaults.acs_url_template, "https://{{STACK_URL}}/api/auth/0.1/saml/acs");
+  equal(defaults.key_file, "/var/lib/wazo-auth/saml/server.key");
+  assert_int_equal(defaults.session_lifetime, 604800);
+  assert_int_equal(defaults.rules.clock_skew, 60);
+  assert_false(defaults.rules.allow_sha1);
+  assert_int_equal(defaults.redirect_urls.size(), 0);
+  const auto s = settings_of(R"(
+saml:
+  saml_session_lifetime_seconds: 3600
+  clock_skew_seconds: 0
+  allow_sha1: yes
+  redirect_urls: ['https://a.example/x', 'wazo://login']
+  key_file: null
+)")
+                     .saml;
+  assert_int_equal(s.session_lifetime, 3600);
+  assert_int_equal(s.rules.clock_skew, 0);
+  assert_true(s.rules.allow_sha1 && s.key_file.empty());
+  equal(s.redirect_urls[1], "wazo://login");
+  const auto error = [](const std::string& text) { return config_error([&] { settings_of(text); }); };
+  equal(error("saml:\n  clock_skew_seconds: 601\n"), "3: \"saml.clock_skew_seconds\" must be at most 600");
+  equal(error("saml:\n  redirect_urls: https://a\n"), "3: \"saml.redirect_urls\" must be a list");
+  for (const char* bad : {"x", "'//a'", "'https://a@b'", "7"})
+    assert_true(error(std::string("saml:\n  redirect_urls: [") + bad + "]\n")
+                    .starts_with("3: \"saml.redirect_urls\" must hold"));
+}
+
 void test_shown(void**) {
   const auto s = settings_of(R"(
 db_uri: postgresql://u:p@ss/w?x@db:5432/n?sslpassword=abc&a=b
@@ -444,6 +473,7 @@ int main() {
       cmocka_unit_test(test_default_settings),
       cmocka_unit_test(test_settings),
       cmocka_unit_test(test_wrong_types),
+      cmocka_unit_test(test_saml),
       cmocka_unit_test(test_shown),
       cmocka_unit_test(test_shipped_file),
   };

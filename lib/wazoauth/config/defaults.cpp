@@ -103,6 +103,9 @@ saml:
   saml_login_timeout_seconds: 600
   key_file: /var/lib/wazo-auth/saml/server.key
   cert_file: /var/lib/wazo-auth/saml/server.crt
+  clock_skew_seconds: 60
+  allow_sha1: false
+  redirect_urls: []
   xmlsec_binary: /usr/bin/xmlsec1
   xml_files_dir: /var/lib/wazo-auth/saml/
   domains: {}

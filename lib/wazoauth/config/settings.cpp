@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "wazoauth/config/text_file.h"
+#include "wazoauth/saml/url.h"
 
 namespace wazoauth {
 namespace {
@@ -161,6 +162,7 @@ class Maker {
     bus();
     cors();
     mails();
+    saml();
     finish_tree();
     return std::move(s_);
   }
@@ -386,6 +388,22 @@ class Maker {
     return {read_.integer(prefix + "expiration", 1, 100LL * 366 * 86400), read_.text(prefix_of_templates + "template"),
             read_.text(prefix_of_templates + "subject_template"), header_text(prefix + "from_name"),
             header_text(prefix + "from_address")};
+  }
+
+  void saml() {
+    saml::SamlSettings& settings = s_.saml;
+    settings.acs_url_template = read_.text("saml.acs_url_template");
+    settings.key_file = read_.text("saml.key_file");
+    settings.cert_file = read_.text("saml.cert_file");
+    settings.session_lifetime = read_.integer("saml.saml_session_lifetime_seconds", 60, 100LL * 366 * 86400);
+    settings.rules.clock_skew = read_.integer("saml.clock_skew_seconds", 0, 600);
+    settings.rules.allow_sha1 = read_.flag("saml.allow_sha1", false);
+    const Json urls = read_.value("saml.redirect_urls");
+    if (!urls.is_null()) settings.redirect_urls = read_.texts("saml.redirect_urls", urls);
+    for (const std::string& url : settings.redirect_urls) {
+      if (!saml::parse_url(url))
+        read_.fail("saml.redirect_urls", "must hold addresses like https://host[:port][/path]");
+    }
   }
 
   static bool is_host(std::string_view text) {

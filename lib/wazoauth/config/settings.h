@@ -13,6 +13,7 @@
 #include "wazoauth/json.h"
 #include "wazoauth/ldap/settings.h"
 #include "wazoauth/outgoing/address.h"
+#include "wazoauth/saml/settings.h"
 
 namespace wazoauth {
 
@@ -116,6 +117,7 @@ struct Settings {
   std::optional<LinkBase> email_link;              // none: the address of the server that was asked
   // Read where the configuration is read (read_mail_templates()), null elsewhere.
   std::shared_ptr<const MailTemplates> mail_templates;
+  saml::SamlSettings saml;
 
   bool http_plugin(const std::string& name) const {
     auto it = enabled_http_plugins.find(name);

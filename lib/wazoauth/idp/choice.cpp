@@ -2,6 +2,7 @@
 #include "wazoauth/idp/ldap.h"
 #include "wazoauth/idp/native.h"
 #include "wazoauth/idp/refresh_token.h"
+#include "wazoauth/idp/saml.h"
 
 namespace wazoauth {
 
@@ -27,10 +28,12 @@ const IdentityProvider* choose_provider(const Login& login, const Settings& sett
   static const LdapProvider ldap;
   static const NativeProvider native;
   static const RefreshTokenProvider refresh_token;
+  static const SamlProvider saml;
   const std::string_view method = wanted_method(login, settings);
   if (method == "ldap") return &ldap;
   if (method == "native") return &native;
   if (method == "refresh_token") return &refresh_token;
+  if (method == "saml") return &saml;
   return nullptr;
 }
 
@@ -38,6 +41,7 @@ std::string Login::attempted() const {
   if (!identity.login.empty()) return identity.login;
   if (body.has("refresh_token") && body.has("client_id"))
     return "refresh token " + log::mask_token(body.get("refresh_token").text());
+  if (body.has("saml_session_id")) return "SAML session";
   return credentials ? credentials->login : "";
 }
 

@@ -23,6 +23,7 @@ struct Identity {
   std::string login;                              // what is remembered with a refresh token, and logged
   std::optional<std::string> password_hash;       // the one that was verified: it must still be the user's
   std::optional<std::string> refresh_token_uuid;  // the one that was used
+  std::optional<std::string> saml_request_id;     // of the login at an identity provider that this one comes from
   Json metadata = Json::object();                 // kept from an earlier login; the user's own win
 };
 

@@ -12,6 +12,7 @@
 #include "wazoauth/node/leader.h"
 #include "wazoauth/node/listener.h"
 #include "wazoauth/node/redis_relay.h"
+#include "wazoauth/saml/cleanup.h"
 #include "wazoauth/store/connection_string.h"
 #include "wazoauth/store/migration.h"
 #include "wazoauth/token/cleanup.h"
@@ -178,6 +179,7 @@ void Housekeeper::clean_up_once(Database& database) {
   const std::int64_t began = unix_seconds();
   UnitOfWork(database, Mode::read_only).run("node.prune");
   clean_expired(database, began, std::max<std::int64_t>(1, options_.settings.token_cleanup_batch_size), go_on);
+  saml::clean_up(database, options_.settings.saml.session_lifetime);
   const double interval = options_.settings.token_cleanup_interval;
   // A second more than to the next round: times are whole seconds here, and that round may come a little late.
   announce_expiring(database, began, static_cast<std::int64_t>(std::ceil(interval)) + 1, go_on);

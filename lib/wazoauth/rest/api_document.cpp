@@ -104,7 +104,7 @@ std::shared_ptr<const Schema> form_shape(Form form) {
 }
 
 std::string report_reason(const BodySpec& body) {
-  if (body.report == Report::list_parameters) return "invalid-list-param";
+  if (body.report == Report::list_parameters || body.report == Report::form) return "invalid-list-param";
   if (body.report == Report::field) return "Invalid value supplied for field: <field>";
   return body.report == Report::python ? "<map of errors>" : "invalid-data";
 }
@@ -162,6 +162,12 @@ Json query_parameter_of(Shapes& shapes, const Field& field) {
   return parameter;
 }
 
+Json form_parameter(Shapes& shapes, const Field& field) {
+  Json parameter = Json::object({{"name", field.name}, {"in", "formData"}, {"required", field.required}});
+  for (const auto& [key, value] : shapes.field(field).members()) parameter.set(key, value);
+  return parameter;
+}
+
 std::vector<std::string> path_parameters(const std::string& path) {
   std::vector<std::string> names;
   for (auto begin = path.find('<'); begin != std::string::npos; begin = path.find('<', begin + 1))
@@ -187,7 +193,12 @@ Json parameters_of(Shapes& shapes, const Route& route) {
     for (const Field& field : route.query->schema.fields) parameters.append(query_parameter_of(shapes, field));
   }
   for (const std::string& name : route.parameters) parameters.append(query_parameter_of(shapes, {.name = name}));
-  if (route.body) {
+  if (route.body && route.body->form) {
+    for (const Field& field : route.body->schema.fields) parameters.append(form_parameter(shapes, field));
+    for (const std::string& name : route.body->files)
+      parameters.append(
+          Json::object({{"name", name}, {"in", "formData"}, {"required", route.method == "POST"}, {"type", "file"}}));
+  } else if (route.body) {
     const Json shape = route.body->any ? Json::object() : shapes.schema(route.body->schema);
     parameters.append(Json::object({{"name", "body"}, {"in", "body"}, {"required", true}, {"schema", shape}}));
   }
@@ -222,6 +233,13 @@ Json media_types_of(const Route& route) {
   return Json::strings(types);
 }
 
+// Swagger has files in multipart forms only.
+Json form_types(const BodySpec& body) {
+  Json types = Json::array({Json("multipart/form-data")});
+  if (body.files.empty()) types.append("application/x-www-form-urlencoded");
+  return types;
+}
+
 Json operation_of(Shapes& shapes, const Route& route) {
   Json operation = Json::object({{"summary", route.summary},
                                  {"operationId", route.method + " " + route.path},
@@ -235,6 +253,7 @@ Json operation_of(Shapes& shapes, const Route& route) {
   if (produces.size() > 0) operation.set("produces", produces);
   if (route.page && route.body)
     operation.set("consumes", Json::strings({"application/json", "application/x-www-form-urlencoded"}));
+  if (route.body && route.body->form) operation.set("consumes", form_types(*route.body));
   const Json parameters = parameters_of(shapes, route);
   if (parameters.size() > 0) operation.set("parameters", parameters);
   return operation.set("responses", responses_of(shapes, route));

@@ -147,6 +147,18 @@ Json Context::valid_query() const {
   return valid.value;
 }
 
+FormData Context::form_data() const {
+  return parse_form_data(request.header_or_empty("content-type"), request.body);
+}
+
+Json Context::valid_body(const FormData& form) const {
+  Json texts = Json::object();
+  for (const auto& [name, value] : form.fields) {
+    if (!texts.has(name)) texts.set(name, value);
+  }
+  return valid_body(texts);
+}
+
 ListQuery Context::list_query() const {
   return parse_list(request, *route.list, route.list_schema);
 }

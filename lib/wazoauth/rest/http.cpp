@@ -111,16 +111,24 @@ std::string percent_decode(std::string_view raw, bool plus_is_blank, bool keep_s
   return replace_invalid_utf8(text);
 }
 
+// found(name, value): the first decoded, the second not yet. It returns whether to go on.
 template <typename Found>
-void each_parameter(std::string_view raw_query, std::string_view name, Found found) {
+void each_pair(std::string_view raw_query, Found found) {
   while (!raw_query.empty()) {
     const std::string_view pair = raw_query.substr(0, raw_query.find('&'));
     raw_query.remove_prefix(std::min(raw_query.size(), pair.size() + 1));
+    if (pair.empty()) continue;
     const auto equals = pair.find('=');
-    if (pair.empty() || percent_decode(pair.substr(0, equals), true, false) != name) continue;
     const auto value = equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
-    if (!found(percent_decode(value, true, false))) return;
+    if (!found(percent_decode(pair.substr(0, equals), true, false), value)) return;
   }
+}
+
+template <typename Found>
+void each_parameter(std::string_view raw_query, std::string_view name, Found found) {
+  each_pair(raw_query, [&](const std::string& key, std::string_view value) {
+    return key != name || found(percent_decode(value, true, false));
+  });
 }
 
 }  // namespace
@@ -141,6 +149,15 @@ std::vector<std::string> query_parameters(std::string_view raw_query, std::strin
     return true;
   });
   return values;
+}
+
+std::vector<std::pair<std::string, std::string>> query_fields(std::string_view raw_query) {
+  std::vector<std::pair<std::string, std::string>> fields;
+  each_pair(raw_query, [&](std::string name, std::string_view value) {
+    fields.emplace_back(std::move(name), percent_decode(value, true, false));
+    return true;
+  });
+  return fields;
 }
 
 std::string decode_segment(std::string_view raw) {

@@ -45,6 +45,8 @@ struct Response {
 // First value of a query parameter, decoded ('+' is a blank, as in forms; invalid UTF-8 becomes U+FFFD).
 std::optional<std::string> query_parameter(std::string_view raw_query, std::string_view name);
 std::vector<std::string> query_parameters(std::string_view raw_query, std::string_view name);
+// All of them, in order; also of a form's body.
+std::vector<std::pair<std::string, std::string>> query_fields(std::string_view raw_query);
 // A path segment decoded: '+' stays, "%2F" stays, invalid UTF-8 becomes U+FFFD.
 std::string decode_segment(std::string_view raw);
 

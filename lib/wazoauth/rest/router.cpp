@@ -87,6 +87,14 @@ std::shared_ptr<const BodySpec> takes(Schema schema, Report report, std::string 
   return std::make_shared<const BodySpec>(BodySpec{std::move(schema), report, std::move(resource)});
 }
 
+std::shared_ptr<const BodySpec> takes_form(Schema schema, Report report, std::string resource,
+                                           std::vector<std::string> files) {
+  BodySpec spec{std::move(schema), report, std::move(resource)};
+  spec.form = true;
+  spec.files = std::move(files);
+  return std::make_shared<const BodySpec>(std::move(spec));
+}
+
 std::shared_ptr<const BodySpec> takes_any() {
   return std::make_shared<const BodySpec>(BodySpec{.any = true});
 }

@@ -12,6 +12,7 @@
 
 #include "wazoauth/acl/access_list.h"
 #include "wazoauth/cache/token_record.h"
+#include "wazoauth/rest/form_data.h"
 #include "wazoauth/rest/http.h"
 #include "wazoauth/rest/problem.h"
 #include "wazoauth/rest/schema.h"
@@ -97,6 +98,8 @@ struct Route {
 
 // For Route::body, ::list and ::answer.
 std::shared_ptr<const BodySpec> takes(Schema schema, Report report, std::string resource = {});
+std::shared_ptr<const BodySpec> takes_form(Schema schema, Report report, std::string resource,
+                                           std::vector<std::string> files = {});
 std::shared_ptr<const BodySpec> takes_any();  // any JSON value: Context::body()
 std::shared_ptr<const ListSpec> listed(ListSpec spec);
 Field page_of(const std::shared_ptr<const Schema>& item);  // {"filtered", "total", "items"}
@@ -160,6 +163,8 @@ class Context {
   // The body, or the list's parameters, as the route declares them: throws its 400.
   Json valid_body() const { return valid_body(body_object()); }
   Json valid_body(const Json& body) const;
+  FormData form_data() const;
+  Json valid_body(const FormData& form) const;  // its texts
   ListQuery list_query() const;
   Json valid_query() const;
 

@@ -68,6 +68,8 @@ enum class Report {
   field,            // R-form, the first field's name
   text,             // A-form invalid-data, the first field's text; that of the whole in a list
   list_parameters,  // A-form invalid-list-param, the whole map; `resource` is "users", whatever it is
+  form,             // the same of the first field
+  name,             // A-form invalid-data, the first field's name, without details
 };
 [[noreturn]] void report(Report how, const Json& errors, std::string_view resource = {});  // throws Problem
 
@@ -77,6 +79,8 @@ struct BodySpec {
   Report report = Report::first;
   std::string resource{};  // of an A-form
   bool any = false;        // any JSON value will do: there is no schema and no report
+  bool form = false;       // an HTML form: texts as the schema has them, and files
+  std::vector<std::string> files{};
 };
 
 // Parameters of a list (section 9).

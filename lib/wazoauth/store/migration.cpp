@@ -188,8 +188,9 @@ SELECT DISTINCT CASE WHEN r.rolsuper THEN format('ALTER %s %s OWNER TO %I;', o.k
                      ELSE format('GRANT %I TO %I;', r.rolname, current_user) END
 FROM (SELECT 'TABLE', oid::regclass::text, relowner FROM pg_class
       WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-        AND relname IN ('auth_email', 'auth_group', 'auth_group_policy', 'auth_policy', 'auth_session', 'auth_tenant',
-                        'auth_tenant_domain', 'auth_token', 'auth_user', 'auth_user_group', 'auth_user_policy')
+        AND relname IN ('auth_email', 'auth_group', 'auth_group_policy', 'auth_policy', 'auth_saml_session',
+                        'auth_session', 'auth_tenant', 'auth_tenant_domain', 'auth_token', 'auth_user',
+                        'auth_user_group', 'auth_user_policy')
       UNION ALL
       SELECT 'SCHEMA', nspname, nspowner FROM pg_namespace WHERE nspname = 'wazo_auth') AS o (kind, name, owner)
 JOIN pg_roles AS r ON r.oid = o.owner

@@ -211,6 +211,8 @@ Step issue(Context& context, const Login& login) {
 
   const bool offline = login.body.text_or("access_type", "") == "offline";
   const RefreshToken obtained = offline ? offline_token(context, login, token.user) : RefreshToken{};
+  if (offline && login.identity.saml_request_id)
+    context.db().run("saml.set_refresh_token", {*login.identity.saml_request_id, obtained.uuid});
   token.refresh_token = offline ? obtained.uuid : login.identity.refresh_token_uuid;
   store(context, login, token);
 

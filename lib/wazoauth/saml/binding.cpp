@@ -1,0 +1,72 @@
+#include "wazoauth/saml/binding.h"
+
+#include <openssl/evp.h>
+#include <zlib.h>
+
+#include "wazoauth/text.h"
+
+namespace wazoauth::saml {
+
+namespace {
+
+bool is_base64(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+}
+
+bool is_line_break(char c) {
+  return c == '\r' || c == '\n';
+}
+
+// Nothing but the alphabet, line breaks and the padding at the end.
+bool is_strict(std::string_view text) {
+  while (!text.empty() && (text.back() == '=' || is_line_break(text.back()))) text.remove_suffix(1);
+  for (const char c : text) {
+    if (!is_base64(c) && !is_line_break(c)) return false;
+  }
+  return !text.empty();
+}
+
+struct Inflation {
+  Inflation() {
+    if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw std::bad_alloc();
+  }
+  ~Inflation() { inflateEnd(&stream); }
+  Inflation(const Inflation&) = delete;
+  Inflation& operator=(const Inflation&) = delete;
+  z_stream stream{};
+};
+
+}  // namespace
+
+std::string decode_posted(std::string_view message) {
+  if (message.size() > most_message_bytes / 3 * 4 + most_message_bytes / 16) throw Refused("too long");
+  if (!is_strict(message)) throw Refused("not base64");
+  const auto bytes = decode_base64(message);
+  if (!bytes) throw Refused("not base64");
+  if (bytes->size() > most_message_bytes) throw Refused("too long");
+  return *bytes;
+}
+
+std::string decode_redirected(std::string_view message) {
+  std::string deflated = decode_posted(message), text(most_message_bytes, '\0');
+  Inflation inflation;
+  z_stream& stream = inflation.stream;
+  stream.next_in = reinterpret_cast<Bytef*>(deflated.data());
+  stream.avail_in = static_cast<uInt>(deflated.size());
+  stream.next_out = reinterpret_cast<Bytef*>(text.data());
+  stream.avail_out = static_cast<uInt>(text.size());
+  if (inflate(&stream, Z_FINISH) != Z_STREAM_END) throw Refused("not deflated, or too long");
+  text.resize(stream.total_out);
+  return text;
+}
+
+std::string encode_base64(std::string_view bytes) {
+  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  const int size =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(size));
+  return text;
+}
+
+}  // namespace wazoauth::saml

@@ -1,0 +1,19 @@
+// How messages travel through browsers: saml-bindings-2.0, sections 3.4 and 3.5.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "wazoauth/saml/response.h"
+
+namespace wazoauth::saml {
+
+// HTTP-POST: base64, with line breaks if need be. Throws Refused when it is none, or is too long.
+std::string decode_posted(std::string_view message);
+
+// HTTP-Redirect: DEFLATE in base64. Throws Refused; what it inflates to is bounded too.
+std::string decode_redirected(std::string_view message);
+
+std::string encode_base64(std::string_view bytes);
+
+}  // namespace wazoauth::saml

@@ -1,0 +1,13 @@
+// What is remembered of logins by SAML, and for how long.
+#pragma once
+
+#include <cstdint>
+
+#include "wazoauth/store/database.h"
+
+namespace wazoauth::saml {
+
+// Deletes logins that began more than `lifetime` seconds ago, and subjects whose sessions ended that long ago.
+void clean_up(Database& database, std::int64_t lifetime);
+
+}  // namespace wazoauth::saml

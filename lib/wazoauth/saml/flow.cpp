@@ -1,0 +1,35 @@
+#include "wazoauth/saml/flow.h"
+
+namespace wazoauth::saml {
+
+std::optional<Session> session_by_relay_state(UnitOfWork& unit, const std::string& relay_state) {
+  if (relay_state.empty() || relay_state.size() > 100 || relay_state.find('\0') != std::string::npos)
+    return std::nullopt;
+  const Rows rows = unit.run("saml.by_relay_state", {relay_state});
+  if (rows.empty()) return std::nullopt;
+  return Session{rows.text(0, "request_id"),
+                 rows.text(0, "session_id"),
+                 rows.text(0, "redirect_url"),
+                 rows.text(0, "domain"),
+                 rows.optional_text(0, "saml_name_id"),
+                 rows.boolean(0, "finished")};
+}
+
+Problem processing_error(int status, std::string_view error) {
+  return Problem::a_form(status, "processing-error", "SAML processing failed", Json::object({{"error", error}}),
+                         "saml");
+}
+
+Response redirect_to(const std::string& location) {
+  Response response;
+  response.status = 302;
+  response.content_type = "text/html; charset=utf-8";
+  response.body =
+      "<!doctype html>\n<html lang=en>\n<title>Redirecting...</title>\n<h1>Redirecting...</h1>\n"
+      "<p>The browser goes on by itself.</p>\n</html>\n";
+  response.headers.emplace_back("Location", location);
+  response.headers.emplace_back("Cache-Control", "no-store");
+  return response;
+}
+
+}  // namespace wazoauth::saml

@@ -1,0 +1,30 @@
+// What logins and logouts have in common.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "wazoauth/rest/router.h"
+#include "wazoauth/saml/providers.h"
+
+namespace wazoauth::saml {
+
+// A row of auth_saml_session.
+struct Session {
+  std::string request_id, session_id, redirect_url, domain;
+  std::optional<std::string> name_id;  // XML
+  bool finished = false;
+};
+
+std::optional<Session> session_by_relay_state(UnitOfWork& unit, const std::string& relay_state);
+
+Problem processing_error(int status, std::string_view error);  // A-form
+inline const Failure unknown_context{404, Form::a, "processing-error"};
+inline const Failure processing_failed{500, Form::a, "processing-error"};
+
+// 302 to an address that was checked.
+Response redirect_to(const std::string& location);
+
+}  // namespace wazoauth::saml

@@ -1,0 +1,136 @@
+#include "wazoauth/saml/idp_metadata.h"
+
+#include <algorithm>
+
+#include "wazoauth/saml/url.h"
+#include "wazoauth/saml/xml.h"
+
+namespace wazoauth::saml {
+
+namespace {
+
+constexpr const char* redirect_binding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
+
+bool is_idp(const Element& descriptor) {
+  const std::string protocols = " " + descriptor.attribute("protocolSupportEnumeration").value_or("") + " ";
+  return protocols.find(std::string(" ") + protocol_ns + " ") != std::string::npos;
+}
+
+std::vector<Element> idps_of(const Element& entity) {
+  std::vector<Element> found = entity.children(metadata_ns, "IDPSSODescriptor");
+  found.erase(std::remove_if(found.begin(), found.end(), [](const Element& each) { return !is_idp(each); }),
+              found.end());
+  return found;
+}
+
+// The only entity that is an identity provider.
+Element find_idp(const Element& root) {
+  std::vector<Element> entities;
+  if (root.is(metadata_ns, "EntityDescriptor")) entities.push_back(root);
+  if (root.is(metadata_ns, "EntitiesDescriptor")) entities = root.descendants(metadata_ns, "EntityDescriptor");
+  std::vector<Element> idps;
+  for (const Element& entity : entities) {
+    if (!idps_of(entity).empty()) idps.push_back(entity);
+  }
+  if (idps.size() != 1) throw BadXml("it describes " + std::to_string(idps.size()) + " identity providers");
+  return idps.front();
+}
+
+std::optional<std::string> redirect_location(const Element& idp, const char* service) {
+  for (const Element& each : idp.children(metadata_ns, service)) {
+    if (each.attribute("Binding") != redirect_binding) continue;
+    const std::string location = each.attribute("Location").value_or("");
+    const auto url = parse_url(location);
+    if (!url || (url->scheme != "https" && url->scheme != "http") || location.find('#') != std::string::npos)
+      throw BadXml(std::string("the location of ") + service + " is no address that browsers may be sent to");
+    return location;
+  }
+  return std::nullopt;
+}
+
+bool has_signing_key(const Element& idp) {
+  const auto keys = idp.children(metadata_ns, "KeyDescriptor");
+  return std::any_of(keys.begin(), keys.end(), [](const Element& key) {
+    return key.attribute("use").value_or("signing") == "signing" && !key.children(signature_ns, "KeyInfo").empty();
+  });
+}
+
+std::optional<std::int64_t> earliest_end(const Element& entity, const Element& idp) {
+  std::optional<std::int64_t> end;
+  std::vector<Element> elements{idp};
+  for (Element each = entity; each.node()->type == XML_ELEMENT_NODE; each = each.parent()) elements.push_back(each);
+  for (const Element& each : elements) {
+    const auto text = each.attribute("validUntil");
+    if (!text) continue;
+    const auto time = parse_instant(*text);
+    if (!time) throw BadXml("validUntil is no time");
+    end = std::min(end.value_or(*time), *time);
+  }
+  return end;
+}
+
+bool is_kept(const Element& child) {
+  return child.is(metadata_ns, "KeyDescriptor") || child.is(metadata_ns, "SingleLogoutService") ||
+         child.is(metadata_ns, "SingleSignOnService");
+}
+
+struct FreeText {
+  void operator()(xmlChar* text) const { xmlFree(text); }
+};
+struct FreeDocument {
+  void operator()(xmlDoc* document) const { xmlFreeDoc(document); }
+};
+
+// Lasso reads whatever stands in metadata: it gets no more than it needs.
+std::string descriptor_of(const std::string& entity_id, const Element& idp) {
+  const std::unique_ptr<xmlDoc, FreeDocument> document(xmlNewDoc(nullptr));
+  xmlNode* const entity =
+      document ? xmlNewDocNode(document.get(), nullptr, BAD_CAST "EntityDescriptor", nullptr) : nullptr;
+  if (!entity) throw std::bad_alloc();
+  xmlDocSetRootElement(document.get(), entity);
+  xmlNs* const space = xmlNewNs(entity, BAD_CAST metadata_ns, nullptr);
+  xmlSetNs(entity, space);
+  xmlNewProp(entity, BAD_CAST "entityID", BAD_CAST entity_id.c_str());
+  xmlNode* const role = xmlNewChild(entity, space, BAD_CAST "IDPSSODescriptor", nullptr);
+  if (!role) throw std::bad_alloc();
+  xmlNewProp(role, BAD_CAST "protocolSupportEnumeration", BAD_CAST protocol_ns);
+  for (const Element& child : idp.children()) {
+    if (!is_kept(child)) continue;
+    xmlNode* const copy = xmlDocCopyNode(child.node(), document.get(), 1);
+    if (!copy) throw std::bad_alloc();
+    xmlAddChild(role, copy);
+  }
+  xmlChar* text = nullptr;
+  int size = 0;
+  xmlDocDumpMemoryEnc(document.get(), &text, &size, "UTF-8");
+  const std::unique_ptr<xmlChar, FreeText> owner(text);
+  if (!text) throw std::bad_alloc();
+  return {reinterpret_cast<const char*>(text), static_cast<std::size_t>(size)};
+}
+
+}  // namespace
+
+void check_metadata(std::string_view xml) {
+  Document::parse(xml, Document::Kind::metadata, most_metadata_bytes);
+}
+
+IdpMetadata read_idp_metadata(std::string_view xml) {
+  const Document document = Document::parse(xml, Document::Kind::metadata, most_metadata_bytes);
+  const Element entity = find_idp(document.root());
+  const std::vector<Element> roles = idps_of(entity);
+  if (roles.size() != 1) throw BadXml("it describes one identity provider more than once");
+  const Element& idp = roles.front();
+  IdpMetadata metadata;
+  metadata.entity_id = entity.attribute("entityID").value_or("");
+  if (metadata.entity_id.empty() || metadata.entity_id.size() > 1024) throw BadXml("the identity provider has no name");
+  const auto login_url = redirect_location(idp, "SingleSignOnService");
+  if (!login_url) throw BadXml("no redirect location for logins");
+  metadata.login_url = *login_url;
+  metadata.logout_url = redirect_location(idp, "SingleLogoutService");
+  if (!has_signing_key(idp)) throw BadXml("no key for signatures");
+  metadata.valid_until = earliest_end(entity, idp);
+  metadata.descriptor = descriptor_of(metadata.entity_id, idp);
+  return metadata;
+}
+
+}  // namespace wazoauth::saml

@@ -1,0 +1,28 @@
+// What an identity provider says of itself, as a tenant uploaded it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace wazoauth::saml {
+
+constexpr std::size_t most_metadata_bytes = 2 << 20;
+
+struct IdpMetadata {
+  std::string entity_id;
+  std::string login_url;                    // SingleSignOnService, HTTP-Redirect
+  std::optional<std::string> logout_url;    // SingleLogoutService, HTTP-Redirect
+  std::optional<std::int64_t> valid_until;  // Unix seconds
+  std::string descriptor;                   // an EntityDescriptor of this identity provider and of nothing else
+};
+
+// Whether it may be stored: any XML that isn't hostile. Throws BadXml.
+void check_metadata(std::string_view xml);
+
+// Throws BadXml when it isn't the metadata of exactly one identity provider of SAML 2.0 with a redirect location for
+// logins and a key for signatures.
+IdpMetadata read_idp_metadata(std::string_view xml);
+
+}  // namespace wazoauth::saml

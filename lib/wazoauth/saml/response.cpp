@@ -1,0 +1,325 @@
+#include "wazoauth/saml/response.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "wazoauth/saml/url.h"
+#include "wazoauth/text.h"
+
+namespace wazoauth::saml {
+
+namespace {
+
+constexpr std::int64_t most_message_age = 86400;
+constexpr std::string_view success = "urn:oasis:names:tc:SAML:2.0:status:Success";
+constexpr std::string_view bearer = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
+
+void require(bool condition, const std::string& why) {
+  if (!condition) throw Refused(why);
+}
+
+// -- signatures
+
+using Names = std::vector<std::string_view>;
+
+bool contains(const Names& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+const Names signature_methods{"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+                              "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384",
+                              "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512"};
+const Names digest_methods{"http://www.w3.org/2001/04/xmlenc#sha256", "http://www.w3.org/2001/04/xmldsig-more#sha384",
+                           "http://www.w3.org/2001/04/xmlenc#sha512"};
+constexpr std::string_view rsa_sha1 = "http://www.w3.org/2000/09/xmldsig#rsa-sha1";
+constexpr std::string_view sha1 = "http://www.w3.org/2000/09/xmldsig#sha1";
+const Names canonical_forms{"http://www.w3.org/2001/10/xml-exc-c14n#",
+                            "http://www.w3.org/TR/2001/REC-xml-c14n-20010315",
+                            "http://www.w3.org/2001/10/xml-exc-c14n#WithComments",
+                            "http://www.w3.org/TR/2001/REC-xml-c14n-20010315#WithComments"};
+constexpr std::string_view enveloped = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
+
+std::string algorithm(const Element& element) {
+  return element.attribute("Algorithm").value_or("");
+}
+
+void check_method(const Element& element, const Names& good, std::string_view with_sha1, bool allow_sha1) {
+  const std::string name = algorithm(element);
+  require(contains(good, name) || (allow_sha1 && name == with_sha1), "a signature with a weak or unknown algorithm");
+}
+
+// A list of transforms that leaves nothing out but the signature itself.
+void check_transforms(const Element& reference) {
+  const Element transforms = reference.child(signature_ns, "Transforms");
+  std::size_t without_signature = 0, forms = 0;
+  for (const Element& each : transforms.children()) {
+    require(each.is(signature_ns, "Transform"), "an unknown transform");
+    if (algorithm(each) == enveloped) {
+      ++without_signature;
+    } else {
+      require(contains(canonical_forms, algorithm(each)), "an unknown transform");
+      ++forms;
+    }
+  }
+  require(without_signature == 1 && forms <= 1, "unusual transforms");
+}
+
+void check_signature(const Element& signature, const std::string& id, bool allow_sha1) {
+  const Element info = signature.child(signature_ns, "SignedInfo");
+  require(signature.children(signature_ns, "Object").empty(), "a signature with objects in it");
+  require(contains(canonical_forms, algorithm(info.child(signature_ns, "CanonicalizationMethod"))),
+          "an unknown canonical form");
+  check_method(info.child(signature_ns, "SignatureMethod"), signature_methods, rsa_sha1, allow_sha1);
+  const Element reference = info.child(signature_ns, "Reference");
+  require(reference.attribute("URI") == "#" + id, "a signature of something else");
+  check_transforms(reference);
+  check_method(reference.child(signature_ns, "DigestMethod"), digest_methods, sha1, allow_sha1);
+}
+
+// An id that stands twice could be signed once and read once.
+void check_ids(const Element& element, std::set<std::string>& seen) {
+  for (const xmlAttr* each = element.node()->properties; each; each = each->next) {
+    std::string name = fold_case(reinterpret_cast<const char*>(each->name));
+    if (name != "id" && name != "assertionid" && name != "responseid" && name != "requestid") continue;
+    std::string value;
+    for (const xmlNode* part = each->children; part; part = part->next)
+      value += part->content ? reinterpret_cast<const char*>(part->content) : "";
+    require(seen.insert(value).second, "an ID that isn't unique");
+  }
+  for (const Element& child : element.children()) check_ids(child, seen);
+}
+
+bool is_id(const std::string& text) {
+  const auto good = [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '.';
+  };
+  return !text.empty() && text.size() <= 256 && std::all_of(text.begin(), text.end(), good) &&
+         !(text[0] >= '0' && text[0] <= '9') && text[0] != '-' && text[0] != '.';
+}
+
+std::string id_of(const Element& element) {
+  const std::string id = element.attribute("ID").value_or("");
+  require(is_id(id), "no ID");
+  return id;
+}
+
+// The response is signed, the assertion may be too; no other signature stands anywhere, no other assertion or response
+// stands anywhere, and nothing is encrypted.
+Element check_shape(const Element& response, bool allow_sha1) {
+  require(response.is(protocol_ns, "Response"), "not a response");
+  const auto assertions = response.descendants(assertion_ns, "Assertion");
+  require(assertions.size() == 1, std::to_string(assertions.size()) + " assertions");
+  const Element& assertion = assertions.front();
+  require(assertion.parent() == response, "an assertion in the wrong place");
+  require(response.descendants(protocol_ns, "Response").empty(), "a response in a response");
+  for (const char* name : {"EncryptedAssertion", "EncryptedID", "EncryptedAttribute"})
+    require(response.descendants(assertion_ns, name).empty(), "encrypted parts");
+  std::set<std::string> ids;
+  check_ids(response, ids);
+
+  const auto signatures = response.descendants(signature_ns, "Signature");
+  const auto of_response = response.children(signature_ns, "Signature");
+  const auto of_assertion = assertion.children(signature_ns, "Signature");
+  require(of_response.size() == 1, "the response isn't signed");
+  require(of_assertion.size() <= 1 && signatures.size() == 1 + of_assertion.size(), "signatures in the wrong place");
+  check_signature(of_response.front(), id_of(response), allow_sha1);
+  id_of(assertion);
+  if (!of_assertion.empty()) check_signature(of_assertion.front(), id_of(assertion), allow_sha1);
+  return assertion;
+}
+
+// -- the message
+
+std::optional<std::int64_t> time_of(const Element& element, const char* name) {
+  const auto text = element.attribute(name);
+  if (!text) return std::nullopt;
+  const auto time = parse_instant(*text);
+  require(time.has_value(), std::string(name) + " is no time");
+  return time;
+}
+
+void check_issuer(const Element& element, const std::string& expected) {
+  const Element issuer = element.child(assertion_ns, "Issuer");
+  require(issuer.attribute("Format").value_or("urn:oasis:names:tc:SAML:2.0:nameid-format:entity") ==
+              "urn:oasis:names:tc:SAML:2.0:nameid-format:entity",
+          "an issuer of another format");
+  require(issuer.trimmed() == expected, "another issuer");
+}
+
+void check_message(const Element& message, const Expected& expected, std::int64_t skew) {
+  require(message.attribute("Version") == "2.0", "another version");
+  require(message.attribute("InResponseTo") == expected.request_id, "an answer to another request");
+  const auto issued = time_of(message, "IssueInstant");
+  require(
+      issued && *issued >= expected.now - most_message_age - skew && *issued <= expected.now + most_message_age + skew,
+      "issued long ago or in the future");
+  check_issuer(message, expected.issuer);
+  const Element code = message.child(protocol_ns, "Status").child(protocol_ns, "StatusCode");
+  require(code.attribute("Value") == success, "not a success");
+}
+
+// -- the assertion
+
+void check_conditions(const Element& conditions, const Expected& expected, std::int64_t skew, Assertion& assertion) {
+  const auto from = time_of(conditions, "NotBefore"), until = time_of(conditions, "NotOnOrAfter");
+  require(!from || *from <= expected.now + skew, "not yet valid");
+  require(!until || expected.now < *until + skew, "expired");
+  require(!from || !until || *from < *until, "never valid");
+  assertion.not_on_or_after = until.value_or(0);
+  std::size_t restrictions = 0;
+  for (const Element& each : conditions.children()) {
+    if (each.is(assertion_ns, "OneTimeUse") || each.is(assertion_ns, "ProxyRestriction")) continue;
+    require(each.is(assertion_ns, "AudienceRestriction"), "an unknown condition");
+    const auto audiences = each.children(assertion_ns, "Audience");
+    require(std::any_of(audiences.begin(), audiences.end(),
+                        [&](const Element& audience) { return audience.trimmed() == expected.entity_id; }),
+            "for another audience");
+    ++restrictions;
+  }
+  require(restrictions > 0, "for no audience");
+}
+
+bool confirms(const Element& confirmation, const Expected& expected, std::int64_t skew, bool by_address) {
+  if (confirmation.attribute("Method") != bearer) return false;
+  const auto all = confirmation.children(assertion_ns, "SubjectConfirmationData");
+  if (all.size() != 1) return false;
+  const Element& data = all.front();
+  const auto from = time_of(data, "NotBefore"), until = time_of(data, "NotOnOrAfter");
+  const auto recipient = data.attribute("Recipient");
+  return until && expected.now < *until + skew && (!from || *from <= expected.now + skew) && recipient &&
+         (*recipient == expected.acs_url || *recipient == expected.entity_id) &&
+         (!by_address || data.attribute("Address") == expected.remote_addr);
+}
+
+void check_subject(const Element& subject, const Expected& expected, std::int64_t skew) {
+  const auto confirmations = subject.children(assertion_ns, "SubjectConfirmation");
+  const auto all_data = subject.descendants(assertion_ns, "SubjectConfirmationData");
+  // They bind to an address only when each of them does.
+  bool by_address = !expected.remote_addr.empty() && !all_data.empty();
+  for (const Element& data : all_data) {
+    require(data.attribute("InResponseTo").value_or(expected.request_id) == expected.request_id,
+            "a confirmation for another request");
+    by_address = by_address && data.attribute("Address").has_value();
+  }
+  require(std::any_of(confirmations.begin(), confirmations.end(),
+                      [&](const Element& each) { return confirms(each, expected, skew, by_address); }),
+          "the subject isn't confirmed: method, recipient, time or address");
+}
+
+NameId read_name_id(const Element& element) {
+  NameId name_id{element.text(), element.attribute("Format").value_or(""),
+                 element.attribute("NameQualifier").value_or(""), element.attribute("SPNameQualifier").value_or(""),
+                 element.attribute("SPProvidedID").value_or("")};
+  if (name_id.text.empty()) throw BadXml("an empty NameID");
+  return name_id;
+}
+
+void read_statement(const Element& statement, const Expected& expected, std::int64_t skew, Assertion& assertion) {
+  if (const auto until = time_of(statement, "SessionNotOnOrAfter")) {
+    require(expected.now < *until + skew, "the session has ended");
+    assertion.not_on_or_after = *until;
+  }
+  assertion.session_index = statement.attribute("SessionIndex").value_or("");
+  assertion.authenticated_at = statement.attribute("AuthnInstant").value_or("");
+  for (const Element& context : statement.children(assertion_ns, "AuthnContext")) {
+    for (const Element& reference : context.children(assertion_ns, "AuthnContextClassRef"))
+      assertion.context = reference.trimmed();
+  }
+}
+
+// The names that become "name".
+bool is_login(const Element& attribute) {
+  const std::string name = fold_case(attribute.attribute("Name").value_or(""));
+  const std::string format =
+      attribute.attribute("NameFormat").value_or("urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified");
+  if (format == "urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified")
+    return name == "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name";
+  return format == "urn:oasis:names:tc:SAML:2.0:attrname-format:basic" && name == "urn:mace:dir:attribute-def:name";
+}
+
+std::string read_login(const Element& assertion) {
+  for (const Element& statement : assertion.children(assertion_ns, "AttributeStatement")) {
+    for (const Element& attribute : statement.children(assertion_ns, "Attribute")) {
+      if (!is_login(attribute)) continue;
+      for (const Element& value : attribute.children(assertion_ns, "AttributeValue")) {
+        if (std::string login = value.trimmed(); !login.empty()) return login;
+      }
+    }
+  }
+  throw Refused("no attribute with the user's name");
+}
+
+Assertion read_assertion(const Element& element, const Expected& expected, std::int64_t skew) {
+  require(element.attribute("Version") == "2.0", "an assertion of another version");
+  check_issuer(element, expected.issuer);
+  const Element subject = element.child(assertion_ns, "Subject");
+  Assertion assertion;
+  assertion.issuer = expected.issuer;
+  assertion.name_id = read_name_id(subject.child(assertion_ns, "NameID"));
+  check_subject(subject, expected, skew);
+  check_conditions(element.child(assertion_ns, "Conditions"), expected, skew, assertion);
+  read_statement(element.child(assertion_ns, "AuthnStatement"), expected, skew, assertion);
+  assertion.login = read_login(element);
+  return assertion;
+}
+
+using Part = std::pair<const char*, const std::string NameId::*>;
+constexpr std::array<Part, 4> qualifiers{{{"NameQualifier", &NameId::name_qualifier},
+                                          {"SPNameQualifier", &NameId::sp_name_qualifier},
+                                          {"Format", &NameId::format},
+                                          {"SPProvidedID", &NameId::sp_provided_id}}};
+
+}  // namespace
+
+std::string to_xml(const NameId& name_id) {
+  std::string xml = std::string("<saml:NameID xmlns:saml=\"") + assertion_ns + "\"";
+  for (const auto& [name, member] : qualifiers) {
+    const std::string& value = name_id.*member;
+    if (!value.empty()) xml += std::string(" ") + name + "=\"" + escape_xml(value) + "\"";
+  }
+  return xml + ">" + escape_xml(name_id.text) + "</saml:NameID>";
+}
+
+NameId name_id_from_xml(std::string_view xml) {
+  const Document document = Document::parse(xml, Document::Kind::message, most_message_bytes);
+  if (!document.root().is(assertion_ns, "NameID")) throw BadXml("not a NameID");
+  return read_name_id(document.root());
+}
+
+std::string coded(const NameId& name_id) {
+  std::string code;
+  int number = 0;
+  const auto add = [&](const std::string& value) {
+    if (!value.empty()) code += (code.empty() ? "" : ",") + std::to_string(number) + "=" + percent_encoded(value);
+    ++number;
+  };
+  for (const auto& [name, member] : qualifiers) add(name_id.*member);
+  add(name_id.text);
+  return code;
+}
+
+Assertion check_response(const Document& document, const Expected& expected, const Rules& rules) {
+  try {
+    const Element response = document.root();
+    const Element assertion = check_shape(response, rules.allow_sha1);
+    require(response.attribute("Destination").value_or(expected.acs_url) == expected.acs_url,
+            "for another destination");
+    check_message(response, expected, rules.clock_skew);
+    return read_assertion(assertion, expected, rules.clock_skew);
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
+}
+
+void check_logout_response(const Document& document, const Expected& expected) {
+  try {
+    require(document.root().is(protocol_ns, "LogoutResponse"), "not a logout response");
+    check_message(document.root(), expected, 0);
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
+}
+
+}  // namespace wazoauth::saml

@@ -1,0 +1,56 @@
+// What a response has to say, in which shape and when: everything that a signature alone doesn't prove.
+// ../shared/spec/federation.md sections 4.3 and 4.4, and TECHNIQUE.md section 6.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "wazoauth/saml/settings.h"
+#include "wazoauth/saml/xml.h"
+
+namespace wazoauth::saml {
+
+constexpr std::size_t most_message_bytes = 512 << 10;
+
+// A message that isn't believed. what() is for the log and holds nothing of the message.
+struct Refused : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct NameId {
+  std::string text, format, name_qualifier, sp_name_qualifier, sp_provided_id;  // "" for what isn't there
+};
+std::string to_xml(const NameId& name_id);
+NameId name_id_from_xml(std::string_view xml);  // throws BadXml
+std::string coded(const NameId& name_id);       // as the cache's key has it (schema.md section 5)
+
+// What was asked for, and of whom.
+struct Expected {
+  std::string issuer;       // entity id of the identity provider
+  std::string entity_id;    // ours
+  std::string acs_url;      // where the response was wanted
+  std::string request_id;   // of our AuthnRequest
+  std::string remote_addr;  // of the browser; "" to look at no address
+  std::int64_t now = 0;     // Unix seconds
+};
+
+struct Assertion {
+  NameId name_id;
+  std::string issuer;
+  std::string login;                      // the attribute of section 4.4
+  std::string session_index;              // "" for none
+  std::int64_t not_on_or_after = 0;       // of the session, else of the assertion
+  std::string context, authenticated_at;  // of the AuthnStatement; "" for none
+};
+
+// Throws Refused. The signatures themselves aren't verified here, but that they are where they must be, sign what holds
+// them and nothing else, and use algorithms that are good enough: whoever verifies them can't be deceived by others.
+Assertion check_response(const Document& document, const Expected& expected, const Rules& rules);
+
+// Throws Refused unless it is the answer to our LogoutRequest, and a success.
+void check_logout_response(const Document& document, const Expected& expected);
+
+}  // namespace wazoauth::saml

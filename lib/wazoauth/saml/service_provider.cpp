@@ -1,0 +1,269 @@
+#include "wazoauth/saml/service_provider.h"
+
+#include <lasso/lasso.h>
+#include <lasso/xml/saml-2.0/samlp2_authn_request.h>
+#include <lasso/xml/saml-2.0/samlp2_logout_request.h>
+#include <libxml/parser.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <xmlsec/errors.h>
+
+#include <cstdlib>
+#include <mutex>
+#include <stdexcept>
+
+#include "wazoauth/log.h"
+#include "wazoauth/saml/binding.h"
+#include "wazoauth/saml/url.h"
+#include "wazoauth/text.h"
+
+namespace wazoauth::saml {
+
+namespace {
+
+constexpr const char* entity_format = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
+constexpr std::string_view alphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+struct Unref {
+  template <typename T>
+  void operator()(T* object) const {
+    g_object_unref(object);
+  }
+};
+template <typename T>
+using Owned = std::unique_ptr<T, Unref>;
+
+void assign(char*& member, const std::string& value) {
+  g_free(member);
+  member = g_strdup(value.c_str());
+}
+
+LassoSaml2NameID* new_name_id(std::string text) {
+  return LASSO_SAML2_NAME_ID(lasso_saml2_name_id_new_with_string(text.data()));
+}
+
+std::string message_of(lasso_error_t error) {
+  return std::string("lasso: ") + lasso_strerror(error);
+}
+
+// What lasso and xmlsec say of a message is nothing for the log of a server: anybody may send one.
+void log_lasso(const gchar*, GLogLevelFlags, const gchar* message, gpointer) {
+  log::debug(std::string("lasso: ") + message);
+}
+
+void log_xmlsec(const char*, int, const char*, const char*, const char*, int, const char* message) {
+  log::debug(std::string("xmlsec: ") + (message ? message : ""));
+}
+
+std::string base64_of_pem(const std::string& pem) {
+  constexpr std::string_view begin = "-----BEGIN CERTIFICATE-----", end = "-----END CERTIFICATE-----";
+  const auto start = pem.find(begin);
+  const auto stop = start == std::string::npos ? start : pem.find(end, start);
+  return stop == std::string::npos ? "" : pem.substr(start + begin.size(), stop - start - begin.size());
+}
+
+std::string metadata_of(const Profile& profile, const Keys& keys) {
+  return std::string("<EntityDescriptor xmlns=\"") + metadata_ns + "\" entityID=\"" + escape_xml(profile.entity_id) +
+         "\"><SPSSODescriptor AuthnRequestsSigned=\"true\" WantAssertionsSigned=\"false\" "
+         "protocolSupportEnumeration=\"" +
+         protocol_ns + "\"><KeyDescriptor use=\"signing\"><KeyInfo xmlns=\"" + signature_ns +
+         "\"><X509Data><X509Certificate>" + base64_of_pem(keys.certificate) +
+         "</X509Certificate></X509Data></KeyInfo></KeyDescriptor><AssertionConsumerService index=\"0\" "
+         "isDefault=\"true\" Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST\" Location=\"" +
+         escape_xml(profile.acs_url) + "\"/></SPSSODescriptor></EntityDescriptor>\n";
+}
+
+std::string new_id() {
+  return "id-" + random_text(17, alphanumeric);
+}
+
+struct FreeBio {
+  void operator()(BIO* bio) const { BIO_free(bio); }
+};
+struct FreeKey {
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+};
+struct FreeCertificate {
+  void operator()(X509* certificate) const { X509_free(certificate); }
+};
+
+std::unique_ptr<BIO, FreeBio> reader(const std::string& text) {
+  return std::unique_ptr<BIO, FreeBio>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
+int no_password(char*, int, int, void*) {
+  return -1;
+}
+
+std::string relay_state_of_logout(const std::string& id, std::int64_t now) {
+  return id + "|" + std::to_string(now) + "|" + random_text(40, "0123456789abcdef");
+}
+
+}  // namespace
+
+void start_library() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    unsetenv("LASSO_FLAG");
+    xmlInitParser();
+    if (lasso_init() != 0) throw std::runtime_error("lasso can't be initialised");
+    xmlSecErrorsSetCallback(log_xmlsec);
+    for (const char* domain : {"Lasso", "lasso"})
+      g_log_set_handler(domain, static_cast<GLogLevelFlags>(G_LOG_LEVEL_MASK | G_LOG_FLAG_RECURSION), log_lasso,
+                        nullptr);
+  });
+}
+
+std::optional<std::string> complaint_about(const Keys& keys) {
+  const std::unique_ptr<EVP_PKEY, FreeKey> key(
+      PEM_read_bio_PrivateKey(reader(keys.key).get(), nullptr, no_password, nullptr));
+  if (!key) return "no private key in PEM without a password";
+  if (EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA) return "the key is no RSA key";
+  const std::unique_ptr<X509, FreeCertificate> certificate(
+      PEM_read_bio_X509(reader(keys.certificate).get(), nullptr, no_password, nullptr));
+  if (!certificate) return "no certificate in PEM";
+  if (X509_check_private_key(certificate.get(), key.get()) != 1) return "the certificate isn't that of the key";
+  return std::nullopt;
+}
+
+struct ServiceProvider::State {
+  State(const Keys& keys, Profile p, Rules r) : profile(std::move(p)), rules(r) {
+    const auto url = parse_url(profile.acs_url);
+    if (!url || (url->scheme != "https" && url->scheme != "http"))
+      throw Unusable("the assertion consumer's URL is no address that browsers may be sent to");
+    try {
+      idp = read_idp_metadata(profile.idp_metadata);
+    } catch (const BadXml& e) {
+      throw Unusable(std::string("the metadata of the identity provider: ") + e.what());
+    }
+    metadata = metadata_of(profile, keys);
+    server.reset(lasso_server_new_from_buffers(metadata.c_str(), keys.key.c_str(), nullptr, keys.certificate.c_str()));
+    if (!server) throw Unusable("lasso doesn't take the key, the certificate or the entity id");
+    server->signature_method = LASSO_SIGNATURE_METHOD_RSA_SHA256;
+    const lasso_error_t error = lasso_server_add_provider_from_buffer(server.get(), LASSO_PROVIDER_ROLE_IDP,
+                                                                      idp.descriptor.c_str(), nullptr, nullptr);
+    if (error != 0) throw Unusable("the metadata of the identity provider: " + message_of(error));
+  }
+
+  bool outdated(std::int64_t now) const { return idp.valid_until && now >= *idp.valid_until; }
+
+  // That of a message whose shape is checked already: lasso looks at its signatures and at who made them.
+  void verify(std::string_view xml) const {
+    const Owned<LassoLogin> login(lasso_login_new(server.get()));
+    if (!login) throw std::bad_alloc();
+    std::string message = encode_base64(xml);
+    const lasso_error_t error = lasso_login_process_authn_response_msg(login.get(), message.data());
+    const lasso_error_t signature = LASSO_PROFILE(login.get())->signature_status;
+    if (error != 0 || signature != 0) throw Refused(message_of(error != 0 ? error : signature));
+  }
+
+  void fill(LassoSamlp2RequestAbstract& request, const OutgoingRequest& made, std::int64_t now) const {
+    assign(request.ID, made.id);
+    assign(request.Version, "2.0");
+    assign(request.IssueInstant, format_instant(now));
+    if (request.Issuer) g_object_unref(request.Issuer);
+    request.Issuer = new_name_id(profile.entity_id);
+    assign(request.Issuer->Format, entity_format);
+  }
+
+  Profile profile;
+  Rules rules;
+  IdpMetadata idp;
+  std::string metadata;
+  Owned<LassoServer> server;
+};
+
+ServiceProvider::ServiceProvider(const Keys& keys, Profile profile, Rules rules) {
+  start_library();
+  state_ = std::make_unique<const State>(keys, std::move(profile), rules);
+}
+ServiceProvider::~ServiceProvider() = default;
+
+const IdpMetadata& ServiceProvider::idp() const {
+  return state_->idp;
+}
+std::string ServiceProvider::metadata() const {
+  return state_->metadata;
+}
+
+OutgoingRequest ServiceProvider::login_request(const std::string& relay_state, std::int64_t now) const {
+  if (state_->outdated(now)) throw Unusable("the metadata of the identity provider isn't valid any more");
+  const Owned<LassoLogin> login(lasso_login_new(state_->server.get()));
+  if (!login) throw std::bad_alloc();
+  LassoProfile* const profile = LASSO_PROFILE(login.get());
+  lasso_profile_set_signature_hint(profile, LASSO_PROFILE_SIGNATURE_HINT_FORCE);
+  lasso_error_t error =
+      lasso_login_init_authn_request(login.get(), state_->idp.entity_id.c_str(), LASSO_HTTP_METHOD_REDIRECT);
+  if (error != 0) throw Unusable(message_of(error));
+  OutgoingRequest made{new_id(), ""};
+  auto* const request = LASSO_SAMLP2_AUTHN_REQUEST(profile->request);
+  state_->fill(request->parent, made, now);
+  g_clear_object(&request->NameIDPolicy);
+  assign(request->ProtocolBinding, LASSO_SAML2_METADATA_BINDING_POST);
+  assign(request->AssertionConsumerServiceURL, state_->profile.acs_url);
+  assign(profile->msg_relayState, relay_state);
+  error = lasso_login_build_authn_request_msg(login.get());
+  if (error != 0 || !profile->msg_url) throw Unusable(message_of(error));
+  made.location = profile->msg_url;
+  return made;
+}
+
+Assertion ServiceProvider::accept(std::string_view message, const std::string& request_id,
+                                  const std::string& remote_addr, std::int64_t now) const {
+  if (state_->outdated(now)) throw Refused("the metadata of the identity provider isn't valid any more");
+  const std::string xml = decode_posted(message);
+  Assertion assertion;
+  try {
+    const Document document = Document::parse(xml, Document::Kind::message, most_message_bytes);
+    assertion = check_response(
+        document,
+        {state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url, request_id, remote_addr, now},
+        state_->rules);
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
+  state_->verify(xml);
+  return assertion;
+}
+
+std::optional<ServiceProvider::Logout> ServiceProvider::logout_request(const NameId& name_id,
+                                                                       const std::string& session_index,
+                                                                       std::int64_t now) const {
+  if (!state_->idp.logout_url || state_->outdated(now)) return std::nullopt;
+  const Owned<LassoNode> node(lasso_samlp2_logout_request_new());
+  if (!node) throw std::bad_alloc();
+  auto* const request = LASSO_SAMLP2_LOGOUT_REQUEST(node.get());
+  Logout logout{{new_id(), ""}, ""};
+  state_->fill(request->parent, logout.request, now);
+  assign(request->parent.Destination, *state_->idp.logout_url);
+  assign(request->Reason, "");
+  request->NameID = new_name_id(name_id.text);
+  const auto qualify = [](char*& member, const std::string& value) {
+    if (!value.empty()) assign(member, value);
+  };
+  qualify(request->NameID->Format, name_id.format);
+  qualify(request->NameID->NameQualifier, name_id.name_qualifier);
+  qualify(request->NameID->SPNameQualifier, name_id.sp_name_qualifier);
+  qualify(request->NameID->SPProvidedID, name_id.sp_provided_id);
+  if (!session_index.empty()) assign(request->SessionIndex, session_index);
+  const std::unique_ptr<char, decltype(&g_free)> query(
+      lasso_node_export_to_saml2_query(node.get(), "SAMLRequest", nullptr, nullptr), g_free);
+  if (!query) throw Unusable("the LogoutRequest can't be written");
+  logout.relay_state = relay_state_of_logout(logout.request.id, now);
+  logout.request.location =
+      with_parameter(*state_->idp.logout_url, query.get() + ("&RelayState=" + percent_encoded(logout.relay_state)));
+  return logout;
+}
+
+void ServiceProvider::check_logout(std::string_view message, const std::string& relay_state, std::int64_t now) const {
+  const std::string xml = decode_redirected(message);
+  try {
+    const Document document = Document::parse(xml, Document::Kind::message, most_message_bytes);
+    check_logout_response(document, {state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url,
+                                     relay_state.substr(0, relay_state.find('|')), "", now});
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
+}
+
+}  // namespace wazoauth::saml

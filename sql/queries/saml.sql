@@ -1,0 +1,109 @@
+-- Configurations of SAML, one a tenant, and logins that are under way or may be ended at their identity provider.
+
+-- name: saml.config
+SELECT domain_uuid, entity_id, tenant_uuid, acs_url FROM auth_saml_config WHERE tenant_uuid = $1 ORDER BY domain_uuid LIMIT 1
+
+-- name: saml.metadata
+SELECT idp_metadata::text AS metadata FROM auth_saml_config WHERE tenant_uuid = $1 ORDER BY domain_uuid LIMIT 1
+
+-- name: saml.lock_tenant
+-- The table would take one configuration for each domain.
+SELECT uuid FROM auth_tenant WHERE uuid = $1 FOR NO KEY UPDATE
+
+-- name: saml.has_domain
+SELECT EXISTS (SELECT 1 FROM auth_tenant_domain WHERE uuid = $1 AND tenant_uuid = $2) AS yes
+
+-- name: saml.create_config
+INSERT INTO auth_saml_config (tenant_uuid, domain_uuid, entity_id, acs_url, idp_metadata)
+VALUES ($1, $2, $3, $4, XMLPARSE(CONTENT $5::text))
+RETURNING domain_uuid, entity_id, tenant_uuid, acs_url
+
+-- name: saml.update_config
+UPDATE auth_saml_config
+SET domain_uuid = coalesce($2, domain_uuid), entity_id = coalesce($3, entity_id), acs_url = coalesce($4, acs_url),
+    idp_metadata = CASE WHEN $5::text IS NULL THEN idp_metadata ELSE XMLPARSE(CONTENT $5::text) END
+WHERE tenant_uuid = $1
+
+-- name: saml.delete_config
+DELETE FROM auth_saml_config WHERE tenant_uuid = $1
+
+-- name: saml.provider
+-- The configuration of domain $1; its metadata only when it isn't the one with digest $2.
+SELECT tenant_uuid, entity_id, acs_url, digest, CASE WHEN digest IS DISTINCT FROM $2 THEN metadata END AS metadata
+FROM (
+  SELECT c.tenant_uuid, c.entity_id, c.acs_url, c.idp_metadata::text AS metadata,
+         md5(concat_ws(E'\n', md5(c.entity_id), md5(c.acs_url), c.idp_metadata::text)) AS digest
+  FROM auth_saml_config c JOIN auth_tenant_domain d ON d.uuid = c.domain_uuid AND d.tenant_uuid = c.tenant_uuid
+  WHERE d.name = $1
+  ORDER BY c.tenant_uuid LIMIT 1
+) AS found
+
+-- name: saml.begin
+INSERT INTO auth_saml_session (request_id, session_id, redirect_url, domain, relay_state) VALUES ($1, $2, $3, $4, $5)
+
+-- name: saml.by_relay_state
+SELECT request_id, session_id, redirect_url, domain, saml_name_id, login IS NOT NULL AS finished
+FROM auth_saml_session WHERE relay_state = $1 LIMIT 1
+
+-- name: saml.finish
+-- Once, whichever node a response reaches first.
+UPDATE auth_saml_session SET login = $3, saml_name_id = $4
+WHERE request_id = $1 AND session_id = $2 AND login IS NULL
+
+-- name: saml.give_up
+DELETE FROM auth_saml_session WHERE request_id = $1 AND session_id = $2 AND login IS NULL
+
+-- name: saml.remember_subject
+INSERT INTO auth_saml_pysaml2_cache (name_id, entity_id, info, not_on_or_after) VALUES ($1, $2, $3, $4::integer)
+ON CONFLICT (name_id, entity_id) DO UPDATE SET info = excluded.info, not_on_or_after = excluded.not_on_or_after
+
+-- name: saml.subject
+SELECT info FROM auth_saml_pysaml2_cache WHERE name_id = $1 AND entity_id = $2
+
+-- name: saml.forget_subject
+DELETE FROM auth_saml_pysaml2_cache WHERE name_id = $1
+
+-- name: saml.use
+-- A finished login becomes a token once. What others mark as used isn't a session's name.
+UPDATE auth_saml_session AS s SET session_id = 'token-already-used'
+WHERE s.session_id = $1 AND s.session_id <> 'token-already-used' AND s.login IS NOT NULL
+  AND s.start_time > now() - make_interval(secs => $2::bigint)
+RETURNING s.request_id, s.login, (SELECT tenant_uuid FROM auth_tenant_domain d WHERE d.name = s.domain) AS tenant_uuid
+
+-- name: saml.user_in_tenant
+-- Whether user $1 lives in tenant $2 or below it.
+WITH RECURSIVE up AS (
+  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN auth_user u ON u.tenant_uuid = t.uuid WHERE u.uuid = $1
+  UNION
+  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
+)
+SELECT EXISTS (SELECT 1 FROM up WHERE uuid = $2) AS inside
+
+-- name: saml.set_refresh_token
+UPDATE auth_saml_session SET refresh_token_uuid = $2 WHERE request_id = $1
+
+-- name: saml.of_token
+-- The login that token $1 comes from: by its refresh token, and that must be one of its own user.
+SELECT s.request_id, s.session_id, s.redirect_url, s.domain, s.saml_name_id, s.refresh_token_uuid
+FROM auth_token t
+JOIN auth_refresh_token r ON r.uuid = t.refresh_token_uuid AND r.user_uuid = t.auth_id
+JOIN auth_saml_session s ON s.refresh_token_uuid = r.uuid
+WHERE t.uuid = $1 AND s.login IS NOT NULL
+ORDER BY s.start_time DESC, s.request_id LIMIT 1
+
+-- name: saml.begin_logout
+UPDATE auth_saml_session SET relay_state = $3 WHERE request_id = $1 AND session_id = $2
+
+-- name: saml.end
+DELETE FROM auth_saml_session WHERE request_id = $1 AND session_id = $2
+
+-- name: saml.delete_refresh_token
+DELETE FROM auth_refresh_token r USING auth_user u
+WHERE r.uuid = $1 AND u.uuid = r.user_uuid
+RETURNING r.user_uuid, r.client_id, r.mobile, u.tenant_uuid
+
+-- name: saml.purge
+WITH sessions AS (
+  DELETE FROM auth_saml_session WHERE start_time < now() - make_interval(secs => $1::bigint)
+)
+DELETE FROM auth_saml_pysaml2_cache WHERE not_on_or_after < extract(epoch FROM now()) - $1::bigint

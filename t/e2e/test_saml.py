@@ -1,0 +1,546 @@
+"""Logins and logouts by SAML against pysaml2's identity provider; federation.md sections 4.2 to 4.6."""
+import base64
+import html
+import re
+import sys
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+import servers
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from saml_idp import BASIC, UNSPECIFIED, SamlIdp, make_key  # noqa: E402
+
+ENTITY_ID = 'https://wazo.example.org/saml'
+APP = 'https://app.example.org/after'
+
+
+@pytest.fixture(scope='module')
+def sp_key(stack):
+    folder = stack.folder / 'saml-sp'
+    folder.mkdir()
+    folder.chmod(0o755)
+    return make_key(folder, 'sp')
+
+
+@pytest.fixture(scope='module')
+def nodes(stack, sp_key):
+    """Two nginx with one database; the second has a list of redirect targets."""
+    saml = {'key_file': str(sp_key[0]), 'cert_file': str(sp_key[1])}
+    first = stack.new_nginx('saml', settings={'saml': saml})
+    second = stack.new_nginx('saml2', settings={'saml': {**saml, 'redirect_urls': [APP, 'wazo://login']}})
+    yield first, second
+    first.stop()
+    second.stop()
+
+
+@pytest.fixture(scope='module')
+def one(nodes):
+    return nodes[0].api
+
+
+@pytest.fixture(scope='module')
+def two(nodes):
+    return nodes[1].api
+
+
+@pytest.fixture(scope='module')
+def idp(stack):
+    made = SamlIdp(stack.folder / 'idp', servers.free_port())
+    yield made
+    made.close()
+
+
+class Tenant:
+    """A tenant with a domain and a configuration of SAML."""
+
+    def __init__(self, api, token, idp, sp_key, **fields):
+        self.api, self.token, self.idp = api, token, idp
+        self.domain = f'{uuid.uuid4().hex[:12]}.example.com'
+        self.entity_id = f'{ENTITY_ID}/{self.domain}'
+        self.acs_url = f'{api.base}/saml/acs'
+        made = api.post('/tenants', token, json={'name': self.domain, 'domain_names': [self.domain], **fields})
+        assert made.status_code == 200, made.text
+        self.uuid = made.json()['uuid']
+        self.headers = {'Wazo-Tenant': self.uuid}
+        self.domain_uuid = api.get(f'/tenants/{self.uuid}/domains', token).json()['items'][0]['uuid']
+        idp.add_service(self.entity_id, self.acs_url, f'{api.base}/saml/sls', sp_key[1])
+        answer = self.configure('POST', metadata=idp.metadata)
+        assert answer.status_code == 200, answer.text
+
+    def configure(self, method, metadata=None, **fields):
+        fields = {'domain_uuid': self.domain_uuid, 'entity_id': self.entity_id, 'acs_url': self.acs_url, **fields}
+        boundary = uuid.uuid4().hex
+        parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+                 for name, value in fields.items()]
+        if metadata is not None:
+            parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="metadata"; filename="idp.xml"\r\n'
+                         f'Content-Type: application/xml\r\n\r\n{metadata}\r\n')
+        return self.api.request(method, '/backends/saml', self.token, data=(''.join(parts) + f'--{boundary}--\r\n').encode(),
+                                headers={'Content-Type': f'multipart/form-data; boundary={boundary}', **self.headers})
+
+
+@pytest.fixture(scope='module')
+def make_tenant(one, admin_token, idp, sp_key):
+    return lambda **fields: Tenant(one, admin_token, fields.pop('idp', idp), sp_key, **fields)
+
+
+@pytest.fixture(scope='module')
+def tenant(make_tenant):
+    return make_tenant()
+
+
+@pytest.fixture
+def user(make_user, tenant):
+    return make_user(headers=tenant.headers, authentication_method='saml')
+
+
+def begin(api, tenant, redirect_url=APP):
+    answer = api.post('/saml/sso', json={'domain': tenant.domain, 'redirect_url': redirect_url})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def relay_state_of(begun):
+    return parse_qs(urlsplit(begun['location']).query)['RelayState'][0]
+
+
+def ask_idp(location, user):
+    """What the browser would post, and where."""
+    page = requests.get(location, cookies={'user': user}, timeout=30, allow_redirects=False)
+    assert page.status_code == 200, page.text
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', page.text))
+    return html.unescape(re.search(r'action="([^"]+)"', page.text)[1]), {
+        name: html.unescape(value) for name, value in fields.items()}
+
+
+def post(api, form, **options):
+    return api.post('/saml/acs', data={name: form[name] for name in ('SAMLResponse', 'RelayState')}, **options)
+
+
+def log_in(api, tenant, user, redirect_url=APP):
+    """The session id of a finished login."""
+    begun = begin(api, tenant, redirect_url)
+    action, form = ask_idp(begun['location'], user['username'])
+    assert action == tenant.acs_url
+    answer = post(api, form)
+    assert (answer.status_code, answer.headers['Location']) == (302, redirect_url), answer.text
+    return begun['saml_session_id']
+
+
+def exchange(api, session, **body):
+    return api.post('/token', json={'saml_session_id': session, **body})
+
+
+def failed(answer):
+    return answer.status_code == 302 and answer.headers['Location'] == f'{APP}?login_failure_code=500'
+
+
+# -- logins ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_login(one, tenant, user, idp, psql):
+    session = log_in(one, tenant, user)
+    assert re.fullmatch('[-_A-Za-z0-9]{22}', session)
+    request = idp.requests[-1]
+    assert (request.issuer.text, request.destination) == (tenant.entity_id, f'{idp.url}/sso')
+    assert re.fullmatch('id-[A-Za-z0-9]{17}', request.id)
+    answer = exchange(one, session)
+    assert answer.status_code == 200, answer.text
+    token = answer.json()['data']
+    assert token['metadata']['uuid'] == user['uuid']
+    assert 'refresh_token' not in token
+    # Once.
+    assert exchange(one, session).status_code == 401
+    assert psql(f"SELECT session_id FROM auth_saml_session WHERE request_id = '{request.id}'") == 'token-already-used'
+
+
+def test_what_is_stored(one, tenant, user, idp, psql):
+    log_in(one, tenant, user)
+    request = idp.requests[-1].id
+    columns = 'redirect_url, domain, length(relay_state), login, refresh_token_uuid, saml_name_id'
+    row = psql(f"SELECT {columns} FROM auth_saml_session WHERE request_id = '{request}'")
+    assert row.split('|')[:5] == [APP, tenant.domain, '44', user['username'], '']
+    assert f"id-of-{user['username']}</" in row and 'urn:oasis:names:tc:SAML:2.0:assertion' in row
+    code = psql("SELECT name_id, entity_id, info::jsonb->'ava' FROM auth_saml_pysaml2_cache "
+                f"WHERE name_id LIKE '%4=id-of-{user['username']}'")
+    assert code.split('|') == [
+        f"1=https%3A//wazo.example.org/saml/{tenant.domain},2=urn%3Aoasis%3Anames%3Atc%3ASAML%3A2.0%3Anameid-format%3Apersistent,"
+        f"4=id-of-{user['username']}", idp.entity_id, f'{{"name": ["{user["username"]}"]}}']
+
+
+@pytest.mark.parametrize('attribute', [BASIC, UNSPECIFIED])
+def test_both_names_of_the_attribute(one, tenant, user, idp, attribute):
+    idp.attribute = attribute
+    try:
+        assert exchange(one, log_in(one, tenant, user)).status_code == 200
+    finally:
+        idp.attribute = UNSPECIFIED
+
+
+def test_by_several_nodes(one, two, tenant, user):
+    """Each step at another node than the one before."""
+    begun = begin(two, tenant)
+    _, form = ask_idp(begun['location'], user['username'])
+    assert post(one, form).headers['Location'] == APP
+    answer = exchange(two, begun['saml_session_id'], access_type='offline', client_id='several')
+    assert answer.status_code == 200
+    again = one.post('/token', json={'refresh_token': answer.json()['data']['refresh_token'], 'client_id': 'several'})
+    assert again.status_code == 200
+
+
+def test_by_multipart(one, tenant, user):
+    begun = begin(one, tenant)
+    _, form = ask_idp(begun['location'], user['username'])
+    body = ''.join(f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in form.items())
+    answer = one.post('/saml/acs', data=body + '--x--\r\n', headers={'Content-Type': 'multipart/form-data; boundary=x'})
+    assert answer.headers['Location'] == APP
+
+
+def test_users_who_may_not(one, tenant, make_tenant, make_user, user, psql):
+    native = make_user(headers=tenant.headers)
+    other = make_user(headers=make_tenant().headers, authentication_method='saml')
+    disabled = make_user(headers=tenant.headers, authentication_method='saml', enabled=False)
+    for each in (native, other, disabled, {'username': 'nobody-at-all'}):
+        assert exchange(one, log_in(one, tenant, each)).status_code == 401
+    below = make_user(headers={'Wazo-Tenant': one.post('/tenants', tenant.token, json={'name': 'x'}, headers=tenant.headers)
+                               .json()['uuid']}, authentication_method='saml')
+    assert exchange(one, log_in(one, tenant, below)).status_code == 200
+
+
+def test_sessions_that_are_none(one, tenant):
+    begun = begin(one, tenant)
+    for session in (begun['saml_session_id'], 'token-already-used', 'x', '\0', "'"):
+        assert exchange(one, session).status_code in (400, 401)
+
+
+def test_only_one_of_many_gets_the_token(one, two, tenant, user):
+    session = log_in(one, tenant, user)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda i: exchange((one, two)[i % 2], session).status_code, range(8)))
+    assert sorted(answers) == [200] + [401] * 7
+
+
+# -- what is refused at the ACS ----------------------------------------------------------------------------------------
+
+
+def test_replays(one, two, tenant, user):
+    """A response counts once; the login that it was for isn't harmed by its coming again, at any node."""
+    begun = begin(one, tenant)
+    _, form = ask_idp(begun['location'], user['username'])
+    assert post(one, form).headers['Location'] == APP
+    assert failed(post(one, form)) and failed(post(two, form))
+    assert exchange(one, begun['saml_session_id']).status_code == 200
+    assert failed(post(one, form)) and failed(post(two, form))
+    assert exchange(one, begun['saml_session_id']).status_code == 401
+
+
+def test_replays_at_the_same_time(one, two, tenant, user):
+    for _ in range(3):
+        begun = begin(one, tenant)
+        _, form = ask_idp(begun['location'], user['username'])
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda i: post((one, two)[i % 2], form).headers['Location'], range(8)))
+        assert sorted(answers) == [APP] + [f'{APP}?login_failure_code=500'] * 7
+        assert exchange(two, begun['saml_session_id']).status_code == 200
+
+
+def test_a_response_belongs_to_its_request(one, tenant, user, idp):
+    mine, theirs = begin(one, tenant), begin(one, tenant)
+    _, form = ask_idp(mine['location'], user['username'])
+    _, other = ask_idp(theirs['location'], user['username'])
+    assert failed(post(one, {'SAMLResponse': form['SAMLResponse'], 'RelayState': other['RelayState']}))
+    # The row of that relay state is gone now.
+    answer = post(one, other)
+    assert (answer.status_code, answer.json()['details']) == (404, {'error': 'Context not found'})
+    assert post(one, form).headers['Location'] == APP
+
+
+def test_unsolicited(one, tenant, user, idp):
+    for request in (None, 'id-abcdefghijklmnopq'):
+        begun = begin(one, tenant)
+        relay_state = relay_state_of(begun)
+        xml = idp.response(user['username'], request, tenant.acs_url, tenant.entity_id)
+        assert failed(post(one, {'SAMLResponse': base64.b64encode(xml.encode()), 'RelayState': relay_state}))
+        assert exchange(one, begun['saml_session_id']).status_code == 401
+
+
+def changes(xml):
+    yield 'unsigned', re.sub('<ns2:Signature.*?</ns2:Signature>|<ds:Signature.*?</ds:Signature>|<ns1:Signature.*?</ns1:Signature>', '', xml, flags=re.S)
+    yield 'another user', xml.replace('id-of-', 'id-of-x')
+    yield 'a comment', re.sub('(AttributeValue[^>]*>)', r'\1<!-- -->', xml, count=1)
+    yield 'a DOCTYPE', '<!DOCTYPE x [<!ENTITY a "b">]>' + xml[xml.index('<', 2):]
+    yield 'nothing', ''
+    yield 'not XML', 'x' * 1000
+    yield 'long', '<x>' + 'x' * (600 << 10) + '</x>'
+    yield 'long', 'x' * (8 << 20)
+    yield 'deep', '<x>' * 10000
+
+
+def test_what_was_changed(one, tenant, user, idp):
+    for what in [each[0] for each in changes('<a b="id-of-">AttributeValue></a>')]:
+        begun = begin(one, tenant)
+        _, form = ask_idp(begun['location'], user['username'])
+        xml = base64.b64decode(form['SAMLResponse']).decode()
+        changed = dict(changes(xml))[what]
+        assert changed != xml, what
+        form['SAMLResponse'] = base64.b64encode(changed.encode())
+        assert failed(post(one, form)), what
+        assert exchange(one, begun['saml_session_id']).status_code == 401
+
+
+def test_another_identity_provider(one, tenant, user, stack, idp):
+    """One with the same name and another key, one with another name."""
+    stranger = SamlIdp(stack.folder / 'stranger', servers.free_port())
+    try:
+        stranger._services = idp._services
+        for name in (idp.entity_id, stranger.entity_id):
+            stranger.entity_id = name
+            begun = begin(one, tenant)
+            relay_state = relay_state_of(begun)
+            ask_idp(begun['location'], user['username'])
+            xml = stranger.response(user['username'], idp.requests[-1].id, tenant.acs_url, tenant.entity_id)
+            assert failed(post(one, {'SAMLResponse': base64.b64encode(xml.encode()), 'RelayState': relay_state}))
+    finally:
+        stranger.close()
+
+
+def test_for_another_service(one, tenant, make_tenant, user, idp):
+    """Two tenants with one identity provider: a response for one isn't one for the other."""
+    other = make_tenant()
+    begun = begin(one, tenant)
+    relay_state = relay_state_of(begun)
+    ask_idp(begun['location'], user['username'])
+    xml = idp.response(user['username'], idp.requests[-1].id, tenant.acs_url, other.entity_id)
+    assert failed(post(one, {'SAMLResponse': base64.b64encode(xml.encode()), 'RelayState': relay_state}))
+
+
+def test_what_is_no_form(one):
+    for body in ({}, {'SAMLResponse': 'x'}, {'RelayState': 'x'}):
+        answer = one.post('/saml/acs', data=body)
+        assert (answer.status_code, answer.json()['message']) == (400, 'RelayState and/or SAMLResponse')
+        assert (answer.json()['error_id'], answer.json()['details'], answer.json()['resource']) == ('invalid-data', {}, 'saml')
+    for state in ('x', '', 'x' * 100000, '\0', "'"):
+        answer = one.post('/saml/acs', data={'SAMLResponse': 'x', 'RelayState': state})
+        assert (answer.status_code, answer.json()['error_id']) == (404, 'processing-error')
+    answer = one.post('/saml/acs', json={'SAMLResponse': 'x', 'RelayState': 'x'})
+    assert answer.status_code == 400
+
+
+# -- where logins lead to ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('url', ['http://app.example.org', '//app.example.org', 'https:///x', 'https://a@b.com', 'x',
+                                 'https://a.com\\@b.com', 'javascript:alert(1)', 'https://a.com\r\nX: y'])
+def test_redirect_targets(one, tenant, url):
+    answer = one.post('/saml/sso', json={'domain': tenant.domain, 'redirect_url': url})
+    assert (answer.status_code, answer.json()['message']) == (400, 'redirect_url')
+
+
+def test_a_list_of_redirect_targets(one, two, tenant, user):
+    for url in (APP, APP + '/x?y=z', 'wazo://login'):
+        log_in(two, tenant, user, url)
+    for url in ('https://app.example.org/', 'https://evil.example.org/after', 'wazo://other', APP + '/../x', APP + 'x'):
+        answer = two.post('/saml/sso', json={'domain': tenant.domain, 'redirect_url': url})
+        assert (answer.status_code, answer.json()['message']) == (400, 'redirect_url')
+    # A row that somebody else has made.
+    begun = begin(one, tenant, 'https://evil.example.org/')
+    _, form = ask_idp(begun['location'], user['username'])
+    assert post(two, form).status_code == 404
+
+
+def test_a_target_with_a_query(one, tenant):
+    begun = begin(one, tenant, APP + '?a=b')
+    relay_state = relay_state_of(begun)
+    answer = post(one, {'SAMLResponse': 'x', 'RelayState': relay_state})
+    assert answer.headers['Location'] == APP + '?a=b&login_failure_code=500'
+
+
+@pytest.mark.parametrize('body, name', [
+    ({'domain': None, 'redirect_url': None}, 'redirect_url'), ({'domain': None, 'redirect_url': APP}, 'domain'),
+    ({'domain': 'a.com', 'redirect_url': None}, 'redirect_url'), ({'domain': 'notadomain', 'redirect_url': APP}, 'domain'),
+    ({'domain': 'a.com', 'redirect_url': 'https://' + 'x' * 512}, 'redirect_url'), ({'redirect_url': APP}, 'domain'),
+    ({'domain': 'a.com'}, 'redirect_url')])
+def test_bad_requests(one, body, name):
+    answer = one.post('/saml/sso', json=body)
+    problem = answer.json()
+    assert (answer.status_code, problem['error_id'], problem['message']) == (400, 'invalid-data', name)
+    assert (problem['resource'], problem['details']) == ('saml', {})
+
+
+def test_domains_without_a_provider(one, tenant, api):
+    for client, domain in ((one, 'unknown.com'), (one, tenant.domain.upper()), (one, tenant.domain + '.'), (api, tenant.domain)):
+        answer = client.post('/saml/sso', json={'domain': domain, 'redirect_url': APP})
+        problem = answer.json()
+        assert (answer.status_code, problem['error_id']) == (500, 'configuration-error')
+        assert problem['message'] == 'SAML client for domain not found or failed'
+        assert (problem['resource'], problem['details']) == ('saml', {'domain': domain})
+
+
+# -- configurations that change ----------------------------------------------------------------------------------------
+
+
+def test_a_new_certificate(one, two, make_tenant, make_user, stack):
+    """With both certificates in the metadata each works; then only the new one; at every node, at once."""
+    idp = SamlIdp(stack.folder / 'rolling', servers.free_port())
+    try:
+        tenant = make_tenant(idp=idp)
+        user = make_user(headers=tenant.headers, authentication_method='saml')
+        old, old_files = idp.metadata, (idp.key, idp.certificate)
+        log_in(one, tenant, user)
+        idp.new_key('second')
+        new, new_files = idp.metadata, (idp.key, idp.certificate)
+        key = r'<ns\d:KeyDescriptor.*?</ns\d:KeyDescriptor>'
+        both = re.sub(key, lambda found: found[0] + re.search(key, old, re.S)[0], new, count=1, flags=re.S)
+
+        def works(api):
+            begun = begin(api, tenant)
+            _, form = ask_idp(begun['location'], user['username'])
+            answer = post(api, form)
+            assert answer.headers['Location'] == APP or failed(answer)
+            return answer.headers['Location'] == APP
+
+        assert not works(one) and not works(two)
+        assert tenant.configure('PUT', metadata=both).status_code == 200
+        assert works(one) and works(two)
+        idp.key, idp.certificate = old_files
+        assert works(one) and works(two)
+        assert tenant.configure('PUT', metadata=new).status_code == 200
+        assert not works(one) and not works(two)
+        idp.key, idp.certificate = new_files
+        assert works(one) and works(two)
+    finally:
+        idp.close()
+
+
+def test_a_configuration_that_goes(one, two, make_tenant, make_user, admin_token):
+    tenant = make_tenant()
+    begun = begin(two, tenant)
+    relay_state = relay_state_of(begun)
+    assert one.delete('/backends/saml', admin_token, headers=tenant.headers).status_code == 204
+    assert two.post('/saml/sso', json={'domain': tenant.domain, 'redirect_url': APP}).status_code == 500
+    answer = post(two, {'SAMLResponse': 'x', 'RelayState': relay_state})
+    assert (answer.status_code, answer.json()['details']) == (500, {'error': 'Unexpected error'})
+
+
+def test_metadata_that_makes_no_provider(one, make_tenant):
+    tenant = make_tenant()
+    assert tenant.configure('PUT', metadata='<a/>').status_code == 200
+    assert one.post('/saml/sso', json={'domain': tenant.domain, 'redirect_url': APP}).status_code == 500
+
+
+# -- logouts -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def offline(one, tenant, user):
+    """A token of an offline login."""
+    answer = exchange(one, log_in(one, tenant, user), access_type='offline', client_id='logout')
+    assert answer.status_code == 200
+    return answer.json()['data']
+
+
+def refreshed(api, offline):
+    return api.post('/token', json={'refresh_token': offline['refresh_token'], 'client_id': 'logout'})
+
+
+def test_a_logout(one, two, offline, user, idp, psql, bus):
+    answer = one.get('/saml/logout', offline['token'])
+    assert answer.status_code == 200, answer.text
+    location = answer.json()['location']
+    assert location.startswith(f'{idp.url}/slo?SAMLRequest=')
+    assert one.get(f"/token/{offline['token']}").status_code == 404
+    assert refreshed(one, offline).status_code == 401
+    bus.wait('auth_session_deleted', lambda event: event.body['data']['uuid'] == offline['session_uuid'])
+    bus.wait('auth_refresh_token_deleted', lambda event: event.body['data']['user_uuid'] == user['uuid'])
+    back = requests.get(location, timeout=30, allow_redirects=False).headers['Location']
+    assert idp.logged_out[-1] == f"id-of-{user['username']}"
+    assert idp.requests[-1].session_index[0].text
+    assert back.startswith(f'{one.base}/saml/sls?')
+    # At another node than the one that began.
+    answer = two.get('/saml/sls?' + urlsplit(back).query)
+    assert (answer.status_code, answer.headers['Location']) == (302, f'{APP}?logged_out=true'), answer.text
+    assert psql(f"SELECT count(*) FROM auth_saml_session WHERE login = '{user['username']}'") == '0'
+    assert psql(f"SELECT count(*) FROM auth_saml_pysaml2_cache WHERE name_id LIKE '%{user['username']}'") == '0'
+    again = two.get('/saml/sls?' + urlsplit(back).query)
+    assert (again.status_code, again.json()['error_id']) == (500, 'processing-error')
+
+
+def test_a_logout_that_ends_here(one, offline, user, psql):
+    psql(f"DELETE FROM auth_saml_pysaml2_cache WHERE name_id LIKE '%{user['username']}'")
+    answer = one.get('/saml/logout?token=' + offline['token'])
+    assert answer.json() == {'location': f'{APP}?logged_out=true'}
+    assert refreshed(one, offline).status_code == 401
+    assert psql(f"SELECT count(*) FROM auth_saml_session WHERE login = '{user['username']}'") == '0'
+
+
+def test_whose_logout_it_is(one, tenant, user, make_user, make_token, offline, psql):
+    """Only the login that a token comes from: not one without a refresh token, not somebody else's."""
+    native = make_user()
+    finished = log_in(one, tenant, user)
+    online = exchange(one, finished).json()['data']
+    refresh = make_token(native, access_type='offline', client_id='native')
+    for token in (make_token(native)['token'], online['token'], refresh['token']):
+        answer = one.get('/saml/logout', token)
+        assert (answer.status_code, answer.json()['details']) == (404, {'error': 'Context not found'})
+        assert one.head(f'/token/{token}').status_code == 204
+    assert refreshed(one, offline).status_code == 200
+
+
+def test_logouts_of_nobody(one):
+    for token in (None, 'x', str(uuid.uuid4())):
+        answer = one.get('/saml/logout', token)
+        assert (answer.status_code, answer.json()['reason']) == (404, ['No such token'])
+
+
+def test_answers_to_no_logout(one, tenant, user, offline):
+    begun = begin(one, tenant)
+    login_state = relay_state_of(begun)
+    for query in ('', 'SAMLResponse=x', 'RelayState=x', 'SAMLResponse=x&RelayState=x', 'SAMLResponse=x&RelayState=%00',
+                  f'SAMLResponse=x&RelayState={login_state}'):
+        answer = one.get('/saml/sls?' + query)
+        assert (answer.status_code, answer.json()['error_id']) == (500, 'processing-error')
+    location = one.get('/saml/logout', offline['token']).json()['location']
+    back = requests.get(location, timeout=30, allow_redirects=False).headers['Location']
+    query = parse_qs(urlsplit(back).query)
+    for message in ('', 'x', 'A' * 5000):
+        answer = one.get('/saml/sls', params={'SAMLResponse': message, 'RelayState': query['RelayState'][0]})
+        assert (answer.status_code, answer.json()['error_id']) == (500, 'processing-error')
+    assert one.get('/saml/sls?' + urlsplit(back).query).status_code == 302
+
+
+# -- the rest ----------------------------------------------------------------------------------------------------------
+
+
+def test_old_logins_go(stack, postgres, psql, wait_until):
+    """In a database of its own: in the shared one another nginx has the lead, and cleans every minute."""
+    database = 'saml-clean-up'
+    nginx = stack.new_nginx('saml-clean-up', settings={
+        'db_uri': postgres.create_database(database, 'wazo-auth'), 'token_cleanup_interval': 1})
+    try:
+        psql("INSERT INTO auth_saml_session VALUES ('id-new', 'new', 'u', 'd', 'r', NULL, now()), "
+             "('id-young', 'young', 'u', 'd', 'r', 'x', now() - interval '6 days'), "
+             "('id-old', 'token-already-used', 'u', 'd', 'r', 'x', now() - interval '8 days'), "
+             "('id-unfinished', 'old', 'u', 'd', 'r', NULL, now() - interval '8 days')", database)
+        recent = int(time.time()) - 6 * 86400
+        psql("INSERT INTO auth_saml_pysaml2_cache VALUES ('4=old', 'x', '{}', 1000), "
+             f"('4=young', 'x', '{{}}', {recent})", database)
+        left = ("SELECT string_agg(request_id, ',' ORDER BY request_id) FROM auth_saml_session UNION ALL "
+                "SELECT string_agg(name_id, ',' ORDER BY name_id) FROM auth_saml_pysaml2_cache")
+        wait_until(lambda: psql(left, database).split() == ['id-new,id-young', '4=young'], 30)
+    finally:
+        nginx.stop()
+
+
+def test_missing_files_switch_it_off(stack, tenant):
+    nginx = stack.new_nginx('saml-off', settings={'saml': {'key_file': '/nowhere/x.key', 'cert_file': ''}})
+    try:
+        assert nginx.api.post('/saml/sso', json={'domain': tenant.domain, 'redirect_url': APP}).status_code == 500
+        assert '/nowhere/x.key: No such file or directory; nobody can log in by SAML' in Path(nginx.log).read_text()
+    finally:
+        nginx.stop()

@@ -1,0 +1,181 @@
+"""Configurations of SAML, one a tenant; federation.md section 4.1."""
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+METADATA = '<xml><h1>title</h1><body>lorem ipv5</body></xml>'
+PATH = '/backends/saml'
+
+
+@pytest.fixture
+def make_tenant(api, admin_token):
+    def make(domains=1):
+        names = [f'{uuid.uuid4().hex[:12]}.example.com' for _ in range(domains)]
+        answer = api.post('/tenants', admin_token, json={'name': names[0], 'domain_names': names})
+        assert answer.status_code == 200, answer.text
+        tenant = answer.json()['uuid']
+        items = api.get(f'/tenants/{tenant}/domains', admin_token).json()['items']
+        return tenant, [item['uuid'] for item in items]
+
+    return make
+
+
+@pytest.fixture
+def tenant(make_tenant):
+    return make_tenant()
+
+
+@pytest.fixture
+def send(api, admin_token):
+    """A form; files: {name: (file name, content)}."""
+
+    def send(method, tenant, fields, files=None, client=api):
+        boundary = 'b' + uuid.uuid4().hex
+        body = b''
+        for name, value in fields.items():
+            value = value if isinstance(value, bytes) else str(value).encode()
+            body += f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b'\r\n'
+        for name, (file, content) in (files or {}).items():
+            content = content if isinstance(content, bytes) else content.encode()
+            body += (f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{file}"\r\n'
+                     'Content-Type: application/xml\r\n\r\n').encode() + content + b'\r\n'
+        return client.request(method, PATH, admin_token, data=body + f'--{boundary}--\r\n'.encode(), headers={
+            'Content-Type': f'multipart/form-data; boundary={boundary}', 'Wazo-Tenant': tenant})
+
+    return send
+
+
+def fields_of(domain, **changes):
+    return {'domain_uuid': domain, 'entity_id': 'wazo.dev', 'acs_url': 'https://stack.example.org/acs', **changes}
+
+
+def refused(answer, status, error_id, resource='saml_config'):
+    problem = answer.json()
+    assert (answer.status_code, problem['error_id'], problem['resource']) == (status, error_id, resource), answer.text
+    return problem
+
+
+def test_its_life(api, admin_token, tenant, send, psql):
+    uuid_, [domain] = tenant
+    headers = {'Wazo-Tenant': uuid_}
+    for path in (PATH, PATH + '/metadata'):
+        assert refused(api.get(path, admin_token, headers=headers), 404, 'unknown-saml-config')['details'] == {'uuid': uuid_}
+    assert refused(send('PUT', uuid_, {}), 404, 'unknown-saml-config')['details'] == {'uuid': uuid_}
+    assert api.delete(PATH, admin_token, headers=headers).status_code == 204
+
+    answer = send('POST', uuid_, fields_of(domain, tenant_uuid='0' * 36), {'metadata': ('metadata', METADATA)})
+    assert (answer.status_code, list(answer.json())) == (200, ['domain_uuid', 'entity_id', 'tenant_uuid', 'acs_url'])
+    assert answer.json() == fields_of(domain, tenant_uuid=uuid_)
+    assert api.get(PATH, admin_token, headers=headers).json() == answer.json()
+    answer = api.get(PATH + '/metadata', admin_token, headers=headers)
+    assert (answer.status_code, answer.text, answer.headers['Content-Type']) == (200, METADATA, 'application/xml')
+    assert answer.headers['Content-Disposition'] == 'attachment'
+
+    conflict = refused(send('POST', uuid_, fields_of(domain), {'metadata': ('m', METADATA)}), 409, 'conflict')
+    assert conflict['details'] == {'tenant_uuid': {'constraint_id': 'unique', 'message': 'Duplicated SAML config exists'}}
+
+    answer = send('PUT', uuid_, {'entity_id': 'new'})
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert api.get(PATH, admin_token, headers=headers).json() == fields_of(domain, tenant_uuid=uuid_, entity_id='new')
+    answer = api.put(PATH, admin_token, data={'acs_url': 'https://a'}, headers=headers)
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert send('PUT', uuid_, {}, {'metadata': ('m', '<b>\u00e9</b>')}).status_code == 200
+    assert api.get(PATH + '/metadata', admin_token, headers=headers).content == '<b>\u00e9</b>'.encode()
+    assert api.get(PATH, admin_token, headers=headers).json()['acs_url'] == 'https://a'
+
+    assert api.delete(PATH, admin_token, headers=headers).status_code == 204
+    assert psql(f"SELECT count(*) FROM auth_saml_config WHERE tenant_uuid = '{uuid_}'") == '0'
+
+
+@pytest.mark.parametrize('name, value', [
+    ('domain_uuid', None), ('domain_uuid', 'x' * 35), ('domain_uuid', 'x' * 39), ('entity_id', None), ('entity_id', ''),
+    ('entity_id', 'x' * 513), ('acs_url', None), ('acs_url', ''), ('acs_url', 'x' * 513), ('acs_url', 'a\0b'),
+    ('tenant_uuid', 'x')])
+def test_bad_fields(api, tenant, send, admin_token, name, value):
+    uuid_, [domain] = tenant
+    fields = fields_of(domain)
+    fields.pop(name, None)
+    if value is not None:
+        fields[name] = value
+    problem = refused(send('POST', uuid_, fields, {'metadata': ('m', METADATA)}), 400, 'invalid-list-param', 'users')
+    assert list(problem['details']) == [name] and problem['message'] == problem['details'][name]['message']
+    assert api.get(PATH, admin_token, headers={'Wazo-Tenant': uuid_}).status_code == 404
+    if value is not None:
+        assert send('POST', uuid_, fields_of(domain), {'metadata': ('m', METADATA)}).status_code == 200
+        refused(send('PUT', uuid_, {name: value}), 400, 'invalid-list-param', 'users')
+        assert api.get(PATH, admin_token, headers={'Wazo-Tenant': uuid_}).json() == fields_of(domain, tenant_uuid=uuid_)
+
+
+BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + ''.join(
+    f'<!ENTITY {chr(98 + i)} "{("&" + chr(97 + i) + ";") * 10}">' for i in range(9)) + ']><x>&j;</x>'
+
+
+@pytest.mark.parametrize('file', [
+    None, ('', METADATA), ('m', ''), ('m', '<a>'), ('m', 'x'), ('m', '<a/><b/>'), ('m', '<!DOCTYPE a><a/>'), ('m', BOMB),
+    ('m', '<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>'), ('m', b'<a>\xff</a>'), ('m', '<a>\0</a>'),
+    ('m', '<?xml version="1.0" encoding="UTF-16"?><a/>'), ('m', '<a>' * 10000), ('m', '<a>' * 100 + '</a>' * 100),
+    ('m', '<a>' + 'x' * (3 << 20) + '</a>')])
+def test_bad_metadata(api, tenant, send, admin_token, file):
+    uuid_, [domain] = tenant
+    problem = refused(send('POST', uuid_, fields_of(domain), {'metadata': file} if file else {'other': ('m', METADATA)}),
+                      400, 'unknown-saml-config')
+    assert problem['details'] == {'uuid': uuid_}
+    assert api.get(PATH, admin_token, headers={'Wazo-Tenant': uuid_}).status_code == 404
+    assert send('POST', uuid_, fields_of(domain), {'metadata': ('m', METADATA)}).status_code == 200
+    if file:
+        refused(send('PUT', uuid_, {}, {'metadata': file}), 400, 'unknown-saml-config')
+    assert api.get(PATH + '/metadata', admin_token, headers={'Wazo-Tenant': uuid_}).text == METADATA
+
+
+def test_metadata_as_a_field_is_no_file(tenant, send):
+    refused(send('POST', tenant[0], fields_of(tenant[1][0], metadata=METADATA)), 400, 'unknown-saml-config')
+
+
+def test_what_programs_write_before_xml(api, admin_token, tenant, send):
+    text = '<?xml version="1.0" encoding="utf-8"?>\n<!-- ours -->\n<a/>'
+    assert send('POST', tenant[0], fields_of(tenant[1][0]), {'metadata': ('m', b'\xef\xbb\xbf' + text.encode())}).status_code == 200
+    stored = api.get(PATH + '/metadata', admin_token, headers={'Wazo-Tenant': tenant[0]}).text
+    assert stored.endswith('<a/>')
+
+
+def test_domains_of_others(tenant, make_tenant, send):
+    other = make_tenant()
+    for domain in (other[1][0], str(uuid.uuid4()), 'x' * 36):
+        problem = refused(send('POST', tenant[0], fields_of(domain), {'metadata': ('m', METADATA)}), 400, 'unknown-saml-config')
+        assert problem['details'] == {'uuid': tenant[0]}
+    assert send('POST', tenant[0], fields_of(tenant[1][0]), {'metadata': ('m', METADATA)}).status_code == 200
+    refused(send('PUT', tenant[0], {'domain_uuid': other[1][0]}), 400, 'unknown-saml-config')
+
+
+def test_one_a_tenant_also_when_many_ask(make_tenant, send, api, api2, psql):
+    tenant, domains = make_tenant(4)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda i: send('POST', tenant, fields_of(domains[i % 4]), {'metadata': ('m', METADATA)},
+                                               (api, api2)[i % 2]).status_code, range(8)))
+    assert sorted(answers) == [200] + [409] * 7
+    assert psql(f"SELECT count(*) FROM auth_saml_config WHERE tenant_uuid = '{tenant}'") == '1'
+
+
+def test_it_goes_with_its_domain(api, admin_token, make_tenant, send):
+    tenant, domains = make_tenant(2)
+    assert send('POST', tenant, fields_of(domains[0]), {'metadata': ('m', METADATA)}).status_code == 200
+    assert api.put(f'/tenants/{tenant}', admin_token, json={'name': 'x', 'domain_names': []}).status_code == 200
+    assert api.get(PATH, admin_token, headers={'Wazo-Tenant': tenant}).status_code == 404
+
+
+def test_bodies_that_are_no_forms(api, admin_token, tenant):
+    uuid_, [domain] = tenant
+    headers = {'Wazo-Tenant': uuid_}
+    for method in ('POST', 'PUT'):
+        for body, media in ((b'--x\r\n', 'multipart/form-data; boundary=x'), (b'', 'multipart/form-data'),
+                            (b'x' * 100000, 'multipart/form-data; boundary=x')):
+            answer = api.request(method, PATH, admin_token, data=body, headers={**headers, 'Content-Type': media})
+            assert answer.status_code == 400 and list(answer.json()) == ['message']
+    refused(api.post(PATH, admin_token, json=fields_of(domain), headers=headers), 400, 'invalid-list-param', 'users')
+    refused(api.post(PATH, admin_token, data=fields_of(domain), headers=headers), 400, 'unknown-saml-config')
+
+
+def test_the_template(api, admin_token):
+    answer = api.get(PATH + '/acs_url_template', admin_token)
+    assert answer.json() == {'acs_url': 'https://{{STACK_URL}}/api/auth/0.1/saml/acs'}

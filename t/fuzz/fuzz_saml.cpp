@@ -1,0 +1,144 @@
+// Any bytes as a response, as metadata, as an address; and any change of a good response.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "../unit/saml_idp.h"
+#include "wazoauth/saml/binding.h"
+#include "wazoauth/saml/url.h"
+
+namespace {
+
+using namespace saml_idp;
+
+constexpr const char* request_id = "id-abcdefghijklmnopq";
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+struct Setting {
+  Keys idp = new_keys();
+  ServiceProvider provider{new_keys(), {sp_id, acs, metadata(idp)}, {}};
+  Message message = both_signed();
+  std::string good = message.xml(idp);
+
+  static Message both_signed() {
+    Message made;
+    made.sign_assertion = true;
+    return made;
+  }
+};
+
+const Setting& setting() {
+  static const Setting made;
+  return made;
+}
+
+bool accepted(const std::string& xml, Assertion& assertion) {
+  try {
+    assertion = setting().provider.accept(encode_base64(xml), request_id, "192.0.2.7", setting().message.now);
+    return true;
+  } catch (const Refused&) {
+    return false;
+  }
+}
+
+// Whatever is changed, deleted or doubled in a good response: it says the same, or nothing.
+void check_changed(std::string_view input) {
+  std::string xml = setting().good;
+  while (input.size() >= 5) {
+    const auto at = (static_cast<unsigned char>(input[1]) << 8 | static_cast<unsigned char>(input[2])) % xml.size();
+    const std::size_t size = static_cast<unsigned char>(input[3]);
+    const std::size_t length = std::min<std::size_t>(static_cast<unsigned char>(input[4]) % 32, input.size() - 5);
+    const std::string text(input.substr(5, length));
+    switch (input[0] % 3) {
+      case 0:
+        xml.replace(at, size % 64, text);
+        break;
+      case 1:
+        xml.insert(at, xml.substr((at * 7) % xml.size(), size * 8));
+        break;
+      default:
+        xml.insert(at, text);
+    }
+    input.remove_prefix(5 + length);
+  }
+  Assertion assertion;
+  if (!accepted(xml, assertion)) return;
+  require(assertion.login == "bob@example.org" && assertion.name_id.text == "bob@corp");
+}
+
+void check_bytes(std::string_view input) {
+  Assertion assertion;
+  require(!accepted(std::string(input), assertion));
+  try {
+    setting().provider.check_logout(input, "id-abc|1|2", setting().message.now);
+  } catch (const Refused&) {
+    return;
+  }
+}
+
+void check_documents(std::string_view input) {
+  try {
+    const Document document = Document::parse(input, Document::Kind::metadata, most_metadata_bytes);
+    try {
+      check_response(document, {idp_id, sp_id, acs, request_id, "", 0}, {});
+    } catch (const Refused&) {
+      // most are
+    }
+    read_idp_metadata(input);
+  } catch (const BadXml&) {
+    return;
+  }
+}
+
+void check_names(std::string_view input) {
+  try {
+    const NameId name_id = name_id_from_xml(input);
+    const NameId again = name_id_from_xml(to_xml(name_id));
+    require(coded(again) == coded(name_id));
+  } catch (const BadXml&) {
+    return;
+  }
+}
+
+void check_addresses(std::string_view input) {
+  if (const auto time = parse_instant(input)) require(parse_instant(format_instant(*time)) == time || *time < 0);
+  if (!may_redirect(input, {})) return;
+  const auto url = parse_url(input);
+  require(url && url->scheme == "https" && !url->host.empty());
+  for (const char c : input) require(c > ' ' && c < 127 && c != '\\' && c != '"' && c != '<' && c != '>');
+  const std::string_view authority = input.substr(8, input.find_first_of("/?#", 8) - 8);
+  require(!authority.empty() && authority.find('@') == std::string_view::npos);
+  require(may_redirect(input, {"https://" + std::string(authority)}));
+  require(!may_redirect(input, {"https://other.example.org"}) || url->host == "other.example.org");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
+  switch (data[0] % 5) {
+    case 0:
+      check_changed(input);
+      break;
+    case 1:
+      check_bytes(input);
+      break;
+    case 2:
+      check_documents(input);
+      break;
+    case 3:
+      check_names(input);
+      break;
+    default:
+      check_addresses(input);
+      break;
+  }
+  return 0;
+}

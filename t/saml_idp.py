@@ -1,0 +1,149 @@
+"""An identity provider for tests, by pysaml2: it believes whoever the browser's cookie `user` says.
+
+    idp = SamlIdp(folder, port); idp.add_service(entity_id, acs_url, sls_url, certificate); ... idp.close()
+
+idp.metadata is what a tenant uploads. A login is answered by a page whose form the browser posts; `attribute` says in
+which of the two forms the user's name is asserted. What came in is in idp.requests, as pysaml2 parsed it.
+"""
+import html
+import re
+import subprocess
+import threading
+from http.cookies import SimpleCookie
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
+from saml2.config import IdPConfig
+from saml2.metadata import entity_descriptor
+from saml2.saml import NAMEID_FORMAT_PERSISTENT, NameID
+from saml2.server import Server
+from saml2.sigver import verify_redirect_signature
+from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
+
+UNSPECIFIED = 'urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified'
+BASIC = 'urn:oasis:names:tc:SAML:2.0:attrname-format:basic'
+# What pysaml2 calls "name", as Entra ID and ADFS, and as others write it.
+NAMES = {UNSPECIFIED: 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name', BASIC: 'urn:mace:dir:attribute-def:name'}
+PASSWORD = 'urn:oasis:names:tc:SAML:2.0:ac:classes:Password'
+
+
+def make_key(folder, name):
+    """(key file, certificate file), new ones."""
+    key, certificate = folder / f'{name}.key', folder / f'{name}.crt'
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', certificate,
+                    '-days', '2', '-subj', f'/CN={name}'], check=True, capture_output=True)
+    return key, certificate
+
+
+class SamlIdp:
+    def __init__(self, folder, port, name='idp'):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.url = f'http://127.0.0.1:{port}'
+        self.entity_id = f'{self.url}/metadata'
+        self.attribute = UNSPECIFIED
+        self.requests = []
+        self.logged_out = []
+        self._services = []
+        self.new_key(name)
+        maps = folder / 'maps'
+        maps.mkdir(exist_ok=True)
+        for number, (form, claim) in enumerate(NAMES.items()):
+            names = {'identifier': form, 'fro': {claim: 'name'}, 'to': {'name': claim}}
+            (maps / f'names_{number}.py').write_text(f'MAP = {names!r}\n')
+        idp = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                idp._answer(self)
+
+            def log_message(self, *arguments):
+                pass
+
+        self._server = ThreadingHTTPServer(('127.0.0.1', port), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def new_key(self, name):
+        self.key, self.certificate = make_key(self.folder, name)
+
+    @property
+    def metadata(self):
+        return str(entity_descriptor(self._config()))
+
+    def add_service(self, entity_id, acs_url, sls_url, certificate):
+        data = re.sub('-----.*?-----|\\s', '', certificate.read_text())
+        path = self.folder / f'service-{len(self._services)}.xml'
+        path.write_text(
+            f'<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="{html.escape(entity_id)}">'
+            '<SPSSODescriptor AuthnRequestsSigned="true" protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">'
+            '<KeyDescriptor use="signing"><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>'
+            f'{data}</X509Certificate></X509Data></KeyInfo></KeyDescriptor>'
+            f'<SingleLogoutService Binding="{BINDING_HTTP_REDIRECT}" Location="{sls_url}"/>'
+            f'<AssertionConsumerService index="0" Binding="{BINDING_HTTP_POST}" Location="{acs_url}"/>'
+            '</SPSSODescriptor></EntityDescriptor>')
+        self._services.append(str(path))
+
+    def _config(self):
+        return IdPConfig().load({
+            'entityid': self.entity_id, 'key_file': str(self.key), 'cert_file': str(self.certificate),
+            'metadata': {'local': self._services} if self._services else {},
+            'attribute_map_dir': str(self.folder / 'maps'),
+            'service': {'idp': {
+                'endpoints': {'single_sign_on_service': [(f'{self.url}/sso', BINDING_HTTP_REDIRECT)],
+                              'single_logout_service': [(f'{self.url}/slo', BINDING_HTTP_REDIRECT)]},
+                'policy': {'default': {'lifetime': {'minutes': 5}, 'name_form': self.attribute,
+                                       'attribute_restrictions': None}},
+            }}})
+
+    def response(self, user, request_id, acs_url, entity_id, **options):
+        """A signed response as text; `options` are pysaml2's."""
+        settings = {
+            'identity': {'name': [user]}, 'in_response_to': request_id, 'destination': acs_url, 'sp_entity_id': entity_id,
+            'name_id': NameID(format=NAMEID_FORMAT_PERSISTENT, sp_name_qualifier=entity_id, text=f'id-of-{user}'),
+            'authn': {'class_ref': PASSWORD, 'authn_auth': self.entity_id}, 'sign_response': True,
+            'sign_alg': SIG_RSA_SHA256, 'digest_alg': DIGEST_SHA256}
+        return str(Server(config=self._config()).create_authn_response(**{**settings, **options}))
+
+    def _answer(self, handler):
+        url = urlsplit(handler.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        cookies = SimpleCookie(handler.headers.get('Cookie', ''))
+        user = cookies['user'].value.strip('"') if 'user' in cookies else ''
+        server = Server(config=self._config())
+        if url.path == '/sso':
+            status, headers, body = self._log_in(server, query, user)
+        elif url.path == '/slo':
+            status, headers, body = self._log_out(server, query)
+        else:
+            status, headers, body = 404, {}, ''
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.send_header('Content-Length', str(len(body.encode())))
+        handler.end_headers()
+        handler.wfile.write(body.encode())
+
+    def _log_in(self, server, query, user):
+        request = server.parse_authn_request(query['SAMLRequest'], BINDING_HTTP_REDIRECT).message
+        [certificate] = server.metadata.certs(request.issuer.text, 'any', 'signing')
+        assert verify_redirect_signature(query, server.sec.sec_backend, certificate)
+        self.requests.append(request)
+        xml = self.response(user, request.id, request.assertion_consumer_service_url, request.issuer.text)
+        form = server.apply_binding(BINDING_HTTP_POST, xml, request.assertion_consumer_service_url, query['RelayState'],
+                                    response=True)
+        return 200, {'Content-Type': 'text/html'}, ''.join(form['data'])
+
+    def _log_out(self, server, query):
+        request = server.parse_logout_request(query['SAMLRequest'], BINDING_HTTP_REDIRECT).message
+        self.requests.append(request)
+        self.logged_out.append(request.name_id.text)
+        answer = server.create_logout_response(request, [BINDING_HTTP_REDIRECT])
+        binding = server.response_args(request, [BINDING_HTTP_REDIRECT])
+        sent = server.apply_binding(BINDING_HTTP_REDIRECT, str(answer), binding['destination'], query['RelayState'],
+                                    response=True)
+        return 302, {'Location': dict(sent['headers'])['Location']}, ''
