@@ -149,6 +149,20 @@ def test_an_unknown_authority(server, site, stack, good):
         assert_failed(site(mail, tls='tls', **ca), mail, 'SSL certificate problem')
 
 
+@pytest.mark.parametrize('tls', ['starttls', 'tls'])
+def test_a_frozen_server(server, site, authority, good, tls):
+    mail = server(f'--{tls}', good)
+    nginx = site(mail, tls=tls, ca_file=str(authority.file))
+    mail.freeze()
+    try:
+        start = time.monotonic()
+        assert_failed(nginx, mail, "the mail server can't be used: Timeout was reached")
+        assert time.monotonic() - start < 4
+    finally:
+        mail.thaw()
+    assert_sent(nginx, mail)
+
+
 def test_a_slow_server_holds_up_nobody(server, site):
     """Each of its answers comes in time, and there are many of them."""
     mail = server()
