@@ -100,6 +100,11 @@ def assert_refused(answer):
     assert reason(answer, 401) == 'Authentication Failed'
 
 
+def timed(work):
+    start = time.monotonic()
+    return work(), time.monotonic() - start
+
+
 class Peer:
     """A TCP server of the test's own: `serve(connection)` runs for each client."""
 
@@ -592,9 +597,11 @@ def test_wrong_passwords_slow_down_who_guesses(site, tenant, configure):
         '/token', auth=('alice', password), json={'domain_name': tenant['domain']}, headers=headers)
     for _ in range(6):
         assert_refused(post('wrong'))
-    start = time.monotonic()
-    assert post(PASSWORD).status_code == 200
-    assert time.monotonic() - start > 0.3
+    # The right one doesn't make up for them: whoever has a directory could guess at all other passwords.
+    for _ in range(2):
+        answer, seconds = timed(lambda: post(PASSWORD))
+        assert answer.status_code == 200
+        assert seconds > 0.3
 
 
 # -- TLS ---------------------------------------------------------------------------------------------------------------
@@ -658,11 +665,6 @@ def test_start_tls_needs_version_3(log_in, tenant, configure):
 
 
 # -- slow, frozen, gone ------------------------------------------------------------------------------------------------
-
-
-def timed(work):
-    start = time.monotonic()
-    return work(), time.monotonic() - start
 
 
 def test_a_directory_that_is_stopped(log_in, tenant, configure, slapd, lines):
