@@ -695,6 +695,21 @@ def test_a_directory_that_is_frozen(log_in, tenant, configure, slapd, authority,
     assert log_in('alice').status_code == 200
 
 
+def test_an_address_that_never_answers(log_in, tenant, configure):
+    with socket.create_server(('127.0.0.1', 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(8)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(('127.0.0.1', port))
+        configure(tenant, port=port)
+        answer, seconds = timed(lambda: log_in('alice'))
+        for each in waiting:
+            each.close()
+    assert_refused(answer)
+    assert 0.9 < seconds < 1.7
+
+
 def test_a_slow_directory_may_take_its_time_but_not_all_of_it(log_in, tenant, configure, directory):
     # Three answers are waited for: each of them is in time, all of them may be late.
     for delay, status, least, most in ((0.3, 200, 0.9, 1.7), (0.8, 401, 1.9, 2.3)):
