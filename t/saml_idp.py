@@ -43,6 +43,7 @@ class SamlIdp:
         self.url = f'http://127.0.0.1:{port}'
         self.entity_id = f'{self.url}/metadata'
         self.attribute = UNSPECIFIED
+        self.minutes = 5  # that a response is good for
         self.requests = []
         self.logged_out = []
         self._services = []
@@ -96,7 +97,7 @@ class SamlIdp:
             'service': {'idp': {
                 'endpoints': {'single_sign_on_service': [(f'{self.url}/sso', BINDING_HTTP_REDIRECT)],
                               'single_logout_service': [(f'{self.url}/slo', BINDING_HTTP_REDIRECT)]},
-                'policy': {'default': {'lifetime': {'minutes': 5}, 'name_form': self.attribute,
+                'policy': {'default': {'lifetime': {'minutes': self.minutes}, 'name_form': self.attribute,
                                        'attribute_restrictions': None}},
             }}})
 

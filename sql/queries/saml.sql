@@ -29,13 +29,13 @@ DELETE FROM auth_saml_config WHERE tenant_uuid = $1
 
 -- name: saml.provider
 -- The configuration of domain $1; its metadata only when it isn't the one with digest $2.
-SELECT tenant_uuid, entity_id, acs_url, digest, CASE WHEN digest IS DISTINCT FROM $2 THEN metadata END AS metadata
+SELECT entity_id, acs_url, digest, CASE WHEN digest IS DISTINCT FROM $2 THEN metadata END AS metadata
 FROM (
-  SELECT c.tenant_uuid, c.entity_id, c.acs_url, c.idp_metadata::text AS metadata,
+  SELECT c.entity_id, c.acs_url, c.idp_metadata::text AS metadata,
          md5(concat_ws(E'\n', md5(c.entity_id), md5(c.acs_url), c.idp_metadata::text)) AS digest
   FROM auth_saml_config c JOIN auth_tenant_domain d ON d.uuid = c.domain_uuid AND d.tenant_uuid = c.tenant_uuid
   WHERE d.name = $1
-  ORDER BY c.tenant_uuid LIMIT 1
+  LIMIT 1
 ) AS found
 
 -- name: saml.begin

@@ -271,27 +271,60 @@ def test_unsolicited(one, tenant, user, idp):
 
 
 def changes(xml):
-    yield 'unsigned', re.sub('<ns2:Signature.*?</ns2:Signature>|<ds:Signature.*?</ds:Signature>|<ns1:Signature.*?</ns1:Signature>', '', xml, flags=re.S)
+    """What attackers make of a good response."""
+    start = xml.index('<ns0:Response')
+    head, response = xml[:start], xml[start:]
+    signature = re.search('<ns2:Signature .*?</ns2:Signature>', response, re.S)[0]
+    assertion = re.search('<ns1:Assertion .*</ns1:Assertion>', response, re.S)[0]
+    bare = response.replace(signature, '')
+    evil_assertion = re.sub(' ID="[^"]*"', ' ID="_evil"', assertion.replace('id-of-', 'id-of-x'))
+    evil = re.sub(' ID="[^"]*"', ' ID="_evil"', bare.replace(assertion, evil_assertion), count=1)
+    status = '<ns0:Status>'
+    yield 'unsigned', head + bare
     yield 'another user', xml.replace('id-of-', 'id-of-x')
+    yield 'another assertion first', xml.replace(assertion, evil_assertion + assertion)
+    yield 'another assertion last', xml.replace(assertion, assertion + evil_assertion)
+    yield 'one around the other', xml.replace(assertion, evil_assertion.replace('</ns1:Assertion>', assertion + '</ns1:Assertion>'))
+    yield 'in extensions', xml.replace(status, f'<ns0:Extensions>{assertion}</ns0:Extensions>{status}').replace(
+        assertion + '</ns0:Response>', evil_assertion + '</ns0:Response>')
+    yield 'in an object', head + evil.replace(status, signature.replace(
+        '</ns2:Signature>', f'<ns2:Object>{bare}</ns2:Object></ns2:Signature>') + status)
+    yield 'beside the signature', head + evil.replace(status, signature + bare + status)
     yield 'a comment', re.sub('(AttributeValue[^>]*>)', r'\1<!-- -->', xml, count=1)
-    yield 'a DOCTYPE', '<!DOCTYPE x [<!ENTITY a "b">]>' + xml[xml.index('<', 2):]
+    yield 'a DOCTYPE', '<!DOCTYPE x [<!ENTITY a "b">]>' + response
     yield 'nothing', ''
     yield 'not XML', 'x' * 1000
     yield 'long', '<x>' + 'x' * (600 << 10) + '</x>'
-    yield 'long', 'x' * (8 << 20)
+    yield 'very long', 'x' * (8 << 20)
     yield 'deep', '<x>' * 10000
 
 
-def test_what_was_changed(one, tenant, user, idp):
-    for what in [each[0] for each in changes('<a b="id-of-">AttributeValue></a>')]:
-        begun = begin(one, tenant)
+ATTACKS = ['unsigned', 'another user', 'another assertion first', 'another assertion last', 'one around the other',
+           'in extensions', 'in an object', 'beside the signature', 'a comment', 'a DOCTYPE', 'nothing', 'not XML', 'long',
+           'very long', 'deep']
+
+
+@pytest.mark.parametrize('what', ATTACKS)
+def test_what_was_changed(one, tenant, user, what):
+    begun = begin(one, tenant)
+    _, form = ask_idp(begun['location'], user['username'])
+    xml = base64.b64decode(form['SAMLResponse']).decode()
+    changed = dict(changes(xml))
+    assert list(changed) == ATTACKS and changed[what] != xml
+    assert failed(post(one, form | {'SAMLResponse': base64.b64encode(changed[what].encode())}))
+    assert exchange(one, begun['saml_session_id']).status_code == 401
+    # That login is over: the good response comes too late.
+    assert post(one, form).status_code == 404
+
+
+def test_expired(one, tenant, user, idp):
+    begun = begin(one, tenant)
+    idp.minutes = -5
+    try:
         _, form = ask_idp(begun['location'], user['username'])
-        xml = base64.b64decode(form['SAMLResponse']).decode()
-        changed = dict(changes(xml))[what]
-        assert changed != xml, what
-        form['SAMLResponse'] = base64.b64encode(changed.encode())
-        assert failed(post(one, form)), what
-        assert exchange(one, begun['saml_session_id']).status_code == 401
+    finally:
+        idp.minutes = 5
+    assert failed(post(one, form))
 
 
 def test_another_identity_provider(one, tenant, user, stack, idp):
@@ -318,6 +351,11 @@ def test_for_another_service(one, tenant, make_tenant, user, idp):
     ask_idp(begun['location'], user['username'])
     xml = idp.response(user['username'], idp.requests[-1].id, tenant.acs_url, other.entity_id)
     assert failed(post(one, {'SAMLResponse': base64.b64encode(xml.encode()), 'RelayState': relay_state}))
+    # The same for addresses.
+    begun = begin(one, tenant)
+    ask_idp(begun['location'], user['username'])
+    xml = idp.response(user['username'], idp.requests[-1].id, tenant.acs_url + '/', tenant.entity_id)
+    assert failed(post(one, {'SAMLResponse': base64.b64encode(xml.encode()), 'RelayState': relay_state_of(begun)}))
 
 
 def test_what_is_no_form(one):

@@ -11,21 +11,22 @@ constexpr std::size_t most_providers = 1000;
 
 std::optional<Source> Providers::find(UnitOfWork& unit, const std::string& domain) {
   if (!settings_.keys) return std::nullopt;
-  const auto entry = known(domain);
+  const auto entry = entry_of(domain);
   const Rows rows = unit.run("saml.provider", {domain, entry ? std::optional(entry->digest) : std::nullopt});
   if (rows.empty()) return std::nullopt;
-  return Source{domain,
-                rows.text(0, "tenant_uuid"),
-                rows.text(0, "digest"),
-                rows.text(0, "entity_id"),
-                rows.text(0, "acs_url"),
-                rows.optional_text(0, "metadata")};
+  Source source{domain, rows.text(0, "digest")};
+  source.known = entry && entry->digest == source.digest;
+  if (source.known)
+    source.provider = entry->provider;
+  else
+    source.profile = {rows.text(0, "entity_id"), rows.text(0, "acs_url"), rows.text(0, "metadata")};
+  return source;
 }
 
 std::shared_ptr<const ServiceProvider> Providers::get(const Source& source) {
-  if (const auto entry = known(source.domain); entry && entry->digest == source.digest) return entry->provider;
-  // Without metadata another one was here a moment ago; the next request will see what is there now.
-  if (!source.metadata) return nullptr;
+  if (source.known) return source.provider;
+  // Somebody else may have made it meanwhile.
+  if (const auto entry = entry_of(source.domain); entry && entry->digest == source.digest) return entry->provider;
   auto provider = make(source);
   const std::lock_guard lock(mutex_);
   if (entries_.size() >= most_providers && !entries_.contains(source.domain)) entries_.erase(entries_.begin());
@@ -33,7 +34,7 @@ std::shared_ptr<const ServiceProvider> Providers::get(const Source& source) {
   return provider;
 }
 
-std::optional<Providers::Entry> Providers::known(const std::string& domain) {
+std::optional<Providers::Entry> Providers::entry_of(const std::string& domain) {
   const std::lock_guard lock(mutex_);
   const auto entry = entries_.find(domain);
   return entry == entries_.end() ? std::nullopt : std::optional(entry->second);
@@ -41,8 +42,7 @@ std::optional<Providers::Entry> Providers::known(const std::string& domain) {
 
 std::shared_ptr<const ServiceProvider> Providers::make(const Source& source) const {
   try {
-    return std::make_shared<const ServiceProvider>(
-        *settings_.keys, Profile{source.entity_id, source.acs_url, *source.metadata}, settings_.rules);
+    return std::make_shared<const ServiceProvider>(*settings_.keys, source.profile, settings_.rules);
   } catch (const Unusable& e) {
     log::warning("SAML: nobody can log in through " + Json(source.domain).dump() + ": " + e.what());
     return nullptr;

@@ -13,19 +13,19 @@
 
 namespace wazoauth::saml {
 
-// What the database says of a domain.
+// Where the provider of a domain comes from: it is here already, or is made of what the database says.
 struct Source {
-  std::string domain, tenant_uuid;
-  std::string digest;  // of the whole configuration
-  std::string entity_id, acs_url;
-  std::optional<std::string> metadata;  // none: unchanged since the last time, a provider may be there
+  std::string domain, digest;  // of the whole configuration
+  Profile profile;
+  bool known = false;
+  std::shared_ptr<const ServiceProvider> provider;  // when it is known; null: none can be made
 };
 
 class Providers {
  public:
   explicit Providers(const SamlSettings& settings) : settings_(settings) {}
 
-  // Where a provider of this domain would come from; nullopt when it has no configuration.
+  // nullopt when the domain has no configuration.
   std::optional<Source> find(UnitOfWork& unit, const std::string& domain);
 
   // Null when none can be made; the log says why, once. Takes 80 ms of CPU when one has to be made.
@@ -34,9 +34,9 @@ class Providers {
  private:
   struct Entry {
     std::string digest;
-    std::shared_ptr<const ServiceProvider> provider;  // null: none can be made
+    std::shared_ptr<const ServiceProvider> provider;
   };
-  std::optional<Entry> known(const std::string& domain);
+  std::optional<Entry> entry_of(const std::string& domain);
   std::shared_ptr<const ServiceProvider> make(const Source& source) const;
 
   const SamlSettings& settings_;
