@@ -1,5 +1,6 @@
 // The content handler of the REST API: what the zone can answer is answered in the loop, everything else runs on
 // threads, step by step.
+#include <algorithm>
 #include <memory>
 
 #include "answers.h"
@@ -23,6 +24,8 @@ Offload::Pool pool_of(Lane lane) {
       return Offload::hashing;
     case Lane::mail:
       return Offload::mail;
+    case Lane::directory:
+      return Offload::directory;
     default:
       return Offload::database;
   }
@@ -53,7 +56,8 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
       if (!copy_body(r_, request_.body)) throw std::runtime_error("the body can't be read");
       // A client that leaves is noticed.
       r_->read_event_handler = ngx_http_test_reading;
-      waits_until_ = now_ms() + process_.app.settings().db_connect_retry_timeout_seconds * 1000;
+      began_ = now_ms();
+      waits_until_ = began_ + process_.app.settings().db_connect_retry_timeout_seconds * 1000;
       started();
     });
     in_handler_ = false;
@@ -66,7 +70,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   }
 
  private:
-  enum class Waits { nothing, start, login };
+  enum class Waits { nothing, start, login, answer };
 
   void started() {
     if (!process_.zone.started()) {
@@ -127,12 +131,15 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     if (!r_) return;
     if (!ready_) return next_step();
     if (login_) count_login();
+    // The clock may have been set back.
+    const std::int64_t least = call_->response().least_ms, early = std::min(least, began_ + least - now_ms());
+    if (early > 0) return wait(Waits::answer, static_cast<ngx_msec_t>(early));
     finish(std::move(call_->response()));
   }
 
   // Only a password makes up for wrong ones: a refresh token may come with the login of somebody else.
   void count_login() {
-    if (call_->response().status == 401)
+    if (call_->response().status == 401 && !call_->password_unjudged())
       process_.throttle.failed(request_.remote_addr, *login_, now_ms());
     else if (call_->proved_password())
       process_.throttle.succeeded(request_.remote_addr, *login_);
@@ -154,7 +161,10 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     const auto self = shared_from_this();
     const Waits waited = waits_;
     end_wait();
-    guarded([&] { waited == Waits::start ? started() : make_call(); });
+    guarded([&] {
+      if (waited == Waits::start) return started();
+      waited == Waits::login ? make_call() : finish(call_->response());
+    });
   }
 
   template <typename Work>
@@ -187,7 +197,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   bool in_handler_ = false;  // called by nginx's handler of this connection
   std::atomic<bool> abandoned_{false};
   Waits waits_ = Waits::nothing;
-  std::int64_t waits_until_ = 0;
+  std::int64_t began_ = 0, waits_until_ = 0;
   ngx_event_t timer_{};
 };
 

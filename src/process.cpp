@@ -55,8 +55,9 @@ AppOptions app_options(Process& process, ngx_cycle_t* cycle) {
 
 Offload::Options offload_options(ngx_cycle_t* cycle, const MainConf& conf) {
   const auto connections = static_cast<unsigned>(database_options(cycle, conf).connections);
-  // The last ones only wait: a mail server that is slow holds up all of them, and nothing else.
-  return {{std::max(2u, connections), hash_permits(), 1, 8}, {1024, 64, 8192, 32}};
+  // The last ones only wait: a mail server that is slow holds up all of its own, and nothing else. Directories are
+  // many; lib/wazoauth/ldap/directories.h keeps each of them from taking all threads.
+  return {{std::max(2u, connections), hash_permits(), 1, 8, 32}, {1024, 64, 8192, 32, 256}};
 }
 
 log::Level log_level(const Settings& settings) {

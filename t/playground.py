@@ -56,6 +56,7 @@ http {
 TEXT = """
 API        http://127.0.0.1:{api}/0.1      and, another nginx over the same database: http://127.0.0.1:{api2}/0.1
 gate       http://127.0.0.1:{gate}/         and http://127.0.0.1:{gate2}/
+mails      go nowhere but to {mailbox}/
 accounts   {admin} with password {admin_password} (may do everything)
            {visitor} with password {visitor_password} (may do nothing special)
 data       {state}
@@ -71,6 +72,8 @@ try
   curl -i -X DELETE http://127.0.0.1:{api}/0.1/token/$token                 # the token dies ...
   curl -i -H "X-Auth-Token: $token" http://127.0.0.1:{gate}/reports/        # 401, here
   curl -i -H "X-Auth-Token: $token" http://127.0.0.1:{gate2}/reports/       # 401, and on the other nginx
+  curl -i 'http://127.0.0.1:{api}/0.1/users/password/reset?username={visitor}'   # 204, and a mail:
+  cat {mailbox}/*      # open its link with http: in place of https:, nothing speaks TLS here
 
 ./dev stop ends it; the data stays.
 """
@@ -79,12 +82,12 @@ try
 class Playground:
     WANTED = {
         'api': 9497, 'api2': 9498, 'gate': 8080, 'gate2': 8081, 'upstream': 8090, 'upstream2': 8091, 'postgres': 15432,
-        'redis': 16379, 'rabbitmq': 15672, 'rabbitmq_distribution': 15673, 'rabbitmq_mapper': 14369,
+        'redis': 16379, 'rabbitmq': 15672, 'rabbitmq_distribution': 15673, 'rabbitmq_mapper': 14369, 'mail': 10025,
     }
 
     def __init__(self):
         self.known = self._read('state.json')
-        self.ports = self.known.get('ports') or dict(self.WANTED)
+        self.ports = self.WANTED | self.known.get('ports', {})
         self._make_servers()
 
     @staticmethod
@@ -100,6 +103,7 @@ class Playground:
         self.redis = servers.Redis(STATE / 'redis', ports['redis'])
         self.rabbitmq = servers.RabbitMQ(STATE / 'rabbitmq', ports['rabbitmq'], ports['rabbitmq_distribution'],
                                          ports['rabbitmq_mapper'])
+        self.mail = servers.MailServer(STATE / 'mail', ports['mail'])
         self.nginx = [self._make_nginx(''), self._make_nginx('2')]
 
     def _make_nginx(self, suffix):
@@ -115,7 +119,7 @@ class Playground:
         return [
             (self.nginx[0], ['api', 'gate', 'upstream']), (self.nginx[1], ['api2', 'gate2', 'upstream2']),
             (self.rabbitmq, ['rabbitmq', 'rabbitmq_distribution', 'rabbitmq_mapper']), (self.redis, ['redis']),
-            (self.postgres, ['postgres']),
+            (self.postgres, ['postgres']), (self.mail, ['mail']),
         ]
 
     def _choose_ports(self):
@@ -139,7 +143,7 @@ class Playground:
         file.touch(mode=0o600)
         file.write_text(json.dumps(self.known, indent=2) + '\n')
 
-        for server in (self.postgres, self.redis, self.rabbitmq):
+        for server in (self.postgres, self.redis, self.rabbitmq, self.mail):
             print(f'starting {server.name}', flush=True)
             server.start()
         if not self.postgres.has_database(DATABASE):
@@ -153,7 +157,7 @@ class Playground:
         self._make_visitor()
         print(TEXT.format(
             **{name: self.ports[name] for name in ('api', 'api2', 'gate', 'gate2')}, state=STATE,
-            admin=self.known['admin']['username'], admin_password=self.known['admin']['password'],
+            mailbox=self.mail.mailbox, admin=self.known['admin']['username'], admin_password=self.known['admin']['password'],
             visitor=self.known['visitor']['username'], visitor_password=self.known['visitor']['password']))
 
     @staticmethod
@@ -168,6 +172,7 @@ class Playground:
             'db_uri': self.postgres.uri(DATABASE, OWNER),
             'db_upgrade_on_startup': True,
             'amqp': {'uri': self.rabbitmq.uri},
+            'smtp': {'hostname': '127.0.0.1', 'port': self.mail.port},
         }, {'50-administrator': {
             'bootstrap_user_on_startup': True,
             'bootstrap_user_username': admin['username'],
@@ -180,7 +185,7 @@ class Playground:
         basic = base64.b64encode(f"{admin['username']}:{admin['password']}".encode()).decode()
         token = _call(f'{base}/token', {'expiration': 60}, {'Authorization': f'Basic {basic}'})['data']['token']
         try:
-            _call(f'{base}/users', self.known['visitor'], {'X-Auth-Token': token})
+            _call(f'{base}/users', self.known['visitor'] | {'email_address': 'visitor@example.com'}, {'X-Auth-Token': token})
         except urllib.error.HTTPError as error:
             if error.code != 409:  # made by an earlier run
                 raise

@@ -1,4 +1,4 @@
-"""Private servers on loopback: PostgreSQL, Redis, RabbitMQ, a mail server and nginx with the module.
+"""Private servers on loopback: PostgreSQL, Redis, RabbitMQ, a mail server, directories and nginx with the module.
 
 Used by `./dev run` and by the tests. Every server lives in a folder of its own, is started in a session of its own, and
 is only ever signalled by a process id whose start time still is the one that was written down. A server object that is
@@ -465,20 +465,22 @@ class MailServer(Server):
 
     name = 'mail'
 
-    def __init__(self, folder, port):
+    def __init__(self, folder, port, *options):
         super().__init__(folder)
         self.port = port
+        self.options = options
         self.mailbox = self.folder / 'mailbox'
 
     def prepare(self):
         self.mailbox.mkdir(exist_ok=True)
 
     def argv(self):
-        return ['/usr/bin/python3', CHECKOUT / 't/mail_server.py', ADDRESS, self.port, self.folder]
+        return ['/usr/bin/python3', CHECKOUT / 't/mail_server.py', ADDRESS, self.port, self.folder, *self.options]
 
     def order(self, name, given=True):
         """Misbehave like this from now on, or no longer."""
-        (self.folder / name).touch() if given else (self.folder / name).unlink(missing_ok=True)
+        order = self.folder / name
+        order.write_text(str(given)) if given else order.unlink(missing_ok=True)
 
     def messages(self, recipient=None):
         """What came, oldest first, as email.message.EmailMessage; `recipient`: the envelope's."""
@@ -490,6 +492,113 @@ class MailServer(Server):
         """The last of `count` messages to this recipient."""
         wait_until(lambda: len(self.messages(recipient)) >= count, timeout, f'mail {count} to {recipient}', 0.05)
         return self.messages(recipient)[-1]
+
+
+# -- certificates ------------------------------------------------------------------------------------------------------
+
+
+class Authority:
+    """A certificate authority in a folder of its own: .file is its certificate."""
+
+    CONFIG = """\
+[ca]
+default_ca = this
+[this]
+database = {folder}/index
+serial = {folder}/serial
+new_certs_dir = {folder}
+certificate = {folder}/ca.pem
+private_key = {folder}/ca.key
+default_md = sha256
+default_days = 1
+policy = any
+unique_subject = no
+copy_extensions = copy
+[any]
+commonName = supplied
+"""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True)
+        self.file = self.folder / 'ca.pem'
+        (self.folder / 'config').write_text(self.CONFIG.format(folder=self.folder))
+        (self.folder / 'index').touch()
+        (self.folder / 'serial').write_text('01\n')
+        self._openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=authority', '-days', '1',
+                      '-keyout', 'ca.key', '-out', 'ca.pem')
+
+    def _openssl(self, *arguments):
+        subprocess.run(['openssl', *arguments], cwd=self.folder, check=True, capture_output=True)
+
+    def certificate(self, name, expired=False):
+        """A file with a certificate for `name` (as "DNS:host" or "IP:address") and its key."""
+        stem = secrets.token_hex(4)
+        self._openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=server', '-addext', f'subjectAltName={name}',
+                      '-keyout', f'{stem}.key', '-out', f'{stem}.csr')
+        dates = ['-startdate', '20200101000000Z', '-enddate', '20200102000000Z'] if expired else []
+        self._openssl('ca', '-config', 'config', '-batch', '-notext', '-in', f'{stem}.csr', '-out', f'{stem}.crt', *dates)
+        both = self.folder / f'{stem}.pem'
+        both.write_text((self.folder / f'{stem}.crt').read_text() + (self.folder / f'{stem}.key').read_text())
+        return both
+
+
+# -- directories -------------------------------------------------------------------------------------------------------
+
+
+class Slapd(Server):
+    """OpenLDAP's server with what `entries` (LDIF) says, below `suffix`. With a certificate also LDAPS and StartTLS.
+
+    Its log has every operation (loglevel stats). The program is a copy: a machine's AppArmor profile, which is for the
+    service of Debian's package, would keep it away from its own folder.
+    """
+
+    name = 'slapd'
+    suffix = 'dc=example,dc=com'
+
+    def __init__(self, folder, port, entries, tls_port=None, certificate=None, access=''):
+        super().__init__(folder)
+        self.port = port
+        self.tls_port = tls_port
+        self.entries = entries
+        self.certificate = certificate
+        self.access = access
+        self.program = self.folder / 'slapd'
+
+    def prepare(self):
+        data = self.folder / 'data'
+        if data.exists():
+            return
+        data.mkdir()
+        shutil.copy2('/usr/sbin/slapd', self.program)
+        tls = ''
+        if self.certificate:
+            tls = f'TLSCertificateFile {self.certificate}\nTLSCertificateKeyFile {self.certificate}\n'
+        schemas = '\n'.join(f'include /etc/ldap/schema/{name}.schema' for name in ('core', 'cosine', 'inetorgperson'))
+        (self.folder / 'slapd.conf').write_text(f"""\
+{schemas}
+modulepath /usr/lib/ldap
+moduleload back_mdb
+allow bind_v2
+pidfile {self.folder}/slapd.pid
+{tls}
+database mdb
+suffix "{self.suffix}"
+directory {data}
+{self.access}
+""")
+        (self.folder / 'entries.ldif').write_text(self.entries)
+        done = subprocess.run([self.program, '-Tadd', '-f', self.folder / 'slapd.conf', '-l', self.folder / 'entries.ldif'],
+                              capture_output=True, text=True, check=False)
+        if done.returncode:
+            shutil.rmtree(data)
+            raise ServerError(done.stderr)
+
+    def argv(self):
+        urls = [f'ldap://{ADDRESS}:{self.port}']
+        if self.tls_port:
+            urls.append(f'ldaps://{ADDRESS}:{self.tls_port}')
+        return [self.program, '-d', 'stats', '-f', self.folder / 'slapd.conf', '-h', ' '.join(urls)]
 
 
 # -- nginx -------------------------------------------------------------------------------------------------------------
@@ -653,6 +762,8 @@ def template_settings(folder=CHECKOUT / 'conf/templates'):
         'email_confirmation_template': f'{folder}/email_confirmation.jinja',
         'email_confirmation_subject_template': f'{folder}/email_confirmation_subject.jinja',
         'email_confirmation_get_response_body_template': f'{folder}/email_confirmation_get_body.jinja',
+        'password_reset_email_template': f'{folder}/password_reset_email.jinja',
+        'password_reset_email_subject_template': f'{folder}/password_reset_email_subject.jinja',
     }
 
 

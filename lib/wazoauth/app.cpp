@@ -8,6 +8,7 @@
 #include "wazoauth/external/routes.h"
 #include "wazoauth/group/routes.h"
 #include "wazoauth/idp/routes.h"
+#include "wazoauth/ldap/routes.h"
 #include "wazoauth/node/listener.h"
 #include "wazoauth/policy/routes.h"
 #include "wazoauth/rest/api_document.h"
@@ -56,12 +57,14 @@ void add_routes(Router& router) {
   add_group_member_routes(router);
   add_group_policy_routes(router);
   add_email_confirmation_routes(router);
+  add_password_reset_routes(router);
   add_idp_routes(router);
   add_saml_config_routes(router);
   add_saml_login_routes(router);
   add_saml_logout_routes(router);
   add_external_routes(router);
   add_mobile_routes(router);
+  add_ldap_config_routes(router);
 }
 
 }  // namespace
@@ -72,12 +75,14 @@ struct App::State {
         database(options.database),
         loads(load_options(options.database)),
         tokens(options.zone, loads, options.redis),
+        directories(options.settings.ldap.logins_per_directory),
         saml(options.settings.saml) {}
 
   AppOptions options;
   Database database;
   Database loads;  // on a miss nobody waits behind long requests
   TokenStore tokens;
+  ldap::Directories directories;
   saml::Providers saml;
   Router router;
   std::mutex mutex;
@@ -108,6 +113,9 @@ Zone* App::zone() {
 }
 TokenStore& App::tokens() {
   return state_->tokens;
+}
+ldap::Directories& App::directories() {
+  return state_->directories;
 }
 saml::Providers& App::saml() {
   return state_->saml;

@@ -12,6 +12,7 @@
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/config/settings.h"
+#include "wazoauth/ldap/directories.h"
 #include "wazoauth/rest/http.h"
 #include "wazoauth/rest/router.h"
 #include "wazoauth/store/database.h"
@@ -38,6 +39,7 @@ class App {
   Database& database();
   Zone* zone();
   TokenStore& tokens();
+  ldap::Directories& directories();
   saml::Providers& saml();
   void close_idle();  // database connections that nobody used for long; blocks a little, call it now and then
   const Router& router() const;
@@ -70,7 +72,8 @@ class Call {
   Lane lane() const;  // where the next step wants to run
   bool step();        // runs it; true when the answer is ready. Never throws.
   Response& response();
-  bool proved_password() const;  // that of its Authorization header
+  bool proved_password() const;    // that of its Authorization header
+  bool password_unjudged() const;  // nobody could look at it: a 401 doesn't say that it is wrong
 
  private:
   struct State;

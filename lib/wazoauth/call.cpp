@@ -54,8 +54,8 @@ Response redirect(const Request& request, const std::string& path) {
   return response;
 }
 
-Response internal_error() {
-  return from_problem(Problem::m_form(500, "Internal Server Error"));
+Problem internal_error() {
+  return Problem::m_form(500, "Internal Server Error");
 }
 
 }  // namespace
@@ -94,29 +94,37 @@ struct Call::State {
     response = std::move(answer);
   }
 
+  std::string required_access() const {
+    const std::string& wanted = match.route->access;
+    if (!match.route->query_access) return acl::fill_template(wanted, match.parameters);
+    const auto open = wanted.find('{'), close = wanted.find('}');
+    const auto value = query_parameter(request.query, wanted.substr(open + 1, close - open - 1));
+    return wanted.substr(0, open) + value.value_or("None") + wanted.substr(close + 1);
+  }
+
   void authenticate(Context& c) {
     if (c.route.access.empty()) return;
-    const std::string access = acl::fill_template(c.route.access, match.parameters);
-    c.token_text = request.header_or_empty("x-auth-token");
-    if (c.route.query_token) {
-      const auto in_query = query_parameter(request.query, "token");
-      if (in_query && !in_query->empty()) c.token_text = *in_query;
+    const std::string access = required_access();
+    const Context::Admission admission = c.admit(access);
+    Json details = Json::object({{"invalid_token", c.token_id()}});
+    if (admission == Context::Admission::granted) {
+      if (c.route.tenancy == Tenancy::master && c.token().tenant_uuid() != c.master_tenant())
+        throw problems::unauthorized(details);
+      return;
     }
-    Json details = Json::object({{"invalid_token", c.token_text}});
-    const Loaded loaded = c.token_text.empty() ? Loaded{Loaded::Status::unknown, {}} : app.tokens().find(c.token_text);
-    if (loaded.status == Loaded::Status::unavailable) throw problems::unavailable();
-    if (loaded.status == Loaded::Status::unknown || loaded.record->expired(unix_seconds())) {
+    if (c.route.query_access) throw problems::unauthorized(details);
+    if (admission == Context::Admission::unknown) {
       details.set("reason", "not_found_or_expired").set("required_access", access);
-      throw problems::unauthorized(details);
-    }
-    c.token_record = loaded.record;
-    if (!c.granted(access)) {
+    } else {
       details.set("reason", "missing_permission_or_invalid_tenant").set("required_access", access);
       details.set("tenant_uuid", Json(request.header("wazo-tenant")));
-      throw problems::unauthorized(details);
     }
-    if (c.route.tenancy == Tenancy::master && c.token().tenant_uuid() != c.master_tenant())
-      throw problems::unauthorized(Json::object({{"invalid_token", c.token_text}}));
+    throw problems::unauthorized(details);
+  }
+
+  void fail(const Problem& problem) {
+    const auto shown = match.route->page ? match.route->page(request, problem) : std::nullopt;
+    respond(shown.value_or(from_problem(problem)));
   }
 
   // Runs the next step in a unit of work of its own. False: it may be worth a second try.
@@ -142,15 +150,15 @@ struct Call::State {
         if (tries == 3) throw Unavailable("the transaction failed four times");
       }
     } catch (const Problem& problem) {
-      respond(from_problem(problem));
+      fail(problem);
     } catch (const Unavailable& e) {
       log::error(std::string("database: ") + e.what());
-      respond(from_problem(problems::unavailable()));
+      fail(problems::unavailable());
     } catch (const BadValue&) {
-      respond(from_problem(problems::unreadable_body()));
+      fail(problems::unreadable_body());
     } catch (const std::exception& e) {
       log::error(match.route->method + " " + match.route->path + ": " + e.what());
-      respond(internal_error());
+      fail(internal_error());
     }
     if (context) context->unit.reset();
   }
@@ -173,6 +181,10 @@ Response& Call::response() {
 
 bool Call::proved_password() const {
   return state_->context && state_->context->proved_password;
+}
+
+bool Call::password_unjudged() const {
+  return state_->context && state_->context->password_unjudged;
 }
 
 }  // namespace wazoauth

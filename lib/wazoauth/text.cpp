@@ -1,8 +1,10 @@
 #include "wazoauth/text.h"
 
 #include <locale.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
+#include <unicode/locid.h>
 #include <unicode/translit.h>
 #include <unicode/unistr.h>
 #include <unicode/utf8.h>
@@ -97,6 +99,15 @@ double parse_real(const std::string& text) {
   return strtod_l(text.c_str(), nullptr, c_locale);
 }
 
+std::string encode_base64(std::string_view bytes) {
+  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  const int size =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(size));
+  return text;
+}
+
 std::optional<std::string> decode_base64(std::string_view text) {
   std::string out;
   unsigned bits = 0;
@@ -117,6 +128,13 @@ std::optional<std::string> decode_base64(std::string_view text) {
   }
   if (in_group != 0) return std::nullopt;
   return out;
+}
+
+std::string lower_case(std::string_view utf8) {
+  std::string lower;
+  return icu::UnicodeString::fromUTF8({utf8.data(), static_cast<int32_t>(utf8.size())})
+      .toLower(icu::Locale::getRoot())
+      .toUTF8String(lower);
 }
 
 std::string fold_case(std::string_view utf8) {

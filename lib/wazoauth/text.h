@@ -21,6 +21,9 @@ double parse_real(const std::string& text);
 // when what remains is incomplete.
 std::optional<std::string> decode_base64(std::string_view text);
 
+std::string encode_base64(std::string_view bytes);
+
+std::string lower_case(std::string_view utf8);
 std::string fold_case(std::string_view utf8);  // equal for texts that differ only in case
 
 // An ASCII approximation: "é" → "e", "ß" → "ss"; what has none is left out.

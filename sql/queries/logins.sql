@@ -2,7 +2,7 @@
 
 -- name: logins.find
 -- Enabled users only; a confirmed address comes before a username.
-SELECT u.uuid, u.password_hash, u.password_salt
+SELECT u.uuid, u.tenant_uuid, u.password_hash, u.password_salt
 FROM (
   SELECT user_uuid AS uuid, 1 AS place FROM auth_email WHERE confirmed AND lower(address) = lower($1::text)
   UNION ALL

@@ -6,7 +6,8 @@ import pytest
 from conftest import ADMIN, GATED
 
 MASK = '********'
-SECRETS = {'smtp': {'password': 'secret-of-smtp'}, 'consul': {'token': 'secret-of-consul', 'port': 8501}}
+SECRETS = {'smtp': {'tls': 'starttls', 'username': 'wazo', 'password': 'secret-of-smtp'},
+           'consul': {'token': 'secret-of-consul', 'port': 8501}}
 
 
 @pytest.fixture(scope='module')
@@ -54,7 +55,7 @@ def test_get_masks_secrets(own, stack, token):
     answer = own.api.get('/config', token)
     config = answer.json()
     assert config['bootstrap_user_password'] == MASK
-    assert config['smtp'] == {'hostname': 'localhost', 'port': 25, 'password': MASK}
+    assert config['smtp'] == {'hostname': 'localhost', 'port': 25, 'tls': 'starttls', 'username': 'wazo', 'password': MASK}
     assert config['consul']['token'] == MASK
     assert config['bootstrap_user_username'] == ADMIN['username']
     assert config['db_uri'] == stack.database_uri.replace('Secr7t', MASK)

@@ -21,6 +21,7 @@ ONE = ('read', 'update', 'delete')
 ROUTES = {
     '/status': {'HEAD': None},
     '/backends': {'GET': None},
+    '/backends/ldap': crud('backends.ldap', *ONE),
     '/token': {'POST': None},
     '/token/<token_uuid>': {'GET': None, 'HEAD': None, 'DELETE': None},
     '/token/<token_uuid>/scopes/check': {'POST': None},
@@ -45,6 +46,7 @@ ROUTES = {
     U + P + 'uuid>': attached('users.{user_uuid}.policies.{policy_uuid}'),
     U + P + 'slug>': attached('users.{user_uuid}.policies.{policy_slug}'),
     U + '/groups': crud('users.{user_uuid}.groups', 'read'),
+    '/users/password/reset': {'GET': None, 'POST': None},  # the POST's access: test_password_reset.py
     '/groups': crud('groups', 'read', 'create'),
     G: crud('groups.{group_uuid}', *ONE),
     G + '/users': crud('groups.{group_uuid}.users', 'read'),

@@ -157,12 +157,6 @@ def log_in(client, user, **options):
     return session
 
 
-def there(api, method, path, token):
-    """Is this route served? Some come later than these tests."""
-    answer = api.request(method, path, token, json={})
-    return not (answer.status_code == 404 and 'json' not in answer.headers.get('Content-Type', ''))
-
-
 def name():
     return f'sdk-{uuid.uuid4().hex[:12]}'
 
@@ -417,8 +411,6 @@ def test_devices(root, user, api, admin_token):
 
 
 def test_password_reset(sdk, root, user, api, admin_token, mail, psql):
-    if not there(api, 'GET', '/users/password/reset', None):
-        pytest.skip('/users/password/reset is not served yet')
     address = f'{name()}@example.com'
     answer = api.put(f"/admin/users/{user['uuid']}/emails", admin_token,
                      json={'emails': [{'address': address, 'main': True, 'confirmed': True}]})

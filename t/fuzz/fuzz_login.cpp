@@ -1,5 +1,4 @@
 // Any bytes as an Authorization header, as base64, as a text of unknown encoding.
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -18,13 +17,6 @@ using namespace wazoauth;
 
 void require(bool condition) {
   if (!condition) std::abort();
-}
-
-std::string encode_base64(std::string_view bytes) {
-  std::vector<unsigned char> text(4 * ((bytes.size() + 2) / 3) + 1);
-  const int size = EVP_EncodeBlock(text.data(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   static_cast<int>(bytes.size()));
-  return {text.begin(), text.begin() + size};
 }
 
 void check_base64(std::string_view input) {

@@ -9,10 +9,12 @@
 #include "../unit/saml_idp.h"
 #include "wazoauth/saml/binding.h"
 #include "wazoauth/saml/url.h"
+#include "wazoauth/text.h"
 
 namespace {
 
 using namespace saml_idp;
+using wazoauth::encode_base64;
 
 constexpr const char* request_id = "id-abcdefghijklmnopq";
 

@@ -93,6 +93,17 @@ void check_query(std::string_view query, std::string_view name) {
   }
 }
 
+// Somebody who names HTML and wants nothing else more gets it, whatever else the header has in front.
+void check_accept(std::string_view accept) {
+  Request request;
+  request.headers.emplace_back("accept", std::string(accept));
+  if (request.prefers_html()) require(accept.size() >= 9);
+  request.headers.front().second += ",application/json,*/*,text/html";
+  require(!request.prefers_html());
+  request.headers.front().second += ",application/json;q=0,text/html;q=0.5";
+  require(request.prefers_html());
+}
+
 void check_segment(std::string_view raw) {
   const std::string text = decode_segment(raw);
   require(is_utf8(text));
@@ -160,6 +171,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 2:
       check_query(input, "token");
       check_query(tail, head);
+      check_accept(input);
       break;
     case 3:
       check_mask(head, tail);

@@ -311,6 +311,8 @@ void test_default_settings(void**) {
   assert_true(s.amqp_exchange_durable && s.cors_enabled && s.update_policy_on_startup);
   assert_int_equal(s.cors_allow_headers.size(), 5);
   assert_int_equal(s.cors_methods.size(), 7);
+  assert_true(s.ldap.limits.network == std::chrono::seconds(2) && s.ldap.limits.operation == std::chrono::seconds(2));
+  assert_true(s.ldap.limits.login == std::chrono::seconds(8) && s.ldap.ca_file.empty() && s.outgoing.loopback);
   equal(s.tree.text_or("uuid", ""), "the-uuid");
   equal(s.tree.get("loaded_plugins").dump(), "[\"ldap_user\", \"wazo_user\"]");
 }
@@ -352,11 +354,13 @@ rest_api: {cors: {origins: 'https://a.example', max_age: 60, supports_credential
   assert_false(s.http_plugin("users") || s.http_plugin("nonsense"));
   equal(Json::strings(s.backends).dump(), "[\"wazo_user\"]");
   equal(Json::strings(s.purpose_metadata_mapping.at("user")).dump(), "[\"user_admin_status\"]");
-  equal(Json::strings(s.idps).dump(), "[\"ldap\", \"saml\"]");
+  equal(Json::strings(s.idps).dump(), "[\"saml\"]");  // LDAP needs its backend
   assert_true(!s.amqp_exchange_durable && s.amqp_uri.empty());
   equal(Json::strings(s.cors_origins).dump(), "[\"https://a.example\"]");
   equal(*s.cors_max_age, "60");
-  assert_int_equal(warnings.size(), 5);
+  assert_int_equal(warnings.size(), 6);
+  equal(Json::strings(settings_of("idp_plugins: {saml: {priority: 50}, ldap: {priority: 7}}\n").idps).dump(),
+        "[\"ldap\", \"saml\"]");
 }
 
 void test_wrong_types(void**) {
@@ -370,6 +374,10 @@ void test_wrong_types(void**) {
   equal(error("bootstrap_user_password: 123\n"),
         "2: \"bootstrap_user_password\" must be a text (in quotes, if it looks like something else)");
   equal(error("token_cleanup_interval: soon\n"), "2: \"token_cleanup_interval\" must be a number");
+  equal(error("ldap: {network_timeout: 0}\n"), "2: \"ldap.network_timeout\" must be seconds, 0.1 to 60");
+  equal(error("ldap: {login_timeout: 61}\n"), "2: \"ldap.login_timeout\" must be seconds, 0.1 to 60");
+  equal(error("ldap: {operation_timeout: x}\n"), "2: \"ldap.operation_timeout\" must be a number");
+  equal(error("ldap: {logins_per_directory: 0}\n"), "2: \"ldap.logins_per_directory\" must be at least 1");
 }
 
 void test_saml(void**) {

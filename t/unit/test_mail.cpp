@@ -13,6 +13,7 @@
 #include "wazoauth/email/mail_templates.h"
 #include "wazoauth/email/message.h"
 #include "wazoauth/email/template.h"
+#include "wazoauth/email/web_pages.h"
 #include "wazoauth/rest/schema.h"
 
 // Last: its macro fail() breaks the standard library's headers.
@@ -227,6 +228,8 @@ Settings settings_with(const std::string& folder) {
   tree.set("email_confirmation_template", folder + "/email_confirmation.jinja");
   tree.set("email_confirmation_subject_template", folder + "/email_confirmation_subject.jinja");
   tree.set("email_confirmation_get_response_body_template", folder + "/email_confirmation_get_body.jinja");
+  tree.set("password_reset_email_template", folder + "/password_reset_email.jinja");
+  tree.set("password_reset_email_subject_template", folder + "/password_reset_email_subject.jinja");
   std::vector<std::string> warnings;
   return make_settings(tree, "uuid", warnings);
 }
@@ -235,13 +238,18 @@ void files(void**) {
   std::vector<std::string> warnings;
   const auto all = read_mail_templates(settings_with(std::string(TEST_DATA) + "/../conf/templates"), warnings);
   assert_int_equal(warnings.size(), 0);
-  assert_true(all->confirmation && all->confirmation_subject && all->confirmation_page);
+  assert_true(all->confirmation.body && all->confirmation.subject && all->confirmation_page);
+  assert_true(all->password_reset.body && all->password_reset.subject);
   const auto none = read_mail_templates(settings_with("/nowhere"), warnings);
-  assert_int_equal(warnings.size(), 3);
+  assert_int_equal(warnings.size(), 5);
   assert_string_equal(
       warnings[0].c_str(),
       "/nowhere/email_confirmation.jinja: No such file or directory; no mail to confirm an address can be sent");
-  assert_false(none->confirmation || none->confirmation_subject || none->confirmation_page);
+  assert_string_equal(
+      warnings[3].c_str(),
+      "/nowhere/password_reset_email.jinja: No such file or directory; no mail to reset a password can be sent");
+  assert_false(none->confirmation.body || none->confirmation.subject || none->confirmation_page);
+  assert_false(none->password_reset.body || none->password_reset.subject);
 }
 
 std::string refused_setting(const char* key, const Json& value) {
@@ -277,6 +285,54 @@ void settings(void**) {
   assert_string_equal(refused_setting("smtp", odd).c_str(), "\"smtp.hostname\" must be a host's name");
 }
 
+std::string refused_smtp(const char* key, const Json& value, Json smtp = Json::object()) {
+  smtp.set("hostname", "localhost").set("port", 25).set(key, value);
+  return refused_setting("smtp", smtp);
+}
+
+void security(void**) {
+  const auto made = [](Json smtp) {
+    Json tree = default_config();
+    tree.set("smtp", smtp.set("hostname", "localhost").set("port", 25));
+    std::vector<std::string> warnings;
+    return make_settings(tree, "uuid", warnings).smtp;
+  };
+  assert_true(made(Json::object()).tls == SmtpServer::Tls::none && made(Json::object()).username.empty());
+  assert_true(made(Json::object({{"tls", "starttls"}})).tls == SmtpServer::Tls::starttls);
+  const SmtpServer server = made(Json::object({{"tls", "tls"}, {"username", "a"}, {"password", "b"}}));
+  assert_true(server.tls == SmtpServer::Tls::implicit && server.username == "a" && server.password == "b");
+  assert_string_equal(refused_smtp("tls", "ssl").c_str(), "\"smtp.tls\" must be none, starttls or tls");
+  assert_string_equal(refused_smtp("username", "a").c_str(), "\"smtp.username\" needs an \"smtp.password\"");
+  assert_string_equal(refused_smtp("password", "a").c_str(), "\"smtp.password\" needs an \"smtp.username\"");
+  const Json login = Json::object({{"username", "a"}, {"password", "b"}});
+  assert_true(refused_smtp("tls", "none", login).starts_with("\"smtp.username\" needs \"smtp.tls\""));
+  assert_string_equal(refused_smtp("login_without_tls", true, login).c_str(), "");
+  assert_true(
+      refused_smtp("ca_file", "/nowhere", Json::object({{"tls", "tls"}})).ends_with("No such file or directory"));
+}
+
+// -- pages -----------------------------------------------------------------------------------------------------------
+
+std::string value_of(const Response& response, std::string_view name) {
+  for (const auto& [key, value] : response.headers) {
+    if (key == name) return value;
+  }
+  return "";
+}
+
+void pages(void**) {
+  const Response page = web_page(
+      {.status = 401, .title = "<a> & \"b\"", .texts = {"<script>"}, .asks_for_password = true, .complaint = "'<b>'"});
+  assert_int_equal(page.status, 401);
+  for (const char* raw : {"<a>", "<script>", "<b>"}) assert_true(page.body.find(raw) == std::string::npos);
+  assert_true(page.body.find("<h1>&lt;a&gt; &amp; &#34;b&#34;</h1>") != std::string::npos);
+  assert_true(page.body.find("<title>Error: ") != std::string::npos);
+  assert_true(page.body.find(" aria-invalid=\"true\"") != std::string::npos);
+  const Response plain = web_page({.title = "a", .texts = {}});
+  assert_true(plain.body.find("<form") == std::string::npos && plain.body.find("role=") == std::string::npos);
+  assert_true(value_of(plain, "Content-Security-Policy").starts_with("default-src 'none'; style-src 'sha256-"));
+}
+
 }  // namespace
 
 int main() {
@@ -294,6 +350,8 @@ int main() {
       cmocka_unit_test(international_domains),
       cmocka_unit_test(files),
       cmocka_unit_test(settings),
+      cmocka_unit_test(security),
+      cmocka_unit_test(pages),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

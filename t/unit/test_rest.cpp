@@ -93,6 +93,26 @@ Schema user_like() {
   return schema;
 }
 
+bool prefers_html(const char* accept) {
+  Request request;
+  request.headers.emplace_back("accept", accept);
+  return request.prefers_html();
+}
+
+void browsers_get_pages(void**) {
+  for (const char* accept :
+       {"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html", "TEXT/HTML ; Q=0.2 ; x=y",
+        "text/html, */*;q=0.01", "text/html;level=1, application/json;q=.9",
+        "text/html;q=0.3, application/*;q=0.2, */*", "text/html;q=0.001, application/json;q=0"})
+    assert_true(prefers_html(accept));
+  for (const char* accept :
+       {"", "*/*", "application/json", "application/json, text/plain, */*", "text/html, application/json",
+        "text/html, */*", "text/html;q=0", "text/html;q=0.5, */*;q=0.6", "text/*", "text/htmlx", ";,;,", "q=1",
+        "application/json, text/html;q=1", "text/html;q=0.9, application/json;q=99"})
+    assert_false(prefers_html(accept));
+  assert_false(Request().prefers_html());
+}
+
 void values_are_converted(void**) {
   const Validated valid = validate(user_like(), *Json::parse(R"({"name":"é","count":" +7 ","on":"Yes","x":1})"));
   assert_true(valid.errors.is_null());
@@ -191,6 +211,7 @@ int main() {
       cmocka_unit_test(parameters_are_decoded),
       cmocka_unit_test(wrong_methods_and_slashes),
       cmocka_unit_test(query_parameters_are_forms),
+      cmocka_unit_test(browsers_get_pages),
       cmocka_unit_test(values_are_converted),
       cmocka_unit_test(errors_have_the_documented_shape),
       cmocka_unit_test(nul_is_no_text),

@@ -25,6 +25,7 @@ extern "C" {
 }
 
 using namespace saml_idp;
+using wazoauth::encode_base64;
 using wazoauth::query_parameter;
 
 namespace {

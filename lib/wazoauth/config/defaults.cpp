@@ -75,6 +75,9 @@ idp_plugins:
   saml: {enabled: true, priority: 1}
   ldap: {enabled: true, priority: 2}
 
+ldap: {network_timeout: 2, operation_timeout: 2, login_timeout: 8, logins_per_directory: 16, ca_file: null}
+outgoing: {loopback: true}
+
 email_notification_plugin: smtp
 smtp: {hostname: localhost, port: 25}
 email_confirmation_expiration: 172800
@@ -89,6 +92,7 @@ password_reset_from_name: wazo-auth
 password_reset_from_address: noreply@wazo.community
 password_reset_email_template: /var/lib/wazo-auth/templates/password_reset_email.jinja
 password_reset_email_subject_template: /var/lib/wazo-auth/templates/password_reset_email_subject.jinja
+password_reset_mails_per_hour: 5
 
 oauth2_synchronization_ws_url_template: 'wss://oauth.wazo.io/ws/{state}'
 oauth2_synchronization_redirect_url_template: 'https://oauth.wazo.io/{auth_type}/authorize'

@@ -1,12 +1,18 @@
 #include "wazoauth/config/settings.h"
 
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <new>
 #include <utility>
 
+#include "wazoauth/config/text_file.h"
 #include "wazoauth/saml/url.h"
 
 namespace wazoauth {
@@ -127,6 +133,21 @@ class Reader {
   const Places& places_;
 };
 
+// Some, and none of them broken.
+bool has_certificates(const std::string& pem) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> source(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
+                                                         BIO_free);
+  if (!source) throw std::bad_alloc();
+  std::size_t count = 0;
+  while (X509* one = PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr)) {
+    X509_free(one);
+    ++count;
+  }
+  const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  ERR_clear_error();
+  return count > 0 && at_end;
+}
+
 class Maker {
  public:
   Maker(const Json& tree, const Places& places, std::vector<std::string>& warnings)
@@ -137,6 +158,7 @@ class Maker {
     tokens();
     seeding();
     plugins();
+    directories();
     bus();
     cors();
     mails();
@@ -246,12 +268,33 @@ class Maker {
         warn("idp_plugins: \"" + name + "\" is not known and skipped");
         continue;
       }
+      if (name == "ldap" && std::find(s_.backends.begin(), s_.backends.end(), "ldap_user") == s_.backends.end()) {
+        warn("idp_plugins: \"ldap\" needs enabled_backend_plugins.ldap_user and is skipped");
+        continue;
+      }
       const Json priority = entry.has("priority") ? entry.get("priority") : Json(100);
       if (!priority.is_number()) read_.fail(path + ".priority", "must be a number");
       found.emplace_back(priority.number(), name);
     }
     std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     for (auto& [priority, name] : found) s_.idps.push_back(std::move(name));
+  }
+
+  void directories() {
+    s_.ldap.limits.network = seconds("ldap.network_timeout", s_.ldap.limits.network);
+    s_.ldap.limits.operation = seconds("ldap.operation_timeout", s_.ldap.limits.operation);
+    s_.ldap.limits.login = seconds("ldap.login_timeout", s_.ldap.limits.login);
+    s_.ldap.ca_file = read_.text("ldap.ca_file");
+    s_.ldap.logins_per_directory = static_cast<std::size_t>(read_.integer("ldap.logins_per_directory", 1, 1000));
+    s_.outgoing.loopback = read_.flag("outgoing.loopback", true);
+  }
+
+  // 0.1 s to a minute.
+  std::chrono::milliseconds seconds(const std::string& path, std::chrono::milliseconds fallback) const {
+    if (read_.value(path).is_null()) return fallback;
+    const double found = read_.number(path);
+    if (!(found >= 0.1 && found <= 60)) read_.fail(path, "must be seconds, 0.1 to 60");
+    return std::chrono::milliseconds(static_cast<std::int64_t>(found * 1000));
   }
 
   void metadata_of_purposes() {
@@ -302,20 +345,49 @@ class Maker {
     s_.smtp.hostname = read_.text("smtp.hostname");
     if (s_.smtp.hostname.empty() || !is_host(s_.smtp.hostname)) read_.fail("smtp.hostname", "must be a host's name");
     s_.smtp.port = static_cast<int>(read_.integer("smtp.port", 1, 65535));
-    if (!read_.value("smtp.timeout").is_null()) {
-      const double timeout = read_.number("smtp.timeout");
-      if (!(timeout >= 0.1 && timeout <= 60)) read_.fail("smtp.timeout", "must be seconds, 0.1 to 60");
-      s_.smtp.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(timeout * 1000));
-    }
-    const std::string c = "email_confirmation_";
-    s_.email_confirmation_expiration = read_.integer(c + "expiration", 1, 100LL * 366 * 86400);
-    s_.email_confirmation_template = read_.text(c + "template");
-    s_.email_confirmation_subject_template = read_.text(c + "subject_template");
-    s_.email_confirmation_get_response_body_template = read_.text(c + "get_response_body_template");
-    s_.email_confirmation_get_mimetype = header_text(c + "get_mimetype");
-    s_.email_confirmation_from_name = header_text(c + "from_name");
-    s_.email_confirmation_from_address = header_text(c + "from_address");
+    s_.smtp.timeout = seconds("smtp.timeout", s_.smtp.timeout);
+    security();
+    s_.confirmation_mail = mail("email_confirmation_", "email_confirmation_");
+    s_.reset_mail = mail("password_reset_", "password_reset_email_");
+    s_.email_confirmation_get_response_body_template = read_.text("email_confirmation_get_response_body_template");
+    s_.email_confirmation_get_mimetype = header_text("email_confirmation_get_mimetype");
+    s_.password_reset_mails_per_hour = read_.integer("password_reset_mails_per_hour", 0);
     if (const auto url = read_.optional_text("email_link_url")) s_.email_link = link_base(*url);
+  }
+
+  void security() {
+    const std::string tls = read_.text("smtp.tls", "none");
+    if (tls != "none" && tls != "starttls" && tls != "tls") read_.fail("smtp.tls", "must be none, starttls or tls");
+    if (tls != "none") s_.smtp.tls = tls == "tls" ? SmtpServer::Tls::implicit : SmtpServer::Tls::starttls;
+    if (const auto file = read_.optional_text("smtp.ca_file")) {
+      if (tls == "none") read_.fail("smtp.ca_file", "is of no use without \"smtp.tls\"");
+      s_.smtp.ca = certificates("smtp.ca_file", *file);
+    }
+    s_.smtp.username = header_text("smtp.username");
+    s_.smtp.password = header_text("smtp.password");
+    if (s_.smtp.username.empty() && !s_.smtp.password.empty())
+      read_.fail("smtp.password", "needs an \"smtp.username\"");
+    if (s_.smtp.password.empty() && !s_.smtp.username.empty())
+      read_.fail("smtp.username", "needs an \"smtp.password\"");
+    if (!s_.smtp.username.empty() && tls == "none" && !read_.flag("smtp.login_without_tls", false))
+      read_.fail("smtp.username",
+                 "needs \"smtp.tls\", or \"smtp.login_without_tls: true\": else the password can be read");
+  }
+
+  std::string certificates(const std::string& path, const std::string& file) const {
+    try {
+      std::string text = read_text_file(file);
+      if (!has_certificates(text)) throw FileError(file + ": it holds no certificates (PEM), or broken ones");
+      return text;
+    } catch (const FileError& error) {
+      read_.fail(path, std::string("can't be used: ") + error.what());
+    }
+  }
+
+  MailSettings mail(const std::string& prefix, const std::string& prefix_of_templates) const {
+    return {read_.integer(prefix + "expiration", 1, 100LL * 366 * 86400), read_.text(prefix_of_templates + "template"),
+            read_.text(prefix_of_templates + "subject_template"), header_text(prefix + "from_name"),
+            header_text(prefix + "from_address")};
   }
 
   void saml() {

@@ -11,6 +11,8 @@
 
 #include "wazoauth/email/smtp.h"
 #include "wazoauth/json.h"
+#include "wazoauth/ldap/settings.h"
+#include "wazoauth/outgoing/address.h"
 #include "wazoauth/saml/settings.h"
 
 namespace wazoauth {
@@ -62,6 +64,13 @@ struct LinkBase {
   std::string hostname, port, prefix;  // port and prefix "" for none
 };
 
+// One kind of mail: how long its link works, who it is from, the files with its texts.
+struct MailSettings {
+  std::int64_t expiration = 172800;  // seconds
+  std::string body_template, subject_template;
+  std::string from_name, from_address;
+};
+
 // The tree, typed and checked. Wrong types are ConfigErrors that name the key.
 struct Settings {
   Json tree;              // the whole effective configuration, with `uuid` and `loaded_plugins`
@@ -93,6 +102,8 @@ struct Settings {
   std::vector<std::string> backends;                 // enabled and known, in configuration order: ldap_user, wazo_user
   std::vector<std::string> metadata_plugins;         // enabled and known
   std::vector<std::string> idps;                     // enabled and known (saml, ldap), ascending priority
+  ldap::LdapSettings ldap;
+  OutgoingRules outgoing;
   std::string amqp_uri, amqp_exchange_name, amqp_exchange_type;
   bool amqp_exchange_durable = true;
   bool cors_enabled = true;
@@ -100,11 +111,10 @@ struct Settings {
   bool cors_supports_credentials = false, cors_send_wildcard = false, cors_vary_header = true;
   std::optional<std::string> cors_max_age;
   SmtpServer smtp;
-  std::int64_t email_confirmation_expiration = 172800;  // seconds
-  std::string email_confirmation_template, email_confirmation_subject_template;
+  MailSettings confirmation_mail, reset_mail;
   std::string email_confirmation_get_response_body_template, email_confirmation_get_mimetype;
-  std::string email_confirmation_from_name, email_confirmation_from_address;
-  std::optional<LinkBase> email_link;  // none: the address of the server that was asked
+  std::int64_t password_reset_mails_per_hour = 5;  // for one user; 0: any number
+  std::optional<LinkBase> email_link;              // none: the address of the server that was asked
   // Read where the configuration is read (read_mail_templates()), null elsewhere.
   std::shared_ptr<const MailTemplates> mail_templates;
   saml::SamlSettings saml;

@@ -4,6 +4,7 @@
 #include "wazoauth/email/mail_templates.h"
 #include "wazoauth/email/mails.h"
 #include "wazoauth/email/routes.h"
+#include "wazoauth/email/web_pages.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/user_rows.h"
@@ -28,7 +29,7 @@ Step ask_for_mail(Context& context) {
   const Confirmation confirmation = unconfirmed(context);
   require_confirmation_mail(context.settings);
   return Step::then(Lane::mail, [address = confirmation.address](Context& c) {
-    ask_mail_server(c.settings, address);
+    ask_mail_server(c.settings.smtp, c.settings.confirmation_mail.from_address, address);
     return Step::then(Lane::database, [](Context& last) {
       send_confirmation(last, unconfirmed(last));
       return Response::no_content();
@@ -36,17 +37,10 @@ Step ask_for_mail(Context& context) {
   });
 }
 
-// One of those that are mailed; others, an administrator's say, live on.
-bool is_mailed_token(const Context& context) {
-  const auto& acl = context.token().acl;
-  return context.token().auth_id == "wazo-auth" && acl.size() == 1 &&
-         acl.front() == "auth.emails." + context.param("email_uuid") + ".confirm.edit";
-}
-
 // A mailed token works once, and for its address. Whoever comes with another one sees his own tenant and those below.
 void confirm(Context& context) {
   const std::string& email = context.param("email_uuid");
-  if (is_mailed_token(context)) {
+  if (is_mailed_token(context.token(), "auth.emails." + email + ".confirm.edit")) {
     if (context.db().run("mails.use_token", {context.token_id()}).affected() == 0)
       throw problems::unauthorized(Json::object({{"invalid_token", context.token_id()},
                                                  {"reason", "not_found_or_expired"},
@@ -76,10 +70,18 @@ Step get_confirmation(Context& context) {
   Response response;
   response.content_type = content_type(context.settings.email_confirmation_get_mimetype);
   response.body = templates->confirmation_page->render({});
-  // The address of this page has, or had, a token in it.
-  response.headers.emplace_back("Cache-Control", "no-store");
-  response.headers.emplace_back("Referrer-Policy", "no-referrer");
+  // An administrator's page may use what he likes: no more is forbidden to it than to be framed.
+  response.headers = page_headers("frame-ancestors 'none'");
   return response;
+}
+
+std::optional<Response> problem_page(const Request& request, const Problem& problem) {
+  if (!request.prefers_html()) return std::nullopt;
+  if (problem.status() >= 500) return trouble_page(problem);
+  return web_page({.status = problem.status(),
+                   .title = "This link doesn't work",
+                   .texts = {"It may have been used already, it may have expired, or a part of it is missing.",
+                             "If you can't log in with your address, ask for another mail."}});
 }
 
 }  // namespace
@@ -104,7 +106,8 @@ void add_email_confirmation_routes(Router& router) {
               .status = 200,
               .produces = "text/html",
               .failures = {failures::unknown_email},
-              .query_token = true});
+              .query_token = true,
+              .page = problem_page});
   router.add({.method = "PUT",
               .path = "/emails/<email_uuid>/confirm",
               .access = access,

@@ -1,4 +1,4 @@
-// The templates that the configuration names, read once: ../shared/spec/email-flows.md section 2.2.
+// The templates that the configuration names, read with it: ../shared/spec/email-flows.md section 2.2.
 #pragma once
 
 #include <memory>
@@ -13,8 +13,12 @@ namespace wazoauth {
 struct Settings;
 
 // One that is missing here couldn't be read: what needs it is switched off.
+struct MailTexts {
+  std::optional<Template> body, subject;
+};
 struct MailTemplates {
-  std::optional<Template> confirmation, confirmation_subject, confirmation_page;
+  MailTexts confirmation, password_reset;
+  std::optional<Template> confirmation_page;
 };
 
 // Warns of files that can't be read and of constructs that aren't supported, with file and line.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/config/settings.h"
@@ -27,8 +28,8 @@ LinkBase link_base(const Context& context) {
 }
 
 // The column ends in 2038.
-std::int64_t expiry(const Settings& settings, std::int64_t now) {
-  return std::min<std::int64_t>(now + settings.email_confirmation_expiration, std::numeric_limits<std::int32_t>::max());
+std::int64_t expiry(std::int64_t now, std::int64_t lifetime) {
+  return std::min<std::int64_t>(now + lifetime, std::numeric_limits<std::int32_t>::max());
 }
 
 std::string make_token(Context& context, const std::string& access, std::int64_t now, std::int64_t expires) {
@@ -38,16 +39,42 @@ std::string make_token(Context& context, const std::string& access, std::int64_t
   return made.text(0, "uuid");
 }
 
-Template::Values values_of(const Context& context, const Confirmation& confirmation, const std::string& token) {
+bool is_complete(const MailTexts& texts) {
+  return texts.body && texts.subject;
+}
+
+// `access` is the token's, `subject` a pair that the templates know beside those of every mail.
+struct Message {
+  const MailSettings& settings;
+  const MailTexts& texts;
+  std::string access;
+  std::pair<std::string, std::string> subject;
+  std::string address;
+  std::optional<std::string> username;
+};
+
+Template::Values values_of(const Context& context, const Message& message, const std::string& token) {
   const LinkBase link = link_base(context);
   Template::Values values{{"token", token},
-                          {"username", confirmation.username},
-                          {"email_uuid", confirmation.email_uuid},
-                          {"email_address", confirmation.address},
+                          {"username", message.username},
+                          {message.subject.first, message.subject.second},
+                          {"email_address", message.address},
                           {"hostname", link.hostname}};
   if (!link.port.empty()) values.emplace("port", link.port);
   if (!link.prefix.empty()) values.emplace("prefix", link.prefix);
   return values;
+}
+
+void queue(Context& context, const Message& message) {
+  const std::int64_t now = unix_seconds(), expires = expiry(now, message.settings.expiration);
+  const std::string token = make_token(context, message.access, now, expires);
+  const Template::Values values = values_of(context, message, token);
+  const Mail mail{{message.settings.from_name, message.settings.from_address},
+                  {message.username.value_or(""), message.address},
+                  message.texts.subject->render(values),
+                  message.texts.body->render(values)};
+  context.db().run("mails.queue", {expires, envelope_address(mail.from.address), envelope_address(mail.to.address),
+                                   compose(mail, new_uuid(), now)});
 }
 
 }  // namespace
@@ -62,29 +89,47 @@ bool can_be_mailed(const std::string& address) {
 }
 
 void require_confirmation_mail(const Settings& settings) {
-  const MailTemplates* templates = settings.mail_templates.get();
-  if (!templates || !templates->confirmation || !templates->confirmation_subject)
+  if (!settings.mail_templates || !is_complete(settings.mail_templates->confirmation))
     throw std::runtime_error("a template of the mail that confirms an address is missing");
 }
 
-void ask_mail_server(const Settings& settings, const std::string& address) {
-  ask_server(settings.smtp, {envelope_address(settings.email_confirmation_from_address), envelope_address(address)});
+void require_reset_mail(const Settings& settings) {
+  if (!settings.mail_templates || !is_complete(settings.mail_templates->password_reset))
+    throw std::runtime_error("a template of the mail that resets a password is missing");
+}
+
+void ask_mail_server(const SmtpServer& server, const std::string& sender, const std::string& recipient) {
+  ask_server(server, {envelope_address(sender), envelope_address(recipient)});
 }
 
 void send_confirmation(Context& context, const Confirmation& confirmation) {
   const Settings& settings = context.settings;
   require_confirmation_mail(settings);
-  const std::int64_t now = unix_seconds(), expires = expiry(settings, now);
-  const std::string token =
-      make_token(context, "auth.emails." + confirmation.email_uuid + ".confirm.edit", now, expires);
-  const Template::Values values = values_of(context, confirmation, token);
-  const MailTemplates& templates = *settings.mail_templates;
-  const Mail mail{{settings.email_confirmation_from_name, settings.email_confirmation_from_address},
-                  {confirmation.username.value_or(""), confirmation.address},
-                  templates.confirmation_subject->render(values),
-                  templates.confirmation->render(values)};
-  context.db().run("mails.queue", {expires, envelope_address(mail.from.address), envelope_address(mail.to.address),
-                                   compose(mail, new_uuid(), now)});
+  queue(context, {settings.confirmation_mail,
+                  settings.mail_templates->confirmation,
+                  "auth.emails." + confirmation.email_uuid + ".confirm.edit",
+                  {"email_uuid", confirmation.email_uuid},
+                  confirmation.address,
+                  confirmation.username});
+}
+
+void send_password_reset(Context& context, const PasswordReset& reset) {
+  const Settings& settings = context.settings;
+  require_reset_mail(settings);
+  queue(context, {settings.reset_mail,
+                  settings.mail_templates->password_reset,
+                  reset_access(reset.user_uuid),
+                  {"user_uuid", reset.user_uuid},
+                  reset.address,
+                  reset.username});
+}
+
+std::string reset_access(const std::string& user_uuid) {
+  return "auth.users.password.reset." + user_uuid + ".create";
+}
+
+bool is_mailed_token(const TokenRecord& token, const std::string& access) {
+  return token.auth_id == "wazo-auth" && token.acl.size() == 1 && token.acl.front() == access;
 }
 
 }  // namespace wazoauth

@@ -24,20 +24,6 @@ bool all_plain(std::string_view text) {
   return std::all_of(text.begin(), text.end(), is_plain);
 }
 
-std::string base64(std::string_view bytes) {
-  constexpr char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k) text += k <= count ? alphabet[group >> (18 - 6 * k) & 63] : '=';
-  }
-  return text;
-}
-
 // As many encoded words as it takes, none of which cuts a character in two.
 std::string encoded_words(std::string_view utf8) {
   std::string words;
@@ -45,7 +31,7 @@ std::string encoded_words(std::string_view utf8) {
     std::size_t size = std::min(encoded_word_bytes, utf8.size());
     while (size < utf8.size() && (static_cast<unsigned char>(utf8[size]) & 0xc0) == 0x80) --size;
     words += words.empty() ? "=?utf-8?b?" : "\r\n =?utf-8?b?";
-    words += base64(utf8.substr(0, size)) + "?=";
+    words += encode_base64(utf8.substr(0, size)) + "?=";
     utf8.remove_prefix(size);
   }
   return words;
@@ -120,7 +106,7 @@ Body body_of(const std::string& text) {
   std::string all;
   for (const std::string_view line : lines) all.append(line).append("\r\n");
   if (plain) return {true, all};
-  const std::string encoded = base64(replace_invalid_utf8(all));
+  const std::string encoded = encode_base64(replace_invalid_utf8(all));
   std::string cut;
   for (std::size_t i = 0; i < encoded.size(); i += encoded_line) cut += encoded.substr(i, encoded_line) + "\r\n";
   return {false, cut};

@@ -1,4 +1,4 @@
-// Confirmation of e-mail addresses: ../shared/spec/email-flows.md section 3.
+// Confirmation of e-mail addresses, passwords that are chosen anew: ../shared/spec/email-flows.md sections 3 and 4.
 #pragma once
 
 #include "wazoauth/rest/router.h"
@@ -6,5 +6,6 @@
 namespace wazoauth {
 
 void add_email_confirmation_routes(Router& router);
+void add_password_reset_routes(Router& router);
 
 }  // namespace wazoauth

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -14,7 +15,6 @@ namespace {
 
 constexpr std::chrono::milliseconds delivery_limit{60000}, farewell_limit{1000};
 
-using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 using List = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
 void initialize() {
@@ -22,6 +22,14 @@ void initialize() {
   static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (once != CURLE_OK) throw std::runtime_error("libcurl can't be used");
 }
+
+struct Handle {
+  explicit Handle(const SmtpServer& server);
+  CURL* get() const { return curl.get(); }
+
+  std::array<char, CURL_ERROR_SIZE> details{};  // of what went wrong, in libcurl's words; outlives what writes there
+  std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl;
+};
 
 template <typename Value>
 void set(const Handle& handle, CURLoption option, Value value) {
@@ -38,25 +46,54 @@ std::size_t discard(char*, std::size_t size, std::size_t count, void*) {
   return size * count;
 }
 
-Handle open(const SmtpServer& server) {
-  initialize();
-  Handle handle(curl_easy_init(), curl_easy_cleanup);
-  if (!handle) throw std::bad_alloc();
+// Certificates are always verified, and for the name that we connect to.
+void secure(const Handle& handle, const SmtpServer& server) {
+  if (server.tls == SmtpServer::Tls::none) return;
+  set(handle, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_ALL));
+  set(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  set(handle, CURLOPT_SSL_VERIFYPEER, 1L);
+  set(handle, CURLOPT_SSL_VERIFYHOST, 2L);
+  if (server.ca.empty()) return;
+  curl_blob ca{const_cast<char*>(server.ca.data()), server.ca.size(), CURL_BLOB_NOCOPY};
+  set(handle, CURLOPT_CAINFO_BLOB, &ca);
+}
+
+void identify(const Handle& handle, const SmtpServer& server) {
+  if (server.username.empty()) return;
+  set(handle, CURLOPT_USERNAME, server.username.c_str());
+  set(handle, CURLOPT_PASSWORD, server.password.c_str());
+  // Of what libcurl knows nothing else belongs to a name and a password of our own.
+  set(handle, CURLOPT_LOGIN_OPTIONS, "AUTH=PLAIN;AUTH=LOGIN");
+}
+
+Handle::Handle(const SmtpServer& server) : curl((initialize(), curl_easy_init()), curl_easy_cleanup) {
+  if (!curl) throw std::bad_alloc();
+  const Handle& handle = *this;
   const bool is_ipv6 = server.hostname.find(':') != std::string::npos;
   const std::string host = is_ipv6 ? "[" + server.hostname + "]" : server.hostname;
-  set(handle, CURLOPT_PROTOCOLS_STR, "smtp");
-  set(handle, CURLOPT_URL, ("smtp://" + host + ":" + std::to_string(server.port)).c_str());
+  const std::string scheme = server.tls == SmtpServer::Tls::implicit ? "smtps" : "smtp";
+  set(handle, CURLOPT_PROTOCOLS_STR, scheme.c_str());
+  set(handle, CURLOPT_URL, (scheme + "://" + host + ":" + std::to_string(server.port)).c_str());
   set(handle, CURLOPT_PROXY, "");       // whatever the environment says
   set(handle, CURLOPT_NOSIGNAL, 1L);    // signals belong to nginx
   set(handle, CURLOPT_QUICK_EXIT, 1L);  // a name server that doesn't answer keeps nobody waiting
   set(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(server.timeout.count()));
   set(handle, CURLOPT_WRITEFUNCTION, discard);
-  return handle;
+  set(handle, CURLOPT_ERRORBUFFER, details.data());
+  secure(handle, server);
+  identify(handle, server);
 }
 
 // Codes that speak of how we connect, not of this message: an administrator can mend that.
 bool is_about_us(long code) {
   return code == 503 || code == 530 || code == 534 || code == 535 || code == 538;
+}
+
+// What a certificate lacks is worth to be known.
+std::string reason_of(CURLcode result, const Handle& handle) {
+  const std::string details = handle.details.data();
+  const bool is_tls = result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CONNECT_ERROR;
+  return is_tls && !details.empty() ? details : curl_easy_strerror(result);
 }
 
 [[noreturn]] void fail(const Handle& handle, CURLcode result, bool about_message) {
@@ -67,7 +104,7 @@ bool is_about_us(long code) {
     const bool permanent = about_message && code >= 500 && !is_about_us(code);
     throw SmtpError("the mail server refuses with code " + std::to_string(code), permanent, true);
   }
-  throw SmtpError(std::string("the mail server can't be used: ") + curl_easy_strerror(result), false, false);
+  throw SmtpError(std::string("the mail server can't be used: ") + reason_of(result, handle), false, false);
 }
 
 // One command on the connection that this handle keeps.
@@ -103,11 +140,15 @@ int progress(void* data, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 }  // namespace
 
 void ask_server(const SmtpServer& server, const Envelope& envelope) {
-  const Handle handle = open(server);
+  const Handle handle(server);
   set(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(server.timeout.count()));
   set(handle, CURLOPT_NOBODY, 1L);
   command(handle, "MAIL FROM:<" + envelope.sender + ">");
-  command(handle, "RCPT TO:<" + envelope.recipient + ">");
+  try {
+    command(handle, "RCPT TO:<" + envelope.recipient + ">");
+  } catch (const SmtpError& error) {
+    throw RecipientRefused(error);
+  }
   // Nothing is taken back: QUIT, at the handle's end, does that.
   set(handle, CURLOPT_SERVER_RESPONSE_TIMEOUT, seconds(farewell_limit));
 }
@@ -117,7 +158,7 @@ void deliver(const SmtpServer& server, const Envelope& envelope, const std::stri
   const List recipients(curl_slist_append(nullptr, ("<" + envelope.recipient + ">").c_str()), curl_slist_free_all);
   if (!recipients) throw std::bad_alloc();
   Upload upload{message, stopping};
-  const Handle handle = open(server);
+  const Handle handle(server);
   set(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(delivery_limit.count()));
   set(handle, CURLOPT_SERVER_RESPONSE_TIMEOUT, seconds(delivery_limit));
   set(handle, CURLOPT_MAIL_FROM, ("<" + envelope.sender + ">").c_str());

@@ -9,9 +9,18 @@
 namespace wazoauth {
 
 struct SmtpServer {
+  enum class Tls {
+    none,
+    starttls,  // or no mail: nothing is ever sent in the clear instead
+    implicit,  // from the first byte on
+  };
+
   std::string hostname;
   int port = 25;
   std::chrono::milliseconds timeout{4000};  // to connect, and for each answer while a client waits for us
+  Tls tls = Tls::none;
+  std::string ca;                  // certificates (PEM) that the server's one has to come from; "" for the system's
+  std::string username, password;  // "" for no login
 };
 
 struct Envelope {
@@ -24,6 +33,11 @@ struct SmtpError : std::runtime_error {
       : std::runtime_error(what), permanent(for_good), answered(reached) {}
   bool permanent;  // this message will never be taken
   bool answered;   // the server is there and said no
+};
+
+// The server takes mails from the sender, but not this one's recipient, or it doesn't say.
+struct RecipientRefused : SmtpError {
+  explicit RecipientRefused(const SmtpError& why) : SmtpError(why) {}
 };
 
 // Does the server take a mail from this sender for this recipient? Asks without sending one. Throws SmtpError. Takes

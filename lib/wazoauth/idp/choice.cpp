@@ -1,8 +1,8 @@
 #include "wazoauth/config/settings.h"
+#include "wazoauth/idp/ldap.h"
 #include "wazoauth/idp/native.h"
 #include "wazoauth/idp/refresh_token.h"
 #include "wazoauth/idp/saml.h"
-#include "wazoauth/log.h"
 
 namespace wazoauth {
 
@@ -25,10 +25,12 @@ std::string_view wanted_method(const Login& login, const Settings& settings) {
 }  // namespace
 
 const IdentityProvider* choose_provider(const Login& login, const Settings& settings) {
+  static const LdapProvider ldap;
   static const NativeProvider native;
   static const RefreshTokenProvider refresh_token;
   static const SamlProvider saml;
   const std::string_view method = wanted_method(login, settings);
+  if (method == "ldap") return &ldap;
   if (method == "native") return &native;
   if (method == "refresh_token") return &refresh_token;
   if (method == "saml") return &saml;
@@ -44,9 +46,9 @@ std::string Login::attempted() const {
 }
 
 // Written as JSON: whoever sends a line feed doesn't get a line of his own.
-void refuse(const Login& login, std::string_view why) {
-  log::info("Failed login of " + Json(login.attempted()).dump() + " from " + login.remote_addr + " using agent " +
-            Json(login.user_agent).dump() + ": " + std::string(why));
+void refuse(const Login& login, std::string_view why, log::Level level) {
+  log::write(level, "Failed login of " + Json(login.attempted()).dump() + " from " + login.remote_addr +
+                        " using agent " + Json(login.user_agent).dump() + ": " + std::string(why));
   throw problems::authentication_failed();
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "wazoauth/json.h"
+#include "wazoauth/log.h"
 #include "wazoauth/rest/router.h"
 
 namespace wazoauth {
@@ -54,6 +55,6 @@ class IdentityProvider {
 const IdentityProvider* choose_provider(const Login& login, const Settings& settings);
 
 // Writes the line of the log and throws 401. `why` is for the log only: clients learn nothing.
-[[noreturn]] void refuse(const Login& login, std::string_view why);
+[[noreturn]] void refuse(const Login& login, std::string_view why, log::Level level = log::Level::info);
 
 }  // namespace wazoauth

@@ -125,6 +125,7 @@ std::vector<Failure> failures_of(const Route& route) {
     all.push_back({400, Form::m, "The browser (or proxy) sent a request that this server could not understand."});
   if (route.body && !route.body->any)
     all.push_back({400, is_reason_form(route.body->report) ? Form::r : Form::a, report_reason(*route.body)});
+  if (route.query) all.push_back({400, Form::a, report_reason(*route.query)});
   if (route.list) {
     all.push_back({400, Form::a, "invalid-list-param"});
     if (!route.list->unsortable.empty()) all.push_back({400, Form::r, "Invalid sort column: <column>"});
@@ -188,6 +189,9 @@ Json parameters_of(Shapes& shapes, const Route& route) {
                                     {"type", "string"},
                                     {"description", "The tenant to work in; the caller's own when it is missing"}}));
   for (const Field& field : route.list_schema.fields) parameters.append(query_parameter_of(shapes, field));
+  if (route.query) {
+    for (const Field& field : route.query->schema.fields) parameters.append(query_parameter_of(shapes, field));
+  }
   for (const std::string& name : route.parameters) parameters.append(query_parameter_of(shapes, {.name = name}));
   if (route.body && route.body->form) {
     for (const Field& field : route.body->schema.fields) parameters.append(form_parameter(shapes, field));
@@ -211,10 +215,22 @@ Json responses_of(Shapes& shapes, const Route& route) {
   if (route.answer) success.set("schema", shapes.field(*route.answer));
   const int usual = route.answer ? 200 : 204;
   responses.set(std::to_string(route.status ? route.status : usual), success);
+  if (route.page && !responses.has("200")) responses.set("200", Json::object({{"description", "A page for people"}}));
   std::map<int, std::vector<Failure>> failures;
   for (const Failure& failure : failures_of(route)) failures[failure.status].push_back(failure);
   for (const auto& [status, each] : failures) responses.set(std::to_string(status), failure_response(shapes, each));
   return responses;
+}
+
+// None: JSON, as the document says for all.
+Json media_types_of(const Route& route) {
+  std::vector<std::string> types;
+  if (!route.produces.empty()) types.push_back(route.produces);
+  if (route.page) {
+    if (route.produces != "text/html") types.emplace_back("text/html");
+    types.emplace_back("application/json");
+  }
+  return Json::strings(types);
 }
 
 // Swagger has files in multipart forms only.
@@ -233,7 +249,10 @@ Json operation_of(Shapes& shapes, const Route& route) {
     operation.set("x-access", route.access);
     operation.set("security", Json::array({Json::object({{"token", Json::array()}})}));
   }
-  if (!route.produces.empty()) operation.set("produces", Json::array({Json(route.produces)}));
+  const Json produces = media_types_of(route);
+  if (produces.size() > 0) operation.set("produces", produces);
+  if (route.page && route.body)
+    operation.set("consumes", Json::strings({"application/json", "application/x-www-form-urlencoded"}));
   if (route.body && route.body->form) operation.set("consumes", form_types(*route.body));
   const Json parameters = parameters_of(shapes, route);
   if (parameters.size() > 0) operation.set("parameters", parameters);

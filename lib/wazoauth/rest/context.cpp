@@ -21,10 +21,23 @@ UnitOfWork& Context::db() {
   return *unit;
 }
 const std::string& Context::token_id() const {
-  return token_text;
+  return token_text_;
 }
 const TokenRecord& Context::token() const {
-  return token_record.value();
+  return token_record_.value();
+}
+
+Context::Admission Context::admit(const std::string& access) {
+  token_text_ = request.header_or_empty("x-auth-token");
+  if (route.query_token) {
+    const auto in_query = query_parameter(request.query, "token");
+    if (in_query && !in_query->empty()) token_text_ = *in_query;
+  }
+  const Loaded loaded = token_text_.empty() ? Loaded{Loaded::Status::unknown, {}} : app.tokens().find(token_text_);
+  if (loaded.status == Loaded::Status::unavailable) throw problems::unavailable();
+  if (loaded.status == Loaded::Status::unknown || loaded.record->expired(unix_seconds())) return Admission::unknown;
+  token_record_ = loaded.record;
+  return granted(access) ? Admission::granted : Admission::insufficient;
 }
 
 namespace {
@@ -42,7 +55,7 @@ bool Context::granted(std::string_view access) const {
   // The zone has the list compiled already.
   TokenFacts facts;
   if (const Zone* zone = app.zone()) {
-    const Verdict verdict = zone->check(token_key(token_text), access, facts);
+    const Verdict verdict = zone->check(token_key(token_text_), access, facts);
     if (verdict == Verdict::granted || verdict == Verdict::denied) return verdict == Verdict::granted;
   }
   return access_list().grants(access, holder_of(token()));
@@ -57,7 +70,7 @@ bool Context::may_remove(std::string_view access) const {
 }
 
 void Context::refuse_access(std::string_view access) const {
-  Json details = Json::object({{"invalid_token", token_text}});
+  Json details = Json::object({{"invalid_token", token_text_}});
   if (!access.empty()) details.set("required_access", access);
   throw problems::unauthorized(details);
 }
@@ -119,6 +132,17 @@ Json Context::body_object() const {
 Json Context::valid_body(const Json& body) const {
   const BodySpec& spec = *route.body;
   const Validated valid = validate(spec.schema, body);
+  if (!valid.errors.is_null()) report(spec.report, valid.errors, spec.resource);
+  return valid.value;
+}
+
+Json Context::valid_query() const {
+  const BodySpec& spec = *route.query;
+  Json given = Json::object();
+  for (const Field& field : spec.schema.fields) {
+    if (const auto value = query_parameter(request.query, field.name)) given.set(field.name, *value);
+  }
+  const Validated valid = validate(spec.schema, given);
   if (!valid.errors.is_null()) report(spec.report, valid.errors, spec.resource);
   return valid.value;
 }

@@ -1,6 +1,7 @@
 // A request and an answer of the API, whoever carries them.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@ struct Request {
 
   std::optional<std::string> header(std::string_view lower_case_name) const;  // the first one
   std::string header_or_empty(std::string_view lower_case_name) const;
+  bool prefers_html() const;  // over JSON, by its Accept: a browser, as opposed to a program
 };
 
 struct Response {
@@ -33,7 +35,8 @@ struct Response {
   std::vector<std::pair<std::string, std::string>> headers;  // beside Content-Type
   std::string content_type = "application/json";
   std::string body;
-  bool has_body = true;  // false: no body and no Content-Length (204)
+  bool has_body = true;       // false: no body and no Content-Length (204)
+  std::int64_t least_ms = 0;  // goes out no sooner than so long after the request came
 
   static Response json(const Json& value, int status = 200);  // with the newline at the end
   static Response no_content();                               // 204

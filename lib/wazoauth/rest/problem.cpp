@@ -63,6 +63,12 @@ Problem conflict(std::string_view resource, std::string_view column, std::string
   return Problem::a_form(409, error_id, message, Json::object({{column, detail}}), resource);
 }
 
+Problem managed_externally(std::string_view user_uuid) {
+  return Problem::a_form(405, "password-managed-externally",
+                         "Unable to update externally managed password for user : " + quoted(user_uuid),
+                         Json::object({{"uuid", user_uuid}}), "users");
+}
+
 Problem unavailable() {
   Problem problem =
       Problem::a_form(503, "service-unavailable", "The authentication database is not available", Json::object());

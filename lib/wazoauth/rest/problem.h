@@ -38,6 +38,7 @@ Problem invalid_data(std::string_view message, Json details, std::string_view re
 Problem unknown(std::string_view what, std::string_view uuid);  // 404 A: what = "user" → unknown-user, resource users
 Problem conflict(std::string_view resource, std::string_view column, std::string_view text,
                  std::string_view message = "Conflict detected", std::string_view error_id = "conflict");  // 409 A
+Problem managed_externally(std::string_view user_uuid);                                                    // 405 A
 Problem unavailable();            // 503 A, Retry-After: 1; the database is away
 Problem top_tenant_unknown();     // 503 A
 Problem authentication_failed();  // 401 R

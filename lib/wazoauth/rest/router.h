@@ -25,9 +25,10 @@ struct Settings;
 class Context;
 
 enum class Lane {
-  database,  // short work that talks to PostgreSQL
-  hashing,   // password hashing: 60-100 ms of CPU, no database connection held
-  mail,      // waits for the mail server, within a limit; no database connection held
+  database,   // short work that talks to PostgreSQL
+  hashing,    // password hashing: 60-100 ms of CPU, no database connection held
+  mail,       // waits for the mail server, within a limit; no database connection held
+  directory,  // waits for the LDAP server of a tenant, likewise
 };
 
 // What a handler ends with: an answer, or what to do next and where. Each step has a unit of work of its own, committed
@@ -50,6 +51,9 @@ struct Step {
 };
 
 using Handler = std::function<Step(Context&)>;
+
+// What a person who came with a browser is shown in place of a problem in JSON; nullopt for programs.
+using ProblemPage = std::optional<Response> (*)(const Request&, const Problem&);
 
 // Forms of error bodies: http-conventions.md section 6.
 enum class Form { a, r, m };
@@ -78,15 +82,18 @@ struct Route {
   Mode mode = Mode::write;  // read_only for handlers that write nothing
   Tenancy tenancy = Tenancy::none;
   std::string summary;
-  std::shared_ptr<const BodySpec> body;  // null: takes none
-  std::shared_ptr<const ListSpec> list;  // null: takes no parameters of a list
-  std::vector<std::string> parameters;   // further ones of the query, free texts
-  std::optional<Field> answer;           // of success
-  int status = 0;                        // of success; 0: 200 with an answer, 204 without
-  std::string produces;                  // media type of an answer that isn't JSON
-  std::vector<Failure> failures;         // beside those that follow from the rest
-  bool query_token = false;              // the query's "token" comes before the header: for links that people follow
-  Schema list_schema{};                  // made by Router::add
+  std::shared_ptr<const BodySpec> body;   // null: takes none
+  std::shared_ptr<const ListSpec> list;   // null: takes no parameters of a list
+  std::shared_ptr<const BodySpec> query;  // texts of the query that are checked; null: none
+  std::vector<std::string> parameters;    // further ones of the query, free texts
+  std::optional<Field> answer;            // of success
+  int status = 0;                         // of success; 0: 200 with an answer, 204 without
+  std::string produces;                   // media type of an answer that isn't JSON
+  std::vector<Failure> failures;          // beside those that follow from the rest
+  bool query_token = false;               // the query's "token" comes before the header: for links that people follow
+  bool query_access = false;   // what the access has in braces is a parameter of the query; "None" without it
+  ProblemPage page = nullptr;  // browsers get HTML, answers and problems alike, where programs get JSON
+  Schema list_schema{};        // made by Router::add
 };
 
 // For Route::body, ::list and ::answer.
@@ -137,6 +144,9 @@ class Context {
   // The token that made the request (protected routes only).
   const std::string& token_id() const;
   const TokenRecord& token() const;
+  // Takes the token that the request brings. Throws 503.
+  enum class Admission { granted, unknown, insufficient };
+  Admission admit(const std::string& access);
   bool granted(std::string_view access) const;  // by the token's list
   bool may_add(std::string_view access) const;
   bool may_remove(std::string_view access) const;
@@ -156,16 +166,18 @@ class Context {
   FormData form_data() const;
   Json valid_body(const FormData& form) const;  // its texts
   ListQuery list_query() const;
+  Json valid_query() const;
 
   // Used by App.
   std::unique_ptr<UnitOfWork> unit;
-  std::string token_text;
-  std::optional<TokenRecord> token_record;
-  bool proved_password = false;  // set by providers that verified the one of the Authorization header
+  bool proved_password = false;    // set by providers that verified the one of the Authorization header
+  bool password_unjudged = false;  // set when nobody could look at it
 
  private:
   acl::AccessList access_list() const;
 
+  std::string token_text_;
+  std::optional<TokenRecord> token_record_;
   mutable std::string access_block_;  // compiled at first use
   PathParameters parameters_;
   std::optional<std::string> tenant_;

@@ -408,6 +408,10 @@ void report(Report how, const Json& errors, std::string_view resource) {
       throw Problem::a_form(400, "invalid-data", errors, Json::object(), resource);
     case Report::list_parameters:
       throw Problem::a_form(400, "invalid-list-param", errors, Json::object(), "users");
+    case Report::text:
+      if (errors.has("_schema"))
+        throw Problem::a_form(400, "invalid-data", errors.get("_schema"), Json::object(), resource);
+      break;
     case Report::name:
       throw problems::invalid_data(errors.members().front().first, Json::object(), resource);
     case Report::form:
@@ -416,6 +420,7 @@ void report(Report how, const Json& errors, std::string_view resource) {
   }
   std::string message;
   const Json details = first_check(errors, message);
+  if (how == Report::text) throw problems::invalid_data(message, Json::object(), resource);
   if (how == Report::form) throw Problem::a_form(400, "invalid-list-param", message, details, "users");
   throw problems::invalid_data(message, details, resource);
 }

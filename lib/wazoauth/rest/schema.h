@@ -66,6 +66,7 @@ enum class Report {
   first,            // A-form invalid-data, the first field
   map,              // A-form invalid-data, the whole map
   field,            // R-form, the first field's name
+  text,             // A-form invalid-data, the first field's text; that of the whole in a list
   list_parameters,  // A-form invalid-list-param, the whole map; `resource` is "users", whatever it is
   form,             // the same of the first field
   name,             // A-form invalid-data, the first field's name, without details

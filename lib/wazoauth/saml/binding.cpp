@@ -1,6 +1,5 @@
 #include "wazoauth/saml/binding.h"
 
-#include <openssl/evp.h>
 #include <zlib.h>
 
 #include "wazoauth/text.h"
@@ -57,15 +56,6 @@ std::string decode_redirected(std::string_view message) {
   stream.avail_out = static_cast<uInt>(text.size());
   if (inflate(&stream, Z_FINISH) != Z_STREAM_END) throw Refused("not deflated, or too long");
   text.resize(stream.total_out);
-  return text;
-}
-
-std::string encode_base64(std::string_view bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
   return text;
 }
 

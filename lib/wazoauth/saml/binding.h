@@ -14,6 +14,4 @@ std::string decode_posted(std::string_view message);
 // HTTP-Redirect: DEFLATE in base64. Throws Refused; what it inflates to is bounded too.
 std::string decode_redirected(std::string_view message);
 
-std::string encode_base64(std::string_view bytes);
-
 }  // namespace wazoauth::saml

@@ -15,7 +15,7 @@ namespace wazoauth {
 namespace {
 
 struct User {
-  std::string uuid, tenant_uuid, purpose;
+  std::string uuid, tenant_uuid, purpose, method;
 };
 
 struct Profile {
@@ -64,7 +64,7 @@ User lock_user(Context& context, const Login& login) {
   const bool offered = method == "native" || std::find(idps.begin(), idps.end(), method) != idps.end();
   if (identity.method.empty() ? !offered : method != identity.method)
     refuse(login, "authentication method of the user: " + method);
-  return {identity.user_uuid, rows.text(0, "tenant_uuid"), rows.text(0, "purpose")};
+  return {identity.user_uuid, rows.text(0, "tenant_uuid"), rows.text(0, "purpose"), method};
 }
 
 // Name of the policy that is put before the user's own.
@@ -107,6 +107,8 @@ Json metadata_of(const Context& context, const Login& login, const User& user, c
       .set("pbx_user_uuid", user.purpose == "user" ? Json(user.uuid) : Json())
       .set("xivo_uuid", xivo.empty() ? Json() : Json(xivo))
       .set("purpose", user.purpose);
+  // Of users of a directory, whether they come with a password or with a refresh token.
+  if (user.method == "ldap") metadata.set("username", login.identity.login);
   if (shows_admin(context.settings, user.purpose)) metadata.set("admin", profile.admin);
   return metadata;
 }

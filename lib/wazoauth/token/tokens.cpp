@@ -116,6 +116,7 @@ void add_token_routes(Router& router) {
               .body = login_body(),
               .answer = object_of(token),
               .failures = {login_failed,
+                           unknown_tenant,
                            {429, Form::r, "User <uuid> has exceeded the maximum number of active sessions"},
                            {429, Form::a, "too-many-requests"}}});
   router.add({.method = "GET",

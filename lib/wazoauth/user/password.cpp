@@ -33,10 +33,7 @@ Step verify_and_hash(const Change& change) {
   }
   if (!verify_password(change.old_password, change.stored_hash, change.stored_salt))
     throw problems::authentication_failed();
-  if (change.managed_externally)
-    throw Problem::a_form(405, "password-managed-externally",
-                          "Unable to update externally managed password for user : \"" + change.user_uuid + "\"",
-                          Json::object({{"uuid", change.user_uuid}}), "users");
+  if (change.managed_externally) throw problems::managed_externally(change.user_uuid);
   const Credentials credentials = make_credentials(change.new_password);
   return Step::then(Lane::database,
                     [change, credentials](Context& context) { return write_password(context, change, credentials); });
@@ -74,7 +71,7 @@ Route password_route() {
                          {},
                          "PasswordChange"},
                         Report::first, "users"),
-          .failures = {failures::login_failed, {405, Form::a, "password-managed-externally"}}};
+          .failures = {failures::login_failed, failures::managed_externally}};
 }
 
 }  // namespace wazoauth

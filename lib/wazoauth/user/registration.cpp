@@ -76,7 +76,8 @@ Step register_user(Context& context) {
   refuse_taken_logins(context.db(), body);
   require_confirmation_mail(context.settings);
   return Step::then(Lane::mail, [body](Context& c) {
-    ask_mail_server(c.settings, std::string(body.get("email_address").text()));
+    ask_mail_server(c.settings.smtp, c.settings.confirmation_mail.from_address,
+                    std::string(body.get("email_address").text()));
     return hash(body);
   });
 }

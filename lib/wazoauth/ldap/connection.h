@@ -1,0 +1,89 @@
+// One connection to a directory, over libldap. Nothing here waits longer than it may, whatever the other side does.
+#pragma once
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "wazoauth/deadline.h"
+#include "wazoauth/ldap/settings.h"
+#include "wazoauth/outgoing/connect.h"
+
+struct ldap;
+struct ldapmsg;
+
+namespace wazoauth::ldap {
+
+enum class Security { none, ldaps, start_tls };
+
+struct Server {
+  std::string host;
+  int port = 389;
+  int version = 3;  // of the protocol
+  Security security = Security::none;
+};
+
+// The directory did something else than it should: what() says what, without anything that a user typed.
+struct Failure : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// It isn't there, doesn't answer in time, or can't prove who it is. Nobody has looked at a password.
+struct Away : Failure {
+  using Failure::Failure;
+};
+
+// What libldap reads from and writes to.
+struct Stream {
+  Socket socket;
+  Deadline deadline;  // of what is being done: after it every read and write fails
+};
+
+enum class Scope { base, subtree };
+
+struct Found {
+  enum class What { nothing, entry, several, referral } what = What::nothing;
+  std::string dn;
+  std::string value;  // the first one of the wanted attribute; "" for none
+};
+
+class Connection {
+ public:
+  // Connects, with TLS if so wanted. Throws Failure. `ca_file` is that of the first call in a process, "" for what
+  // ldap.conf says.
+  Connection(const Server& server, const Limits& limits, const OutgoingRules& rules, const std::string& ca_file,
+             const Deadline& deadline);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // A simple bind. False: wrong credentials. Without a name or a password servers would say yes to anybody: that is a
+  // Failure, and nothing is sent.
+  bool bind(const std::string& dn, const std::string& password);
+
+  // The one entry that fits, with an attribute that is spelled exactly so.
+  Found search(const std::string& base, Scope scope, const std::string& filter, const std::string& attribute);
+
+ private:
+  using Message = std::unique_ptr<ldapmsg, int (*)(ldapmsg*)>;
+
+  void set(int option, const void* value);
+  void start_tls();
+  void handshake();
+  void begin(Deadline::Time limit);
+  Message result(int message_id, bool all);
+  int result_code(const Message& message);
+  [[noreturn]] void give_up(const std::string& doing, int code) const;
+
+  struct Unbind {
+    void operator()(::ldap* handle) const;
+  };
+
+  std::string name_;
+  Limits limits_;
+  Deadline deadline_;
+  Stream stream_;
+  std::unique_ptr<::ldap, Unbind> handle_;
+};
+
+}  // namespace wazoauth::ldap

@@ -1,0 +1,42 @@
+#include "wazoauth/ldap/directories.h"
+
+#include <algorithm>
+
+namespace wazoauth::ldap {
+
+namespace {
+
+constexpr std::size_t most_at_silent = 2;  // enough to notice that it is back
+constexpr std::chrono::seconds remembered{60};
+constexpr std::size_t many_states = 256;
+
+}  // namespace
+
+std::unique_ptr<Directories::Place> Directories::enter(const std::string& address, Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  if (states_.size() >= many_states) forget(now);
+  State& state = states_[address];
+  const std::size_t most = now < state.silent_until ? std::min(most_, most_at_silent) : most_;
+  if (state.inside >= most) return nullptr;
+  ++state.inside;
+  return std::make_unique<Place>(*this, address);
+}
+
+void Directories::leave(const std::string& address) {
+  const std::lock_guard lock(mutex_);
+  const auto found = states_.find(address);
+  State& state = found->second;
+  if (--state.inside == 0 && state.silent_until == Clock::time_point{}) states_.erase(found);
+}
+
+void Directories::note(const std::string& address, bool answered, Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  states_[address].silent_until = answered ? Clock::time_point{} : now + remembered;
+}
+
+void Directories::forget(Clock::time_point now) {
+  std::erase_if(states_,
+                [&](const auto& entry) { return entry.second.inside == 0 && entry.second.silent_until <= now; });
+}
+
+}  // namespace wazoauth::ldap

@@ -1,0 +1,31 @@
+// What a tenant's directory says about a login: ../shared/spec/federation.md section 3.2, steps 3 to 6.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+#include "wazoauth/ldap/connection.h"
+
+namespace wazoauth::ldap {
+
+// Of one tenant; "" for what isn't there.
+struct Configuration {
+  std::string tenant_uuid;
+  Server server;
+  std::string bind_dn, bind_password;
+  std::string user_base_dn, user_login_attribute, user_email_attribute, search_filters;
+
+  std::string address() const { return server.host + ":" + std::to_string(server.port); }
+};
+
+// The directory, or its configuration, says no to this login. what() holds no password.
+struct Refused : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// The e-mail address, in lower case, of who logs in with `login` and `password`; neither is empty. Throws Refused or
+// Failure.
+std::string log_in(const Configuration& configuration, const std::string& login, const std::string& password,
+                   const LdapSettings& settings, const OutgoingRules& rules, const Deadline& deadline);
+
+}  // namespace wazoauth::ldap

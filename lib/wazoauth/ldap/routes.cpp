@@ -1,0 +1,106 @@
+#include "wazoauth/ldap/routes.h"
+
+#include <limits>
+
+#include "wazoauth/rest/page.h"
+
+namespace wazoauth {
+
+namespace {
+
+const std::shared_ptr<const Schema>& config_shape() {
+  static const auto config = shape("LdapConfig", {{.name = "tenant_uuid", .type = Type::uuid, .nullable = true},
+                                                  {.name = "host", .nullable = true},
+                                                  {.name = "port", .type = Type::integer, .nullable = true},
+                                                  {.name = "protocol_version", .type = Type::integer, .nullable = true},
+                                                  {.name = "protocol_security", .nullable = true},
+                                                  {.name = "bind_dn", .nullable = true},
+                                                  {.name = "user_base_dn", .nullable = true},
+                                                  {.name = "user_login_attribute", .nullable = true},
+                                                  {.name = "user_email_attribute", .nullable = true},
+                                                  {.name = "search_filters", .nullable = true}});
+  return config;
+}
+
+Schema config_body() {
+  constexpr std::int64_t lowest = std::numeric_limits<std::int32_t>::min();
+  constexpr std::int64_t highest = std::numeric_limits<std::int32_t>::max();
+  return {{{.name = "host", .required = true, .max_length = 512},
+           {.name = "port", .type = Type::integer, .required = true, .minimum = lowest, .maximum = highest},
+           {.name = "protocol_version", .type = Type::integer, .fallback = Json(3), .minimum = 2, .maximum = 3},
+           {.name = "protocol_security", .nullable = true, .choices = {"ldaps", "tls"}},
+           {.name = "bind_dn", .nullable = true, .max_length = 256},
+           {.name = "user_base_dn", .required = true, .max_length = 256},
+           {.name = "user_login_attribute", .required = true, .max_length = 64},
+           {.name = "user_email_attribute", .required = true, .max_length = 64},
+           {.name = "search_filters", .nullable = true},
+           {.name = "bind_password", .nullable = true}},
+          {},
+          "LdapConfigEdit"};
+}
+
+Step get_config(Context& context) {
+  return row_response(context.db().run("ldap.get", {context.tenant()}), *config_shape());
+}
+
+Step put_config(Context& context) {
+  const std::string& tenant = context.tenant();
+  const Json body = context.valid_body();
+  const auto text = [&](std::string_view name) {
+    const Json value = body.get(name);
+    return value.is_null() ? Param(nullptr) : Param(value.text());
+  };
+  std::vector<std::string> given;
+  for (const char* name : {"protocol_security", "bind_dn", "bind_password", "search_filters"}) {
+    if (body.has(name)) given.emplace_back(name);
+  }
+  try {
+    context.db().run(
+        "ldap.put", {tenant, text("host"), body.get("port").integer(), body.get("protocol_version").integer(),
+                     text("user_base_dn"), text("user_login_attribute"), text("user_email_attribute"),
+                     text("protocol_security"), text("bind_dn"), text("bind_password"), text("search_filters"), given});
+  } catch (const ConstraintViolation& e) {
+    if (e.foreign_key()) throw problems::unauthorized_tenant(tenant);  // it was deleted a moment ago
+    throw;
+  }
+  return get_config(context);
+}
+
+Step delete_config(Context& context) {
+  context.db().run("ldap.delete", {context.tenant()});
+  return Response::no_content();
+}
+
+}  // namespace
+
+void add_ldap_config_routes(Router& router) {
+  const std::string path = "/backends/ldap", access = "auth.backends.ldap.";
+  router.add({.method = "GET",
+              .path = path,
+              .access = access + "read",
+              .plugin = "ldap_config",
+              .handler = get_config,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "Get the directory of a tenant; every member is null when there is none",
+              .answer = object_of(config_shape())});
+  router.add(
+      {.method = "PUT",
+       .path = path,
+       .access = access + "update",
+       .plugin = "ldap_config",
+       .handler = put_config,
+       .tenancy = Tenancy::scoped,
+       .summary = "Set the directory of a tenant; members that may be null keep what they had when they are left out",
+       .body = takes(config_body(), Report::field),
+       .answer = object_of(config_shape())});
+  router.add({.method = "DELETE",
+              .path = path,
+              .access = access + "delete",
+              .plugin = "ldap_config",
+              .handler = delete_config,
+              .tenancy = Tenancy::scoped,
+              .summary = "Forget the directory of a tenant"});
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,10 @@
+// The directory of a tenant: ../shared/spec/federation.md section 3.1.
+#pragma once
+
+#include "wazoauth/rest/router.h"
+
+namespace wazoauth {
+
+void add_ldap_config_routes(Router& router);
+
+}  // namespace wazoauth

@@ -1,0 +1,106 @@
+// getaddrinfo() knows no limit: it runs on a thread of its own, which is left alone when it takes too long. A name that
+// is being looked up already isn't looked up twice, and there are only so many threads.
+#include <netdb.h>
+
+#include <condition_variable>
+#include <cstring>
+#include <exception>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+#include "wazoauth/outgoing/connect.h"
+
+namespace wazoauth {
+
+namespace {
+
+constexpr std::size_t most_at_once = 64;
+
+struct Result {
+  int error = 0;
+  std::vector<Address> addresses;
+};
+
+Result ask_system(const std::string& host, const std::string& port, int flags) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV | flags;
+  addrinfo* found = nullptr;
+  Result result;
+  result.error = getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
+  if (result.error) return result;
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> list(found, freeaddrinfo);
+  for (const addrinfo* each = found; each; each = each->ai_next) {
+    Address address;
+    std::memcpy(&address.storage, each->ai_addr, each->ai_addrlen);
+    address.size = each->ai_addrlen;
+    result.addresses.push_back(address);
+  }
+  return result;
+}
+
+Result ask(const std::string& host, const std::string& port, int flags) noexcept {
+  try {
+    return ask_system(host, port, flags);
+  } catch (const std::exception&) {
+    return {EAI_MEMORY, {}};
+  }
+}
+
+struct Lookup {
+  std::optional<Result> result;
+};
+
+// Shared with the threads: they may outlive everything else.
+struct Lookups {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::map<std::string, std::shared_ptr<Lookup>> pending;  // by host and port
+};
+
+std::shared_ptr<Lookup> begin(const std::shared_ptr<Lookups>& all, const std::string& host, const std::string& port) {
+  const std::string key = host + " " + port;
+  if (const auto known = all->pending.find(key); known != all->pending.end()) return known->second;
+  if (all->pending.size() >= most_at_once) throw Unreachable(host + ": too many names are being looked up");
+  auto lookup = std::make_shared<Lookup>();
+  all->pending.emplace(key, lookup);
+  try {
+    std::thread([all, lookup, host, port, key]() noexcept {
+      Result result = ask(host, port, 0);
+      const std::lock_guard lock(all->mutex);
+      lookup->result = std::move(result);
+      all->pending.erase(key);
+      all->changed.notify_all();
+    }).detach();
+  } catch (const std::system_error&) {
+    all->pending.erase(key);
+    throw Unreachable(host + ": no thread to look it up");
+  }
+  return lookup;
+}
+
+Result wait(const std::string& host, const std::string& port, const Deadline& deadline) {
+  static const auto all = std::make_shared<Lookups>();
+  std::unique_lock lock(all->mutex);
+  const auto lookup = begin(all, host, port);
+  all->changed.wait_for(lock, deadline.left(), [&] { return lookup->result.has_value(); });
+  if (!lookup->result) throw Unreachable(host + " can't be looked up in time");
+  return *lookup->result;
+}
+
+}  // namespace
+
+std::vector<Address> look_up(const std::string& host, int port, const Deadline& deadline) {
+  const std::string service = std::to_string(port);
+  Result result = ask(host, service, AI_NUMERICHOST);
+  if (result.error == EAI_NONAME) result = wait(host, service, deadline);
+  if (result.error) throw Unreachable(host + " can't be looked up: " + gai_strerror(result.error));
+  return result.addresses;
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,46 @@
+"""A headless Chromium for tests of pages.
+
+    with browser.chromium(script=False, width=320) as page: page.get(url)
+
+gives a selenium WebDriver. Certificates aren't checked: links in mails begin with https, and a test may have to take
+nginx as it is.
+"""
+import contextlib
+import os
+import shutil
+import tempfile
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+
+@contextlib.contextmanager
+def chromium(script=True, width=1000, dark=False):
+    folder = tempfile.mkdtemp(prefix='wazo-auth-chromium-')
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which('chromium')
+    for argument in ('headless=new', f'window-size={width},900', f'user-data-dir={folder}', 'disable-gpu',
+                     'disable-dev-shm-usage', 'no-first-run', 'disable-background-networking', 'disable-component-update',
+                     'disable-sync', 'lang=en', 'ignore-certificate-errors', 'no-proxy-server'):
+        options.add_argument(f'--{argument}')
+    if os.geteuid() == 0:
+        options.add_argument('--no-sandbox')  # it can't be had as root
+    if dark:
+        options.add_argument('--force-dark-mode')
+    if not script:
+        options.add_experimental_option('prefs', {'profile.managed_default_content_settings.javascript': 2})
+    driver = None
+    try:
+        driver = webdriver.Chrome(service=Service(shutil.which('chromedriver'), log_path=os.devnull), options=options)
+        driver.set_page_load_timeout(30)
+        # Windows aren't made narrower than 500 pixels: what is shown in them is.
+        driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride',
+                               {'width': width, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False})
+        if dark:
+            driver.execute_cdp_cmd('Emulation.setEmulatedMedia',
+                                   {'features': [{'name': 'prefers-color-scheme', 'value': 'dark'}]})
+        yield driver
+    finally:
+        if driver:
+            driver.quit()
+        shutil.rmtree(folder, ignore_errors=True)

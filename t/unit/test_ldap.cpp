@@ -1,0 +1,134 @@
+// What users type on its way into filters and names, and how many are let in to a directory.
+#include <chrono>
+#include <csetjmp>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+// After the streams, whose fail() cmocka makes a macro.
+extern "C" {
+#include <cmocka.h>
+}
+
+#include <vector>
+
+#include "wazoauth/ldap/directories.h"
+#include "wazoauth/ldap/escape.h"
+#include "wazoauth/text.h"
+
+using wazoauth::ldap::Directories;
+using wazoauth::ldap::escape_dn;
+using wazoauth::ldap::escape_filter;
+using wazoauth::ldap::fill_filter;
+
+namespace {
+
+using namespace std::string_literals;
+
+void equal(const std::string& is, const std::string& wanted) {
+  assert_string_equal(is.c_str(), wanted.c_str());
+}
+
+void filters_are_escaped(void**) {
+  equal(escape_filter("alice"), "alice");
+  equal(escape_filter("*)(uid=*"), "\\2a\\29\\28uid=\\2a");
+  equal(escape_filter("a\\b"), "a\\5cb");
+  equal(escape_filter("a\0b"s), "a\\00b");
+  equal(escape_filter("\xc3\xa9 &|!<>=~\n"), "\xc3\xa9 &|!<>=~\n");
+  equal(escape_filter(""), "");
+}
+
+void names_are_escaped(void**) {
+  equal(escape_dn("alice"), "alice");
+  equal(escape_dn("a,b+c\"d\\e<f>g;h=i"), "a\\,b\\+c\\\"d\\\\e\\<f\\>g\\;h\\=i");
+  equal(escape_dn("#1#"), "\\#1#");
+  equal(escape_dn(" a b "), "\\ a b\\ ");
+  equal(escape_dn(" "), "\\ ");
+  equal(escape_dn("  "), "\\ \\ ");
+  equal(escape_dn("\0a\0"s), "\\00a\\00");
+  equal(escape_dn("\xc3\xa9*()"), "\xc3\xa9*()");
+  equal(escape_dn(""), "");
+}
+
+void filters_are_filled(void**) {
+  const auto fill = [](const std::string& pattern) {
+    return fill_filter(pattern, {{"username", "a*"}, {"user_login_attribute", "uid"}}).value_or("refused");
+  };
+  equal(fill("{user_login_attribute}={username}"), "uid=a\\2a");
+  equal(fill("(&(x=y)(uid={username})(mail={username}))"), "(&(x=y)(uid=a\\2a)(mail=a\\2a))");
+  equal(fill("{{username}} {{{username}}} }}{{"), "{username} {a\\2a} }{");
+  equal(fill(""), "");
+  equal(fill("no braces"), "no braces");
+  for (const char* wrong :
+       {"{", "}", "{}", "{0}", "{other}", "{username", "username}", "{username}}", "{{username}", "{ username}",
+        "{username!r}", "{username:>9}", "{username.x}", "{username[0]}", "{{}", "{}}", "{username{}}"})
+    equal(fill(wrong), "refused");
+}
+
+void cases_are_lowered(void**) {
+  equal(wazoauth::lower_case("Alice@EXAMPLE.com"), "alice@example.com");
+  equal(wazoauth::lower_case("\xc3\x89RIC \xce\x91\xce\xa3"), "\xc3\xa9ric \xce\xb1\xcf\x82");
+  equal(wazoauth::lower_case(""), "");
+}
+
+using Places = std::vector<std::unique_ptr<Directories::Place>>;
+
+std::size_t enter_all(Directories& directories, const std::string& address, Places& places,
+                      Directories::Clock::time_point now) {
+  std::size_t count = 0;
+  while (auto place = directories.enter(address, now)) {
+    places.push_back(std::move(place));
+    ++count;
+  }
+  return count;
+}
+
+void only_so_many_at_each(void**) {
+  Directories directories(5);
+  const auto now = Directories::Clock::now();
+  Places places;
+  assert_int_equal(enter_all(directories, "a:1", places, now), 5);
+  assert_int_equal(enter_all(directories, "b:1", places, now), 5);
+  places.erase(places.begin());
+  assert_int_equal(enter_all(directories, "a:1", places, now), 1);
+  assert_int_equal(enter_all(directories, "a:2", places, now), 5);
+}
+
+void fewer_while_it_is_silent(void**) {
+  Directories directories(5);
+  Places places;
+  const auto now = Directories::Clock::now();
+  enter_all(directories, "a:1", places, now);
+  places.front()->answered(false);
+  places.clear();
+  assert_int_equal(enter_all(directories, "a:1", places, now), 2);
+  assert_int_equal(enter_all(directories, "b:1", places, now), 5);
+  places.clear();
+  // It is tried in earnest again after a while, or when it answers.
+  assert_int_equal(enter_all(directories, "a:1", places, now + std::chrono::seconds(90)), 5);
+  places.clear();
+  assert_int_equal(enter_all(directories, "a:1", places, now), 2);
+  places.front()->answered(true);
+  assert_int_equal(enter_all(directories, "a:1", places, now), 3);
+}
+
+void silent_ones_are_forgotten(void**) {
+  Directories directories(5);
+  const auto now = Directories::Clock::now();
+  for (int i = 0; i < 1000; ++i) directories.enter("a:" + std::to_string(i), now)->answered(false);
+  Places places;
+  assert_int_equal(enter_all(directories, "a:1", places, now), 2);
+  assert_int_equal(enter_all(directories, "a:2", places, now + std::chrono::seconds(90)), 5);
+}
+
+}  // namespace
+
+int main() {
+  const CMUnitTest tests[] = {cmocka_unit_test(filters_are_escaped),      cmocka_unit_test(names_are_escaped),
+                              cmocka_unit_test(filters_are_filled),       cmocka_unit_test(cases_are_lowered),
+                              cmocka_unit_test(only_so_many_at_each),     cmocka_unit_test(fewer_while_it_is_silent),
+                              cmocka_unit_test(silent_ones_are_forgotten)};
+  return cmocka_run_group_tests(tests, nullptr, nullptr);
+}

@@ -1,0 +1,179 @@
+// Which addresses nobody may send this server to, in whatever spelling.
+#include <chrono>
+#include <csetjmp>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+// After the streams, whose fail() cmocka makes a macro.
+extern "C" {
+#include <cmocka.h>
+}
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "wazoauth/outgoing/connect.h"
+
+using wazoauth::Address;
+using wazoauth::Deadline;
+using wazoauth::denied;
+using wazoauth::look_up;
+using wazoauth::OutgoingRules;
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr OutgoingRules lenient{.loopback = true}, strict{.loopback = false};
+
+std::string verdict(const std::string& host, const OutgoingRules& rules = lenient) {
+  std::string found;
+  for (const Address& address : look_up(host, 389, Deadline(milliseconds(5000)))) {
+    const std::string_view what = denied(address.get(), rules);
+    if (!what.empty()) found = what;
+  }
+  return found;
+}
+
+void equal(const std::string& is, const std::string& wanted) {
+  assert_string_equal(is.c_str(), wanted.c_str());
+}
+
+void denied_always(void**) {
+  for (const char* host : {"169.254.0.0",
+                           "169.254.169.254",
+                           "169.254.255.255",
+                           "0xa9fea9fe",
+                           "0xA9.0xFE.0xa9.0xfe",
+                           "2852039166",
+                           "025177524776",
+                           "169.254.43518",
+                           "::ffff:169.254.169.254",
+                           "::ffff:a9fe:a9fe",
+                           "::a9fe:a9fe",
+                           "0:0:0:0:0:ffff:a9fe:a9fe",
+                           "::ffff:0:169.254.169.254",
+                           "64:ff9b::169.254.169.254",
+                           "2002:a9fe:a9fe::1",
+                           "2001::5601:5601",
+                           "fe80::1",
+                           "fe80::a9fe:a9fe",
+                           "febf:ffff::1",
+                           "fe80::1%1"})
+    equal(verdict(host), "link-local");
+  for (const char* host : {"100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd00:0ec2:0:0::23",
+                           "fd20:ce::254", "fd00:42::42", "::ffff:100.100.100.200", "64:ff9b::6464:64c8"})
+    equal(verdict(host), "metadata service");
+  for (const char* host :
+       {"0.0.0.0", "0", "0.0.0.1", "0.255.255.255", "::", "::ffff:0.0.0.0", "64:ff9b::", "0::0", "::2"})
+    equal(verdict(host), "unspecified");
+  for (const char* host : {"224.0.0.1", "239.255.255.255", "ff02::1", "ff0e::1", "::ffff:224.0.0.1", "2002:e000:1::"})
+    equal(verdict(host), "multicast");
+  for (const char* host : {"255.255.255.255", "240.0.0.1", "4294967295", "::ffff:255.255.255.255"})
+    equal(verdict(host), "broadcast");
+  assert_true(verdict("64:ff9b:1::a9fe:a9fe").starts_with("behind a NAT64"));
+}
+
+void loopback_is_a_choice(void**) {
+  for (const char* host :
+       {"127.0.0.1", "127.255.255.254", "127.1", "2130706433", "0x7f000001", "017700000001", "localhost", "::1",
+        "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::", "2001::80ff:fffe"}) {
+    equal(verdict(host, lenient), "");
+    equal(verdict(host, strict), "loopback");
+  }
+}
+
+void allowed(void**) {
+  for (const char* host : {"192.0.2.1",
+                           "10.0.0.1",
+                           "172.16.0.1",
+                           "192.168.1.1",
+                           "169.253.255.255",
+                           "169.255.0.0",
+                           "126.255.255.255",
+                           "128.0.0.1",
+                           "223.255.255.255",
+                           "1.0.0.0",
+                           "100.100.100.199",
+                           "100.64.0.1",
+                           "2001:db8::1",
+                           "fec0::1",
+                           "fe7f::1",
+                           "fd00::1",
+                           "fd00:ec3::254",
+                           "::ffff:192.0.2.1",
+                           "64:ff9b::192.0.2.1",
+                           "2002:c000:201::1"})
+    equal(verdict(host, strict), "");
+}
+
+void only_the_internet(void**) {
+  sockaddr_un local{};
+  local.sun_family = AF_UNIX;
+  assert_false(denied(reinterpret_cast<const sockaddr*>(&local), lenient).empty());
+}
+
+// A socket that listens on 127.0.0.1.
+struct Listener {
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  int port = 0;
+  Listener() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    assert_int_equal(bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+    assert_int_equal(listen(fd, 5), 0);
+    assert_int_equal(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port = ntohs(address.sin_port);
+  }
+  ~Listener() { close(fd); }
+  bool has_client() const { return wazoauth::wait_for(fd, POLLIN, Deadline(milliseconds(50))); }
+};
+
+bool reaches(const std::string& host, int port, const OutgoingRules& rules) {
+  try {
+    return wazoauth::connect_to(host, port, rules, milliseconds(500), Deadline(milliseconds(1000))).get() != -1;
+  } catch (const wazoauth::Unreachable& e) {
+    assert_true(std::string(e.what()).starts_with(host));
+    return false;
+  }
+}
+
+void connections(void**) {
+  Listener listener;
+  assert_true(reaches("127.0.0.1", listener.port, lenient));
+  assert_true(listener.has_client());
+  const Listener other;
+  assert_false(reaches("127.0.0.1", other.port, strict));
+  assert_false(reaches("localhost", other.port, strict));
+  assert_false(reaches("0.0.0.0", other.port, lenient));
+  assert_false(other.has_client());
+  assert_false(reaches("no-such-host.invalid", 1, lenient));
+  assert_false(reaches("127.0.0.1", 1, lenient));
+}
+
+void a_limit_that_has_passed(void**) {
+  bool thrown = false;
+  try {
+    wazoauth::connect_to("no-such-host.invalid", 1, lenient, milliseconds(0), Deadline(milliseconds(0)));
+  } catch (const wazoauth::Unreachable&) {
+    thrown = true;
+  }
+  assert_true(thrown);
+}
+
+}  // namespace
+
+int main() {
+  const CMUnitTest tests[] = {cmocka_unit_test(denied_always), cmocka_unit_test(loopback_is_a_choice),
+                              cmocka_unit_test(allowed),       cmocka_unit_test(only_the_internet),
+                              cmocka_unit_test(connections),   cmocka_unit_test(a_limit_that_has_passed)};
+  return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
