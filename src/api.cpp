@@ -23,6 +23,8 @@ Offload::Pool pool_of(Lane lane) {
       return Offload::hashing;
     case Lane::mail:
       return Offload::mail;
+    case Lane::external:
+      return Offload::external;
     default:
       return Offload::database;
   }

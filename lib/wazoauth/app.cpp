@@ -6,6 +6,7 @@
 #include "wazoauth/config/config_routes.h"
 #include "wazoauth/email/routes.h"
 #include "wazoauth/external/routes.h"
+#include "wazoauth/external/waits.h"
 #include "wazoauth/group/routes.h"
 #include "wazoauth/idp/routes.h"
 #include "wazoauth/node/listener.h"
@@ -37,7 +38,7 @@ std::uint32_t with(std::uint32_t flags, std::uint32_t set, std::uint32_t on, boo
   return (flags | set | on) & ~(value ? 0u : on);
 }
 
-void add_routes(Router& router) {
+void add_routes(Router& router, const Settings& settings) {
   add_api_document_route(router);
   add_status_routes(router);
   add_config_routes(router);
@@ -57,6 +58,7 @@ void add_routes(Router& router) {
   add_idp_routes(router);
   add_external_routes(router);
   add_mobile_routes(router);
+  for (const OAuth2Service& service : settings.oauth2_services) add_oauth2_routes(router, service);
 }
 
 }  // namespace
@@ -66,12 +68,14 @@ struct App::State {
       : options(std::move(o)),
         database(options.database),
         loads(load_options(options.database)),
-        tokens(options.zone, loads, options.redis) {}
+        tokens(options.zone, loads, options.redis),
+        waits({&options.settings, options.database, options.zone}) {}
 
   AppOptions options;
   Database database;
   Database loads;  // on a miss nobody waits behind long requests
   TokenStore tokens;
+  external::Waits waits;
   Router router;
   std::mutex mutex;
   std::optional<std::string> master_tenant;
@@ -80,7 +84,7 @@ struct App::State {
 
 App::App(AppOptions options) : state_(std::make_unique<State>(std::move(options))) {
   Router all;
-  add_routes(all);
+  add_routes(all, settings());
   for (const Route& route : all.routes()) {
     if (settings().http_plugin(route.plugin)) state_->router.add(route);
   }
@@ -99,6 +103,9 @@ Zone* App::zone() {
 }
 TokenStore& App::tokens() {
   return state_->tokens;
+}
+external::Waits& App::waits() {
+  return state_->waits;
 }
 void App::close_idle() {
   state_->database.close_idle();

@@ -18,6 +18,10 @@
 
 namespace wazoauth {
 
+namespace external {
+class Waits;
+}
+
 struct AppOptions {
   Settings settings;
   DatabaseOptions database;  // for requests
@@ -34,6 +38,7 @@ class App {
   Database& database();
   Zone* zone();
   TokenStore& tokens();
+  external::Waits& waits();  // for what external services tell
   void close_idle();  // database connections that nobody used for long; blocks a little, call it now and then
   const Router& router() const;
 

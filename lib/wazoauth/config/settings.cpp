@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
@@ -135,6 +136,7 @@ class Maker {
     tokens();
     seeding();
     plugins();
+    external_services();
     bus();
     cors();
     mails();
@@ -270,6 +272,57 @@ class Maker {
     }
   }
 
+  void external_services() {
+    const char* plain = std::getenv("OAUTHLIB_INSECURE_TRANSPORT");
+    s_.plain_http = plain && *plain;
+    s_.external_auth_timeout = timeout("external_auth_timeout", s_.external_auth_timeout);
+    for (const std::string& type : s_.external_types) {
+      if (type == "google")
+        s_.oauth2_services.push_back(oauth2_service(type, type, {{"access_type", "offline"}, {"prompt", "consent"}}));
+      if (type == "microsoft") s_.oauth2_services.push_back(oauth2_service(type, type, {}));
+    }
+  }
+
+  using TextPairs = std::vector<std::pair<std::string, std::string>>;
+
+  OAuth2Service oauth2_service(const std::string& type, const std::string& path, TextPairs parameters) const {
+    OAuth2Service service;
+    service.type = type;
+    service.parameters = std::move(parameters);
+    if (read_.value(path).is_null()) return service;
+    service.authorization_base_url = address(path + ".authorization_base_url", "https://", "http://");
+    service.token_url = address(path + ".token_url", "https://", "http://");
+    service.redirect_uri = address(path + ".redirect_uri", "https://", "http://");
+    if (read_.optional_text(path + ".websocket_host"))
+      service.websocket_host = address(path + ".websocket_host", "wss://", "ws://");
+    while (service.websocket_host.ends_with('/')) service.websocket_host.pop_back();
+    service.scope = read_.text_or_texts(path + ".scope", {});
+    return service;
+  }
+
+  std::string address(const std::string& path, std::string_view scheme, std::string_view plain_scheme) const {
+    const std::string text = read_.text(path);
+    std::string_view rest = text;
+    if (rest.starts_with(scheme))
+      rest.remove_prefix(scheme.size());
+    else if (s_.plain_http && rest.starts_with(plain_scheme))
+      rest.remove_prefix(plain_scheme.size());
+    else
+      read_.fail(path, "must begin with " + std::string(scheme));
+    const auto printable = [](unsigned char c) { return c > ' ' && c < 127; };
+    if (rest.empty() || rest.front() == '/' || rest.find('#') != std::string_view::npos ||
+        !std::all_of(rest.begin(), rest.end(), printable))
+      read_.fail(path, "must be like " + std::string(scheme) + "host/path");
+    return text;
+  }
+
+  std::chrono::milliseconds timeout(const std::string& path, std::chrono::milliseconds fallback) const {
+    if (read_.value(path).is_null()) return fallback;
+    const double seconds = read_.number(path);
+    if (!(seconds >= 0.1 && seconds <= 60)) read_.fail(path, "must be seconds, 0.1 to 60");
+    return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+  }
+
   void bus() {
     s_.amqp_uri = read_.text("amqp.uri");
     s_.amqp_exchange_name = read_.text("amqp.exchange_name");
@@ -299,11 +352,7 @@ class Maker {
     s_.smtp.hostname = read_.text("smtp.hostname");
     if (s_.smtp.hostname.empty() || !is_host(s_.smtp.hostname)) read_.fail("smtp.hostname", "must be a host's name");
     s_.smtp.port = static_cast<int>(read_.integer("smtp.port", 1, 65535));
-    if (!read_.value("smtp.timeout").is_null()) {
-      const double timeout = read_.number("smtp.timeout");
-      if (!(timeout >= 0.1 && timeout <= 60)) read_.fail("smtp.timeout", "must be seconds, 0.1 to 60");
-      s_.smtp.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(timeout * 1000));
-    }
+    s_.smtp.timeout = timeout("smtp.timeout", s_.smtp.timeout);
     const std::string c = "email_confirmation_";
     s_.email_confirmation_expiration = read_.integer(c + "expiration", 1, 100LL * 366 * 86400);
     s_.email_confirmation_template = read_.text(c + "template");

@@ -1,6 +1,7 @@
 // wazo-auth's YAML configuration: files, merge, defaults. ../shared/spec/config.md is the reference.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "wazoauth/email/smtp.h"
+#include "wazoauth/external/service.h"
 #include "wazoauth/json.h"
 
 namespace wazoauth {
@@ -89,6 +91,9 @@ struct Settings {
   std::string bootstrap_user_policy_slug = "wazo_default_master_user_policy";
   std::map<std::string, bool> enabled_http_plugins;  // and "external.<type>" of each of external_types
   std::vector<std::string> external_types;           // enabled and known: google, microsoft, mobile
+  std::vector<OAuth2Service> oauth2_services;        // those of them that hand out tokens
+  bool plain_http = false;                           // environment OAUTHLIB_INSECURE_TRANSPORT: for providers nearby
+  std::chrono::milliseconds external_auth_timeout{10000};  // for an answer of a provider
   std::vector<std::string> backends;                 // enabled and known, in configuration order: ldap_user, wazo_user
   std::vector<std::string> metadata_plugins;         // enabled and known
   std::vector<std::string> idps;                     // enabled and known (saml, ldap), ascending priority

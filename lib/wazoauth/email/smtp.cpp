@@ -1,34 +1,16 @@
 #include "wazoauth/email/smtp.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <cstring>
-#include <memory>
-#include <new>
 #include <string_view>
+
+#include "wazoauth/outgoing/curl.h"
 
 namespace wazoauth {
 
 namespace {
 
 constexpr std::chrono::milliseconds delivery_limit{60000}, farewell_limit{1000};
-
-using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
-using List = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
-
-void initialize() {
-  // Not thread-safe in every build, and never undone: other threads may be using it.
-  static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (once != CURLE_OK) throw std::runtime_error("libcurl can't be used");
-}
-
-template <typename Value>
-void set(const Handle& handle, CURLoption option, Value value) {
-  const CURLcode result = curl_easy_setopt(handle.get(), option, value);
-  if (result == CURLE_OUT_OF_MEMORY) throw std::bad_alloc();
-  if (result != CURLE_OK) throw std::logic_error(std::string("libcurl: ") + curl_easy_strerror(result));
-}
 
 long seconds(std::chrono::milliseconds time) {
   return std::max<long>(1, static_cast<long>((time.count() + 999) / 1000));
@@ -38,17 +20,11 @@ std::size_t discard(char*, std::size_t size, std::size_t count, void*) {
   return size * count;
 }
 
-Handle open(const SmtpServer& server) {
-  initialize();
-  Handle handle(curl_easy_init(), curl_easy_cleanup);
-  if (!handle) throw std::bad_alloc();
+CurlHandle open(const SmtpServer& server) {
+  CurlHandle handle = new_curl("smtp");
   const bool is_ipv6 = server.hostname.find(':') != std::string::npos;
   const std::string host = is_ipv6 ? "[" + server.hostname + "]" : server.hostname;
-  set(handle, CURLOPT_PROTOCOLS_STR, "smtp");
   set(handle, CURLOPT_URL, ("smtp://" + host + ":" + std::to_string(server.port)).c_str());
-  set(handle, CURLOPT_PROXY, "");       // whatever the environment says
-  set(handle, CURLOPT_NOSIGNAL, 1L);    // signals belong to nginx
-  set(handle, CURLOPT_QUICK_EXIT, 1L);  // a name server that doesn't answer keeps nobody waiting
   set(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(server.timeout.count()));
   set(handle, CURLOPT_WRITEFUNCTION, discard);
   return handle;
@@ -59,7 +35,7 @@ bool is_about_us(long code) {
   return code == 503 || code == 530 || code == 534 || code == 535 || code == 538;
 }
 
-[[noreturn]] void fail(const Handle& handle, CURLcode result, bool about_message) {
+[[noreturn]] void fail(const CurlHandle& handle, CURLcode result, bool about_message) {
   long code = 0;
   curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &code);
   const bool refused = code >= 400 && code < 600 && result != CURLE_OPERATION_TIMEDOUT;
@@ -71,7 +47,7 @@ bool is_about_us(long code) {
 }
 
 // One command on the connection that this handle keeps.
-void command(const Handle& handle, const std::string& text) {
+void command(const CurlHandle& handle, const std::string& text) {
   // libcurl takes it for a part of a URL.
   std::string encoded;
   for (const char c : text) encoded += c == '%' ? "%25" : std::string(1, c);
@@ -103,7 +79,7 @@ int progress(void* data, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 }  // namespace
 
 void ask_server(const SmtpServer& server, const Envelope& envelope) {
-  const Handle handle = open(server);
+  const CurlHandle handle = open(server);
   set(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(server.timeout.count()));
   set(handle, CURLOPT_NOBODY, 1L);
   command(handle, "MAIL FROM:<" + envelope.sender + ">");
@@ -114,10 +90,10 @@ void ask_server(const SmtpServer& server, const Envelope& envelope) {
 
 void deliver(const SmtpServer& server, const Envelope& envelope, const std::string& message,
              const std::function<bool()>& stopping) {
-  const List recipients(curl_slist_append(nullptr, ("<" + envelope.recipient + ">").c_str()), curl_slist_free_all);
+  const CurlList recipients(curl_slist_append(nullptr, ("<" + envelope.recipient + ">").c_str()), curl_slist_free_all);
   if (!recipients) throw std::bad_alloc();
   Upload upload{message, stopping};
-  const Handle handle = open(server);
+  const CurlHandle handle = open(server);
   set(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(delivery_limit.count()));
   set(handle, CURLOPT_SERVER_RESPONSE_TIMEOUT, seconds(delivery_limit));
   set(handle, CURLOPT_MAIL_FROM, ("<" + envelope.sender + ">").c_str());

@@ -27,6 +27,7 @@ enum class Lane {
   database,  // short work that talks to PostgreSQL
   hashing,   // password hashing: 60-100 ms of CPU, no database connection held
   mail,      // waits for the mail server, within a limit; no database connection held
+  external,  // the same for external services
 };
 
 // What a handler ends with: an answer, or what to do next and where. Each step has a unit of work of its own, committed
