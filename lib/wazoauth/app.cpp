@@ -59,6 +59,7 @@ void add_routes(Router& router, const Settings& settings) {
   add_external_routes(router);
   add_mobile_routes(router);
   for (const OAuth2Service& service : settings.oauth2_services) add_oauth2_routes(router, service);
+  for (const StoredService& service : settings.stored_services) add_stored_routes(router, service);
 }
 
 }  // namespace

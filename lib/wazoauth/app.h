@@ -65,7 +65,7 @@ class App {
 
 class Call {
  public:
-  Call(App& app, Request request);
+  Call(App& app, Request request, const WebPage* page = nullptr);  // null: by the App's router
   ~Call();
   Lane lane() const;  // where the next step wants to run
   bool step();        // runs it; true when the answer is ready. Never throws.

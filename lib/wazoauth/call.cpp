@@ -54,17 +54,18 @@ Response redirect(const Request& request, const std::string& path) {
   return response;
 }
 
-Response internal_error() {
-  return from_problem(Problem::m_form(500, "Internal Server Error"));
+Problem internal_error() {
+  return Problem::m_form(500, "Internal Server Error");
 }
 
 }  // namespace
 
 struct Call::State {
-  State(App& a, Request r) : app(a), request(std::move(r)) { begin(); }
+  State(App& a, Request r, const WebPage* p) : app(a), request(std::move(r)), page(p) { begin(); }
 
   App& app;
   Request request;
+  const WebPage* page;
   Router::Match match;
   std::unique_ptr<Context> context;
   std::function<Step(Context&)> next;
@@ -72,6 +73,20 @@ struct Call::State {
   std::optional<Response> response;
 
   void begin() {
+    if (page) {
+      match.route = &page->route;
+    } else {
+      find_route();
+    }
+    if (response) return;
+    context = std::make_unique<Context>(app, request, *match.route, match.parameters);
+    next = [this](Context& c) {
+      authenticate(c);
+      return c.route.handler(c);
+    };
+  }
+
+  void find_route() {
     match = app.router().match(request.method, request.path);
     if (match.redirect_to)
       respond(redirect(request, *match.redirect_to));
@@ -81,18 +96,14 @@ struct Call::State {
       respond(options_of(match.allowed));
     else if (!match.route)
       respond(wrong_method(match.allowed));
-    if (response) return;
-    context = std::make_unique<Context>(app, request, *match.route, match.parameters);
-    next = [this](Context& c) {
-      authenticate(c);
-      return c.route.handler(c);
-    };
   }
 
   void respond(Response answer) {
-    add_cors(app.settings(), request, answer);
+    if (!page) add_cors(app.settings(), request, answer);
     response = std::move(answer);
   }
+
+  void fail(const Problem& problem) { respond(page ? page->failure(problem.status()) : from_problem(problem)); }
 
   void authenticate(Context& c) {
     if (c.route.access.empty()) return;
@@ -142,21 +153,22 @@ struct Call::State {
         if (tries == 3) throw Unavailable("the transaction failed four times");
       }
     } catch (const Problem& problem) {
-      respond(from_problem(problem));
+      fail(problem);
     } catch (const Unavailable& e) {
       log::error(std::string("database: ") + e.what());
-      respond(from_problem(problems::unavailable()));
+      fail(problems::unavailable());
     } catch (const BadValue&) {
-      respond(from_problem(problems::unreadable_body()));
+      fail(problems::unreadable_body());
     } catch (const std::exception& e) {
       log::error(match.route->method + " " + match.route->path + ": " + e.what());
-      respond(internal_error());
+      fail(internal_error());
     }
     if (context) context->unit.reset();
   }
 };
 
-Call::Call(App& app, Request request) : state_(std::make_unique<State>(app, std::move(request))) {}
+Call::Call(App& app, Request request, const WebPage* page)
+    : state_(std::make_unique<State>(app, std::move(request), page)) {}
 Call::~Call() = default;
 Lane Call::lane() const {
   return state_->lane;

@@ -5,6 +5,12 @@ INSERT INTO wazo_auth.pending_authorization
        (state, type, user_uuid, tenant_uuid, scope, redirect_uri, verifier, websocket, holder, held_until, expires_at)
 VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9, now() + interval '15 seconds', now() + $10::bigint * interval '1 second')
 
+-- name: authorizations.make_room
+-- A user may ask again and again: each costs a connection, and only so many are kept.
+DELETE FROM wazo_auth.pending_authorization
+WHERE state IN (SELECT state FROM wazo_auth.pending_authorization WHERE user_uuid = $1 AND type = $2
+                ORDER BY expires_at DESC OFFSET $3::int)
+
 -- name: authorizations.take
 -- At most one caller gets it.
 DELETE FROM wazo_auth.pending_authorization WHERE state = $1

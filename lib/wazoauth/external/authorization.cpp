@@ -16,6 +16,9 @@ constexpr std::string_view letters_and_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcde
 // A broker's page may be read for longer: the daemon knew no limit at all.
 constexpr std::chrono::seconds own_limit{600}, broker_limit{3600};
 
+// Of one user at one service.
+constexpr int most_pending = 10;
+
 // S256 of RFC 7636.
 std::string challenge(const std::string& verifier) {
   unsigned char digest[SHA256_DIGEST_LENGTH], text[4 * ((SHA256_DIGEST_LENGTH + 2) / 3) + 1];
@@ -52,6 +55,19 @@ Authorization new_authorization(const OAuth2Service& service, const std::string&
   return authorization;
 }
 
+Authorization new_authorization(const StoredService& service, const std::string& user, const std::string& tenant) {
+  Authorization authorization;
+  authorization.state = random_text(30, letters_and_digits);
+  authorization.type = service.type;
+  authorization.user = user;
+  authorization.tenant = tenant;
+  authorization.scope = Json::array();
+  std::string websocket = service.websocket;
+  replace_all(websocket, "{state}", authorization.state);
+  authorization.websocket = websocket;
+  return authorization;
+}
+
 std::string consent_address(const OAuth2Service& service, const Client& client, const Authorization& authorization) {
   FormFields fields{{"response_type", "code"},
                     {"client_id", client.id},
@@ -69,6 +85,7 @@ std::string consent_address(const OAuth2Service& service, const Client& client, 
 
 void ask(UnitOfWork& unit, const Authorization& authorization, const std::string& holder) {
   const auto limit = authorization.websocket ? broker_limit : own_limit;
+  unit.run("authorizations.make_room", {authorization.user, authorization.type, most_pending - 1});
   unit.run("authorizations.ask",
            {authorization.state, authorization.type, authorization.user, authorization.tenant,
             authorization.scope.dump(), authorization.redirect_uri, authorization.verifier, authorization.websocket,
@@ -106,6 +123,36 @@ bool store(UnitOfWork& unit, const Authorization& authorization, const Json& dat
   unit.publish(created ? events::external_auth_added(home, user, type)
                        : events::external_auth_updated(home, user, type));
   return true;
+}
+
+bool add_awaited(UnitOfWork& unit, const StoredService& service, const Authorization& authorization,
+                 const Json& message) {
+  const std::string &user = authorization.user, &type = authorization.type;
+  const Rows home = unit.run("authorizations.user", {user}), rows = unit.run("external.data_to_change", {type, user});
+  if (home.empty() || rows.empty()) return false;
+  Json data = rows.json(0, "data");
+  // A later authorization of the same user counts.
+  if (!data.is_object() || data.text_or("state", "") != authorization.state) return false;
+  for (const std::string& name : service.awaited) {
+    if (message.has(name)) data.set(name, message.get(name));
+  }
+  unit.run("external.put_data", {type, user, data.dump()});
+  unit.publish(events::external_auth_authorized(home.text(0, "tenant_uuid"), user, type));
+  return true;
+}
+
+const OAuth2Service* oauth2_service(const Settings& settings, const std::string& type) {
+  for (const OAuth2Service& service : settings.oauth2_services) {
+    if (service.type == type) return &service;
+  }
+  return nullptr;
+}
+
+const StoredService* stored_service(const Settings& settings, const std::string& type) {
+  for (const StoredService& service : settings.stored_services) {
+    if (service.type == type) return &service;
+  }
+  return nullptr;
 }
 
 }  // namespace wazoauth::external

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "wazoauth/config/settings.h"
 #include "wazoauth/external/provider.h"
 #include "wazoauth/store/database.h"
 
@@ -24,6 +25,7 @@ struct Authorization {
 
 Authorization new_authorization(const OAuth2Service& service, const std::string& user, const std::string& tenant,
                                 const Json& scope);
+Authorization new_authorization(const StoredService& service, const std::string& user, const std::string& tenant);
 std::string consent_address(const OAuth2Service& service, const Client& client, const Authorization& authorization);
 
 // `holder`: the process that listens at the broker, "" for none.
@@ -33,5 +35,12 @@ Client client_of(UnitOfWork& unit, const Authorization& authorization);         
 
 // Stores what the service gave, and tells the bus. False: the user is gone.
 bool store(UnitOfWork& unit, const Authorization& authorization, const Json& data);
+
+// Adds what a broker told to the user's data, and tells the bus. False: there is none any more.
+bool add_awaited(UnitOfWork& unit, const StoredService& service, const Authorization& authorization,
+                 const Json& message);
+
+const OAuth2Service* oauth2_service(const Settings& settings, const std::string& type);  // null: it isn't one
+const StoredService* stored_service(const Settings& settings, const std::string& type);
 
 }  // namespace wazoauth::external

@@ -43,15 +43,19 @@ Schema scope_body() {
   return {{{.name = "scope", .type = Type::list, .item = std::make_shared<const Field>(word)}}, {}, "NewExternalAuth"};
 }
 
+void require_addresses(const OAuth2Service& service) {
+  if (service.token_url.empty()) throw std::runtime_error("the configuration has no section \"" + service.type + "\"");
+}
+
 // -- to allow it ------------------------------------------------------------------------------------------------------
 
 Step ask(Context& context, const OAuth2Service& service) {
-  if (service.token_url.empty()) throw std::runtime_error("the configuration has no section \"" + service.type + "\"");
   const Json wanted = context.valid_body().get("scope");
   const std::string& user = context.param("user_uuid");
   const external::Client client =
       external::client_of(external::config_of(context, service.type, external::unknown_config));
   visible_user(context.db(), user, caller_tenant(context));
+  require_addresses(service);
   const external::Authorization asked = external::new_authorization(
       service, user, context.tenant(), wanted.size() ? wanted : Json::strings(service.scope));
   external::ask(context.db(), asked, asked.websocket ? context.app.waits().holder() : "");
@@ -99,10 +103,9 @@ class Renewal {
     const Json data = external::data_of(context, user_, service_.type);
     if (is_fresh(data)) return shown(data);
     if (data.text_or("refresh_token", "").empty()) refuse(service_.type);
-    if (service_.token_url.empty())
-      throw std::runtime_error("the configuration has no section \"" + service_.type + "\"");
     const external::Client client =
         external::client_of(external::config_of(context, service_.type, external::unknown_config));
+    require_addresses(service_);
     const std::int64_t seconds = std::chrono::ceil<std::chrono::seconds>(limit_).count();
     const bool mine = !context.db().run("renewals.begin", {user_, service_.type, seconds}).empty();
     if (!mine) return wait(context);

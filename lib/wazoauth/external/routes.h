@@ -6,9 +6,12 @@
 namespace wazoauth {
 
 struct OAuth2Service;
+struct StoredService;
 
 void add_external_routes(Router& router);
 void add_mobile_routes(Router& router);
-void add_oauth2_routes(Router& router, const OAuth2Service& service);  // which lives as long as the router
+// The services live as long as the router.
+void add_oauth2_routes(Router& router, const OAuth2Service& service);
+void add_stored_routes(Router& router, const StoredService& service);
 
 }  // namespace wazoauth

@@ -33,13 +33,6 @@ std::string shown(const std::string& state) {
   return "authorization " + state.substr(0, 6) + "...";
 }
 
-const OAuth2Service& service_of(const Settings& settings, const std::string& type) {
-  for (const OAuth2Service& service : settings.oauth2_services) {
-    if (service.type == type) return service;
-  }
-  throw std::runtime_error("it isn't configured here");
-}
-
 }  // namespace
 
 Waits::Waits(Options options)
@@ -141,18 +134,13 @@ void Waits::told(const std::string& state, const std::string& text) {
   if (!message.is_object()) return give_up(state, "its message isn't understood");
   if (message.has("state") && message.text_or("state", "") != state)
     return give_up(state, "its message is for somebody else");
-  const std::string code = message.text_or("code", "");
-  if (code.empty() && !message.has("error")) return give_up(state, "its message has no code");
   {
     const std::lock_guard lock(mutex_);
     held_.erase(state);
     changed_.notify_all();
   }
   sockets_.close(state);
-  if (code.empty())
-    later([this, state] { drop(state, "the service, or who was asked, said no"); });
-  else
-    later([this, state, code] { redeem_code(state, code); });
+  later([this, state, message] { complete(state, message); });
 }
 
 // -- what is done then ------------------------------------------------------------------------------------------------
@@ -200,27 +188,34 @@ bool Waits::in_database(const std::function<void(UnitOfWork&)>& work) {
   }
 }
 
-void Waits::redeem_code(const std::string& state, const std::string& code) {
+// The authorization is used up, whatever comes then.
+void Waits::complete(const std::string& state, const Json& message) {
   std::optional<Authorization> taken;
   if (!in_database([&](UnitOfWork& unit) { taken = take(unit, state); }) || !taken) return;
   const std::string what = taken->type + ": the authorization of user " + taken->user;
   try {
-    Client client;
-    in_database([&](UnitOfWork& unit) { client = client_of(unit, *taken); });
-    const OAuth2Service& service = service_of(*options_.settings, taken->type);
-    const Json data = redeem(*options_.settings, service, client, {code, taken->redirect_uri, {}}, taken->scope);
-    bool stored = false;
-    in_database([&](UnitOfWork& unit) { stored = store(unit, *taken, data); });
-    stored ? log::info(what + " is stored") : log::warning(what + " can't be stored");
+    log::info(what + (finish(*taken, message) ? " is stored" : " can't be stored"));
   } catch (const std::exception& e) {
     log::warning(what + " failed: " + e.what());
   }
 }
 
-void Waits::drop(const std::string& state, const std::string& why) {
-  std::optional<Authorization> taken;
-  in_database([&](UnitOfWork& unit) { taken = take(unit, state); });
-  if (taken) log::info(taken->type + ": the authorization of user " + taken->user + " ended: " + why);
+bool Waits::finish(const Authorization& authorization, const Json& message) {
+  bool stored = false;
+  if (const StoredService* service = stored_service(*options_.settings, authorization.type)) {
+    in_database([&](UnitOfWork& unit) { stored = add_awaited(unit, *service, authorization, message); });
+    return stored;
+  }
+  const OAuth2Service* service = oauth2_service(*options_.settings, authorization.type);
+  if (!service) throw std::runtime_error("the service isn't configured here");
+  const std::string code = message.text_or("code", "");
+  if (code.empty()) throw std::runtime_error("the service, or who was asked, said no");
+  Client client;
+  if (!in_database([&](UnitOfWork& unit) { client = client_of(unit, authorization); })) return false;
+  const Grant grant{code, authorization.redirect_uri, {}};
+  const Json data = redeem(*options_.settings, *service, client, grant, authorization.scope);
+  in_database([&](UnitOfWork& unit) { stored = store(unit, authorization, data); });
+  return stored;
 }
 
 // -- the rows ---------------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@
 
 namespace wazoauth::external {
 
+struct Authorization;
+
 class Waits {
  public:
   struct Options {
@@ -78,8 +80,8 @@ class Waits {
 
   void later(std::function<void()> job);
   bool in_database(const std::function<void(UnitOfWork&)>& work);  // false: it isn't there
-  void redeem_code(const std::string& state, const std::string& code);
-  void drop(const std::string& state, const std::string& why);
+  void complete(const std::string& state, const Json& message);
+  bool finish(const Authorization& authorization, const Json& message);
 
   const Options options_;
   const std::string id_;

@@ -177,6 +177,7 @@ void Housekeeper::clean_up_once(Database& database) {
   const auto go_on = [this] { return !wake_.stopping(); };
   const std::int64_t began = unix_seconds();
   UnitOfWork(database, Mode::read_only).run("node.prune");
+  UnitOfWork(database, Mode::read_only).run("authorizations.prune");
   clean_expired(database, began, std::max<std::int64_t>(1, options_.settings.token_cleanup_batch_size), go_on);
   const double interval = options_.settings.token_cleanup_interval;
   // A second more than to the next round: times are whole seconds here, and that round may come a little late.

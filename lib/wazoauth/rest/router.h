@@ -89,6 +89,12 @@ struct Route {
   Schema list_schema{};                  // made by Router::add
 };
 
+// For people, at an address of its own outside of the API: whatever the request is, and its failures look like it.
+struct WebPage {
+  Route route;
+  Response (*failure)(int status);
+};
+
 // For Route::body, ::list and ::answer.
 std::shared_ptr<const BodySpec> takes(Schema schema, Report report, std::string resource = {});
 std::shared_ptr<const BodySpec> takes_any();  // any JSON value: Context::body()
