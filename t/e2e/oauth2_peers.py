@@ -95,13 +95,15 @@ class Broker:
     def wait_for(self, state, timeout=10):
         wait_until(lambda: state in self.waiting, timeout, f'a socket for {state}')
 
-    def tell(self, state, message, to=None, times=1):
+    def tell(self, state, message, times=1):
         """A message to the socket of `state`: JSON, or a text as it is."""
         self.wait_for(state)
         text = message if isinstance(message, (str, bytes)) else json.dumps(message)
-        peer = self.waiting[to or state]
-        for _ in range(times):
-            self._run(peer.send(text))
+        self._run(self._tell(self.waiting[state], text, times))
+
+    @staticmethod
+    async def _tell(peer, text, times):
+        await asyncio.gather(*(peer.send(text) for _ in range(times)), return_exceptions=times > 1)
 
     def close_all(self):
         for peer in list(self.sockets):

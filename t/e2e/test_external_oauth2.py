@@ -291,6 +291,7 @@ def test_a_worker_is_killed_during_the_wait(world, make_user, ask, bus, expect_l
     for pid in nginx.workers():
         os.kill(pid, signal.SIGKILL)
     servers.wait_until(lambda: world.broker.opened.count(state) == 2, 25, 'somebody who takes over')
+    world.broker.wait_for(state)
     world.broker.tell(state, {'code': code()})
     bus.wait('auth_user_external_auth_added', of(user))
 
@@ -459,6 +460,27 @@ def test_while_a_provider_is_frozen_others_are_served(world, admin_token, make_u
             is_page(answer.result(), 502, 'Something went wrong')
         assert time.monotonic() - began < 6
     assert max(times) < 0.5
+
+
+# -- in a browser ------------------------------------------------------------------------------------------------------
+
+
+def browse(url, folder):
+    """What Chromium shows in the end, as HTML."""
+    done = servers.subprocess.run(
+        ['chromium', '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
+         '--disable-background-networking', '--no-proxy-server', f'--user-data-dir={folder}', '--dump-dom', url],
+        capture_output=True, text=True, timeout=80, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize('type_, shown', [('own_mock', '<h1>Your account is connected</h1>'),
+                                          ('through_mock', 'you may close this window')])
+def test_in_a_real_browser(world, admin_token, make_user, ask, bus, tmp_path, type_, shown):
+    user = make_user()
+    assert shown in browse(ask(user, type_)['authorization_url'], tmp_path)
+    bus.wait('auth_user_external_auth_added', of(user))
+    assert world.api.get(path_of(user, type_), admin_token).json()['access_token'].count('.') == 2
 
 
 # -- new tokens for old ones -------------------------------------------------------------------------------------------

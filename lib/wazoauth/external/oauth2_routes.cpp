@@ -109,7 +109,13 @@ class Renewal {
     const std::int64_t seconds = std::chrono::ceil<std::chrono::seconds>(limit_).count();
     const bool mine = !context.db().run("renewals.begin", {user_, service_.type, seconds}).empty();
     if (!mine) return wait(context);
-    return Step::then(Lane::external, [self = *this, data, client](Context& c) { return self.renew(c, data, client); });
+    // What somebody else did before this one's turn came is seen only now.
+    const Json current = external::data_of(context, user_, service_.type);
+    if (is_fresh(current)) {
+      context.db().run("renewals.end", {user_, service_.type});
+      return shown(current);
+    }
+    return Step::then(Lane::external, [self = *this, current, client](Context& c) { return self.renew(c, current, client); });
   }
 
  private:

@@ -33,7 +33,10 @@ Json ask(const FormPost& form) {
     throw ProviderError(e.what(), false);
   }
   const Json body = Json::parse(answer.body).value_or(Json());
-  if (answer.status >= 200 && answer.status < 300 && body.is_object()) return body;
+  if (answer.status >= 200 && answer.status < 300) {
+    if (body.is_object()) return body;
+    throw ProviderError("its answer isn't understood", false);
+  }
   const std::string error = shown(body.text_or("error", ""));
   const bool client_error = answer.status >= 400 && answer.status < 500;
   throw ProviderError("it answered " + std::to_string(answer.status) + (error.empty() ? "" : " " + error),
