@@ -22,10 +22,10 @@ WHERE holder = $1 AND expires_at > now()
 RETURNING state
 
 -- name: authorizations.take_over
--- Those whose process has ended, or said that it will.
+-- Those of the types $2 whose process has ended, or said that it will.
 UPDATE wazo_auth.pending_authorization SET holder = $1, held_until = now() + interval '15 seconds'
 WHERE state IN (SELECT state FROM wazo_auth.pending_authorization
-                WHERE websocket IS NOT NULL AND expires_at > now() AND (holder IS NULL OR held_until < now())
+                WHERE websocket IS NOT NULL AND type = ANY ($2::text[]) AND expires_at > now() AND (holder IS NULL OR held_until < now())
                 LIMIT 500
                 FOR UPDATE SKIP LOCKED)
 RETURNING state, websocket

@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
@@ -88,9 +89,9 @@ class Broker:
         query = dict(parse_qsl(url.query))
         peer = self.waiting.get(query.get('state'))
         if not peer:
-            return 404, [], b'nobody waits\n'
+            return HTTPStatus.NOT_FOUND, [], b'nobody waits\n'
         await peer.send(json.dumps(query))
-        return 200, [], b'you may close this window\n'
+        return HTTPStatus.OK, [], b'you may close this window\n'
 
     def wait_for(self, state, timeout=10):
         wait_until(lambda: state in self.waiting, timeout, f'a socket for {state}')

@@ -85,7 +85,7 @@ class World:
 
 
 @pytest.fixture(scope='module')
-def world(stack, api, admin_token):
+def world(stack, api, admin_token, psql):
     made = World(stack, stack.folder / 'oauth2')
     SECRETS.password(CLIENT['client_secret'])
     for type_ in ('google', 'microsoft', 'own', 'own_mock', 'through_mock'):
@@ -94,6 +94,8 @@ def world(stack, api, admin_token):
     for type_ in ('google', 'microsoft', 'own', 'own_mock', 'through_mock'):
         api.delete(f'/external/{type_}/config', admin_token)
     made.end()
+    # As any other start would.
+    psql("UPDATE auth_external_auth_type SET enabled = name IN ('google', 'microsoft', 'mobile')")
 
 
 @pytest.fixture(autouse=True)
@@ -691,7 +693,8 @@ BAD_SETTINGS = {
 
 
 @pytest.mark.parametrize('what', BAD_SETTINGS)
-def test_settings_that_are_refused(stack, what):
+def test_settings_that_are_refused(stack, expect_log, what):
+    expect_log(re.escape(what))
     nginx = stack.new_nginx(f'oauth2-{uuid.uuid4().hex[:8]}', settings=BAD_SETTINGS[what], start=False)
     good, output = nginx.test()
     assert not good and what in output
@@ -702,7 +705,7 @@ def test_settings_that_are_refused(stack, what):
 
 
 @pytest.fixture(scope='module')
-def own_types(stack, world):
+def own_types(stack, world, psql):
     nginx = stack.new_nginx('oauth2-types', settings={
         'oauth2_synchronization_ws_url_template': f'ws://127.0.0.1:{world.broker.port}/ws/{{state}}',
         'enabled_external_auth_plugins': {'foo': True, 'google': True, 'off': False},
@@ -717,6 +720,8 @@ def own_types(stack, world):
     }, environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'})
     yield nginx
     nginx.stop()
+    # As any other start would.
+    psql("UPDATE auth_external_auth_type SET enabled = name IN ('google', 'microsoft', 'mobile')")
 
 
 def test_a_type_that_only_stores(own_types, admin_token, make_user, bus):
@@ -733,7 +738,7 @@ def test_a_type_that_only_stores(own_types, admin_token, make_user, bus):
     items = {item['type']: item for item in api.get(f"/users/{user['uuid']}/external", admin_token).json()['items']}
     assert items['bar'] == {'type': 'bar', 'data': {'scope': ['one', 'two']}, 'enabled': True, 'plugin_info': {'foo': 'bar'}}
     assert items['foo'] == {'type': 'foo', 'data': {}, 'enabled': False, 'plugin_info': {}}
-    assert sorted(items) == ['badge', 'bar', 'foo', 'google']
+    assert sorted(items) == ['badge', 'bar', 'foo', 'google', 'microsoft', 'mobile']
     answer = api.put(path, admin_token, json={'scope': 'no list'})
     assert (answer.status_code, answer.json()) == (200, {'scope': 'no list'})
     bus.wait('auth_user_external_auth_updated', of(user))

@@ -1,4 +1,12 @@
 // The address where a person is asked, forms, and services as the configuration declares them.
+#include <set>
+#include <string>
+
+#include "wazoauth/config/settings.h"
+#include "wazoauth/external/authorization.h"
+#include "wazoauth/outgoing/form_post.h"
+
+// After the others: its macros have names of theirs.
 #include <csetjmp>
 #include <cstdarg>
 #include <cstddef>
@@ -6,13 +14,6 @@
 extern "C" {
 #include <cmocka.h>
 }
-
-#include <set>
-#include <string>
-
-#include "wazoauth/config/settings.h"
-#include "wazoauth/external/authorization.h"
-#include "wazoauth/outgoing/form_post.h"
 
 using namespace wazoauth;
 

@@ -33,11 +33,24 @@ std::string shown(const std::string& state) {
   return "authorization " + state.substr(0, 6) + "...";
 }
 
+// Other nginx on this database may know other services.
+std::vector<std::string> known_types(const Settings& settings) {
+  std::vector<std::string> types;
+  for (const OAuth2Service& service : settings.oauth2_services) {
+    if (!service.token_url.empty()) types.push_back(service.type);
+  }
+  for (const StoredService& service : settings.stored_services) {
+    if (!service.awaited.empty()) types.push_back(service.type);
+  }
+  return types;
+}
+
 }  // namespace
 
 Waits::Waits(Options options)
     : options_(std::move(options)),
       id_(new_uuid()),
+      types_(known_types(*options_.settings)),
       database_(own(options_.database)),
       sockets_({.on_open = [this](const std::string& state) { opened(state); },
                 .on_message = [this](const std::string& state, const std::string& text) { told(state, text); },
@@ -302,7 +315,7 @@ void Waits::renew() {
 
 void Waits::adopt() {
   UnitOfWork unit(database_);
-  const Rows rows = unit.run("authorizations.take_over", {id_});
+  const Rows rows = unit.run("authorizations.take_over", {id_, Param(types_)});
   unit.commit();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::string state = rows.text(i, "state"), websocket = rows.text(i, "websocket");

@@ -85,6 +85,7 @@ class Waits {
 
   const Options options_;
   const std::string id_;
+  const std::vector<std::string> types_;
   Database database_;
   WebSockets sockets_;
   mutable std::mutex mutex_;
