@@ -39,7 +39,7 @@ class App {
   Zone* zone();
   TokenStore& tokens();
   external::Waits& waits();  // for what external services tell
-  void close_idle();  // database connections that nobody used for long; blocks a little, call it now and then
+  void close_idle();         // database connections that nobody used for long; blocks a little, call it now and then
   const Router& router() const;
 
   // PATCH /config; kept in the zone, so that all workers of this nginx see it.

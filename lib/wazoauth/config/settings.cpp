@@ -291,7 +291,9 @@ class Maker {
     const auto declared = read_.members(types);
     Names known = external_auth_plugins;
     for (const auto& [type, entry] : declared) {
-      const auto allowed = [](unsigned char c) { return (c >= 'a' && c <= 'z') || std::isdigit(c) || c == '_' || c == '-'; };
+      const auto allowed = [](unsigned char c) {
+        return (c >= 'a' && c <= 'z') || std::isdigit(c) || c == '_' || c == '-';
+      };
       if (type.empty() || type.size() > 64 || !std::all_of(type.begin(), type.end(), allowed))
         read_.fail(types + "." + type, "is no name: a to z, 0 to 9, '_' and '-'");
       if (contains(external_auth_plugins, type)) read_.fail(types + "." + type, "is built in");
@@ -307,7 +309,8 @@ class Maker {
 
   void declared_service(const std::string& type, const std::string& path) {
     for (const auto& [key, value] : read_.members(path)) {
-      if (!contains({"oauth2", "data", "awaited", "plugin_info", "shown"}, key)) read_.fail(path + "." + key, "is not known");
+      if (!contains({"oauth2", "data", "awaited", "plugin_info", "shown"}, key))
+        read_.fail(path + "." + key, "is not known");
     }
     const Json info = read_.value(path + ".plugin_info");
     read_.members(path + ".plugin_info");
@@ -316,7 +319,8 @@ class Maker {
       for (const char* other : {".data", ".awaited"}) {
         if (!read_.value(path + other).is_null()) read_.fail(path + other, "has no place beside \"oauth2\"");
       }
-      return s_.oauth2_services.push_back(oauth2_service(type, path + ".oauth2", parameters(path + ".oauth2.parameters")));
+      return s_.oauth2_services.push_back(
+          oauth2_service(type, path + ".oauth2", parameters(path + ".oauth2.parameters")));
     }
     StoredService service{type, {}, read_.text_or_texts(path + ".awaited", {}), ""};
     if (!read_.value(path + ".data").is_null()) service.data = Schema{data_fields(path + ".data"), {}, ""};
@@ -336,11 +340,13 @@ class Maker {
 
   Field data_field(const std::string& name, const std::string& path) const {
     static const std::map<std::string, Type> types{
-        {"string", Type::string},   {"integer", Type::integer}, {"number", Type::number}, {"boolean", Type::boolean},
-        {"uuid", Type::uuid},       {"email", Type::email},     {"list", Type::list},     {"object", Type::object},
-        {"any", Type::any}};
+        {"string", Type::string},   {"integer", Type::integer}, {"number", Type::number},
+        {"boolean", Type::boolean}, {"uuid", Type::uuid},       {"email", Type::email},
+        {"list", Type::list},       {"object", Type::object},   {"any", Type::any}};
     for (const auto& [key, value] : read_.members(path)) {
-      if (!contains({"type", "required", "nullable", "min_length", "max_length", "minimum", "maximum", "choices", "items"}, key))
+      if (!contains(
+              {"type", "required", "nullable", "min_length", "max_length", "minimum", "maximum", "choices", "items"},
+              key))
         read_.fail(path + "." + key, "is not known");
     }
     const auto type = types.find(read_.text(path + ".type", "string"));
@@ -371,7 +377,8 @@ class Maker {
   std::vector<std::pair<std::string, std::string>> parameters(const std::string& path) const {
     std::vector<std::pair<std::string, std::string>> list;
     for (const auto& [name, value] : read_.members(path)) {
-      if (!value.is_string()) read_.fail(path + "." + name, "must be a text (in quotes, if it looks like something else)");
+      if (!value.is_string())
+        read_.fail(path + "." + name, "must be a text (in quotes, if it looks like something else)");
       list.emplace_back(name, value.text());
     }
     return list;

@@ -48,7 +48,8 @@ Response failure(int status) {
     response.headers.emplace_back("Retry-After", "1");
     return response;
   }
-  return page(status, "Something went wrong", "Your account was not connected. Please start again where you came from.");
+  return page(status, "Something went wrong",
+              "Your account was not connected. Please start again where you came from.");
 }
 
 Response wrong_method() {

@@ -31,10 +31,10 @@ constexpr std::int64_t margin = 30;
 constexpr std::int64_t failure_holds = 1, refusal_holds = 30;
 
 const std::shared_ptr<const Schema>& token_shape() {
-  static const auto token = shape(
-      "ExternalAuthToken", {{.name = "scope", .type = Type::list, .item = std::make_shared<const Field>(Field{})},
-                            {.name = "access_token"},
-                            {.name = "token_expiration", .type = Type::integer}});
+  static const auto token =
+      shape("ExternalAuthToken", {{.name = "scope", .type = Type::list, .item = std::make_shared<const Field>(Field{})},
+                                  {.name = "access_token"},
+                                  {.name = "token_expiration", .type = Type::integer}});
   return token;
 }
 
@@ -115,7 +115,8 @@ class Renewal {
       context.db().run("renewals.end", {user_, service_.type});
       return shown(current);
     }
-    return Step::then(Lane::external, [self = *this, current, client](Context& c) { return self.renew(c, current, client); });
+    return Step::then(Lane::external,
+                      [self = *this, current, client](Context& c) { return self.renew(c, current, client); });
   }
 
  private:
@@ -133,10 +134,12 @@ class Renewal {
   Step renew(Context& context, const Json& data, const external::Client& client) const {
     try {
       const Json renewed = external::renew(context.settings, service_, client, data);
-      return Step::then(Lane::database, [self = *this, data, renewed](Context& c) { return self.store(c, data, renewed); });
+      return Step::then(Lane::database,
+                        [self = *this, data, renewed](Context& c) { return self.store(c, data, renewed); });
     } catch (const external::ProviderError& e) {
       log::warning(service_.type + ": the token of user " + user_ + " isn't renewed: " + e.what());
-      return Step::then(Lane::database, [self = *this, refused = e.for_good](Context& c) { return self.fail(c, refused); });
+      return Step::then(Lane::database,
+                        [self = *this, refused = e.for_good](Context& c) { return self.fail(c, refused); });
     }
   }
 
@@ -146,15 +149,16 @@ class Renewal {
     const Rows rows = context.db().run("external.data", {service_.type, user_});
     // Somebody else has written meanwhile, or deleted: that counts.
     if (rows.empty() || !(rows.json(0, "data") == old) ||
-        context.db().run("renewals.store", {user_, service_.type, renewed.dump(), rows.text(0, "data")}).affected() == 0)
+        context.db().run("renewals.store", {user_, service_.type, renewed.dump(), rows.text(0, "data")}).affected() ==
+            0)
       return shown(external::data_of(context, user_, service_.type));
     context.db().publish(events::external_auth_updated(tenant, user_, service_.type));
     return shown(renewed);
   }
 
   Step fail(Context& context, bool refused) const {
-    context.db().run("renewals.fail", {user_, service_.type, refused ? "refused" : "failed",
-                                       refused ? refusal_holds : failure_holds});
+    context.db().run("renewals.fail",
+                     {user_, service_.type, refused ? "refused" : "failed", refused ? refusal_holds : failure_holds});
     return Step::then(Lane::database, [type = service_.type, refused](Context&) -> Step {
       if (refused) refuse(type);
       throw std::runtime_error(type + ": no new token");
@@ -184,16 +188,16 @@ void add_oauth2_routes(Router& router, const OAuth2Service& service) {
               .answer = object_of(shape("ExternalAuthAddress", {{.name = "authorization_url"}, {.name = "state"}})),
               .status = 201,
               .failures = {external::unknown_config, external::unknown_auth, failures::unknown_user}});
-  router.add({.method = "GET",
-              .path = path,
-              .access = access + "read",
-              .plugin = plugin,
-              .handler = [&service](Context& context) { return Renewal(service, context).get(context); },
-              .tenancy = Tenancy::scoped,
-              .summary = "Get a user's token for " + service.type + ", a new one if the old one has expired",
-              .answer = object_of(token_shape()),
-              .failures = {external::unknown_type, external::unknown_auth, external::unknown_config,
-                           failures::unknown_user}});
+  router.add(
+      {.method = "GET",
+       .path = path,
+       .access = access + "read",
+       .plugin = plugin,
+       .handler = [&service](Context& context) { return Renewal(service, context).get(context); },
+       .tenancy = Tenancy::scoped,
+       .summary = "Get a user's token for " + service.type + ", a new one if the old one has expired",
+       .answer = object_of(token_shape()),
+       .failures = {external::unknown_type, external::unknown_auth, external::unknown_config, failures::unknown_user}});
   router.add({.method = "DELETE",
               .path = path,
               .access = access + "delete",

@@ -53,8 +53,8 @@ Response types_response(const Settings& settings, const Rows& rows) {
   for (std::size_t row = 0; row < rows.size(); ++row) {
     if (!rows.is_null(row, "uuid")) items.append(type_of_user(settings, rows, row));
   }
-  return Response::json(Json::object(
-      {{"filtered", rows.integer(0, "filtered")}, {"total", rows.integer(0, "total")}, {"items", items}}));
+  return Response::json(
+      Json::object({{"filtered", rows.integer(0, "filtered")}, {"total", rows.integer(0, "total")}, {"items", items}}));
 }
 
 // Of a user who isn't there, or isn't the caller's to see, this tells as much as of one who has nothing.

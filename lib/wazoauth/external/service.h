@@ -24,9 +24,9 @@ struct OAuth2Service {
 // One of which data is only kept.
 struct StoredService {
   std::string type;
-  std::optional<Schema> data;         // none: any object
-  std::vector<std::string> awaited;   // members of a broker's message that become data; none: no broker is listened to
-  std::string websocket;              // where it is, with "{state}" in it
+  std::optional<Schema> data;        // none: any object
+  std::vector<std::string> awaited;  // members of a broker's message that become data; none: no broker is listened to
+  std::string websocket;             // where it is, with "{state}" in it
 };
 
 // What the list of a user's services shows of one that is declared in the configuration.

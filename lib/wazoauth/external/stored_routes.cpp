@@ -56,7 +56,9 @@ void add_stored_routes(Router& router, const StoredService& service) {
   const auto body = service.data ? takes(*service.data, Report::first, "users") : takes_any();
   // Rows may be older than the declaration.
   const Field answer{.type = Type::object};
-  const auto with = [&service](auto handler) { return [&service, handler](Context& c) -> Step { return handler(c, service); }; };
+  const auto with = [&service](auto handler) {
+    return [&service, handler](Context& c) -> Step { return handler(c, service); };
+  };
   router.add({.method = "GET",
               .path = path,
               .access = access + "read",

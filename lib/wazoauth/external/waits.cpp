@@ -270,9 +270,8 @@ void Waits::run() {
     }
     lock.lock();
     const auto waiting = held_.size();
-    changed_.wait_for(lock, pause(), [&] {
-      return stopping_ || (letting_go_ && !let_go_) || (waiting == 0 && !held_.empty());
-    });
+    changed_.wait_for(lock, pause(),
+                      [&] { return stopping_ || (letting_go_ && !let_go_) || (waiting == 0 && !held_.empty()); });
   }
 }
 

@@ -11,9 +11,9 @@ namespace wazoauth {
 class WebSockets {
  public:
   struct Options {
-    std::chrono::milliseconds timeout{5000};     // until one is open
-    std::chrono::milliseconds silence{60000};    // a peer that says nothing for so long, not even to a ping, is gone
-    std::size_t most_bytes = 64 * 1024;          // of a message
+    std::chrono::milliseconds timeout{5000};   // until one is open
+    std::chrono::milliseconds silence{60000};  // a peer that says nothing for so long, not even to a ping, is gone
+    std::size_t most_bytes = 64 * 1024;        // of a message
     // Called on the thread: they mustn't block. After on_close, or close(), nothing more comes of that socket.
     std::function<void(const std::string& id)> on_open;
     std::function<void(const std::string& id, const std::string& text)> on_message;
