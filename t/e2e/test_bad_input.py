@@ -226,6 +226,8 @@ def test_unknown_fields_are_not_looked_at(content, operations, objects, api, adm
         shape = body_shape(content, operation)
         if shape is None or '/token' in path or path.endswith('/password') or '/idp/' in path:
             continue
+        if path.endswith(('/external/google', '/external/microsoft')):  # nobody has configured them here
+            continue
         valid = copy.deepcopy(good(content, shape))
         if path.endswith('/emails'):
             valid['emails'][0]['main'] = True

@@ -677,7 +677,8 @@ TYPE = 'external_auth_types.x'
 BAD_SETTINGS = {
     'google.token_url" must begin with https://': {'google': {**GOOD, 'token_url': 'http://a.example'}},
     'google.websocket_host" must begin with wss://': {'google': {**GOOD, 'websocket_host': 'ws://b.example'}},
-    'google.redirect_uri" must begin with https://': {'google': {'authorization_base_url': 'https://a', 'token_url': 'https://a'}},
+    f'{TYPE}.oauth2.redirect_uri" must begin with https://': {
+        'external_auth_types': {'x': {'oauth2': {'authorization_base_url': 'https://a', 'token_url': 'https://a'}}}},
     'microsoft.authorization_base_url" must be like https://host/path': {
         'microsoft': {**GOOD, 'authorization_base_url': 'https://a.example/ x'}},
     'external_auth_timeout" must be seconds, 0.1 to 60': {'external_auth_timeout': 61},

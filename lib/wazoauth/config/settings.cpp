@@ -390,7 +390,10 @@ class Maker {
     OAuth2Service service;
     service.type = type;
     service.parameters = std::move(parameters);
-    if (read_.value(path).is_null()) return service;
+    const auto missing = [&](const char* key) { return read_.value(path + key).is_null(); };
+    const bool built_in = path == type;
+    if (built_in && (missing(".authorization_base_url") || missing(".token_url") || missing(".redirect_uri")))
+      return service;
     service.authorization_base_url = address(path + ".authorization_base_url", "https://", "http://");
     service.token_url = address(path + ".token_url", "https://", "http://");
     service.redirect_uri = address(path + ".redirect_uri", "https://", "http://");
@@ -402,7 +405,7 @@ class Maker {
   }
 
   std::string address(const std::string& path, std::string_view scheme, std::string_view plain_scheme) const {
-    const std::string text = read_.text(path);
+    std::string text = read_.text(path);
     std::string_view rest = text;
     if (rest.starts_with(scheme))
       rest.remove_prefix(scheme.size());

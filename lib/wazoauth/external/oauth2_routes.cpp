@@ -44,7 +44,7 @@ Schema scope_body() {
 }
 
 void require_addresses(const OAuth2Service& service) {
-  if (service.token_url.empty()) throw std::runtime_error("the configuration has no section \"" + service.type + "\"");
+  if (service.token_url.empty()) throw std::runtime_error("the configuration lacks addresses of \"" + service.type + "\"");
 }
 
 // -- to allow it ------------------------------------------------------------------------------------------------------
@@ -171,6 +171,11 @@ class Renewal {
   Clock::time_point end_;
 };
 
+Step get(Context& context, const OAuth2Service& service) {
+  context.tenant();  // its configuration counts; one that isn't the caller's is refused even when nobody needs it
+  return Renewal(service, context).get(context);
+}
+
 }  // namespace
 
 void add_oauth2_routes(Router& router, const OAuth2Service& service) {
@@ -193,7 +198,7 @@ void add_oauth2_routes(Router& router, const OAuth2Service& service) {
        .path = path,
        .access = access + "read",
        .plugin = plugin,
-       .handler = [&service](Context& context) { return Renewal(service, context).get(context); },
+       .handler = [&service](Context& context) { return get(context, service); },
        .tenancy = Tenancy::scoped,
        .summary = "Get a user's token for " + service.type + ", a new one if the old one has expired",
        .answer = object_of(token_shape()),

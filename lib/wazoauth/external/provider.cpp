@@ -32,7 +32,7 @@ Json ask(const FormPost& form) {
   } catch (const OutgoingError& e) {
     throw ProviderError(e.what(), false);
   }
-  const Json body = Json::parse(answer.body).value_or(Json());
+  Json body = Json::parse(answer.body).value_or(Json());
   if (answer.status >= 200 && answer.status < 300) {
     if (body.is_object()) return body;
     throw ProviderError("its answer isn't understood", false);
@@ -54,7 +54,7 @@ std::int64_t expiration(const Json& body) {
 }
 
 Json scope_list(const Json& body, const Json& asked) {
-  const Json given = body.get("scope");
+  Json given = body.get("scope");
   if (given.is_array()) return given;
   if (!given.is_string() || given.text().empty()) return asked;
   Json list = Json::array();
@@ -88,7 +88,7 @@ FormPost form_to(const Settings& settings, const OAuth2Service& service) {
 }  // namespace
 
 Client client_of(const Json& config) {
-  const Client client{config.text_or("client_id", ""), config.text_or("client_secret", "")};
+  Client client{config.text_or("client_id", ""), config.text_or("client_secret", "")};
   if (client.id.empty()) throw std::runtime_error("the tenant's configuration of the service has no client_id");
   return client;
 }

@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds broker_limit{2000};
 
 Json body_of(const Context& context, const StoredService& service) {
   if (service.data) return context.valid_body();
-  const Json body = context.body_object();
+  Json body = context.body_object();
   if (!body.is_object())
     report(Report::first, Json::object({{"_schema", Json::array({Json("Invalid input type.")})}}), "users");
   return body;

@@ -183,7 +183,7 @@ class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<
     beast::get_lowest_layer(stream_).async_connect(addresses, on(&SessionOf::connected));
   }
 
-  void connected(tcp::endpoint) {
+  void connected(tcp::endpoint) {  // NOLINT: as Asio hands it over
     if constexpr (std::is_same_v<Stream, Secure>) {
       auto& layer = stream_.next_layer();
       if (SSL_set_tlsext_host_name(layer.native_handle(), url_.host.c_str()) != 1) return fail("no TLS");
