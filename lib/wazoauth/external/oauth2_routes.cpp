@@ -44,7 +44,8 @@ Schema scope_body() {
 }
 
 void require_addresses(const OAuth2Service& service) {
-  if (service.token_url.empty()) throw std::runtime_error("the configuration lacks addresses of \"" + service.type + "\"");
+  if (service.token_url.empty())
+    throw std::runtime_error("the configuration lacks addresses of \"" + service.type + "\"");
 }
 
 // -- to allow it ------------------------------------------------------------------------------------------------------
