@@ -69,7 +69,7 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
   explicit State(Options o) : options(std::move(o)) {}
 
   Options options;
-  asio::io_context context{1};
+  std::optional<asio::io_context> context{std::in_place, 1};
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work;
   std::optional<ssl::context> tls;  // made when it is needed first: it reads all certificates of authorities
   std::map<std::string, std::shared_ptr<Session>> sessions;
@@ -82,13 +82,15 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
     pthread_setname_np(pthread_self(), "wazo-websocket");
     for (;;) {
       try {
-        context.run();
+        context->run();
         break;
       } catch (const std::exception& e) {
         log::error(std::string("WebSocket: ") + e.what());
       }
     }
     sessions.clear();
+    // Its end waits for names that are being looked up: here, where somebody counts the time.
+    context.reset();
     const std::lock_guard lock(mutex);
     ended = true;
     changed.notify_all();
@@ -98,11 +100,11 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
     const std::lock_guard lock(mutex);
     if (stopping) return;
     if (!thread.joinable()) {
-      work.emplace(context.get_executor());
+      work.emplace(context->get_executor());
       ended = false;
       thread = std::thread([self = shared_from_this()] { self->run(); });
     }
-    asio::post(context, std::move(job));
+    asio::post(*context, std::move(job));
   }
 
   ssl::context& tls_context() {
@@ -239,9 +241,9 @@ void WebSockets::State::begin(const std::string& id, const std::string& address)
   if (!url) return options.on_close(id, "it has no address");
   std::shared_ptr<Session> session;
   if (url->secure)
-    session = std::make_shared<SessionOf<Secure>>(options, context, id, *url, tls_context());
+    session = std::make_shared<SessionOf<Secure>>(options, *context, id, *url, tls_context());
   else
-    session = std::make_shared<SessionOf<Plain>>(options, context, id, *url);
+    session = std::make_shared<SessionOf<Plain>>(options, *context, id, *url);
   sessions[id] = session;
   session->start();
 }
@@ -271,8 +273,10 @@ void WebSockets::close(const std::string& id) {
 bool WebSockets::stop(std::chrono::milliseconds limit) {
   std::unique_lock lock(state_->mutex);
   state_->stopping = true;
-  state_->work.reset();
-  state_->context.stop();
+  if (state_->thread.joinable()) {
+    state_->work.reset();
+    state_->context->stop();
+  }
   if (!state_->changed.wait_for(lock, limit, [this] { return state_->ended; })) return false;
   lock.unlock();
   if (state_->thread.joinable()) state_->thread.join();
