@@ -32,6 +32,8 @@ ngx_command_t commands[] = {
      NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
     {ngx_string("wazo_auth_api"), location_level | NGX_CONF_NOARGS | NGX_CONF_TAKE1, set_api, NGX_HTTP_LOC_CONF_OFFSET,
      0, nullptr},
+    {ngx_string("wazo_auth_oauth2"), location_level | NGX_CONF_NOARGS, set_oauth2, NGX_HTTP_LOC_CONF_OFFSET, 0,
+     nullptr},
     {ngx_string("wazo_auth"), every_level | NGX_CONF_FLAG, set_gate, NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, gate),
      nullptr},
     {ngx_string("wazo_auth_acl"), location_level | NGX_CONF_TAKE1, set_acl, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},

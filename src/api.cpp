@@ -9,6 +9,7 @@
 #include "metrics.h"
 #include "process.h"
 #include "request.h"
+#include "wazoauth/external/landing_page.h"
 #include "wazoauth/gate/answers.h"
 
 namespace wazoauth::nginx {
@@ -26,6 +27,8 @@ Offload::Pool pool_of(Lane lane) {
       return Offload::mail;
     case Lane::directory:
       return Offload::directory;
+    case Lane::external:
+      return Offload::external;
     default:
       return Offload::database;
   }
@@ -35,8 +38,8 @@ Offload::Pool pool_of(Lane lane) {
 // may die first, then the job's result is dropped.
 class ApiCall : public std::enable_shared_from_this<ApiCall> {
  public:
-  ApiCall(ngx_http_request_t* r, Process& process, Request request)
-      : r_(r), process_(process), request_(std::move(request)) {
+  ApiCall(ngx_http_request_t* r, Process& process, Request request, const Route* page)
+      : r_(r), process_(process), request_(std::move(request)), page_(page) {
     timer_.data = this;
     timer_.handler = [](ngx_event_t* event) { static_cast<ApiCall*>(event->data)->on_timer(); };
     timer_.log = r->connection->log;
@@ -64,6 +67,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   }
 
   void fail(const Problem& problem) {
+    if (page_) return finish(page_->page(request_, problem).value());
     Response response = to_response(problem);
     add_cors(process_.app.settings(), request_, response);
     finish(std::move(response));
@@ -77,6 +81,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
       if (now_ms() >= waits_until_) return fail(gate::starting());
       return wait(Waits::start, start_poll_ms);
     }
+    if (page_) return make_call();
     if (auto response = process_.app.answer_from_zone(request_, loc_conf(r_).grace)) {
       process_.zone.add(counter::api_from_zone);
       return finish(std::move(*response));
@@ -107,7 +112,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     std::string body = std::move(request_.body);
     Request request = request_;
     request.body = std::move(body);
-    call_.emplace(process_.app, std::move(request));
+    call_.emplace(process_.app, std::move(request), page_);
     next_step();
   }
 
@@ -173,7 +178,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
       work();
     } catch (const std::exception& e) {
       log::error(std::string("api: ") + e.what());
-      if (r_) finish(to_response(gate::plain(500)));
+      if (r_) fail(gate::plain(500));
     }
   }
 
@@ -191,6 +196,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   ngx_http_request_t* r_;  // null when it is gone
   Process& process_;
   Request request_;
+  const Route* page_;  // null: the API
   std::optional<Call> call_;
   std::optional<std::string> login_;
   bool ready_ = false;
@@ -213,11 +219,11 @@ void on_body(ngx_http_request_t* r) {
   static_cast<ApiCall*>(find_context(r)->call)->begin();
 }
 
-ngx_int_t read_body(ngx_http_request_t* r, Process& process, Request request) {
+ngx_int_t read_body(ngx_http_request_t* r, Process& process, Request request, const Route* page = nullptr) {
   RequestContext* context = get_context(r);
   ngx_http_cleanup_t* cleanup = ngx_http_cleanup_add(r, sizeof(Owner));
   if (!context || !cleanup) return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  auto call = std::make_shared<ApiCall>(r, process, std::move(request));
+  auto call = std::make_shared<ApiCall>(r, process, std::move(request), page);
   context->call = call.get();
   new (cleanup->data) Owner(std::move(call));
   cleanup->handler = on_end;
@@ -259,6 +265,17 @@ ngx_int_t api_handler(ngx_http_request_t* r) {
     return read_body(r, *process, std::move(request));
   } catch (const std::exception& e) {
     log::error(std::string("api: ") + e.what());
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+}
+
+ngx_int_t oauth2_handler(ngx_http_request_t* r) {
+  Process* const process = nginx::process();
+  if (!process) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  try {
+    return read_body(r, *process, make_request(r, process->conf, loc_conf(r)), &landing_page());
+  } catch (const std::exception& e) {
+    log::error(std::string("oauth2: ") + e.what());
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
 }

@@ -35,7 +35,7 @@ struct MainConfBase {
 
 struct MainConf : MainConfBase {
   std::optional<Settings> settings;
-  std::vector<std::string> query_names;  // of every query source: hidden in logs
+  std::vector<std::string> query_names;  // of every query source, and of answers to nginx itself: hidden in logs
   std::vector<ngx_log_t*> logs;          // of every location
   // The first directive that can't do without a configuration and a zone.
   std::string needed_by, needed_file;
@@ -75,6 +75,7 @@ char* set_database(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_redis(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_trusted_proxies(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_api(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_oauth2(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_gate(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_acl(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_token_from(ngx_conf_t* cf, ngx_command_t* command, void* conf);

@@ -175,6 +175,12 @@ char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void*) {
   return handled_by(cf, metrics_handler);
 }
 
+// What a browser brings back from another service is nobody else's.
+char* set_oauth2(ngx_conf_t* cf, ngx_command_t*, void*) {
+  for (const char* name : {"code", "state"}) main_of(cf)->query_names.emplace_back(name);
+  return handled_by(cf, oauth2_handler);
+}
+
 char* set_gate(ngx_conf_t* cf, ngx_command_t* command, void* data) {
   char* result = ngx_conf_set_flag_slot(cf, command, data);
   if (result == ok && static_cast<LocConf*>(data)->gate == 1) needs_process(cf);

@@ -100,6 +100,7 @@ void add_worker(Process& process, Exposition& out) {
   out.value("worker_jobs_waiting", "pool=\"loading\"", process.offload.waiting(Offload::loading));
   out.value("worker_jobs_waiting", "pool=\"mail\"", process.offload.waiting(Offload::mail));
   out.value("worker_jobs_waiting", "pool=\"directory\"", process.offload.waiting(Offload::directory));
+  out.value("worker_jobs_waiting", "pool=\"external\"", process.offload.waiting(Offload::external));
   out.single("worker_jobs", "gauge", "Jobs waiting or running, in the worker that answers.", process.offload.pending());
   out.single("worker_loads", "gauge", "Tokens being loaded, in the worker that answers.", process.loads.under_way());
   out.single("worker_logins_delayed", "gauge", "Logins that wait, in the worker that answers.", process.delayed_logins);

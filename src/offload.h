@@ -37,7 +37,7 @@ class SignalsBlocked {
 
 class Offload {
  public:
-  enum Pool { database, hashing, loading, mail, directory, pools };
+  enum Pool { database, hashing, loading, mail, directory, external, pools };
 
   struct Options {
     unsigned threads[pools];

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "hash_permit.h"
+#include "wazoauth/external/waits.h"
 
 namespace wazoauth::nginx {
 
@@ -57,7 +58,7 @@ Offload::Options offload_options(ngx_cycle_t* cycle, const MainConf& conf) {
   const auto connections = static_cast<unsigned>(database_options(cycle, conf).connections);
   // The last ones only wait: a mail server that is slow holds up all of its own, and nothing else. Directories are
   // many; lib/wazoauth/ldap/directories.h keeps each of them from taking all threads.
-  return {{std::max(2u, connections), hash_permits(), 1, 8, 32}, {1024, 64, 8192, 32, 256}};
+  return {{std::max(2u, connections), hash_permits(), 1, 8, 32, 16}, {1024, 64, 8192, 32, 256, 256}};
 }
 
 log::Level log_level(const Settings& settings) {
@@ -99,13 +100,15 @@ bool Process::start(ngx_cycle_t* cycle) {
   housekeeper_ = std::make_unique<Housekeeper>(std::move(options));
   const SignalsBlocked blocked;
   housekeeper_->start();
+  app.waits().take_over();
   return true;
 }
 
 void Process::stop() {
   if (tick_.timer_set) ngx_del_timer(&tick_);
+  const bool waits_ended = app.waits().stop(exit_limit);
   const bool housekeeper_ended = !housekeeper_ || housekeeper_->stop(exit_limit);
-  if (!offload.stop(exit_limit) || !housekeeper_ended) {
+  if (!offload.stop(exit_limit) || !housekeeper_ended || !waits_ended) {
     // What its thread uses must not be taken away from it, and static objects neither.
     write_log(log::Level::warning, "a thread is still at work, the worker exits without it");
     _exit(0);
@@ -122,6 +125,7 @@ void Process::tick() {
   if (ngx_exiting && !draining_) {
     draining_ = true;
     app.database().limit(1);
+    app.waits().let_go();
   }
   if (++ticks_ % close_idle_ticks == 0) {
     auto work = [this] {

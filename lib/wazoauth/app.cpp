@@ -6,6 +6,7 @@
 #include "wazoauth/config/config_routes.h"
 #include "wazoauth/email/routes.h"
 #include "wazoauth/external/routes.h"
+#include "wazoauth/external/waits.h"
 #include "wazoauth/group/routes.h"
 #include "wazoauth/idp/routes.h"
 #include "wazoauth/ldap/routes.h"
@@ -40,7 +41,7 @@ std::uint32_t with(std::uint32_t flags, std::uint32_t set, std::uint32_t on, boo
   return (flags | set | on) & ~(value ? 0u : on);
 }
 
-void add_routes(Router& router) {
+void add_routes(Router& router, const Settings& settings) {
   add_api_document_route(router);
   add_status_routes(router);
   add_config_routes(router);
@@ -65,6 +66,8 @@ void add_routes(Router& router) {
   add_external_routes(router);
   add_mobile_routes(router);
   add_ldap_config_routes(router);
+  for (const OAuth2Service& service : settings.oauth2_services) add_oauth2_routes(router, service);
+  for (const StoredService& service : settings.stored_services) add_stored_routes(router, service);
 }
 
 }  // namespace
@@ -76,7 +79,8 @@ struct App::State {
         loads(load_options(options.database)),
         tokens(options.zone, loads, options.redis),
         directories(options.settings.ldap.logins_per_directory),
-        saml(options.settings.saml) {}
+        saml(options.settings.saml),
+        waits({&options.settings, options.database, options.zone}) {}
 
   AppOptions options;
   Database database;
@@ -84,6 +88,7 @@ struct App::State {
   TokenStore tokens;
   ldap::Directories directories;
   saml::Providers saml;
+  external::Waits waits;
   Router router;
   std::mutex mutex;
   std::optional<std::string> master_tenant;
@@ -94,7 +99,7 @@ App::App(AppOptions options) : state_(std::make_unique<State>(std::move(options)
   // Before there are threads.
   if (settings().saml.keys) saml::start_library();
   Router all;
-  add_routes(all);
+  add_routes(all, settings());
   for (const Route& route : all.routes()) {
     if (settings().http_plugin(route.plugin)) state_->router.add(route);
   }
@@ -119,6 +124,9 @@ ldap::Directories& App::directories() {
 }
 saml::Providers& App::saml() {
   return state_->saml;
+}
+external::Waits& App::waits() {
+  return state_->waits;
 }
 void App::close_idle() {
   state_->database.close_idle();

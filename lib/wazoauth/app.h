@@ -19,6 +19,10 @@
 
 namespace wazoauth {
 
+namespace external {
+class Waits;
+}
+
 struct AppOptions {
   Settings settings;
   DatabaseOptions database;  // for requests
@@ -41,7 +45,8 @@ class App {
   TokenStore& tokens();
   ldap::Directories& directories();
   saml::Providers& saml();
-  void close_idle();  // database connections that nobody used for long; blocks a little, call it now and then
+  external::Waits& waits();  // for what external services tell
+  void close_idle();         // database connections that nobody used for long; blocks a little, call it now and then
   const Router& router() const;
 
   // PATCH /config; kept in the zone, so that all workers of this nginx see it.
@@ -67,7 +72,7 @@ class App {
 
 class Call {
  public:
-  Call(App& app, Request request);
+  Call(App& app, Request request, const Route* page = nullptr);  // null: by the App's router
   ~Call();
   Lane lane() const;  // where the next step wants to run
   bool step();        // runs it; true when the answer is ready. Never throws.

@@ -61,10 +61,11 @@ Problem internal_error() {
 }  // namespace
 
 struct Call::State {
-  State(App& a, Request r) : app(a), request(std::move(r)) { begin(); }
+  State(App& a, Request r, const Route* p) : app(a), request(std::move(r)), page(p) { begin(); }
 
   App& app;
   Request request;
+  const Route* page;
   Router::Match match;
   std::unique_ptr<Context> context;
   std::function<Step(Context&)> next;
@@ -72,6 +73,20 @@ struct Call::State {
   std::optional<Response> response;
 
   void begin() {
+    if (page) {
+      match.route = page;
+    } else {
+      find_route();
+    }
+    if (response) return;
+    context = std::make_unique<Context>(app, request, *match.route, match.parameters);
+    next = [this](Context& c) {
+      authenticate(c);
+      return c.route.handler(c);
+    };
+  }
+
+  void find_route() {
     match = app.router().match(request.method, request.path);
     if (match.redirect_to)
       respond(redirect(request, *match.redirect_to));
@@ -81,16 +96,10 @@ struct Call::State {
       respond(options_of(match.allowed));
     else if (!match.route)
       respond(wrong_method(match.allowed));
-    if (response) return;
-    context = std::make_unique<Context>(app, request, *match.route, match.parameters);
-    next = [this](Context& c) {
-      authenticate(c);
-      return c.route.handler(c);
-    };
   }
 
   void respond(Response answer) {
-    add_cors(app.settings(), request, answer);
+    if (!page) add_cors(app.settings(), request, answer);
     response = std::move(answer);
   }
 
@@ -164,7 +173,8 @@ struct Call::State {
   }
 };
 
-Call::Call(App& app, Request request) : state_(std::make_unique<State>(app, std::move(request))) {}
+Call::Call(App& app, Request request, const Route* page)
+    : state_(std::make_unique<State>(app, std::move(request), page)) {}
 Call::~Call() = default;
 Lane Call::lane() const {
   return state_->lane;

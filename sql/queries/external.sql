@@ -15,7 +15,7 @@ INSERT INTO auth_external_auth_type (name) VALUES ($1::text) ON CONFLICT (name) 
 SELECT uuid, enabled FROM auth_external_auth_type WHERE name = $1::text
 
 -- name: external.types_of_user
--- The enabled types, and what the user $1 has of each; NULL has none.
+-- The enabled types, and what the user $1 has of each; NULL has none. Data of the types $6 only.
 WITH types AS (
   SELECT uuid, name FROM auth_external_auth_type WHERE enabled
 ), matched AS (
@@ -25,7 +25,8 @@ WITH types AS (
   ORDER BY place LIMIT $4::bigint OFFSET $5::bigint
 )
 SELECT (SELECT count(*) FROM types) AS total, (SELECT count(*) FROM matched) AS filtered,
-       page.uuid, page.name AS type, '{}' AS data, d.user_uuid IS NOT NULL AS enabled, '{}' AS plugin_info
+       page.uuid, page.name AS type, CASE WHEN page.name = ANY ($6::text[]) THEN d.data END AS data,
+       d.user_uuid IS NOT NULL AS enabled
 FROM (SELECT) AS always LEFT JOIN page ON true
 LEFT JOIN auth_user_external_auth d ON d.external_auth_type_uuid = page.uuid AND d.user_uuid = $1::text
 ORDER BY page.place
@@ -67,6 +68,15 @@ WHERE type_uuid = (SELECT uuid FROM auth_external_auth_type WHERE name = $1::tex
 -- name: external.data
 SELECT d.data FROM auth_user_external_auth d JOIN auth_external_auth_type t ON t.uuid = d.external_auth_type_uuid
 WHERE t.name = $1::text AND d.user_uuid = $2
+
+-- name: external.data_to_change
+SELECT d.data FROM auth_user_external_auth d JOIN auth_external_auth_type t ON t.uuid = d.external_auth_type_uuid
+WHERE t.name = $1::text AND d.user_uuid = $2
+FOR UPDATE OF d
+
+-- name: external.replace_data
+UPDATE auth_user_external_auth SET data = $3
+WHERE external_auth_type_uuid = (SELECT uuid FROM auth_external_auth_type WHERE name = $1::text) AND user_uuid = $2
 
 -- name: external.create_data
 INSERT INTO auth_user_external_auth (external_auth_type_uuid, user_uuid, data)

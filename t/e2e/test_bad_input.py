@@ -229,6 +229,8 @@ def test_unknown_fields_are_not_looked_at(content, operations, objects, api, adm
         skipped = ('/token', '/password', '/saml/', '/idp/')
         if shape is None or any(part in path for part in skipped):
             continue
+        if path.endswith(('/external/google', '/external/microsoft')):  # nobody has configured them here
+            continue
         valid = copy.deepcopy(good(content, shape))
         if path.endswith('/emails'):
             valid['emails'][0]['main'] = True

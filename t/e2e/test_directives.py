@@ -125,6 +125,7 @@ DIRECTIVES = {
     'wazo_auth_grace': (EVERYWHERE, ['0', '60', '60s', '500ms', '1h30m'], [
         '', '-1', 'x', '60x', '1s1m', '""', 'off', '1 s']),
     'wazo_auth_metrics': (('location',), [''], ['on', 'x']),
+    'wazo_auth_oauth2': (('location',), [''], ['on', 'x']),
 }
 ZONE_OF_ITS_OWN = ('wazo_auth_config', 'wazo_auth_zone')
 
@@ -195,7 +196,7 @@ def test_an_unknown_variable(check):
 
 @pytest.mark.parametrize('location', [
     'proxy_pass http://behind; wazo_auth_api;', 'wazo_auth_metrics; wazo_auth_api;',
-    'wazo_auth_api; wazo_auth_metrics;',
+    'wazo_auth_api; wazo_auth_metrics;', 'wazo_auth_oauth2; wazo_auth_api;',
 ])
 def test_one_location_has_one_handler(check, location):
     refused(check(location=location), 'directive clashes with another handler of this location', at=location)
@@ -215,7 +216,7 @@ def test_passwords_are_not_shown(check):
 # -- what is required --------------------------------------------------------------------------------------------------
 
 USERS = [('http', 'wazo_auth on;'), ('server', 'wazo_auth on;'), ('location', 'wazo_auth on;'),
-         ('location', 'wazo_auth_api;'), ('location', 'wazo_auth_metrics;')]
+         ('location', 'wazo_auth_api;'), ('location', 'wazo_auth_metrics;'), ('location', 'wazo_auth_oauth2;')]
 
 
 @pytest.mark.parametrize('level, line', USERS)

@@ -76,6 +76,8 @@ ROUTES = {
     U + '/external': crud('users.{user_uuid}.external', 'read'),
     U + '/external/mobile': crud('users.{user_uuid}.external.mobile', 'create', *ONE),
     U + '/external/mobile/sender_id': crud('users.{user_uuid}.external.mobile.sender_id', 'read'),
+    U + '/external/google': crud('users.{user_uuid}.external.google', 'create', 'read', 'delete'),
+    U + '/external/microsoft': crud('users.{user_uuid}.external.microsoft', 'create', 'read', 'delete'),
     '/external/<auth_type>/config': crud('{auth_type}.external.config', 'create', *ONE),
     '/external/<auth_type>/users': crud('{auth_type}.external.users', 'read'),
 }

@@ -15,9 +15,11 @@ import uuid
 from pathlib import Path
 
 import pytest
+import requests
 
 import servers
 from conftest import SECRETS
+from oauth2_peers import Provider
 
 CALLS_TIMEOUT = 30
 INSTALLED = Path(os.environ.get('WAZO_AUTH_SDK') or servers.CHECKOUT / 'build/sdk')
@@ -28,6 +30,7 @@ SERVER = """\
         ssl_certificate @FOLDER@/tls.crt;
         ssl_certificate_key @FOLDER@/tls.key;
         location /api/auth/ { wazo_auth_api prefix=/api/auth; }
+        location = /oauth2 { wazo_auth_oauth2; }
         location ~ ^/api/confd/1.1/users/(?<who>[^/]+)$ {
             wazo_auth on;
             wazo_auth_acl confd.users.$who.read;
@@ -123,11 +126,17 @@ def sdk(stack):
                     '-addext', 'subjectAltName=IP:127.0.0.1'], check=True, capture_output=True)
     (folder / 'user.json').write_text(json.dumps(CONFD_USER))
     (folder / 'infos.json').write_text(json.dumps({'uuid': 'e2e', 'wazo_version': '26.04'}))
-    nginx = stack.new_nginx('sdk', servers_text=SERVER)
+    provider = Provider(servers.free_port())
+    google = {'authorization_base_url': 'https://consent.example/auth', 'redirect_uri': 'https://voice.example/oauth2',
+              'token_url': f'http://127.0.0.1:{provider.port}/token', 'scope': ['contacts']}
+    nginx = stack.new_nginx('sdk', servers_text=SERVER, settings={'google': google},
+                            environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'})
     driver = Sdk(f"127.0.0.1:{nginx.values['GATE_PORT']}", folder / 'tls.crt', folder / 'driver.log')
+    driver.certificate, driver.provider = folder / 'tls.crt', provider
     yield driver
     driver.close()
     nginx.stop()
+    provider.end()
 
 
 def remember(session):
@@ -165,10 +174,8 @@ def name():
 
 
 def test_no_method_is_forgotten(root):
-    """Each method of the SDK's auth client is called here, or is about other things: providers, SAML."""
-    elsewhere = {
-        'getProviderToken', 'getProviderAuthUrl', 'deleteProviderToken', 'samlLogIn', 'samlLogOut', 'initiateIdpAuthentication',
-    }
+    """Each method of the SDK's auth client is called here, or is about SAML."""
+    elsewhere = {'samlLogIn', 'samlLogOut', 'initiateIdpAuthentication'}
     called = set(re.findall(r"'auth\.(\w+)'", Path(__file__).read_text()))
     assert called == set(root.methods()) - elsewhere
 
@@ -453,3 +460,29 @@ def test_an_application_logs_in_listens_and_logs_out(sdk, user, api, admin_token
     sdk.call('Wazo.Auth.logout')
     assert api.get(f"/users/{user['uuid']}/tokens", admin_token).json()['items'] == []
     assert sdk.call('Wazo.Websocket.isOpen') is False
+
+
+# -- other services ----------------------------------------------------------------------------------------------------
+
+
+def test_a_user_connects_to_a_provider(sdk, root, user, api, admin_token):
+    config = {'client_id': 'sdk', 'client_secret': SECRETS.password('secret-of-the-sdk')}
+    assert api.post('/external/google/config', admin_token, json=config).status_code == 201
+    try:
+        with pytest.raises(SdkError) as failed:
+            root('auth.getProviderToken', user['uuid'], 'google')
+        assert (failed.value.status, failed.value.error_id) == (404, 'unknown-external-auth')
+        asked = root('auth.getProviderAuthUrl', user['uuid'], 'google')
+        assert asked['authorization_url'].startswith('https://consent.example/auth?response_type=code&client_id=sdk&')
+        answer = requests.get(f'https://{sdk.host}/oauth2', params={'code': 'a-code', 'state': asked['state']},
+                              verify=sdk.certificate, timeout=10)
+        assert answer.status_code == 200, answer.text
+        token = root('auth.getProviderToken', user['uuid'], 'google')
+        assert token['access_token'] in sdk.provider.tokens
+        for secret in sdk.provider.tokens:
+            SECRETS.password(secret)
+        assert root('auth.deleteProviderToken', user['uuid'], 'google') is True
+        with pytest.raises(SdkError):
+            root('auth.getProviderToken', user['uuid'], 'google')
+    finally:
+        api.delete('/external/google/config', admin_token)

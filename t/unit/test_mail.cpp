@@ -13,8 +13,8 @@
 #include "wazoauth/email/mail_templates.h"
 #include "wazoauth/email/message.h"
 #include "wazoauth/email/template.h"
-#include "wazoauth/email/web_pages.h"
 #include "wazoauth/rest/schema.h"
+#include "wazoauth/rest/web_pages.h"
 
 // Last: its macro fail() breaks the standard library's headers.
 extern "C" {

@@ -128,6 +128,10 @@ Event external_auth_deleted(const std::string& tenant_uuid, const std::string& u
   return external_auth_event("deleted", tenant_uuid, user_uuid, type);
 }
 
+Event external_auth_authorized(const std::string& tenant_uuid, const std::string& user_uuid, const std::string& type) {
+  return external_auth_event("authorized", tenant_uuid, user_uuid, type);
+}
+
 Event session_created(const std::string& session_uuid, const std::string& tenant_uuid, const std::string& user_uuid,
                       bool mobile) {
   const auto user = is_uuid4(user_uuid) ? std::optional(user_uuid) : std::nullopt;

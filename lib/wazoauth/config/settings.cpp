@@ -7,6 +7,7 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <new>
@@ -159,6 +160,7 @@ class Maker {
     seeding();
     plugins();
     directories();
+    external_services();
     bus();
     cors();
     mails();
@@ -251,8 +253,7 @@ class Maker {
     for (const auto& name : enabled("enabled_http_plugins", http_plugins)) s_.enabled_http_plugins[name] = true;
     s_.backends = enabled("enabled_backend_plugins", backend_plugins);
     s_.metadata_plugins = enabled("enabled_metadata_plugins", metadata_plugins);
-    s_.external_types = enabled("enabled_external_auth_plugins", external_auth_plugins);
-    for (const auto& name : s_.external_types) s_.enabled_http_plugins["external." + name] = true;
+    external_types();
     identity_providers();
     metadata_of_purposes();
     if (read_.text("email_notification_plugin") != "smtp") warn("email_notification_plugin: only \"smtp\" is known");
@@ -314,6 +315,155 @@ class Maker {
         }
       }
     }
+  }
+
+  void external_services() {
+    const char* plain = std::getenv("OAUTHLIB_INSECURE_TRANSPORT");
+    s_.plain_http = plain && *plain;
+    s_.external_auth_timeout = seconds("external_auth_timeout", s_.external_auth_timeout);
+    for (const std::string& type : s_.external_types) {
+      if (type == "google")
+        s_.oauth2_services.push_back(oauth2_service(type, type, {{"access_type", "offline"}, {"prompt", "consent"}}));
+      else if (type == "microsoft")
+        s_.oauth2_services.push_back(oauth2_service(type, type, {}));
+      else if (type != "mobile")
+        declared_service(type, "external_auth_types." + type);
+    }
+  }
+
+  // A declared type is switched on, unless something says otherwise.
+  void external_types() {
+    const std::string section = "enabled_external_auth_plugins", types = "external_auth_types";
+    const auto declared = read_.members(types);
+    Names known = external_auth_plugins;
+    for (const auto& [type, entry] : declared) {
+      const auto allowed = [](unsigned char c) {
+        return (c >= 'a' && c <= 'z') || std::isdigit(c) || c == '_' || c == '-';
+      };
+      if (type.empty() || type.size() > 64 || !std::all_of(type.begin(), type.end(), allowed))
+        read_.fail(types + "." + type, "is no name: a to z, 0 to 9, '_' and '-'");
+      if (contains(external_auth_plugins, type)) read_.fail(types + "." + type, "is built in");
+      known.emplace_back(type);
+    }
+    s_.external_types = enabled(section, known);
+    const Json switches = read_.value(section);
+    for (const auto& [type, entry] : declared) {
+      if (!switches.has(type)) s_.external_types.push_back(type);
+    }
+    for (const auto& name : s_.external_types) s_.enabled_http_plugins["external." + name] = true;
+  }
+
+  void declared_service(const std::string& type, const std::string& path) {
+    for (const auto& [key, value] : read_.members(path)) {
+      if (!contains({"oauth2", "data", "awaited", "plugin_info", "shown"}, key))
+        read_.fail(path + "." + key, "is not known");
+    }
+    const Json info = read_.value(path + ".plugin_info");
+    read_.members(path + ".plugin_info");
+    s_.shown_services.push_back({type, info.is_null() ? Json::object() : info, {data_fields(path + ".shown"), {}, ""}});
+    if (!read_.value(path + ".oauth2").is_null()) {
+      for (const char* other : {".data", ".awaited"}) {
+        if (!read_.value(path + other).is_null()) read_.fail(path + other, "has no place beside \"oauth2\"");
+      }
+      return s_.oauth2_services.push_back(
+          oauth2_service(type, path + ".oauth2", parameters(path + ".oauth2.parameters")));
+    }
+    StoredService service{type, {}, read_.text_or_texts(path + ".awaited", {}), ""};
+    if (!read_.value(path + ".data").is_null()) service.data = Schema{data_fields(path + ".data"), {}, ""};
+    if (!service.awaited.empty()) {
+      const std::string key = "oauth2_synchronization_ws_url_template";
+      service.websocket = address(key, "wss://", "ws://");
+      if (service.websocket.find("{state}") == std::string::npos) read_.fail(key, "must have {state} in it");
+    }
+    s_.stored_services.push_back(std::move(service));
+  }
+
+  std::vector<Field> data_fields(const std::string& path) const {
+    std::vector<Field> fields;
+    for (const auto& [name, rules] : read_.members(path)) fields.push_back(data_field(name, path + "." + name));
+    return fields;
+  }
+
+  Field data_field(const std::string& name, const std::string& path) const {
+    static const std::map<std::string, Type> types{
+        {"string", Type::string},   {"integer", Type::integer}, {"number", Type::number},
+        {"boolean", Type::boolean}, {"uuid", Type::uuid},       {"email", Type::email},
+        {"list", Type::list},       {"object", Type::object},   {"any", Type::any}};
+    for (const auto& [key, value] : read_.members(path)) {
+      if (!contains(
+              {"type", "required", "nullable", "min_length", "max_length", "minimum", "maximum", "choices", "items"},
+              key))
+        read_.fail(path + "." + key, "is not known");
+    }
+    const auto type = types.find(read_.text(path + ".type", "string"));
+    if (type == types.end())
+      read_.fail(path + ".type", "must be one of string, integer, number, boolean, uuid, email, list, object, any");
+    Field field{.name = name, .type = type->second};
+    field.required = read_.flag(path + ".required", false);
+    field.nullable = read_.flag(path + ".nullable", false);
+    field.min_length = optional_integer<std::size_t>(path + ".min_length", 0);
+    field.max_length = optional_integer<std::size_t>(path + ".max_length", 0);
+    constexpr auto lowest = std::numeric_limits<std::int64_t>::min();
+    field.minimum = optional_integer<std::int64_t>(path + ".minimum", lowest);
+    field.maximum = optional_integer<std::int64_t>(path + ".maximum", lowest);
+    field.choices = read_.text_or_texts(path + ".choices", {});
+    if (field.type == Type::list) {
+      const bool plain = read_.value(path + ".items").is_null();
+      field.item = std::make_shared<const Field>(plain ? Field{.type = Type::any} : data_field("", path + ".items"));
+    }
+    return field;
+  }
+
+  template <typename Integer>
+  std::optional<Integer> optional_integer(const std::string& path, std::int64_t lowest) const {
+    if (read_.value(path).is_null()) return std::nullopt;
+    return static_cast<Integer>(read_.integer(path, lowest));
+  }
+
+  std::vector<std::pair<std::string, std::string>> parameters(const std::string& path) const {
+    std::vector<std::pair<std::string, std::string>> list;
+    for (const auto& [name, value] : read_.members(path)) {
+      if (!value.is_string())
+        read_.fail(path + "." + name, "must be a text (in quotes, if it looks like something else)");
+      list.emplace_back(name, value.text());
+    }
+    return list;
+  }
+
+  using TextPairs = std::vector<std::pair<std::string, std::string>>;
+
+  OAuth2Service oauth2_service(const std::string& type, const std::string& path, TextPairs parameters) const {
+    OAuth2Service service;
+    service.type = type;
+    service.parameters = std::move(parameters);
+    const auto missing = [&](const char* key) { return read_.value(path + key).is_null(); };
+    const bool built_in = path == type;
+    if (built_in && (missing(".authorization_base_url") || missing(".token_url") || missing(".redirect_uri")))
+      return service;
+    service.authorization_base_url = address(path + ".authorization_base_url", "https://", "http://");
+    service.token_url = address(path + ".token_url", "https://", "http://");
+    service.redirect_uri = address(path + ".redirect_uri", "https://", "http://");
+    if (read_.optional_text(path + ".websocket_host"))
+      service.websocket_host = address(path + ".websocket_host", "wss://", "ws://");
+    while (service.websocket_host.ends_with('/')) service.websocket_host.pop_back();
+    service.scope = read_.text_or_texts(path + ".scope", {});
+    return service;
+  }
+
+  std::string address(const std::string& path, std::string_view scheme, std::string_view plain_scheme) const {
+    std::string text = read_.text(path);
+    std::string_view rest = text;
+    if (rest.starts_with(scheme))
+      rest.remove_prefix(scheme.size());
+    else if (s_.plain_http && rest.starts_with(plain_scheme))
+      rest.remove_prefix(plain_scheme.size());
+    else
+      read_.fail(path, "must begin with " + std::string(scheme));
+    const auto printable = [](unsigned char c) { return c > ' ' && c < 127; };
+    if (rest.empty() || rest.front() == '/' || rest.find('#') != std::string_view::npos ||
+        !std::all_of(rest.begin(), rest.end(), printable))
+      read_.fail(path, "must be like " + std::string(scheme) + "host/path");
+    return text;
   }
 
   void bus() {

@@ -1,6 +1,7 @@
 // wazo-auth's YAML configuration: files, merge, defaults. ../shared/spec/config.md is the reference.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "wazoauth/email/smtp.h"
+#include "wazoauth/external/service.h"
 #include "wazoauth/json.h"
 #include "wazoauth/ldap/settings.h"
 #include "wazoauth/outgoing/address.h"
@@ -98,10 +100,15 @@ struct Settings {
   std::string bootstrap_user_purpose = "internal";
   std::string bootstrap_user_policy_slug = "wazo_default_master_user_policy";
   std::map<std::string, bool> enabled_http_plugins;  // and "external.<type>" of each of external_types
-  std::vector<std::string> external_types;           // enabled and known: google, microsoft, mobile
-  std::vector<std::string> backends;                 // enabled and known, in configuration order: ldap_user, wazo_user
-  std::vector<std::string> metadata_plugins;         // enabled and known
-  std::vector<std::string> idps;                     // enabled and known (saml, ldap), ascending priority
+  std::vector<std::string> external_types;           // enabled and known: google, microsoft, mobile, declared ones
+  std::vector<OAuth2Service> oauth2_services;        // those of them that hand out tokens
+  std::vector<StoredService> stored_services;        // those of external_auth_types that don't
+  std::vector<ShownService> shown_services;          // those of external_auth_types
+  bool plain_http = false;                           // environment OAUTHLIB_INSECURE_TRANSPORT: for providers nearby
+  std::chrono::milliseconds external_auth_timeout{10000};  // for an answer of a provider
+  std::vector<std::string> backends;          // enabled and known, in configuration order: ldap_user, wazo_user
+  std::vector<std::string> metadata_plugins;  // enabled and known
+  std::vector<std::string> idps;              // enabled and known (saml, ldap), ascending priority
   ldap::LdapSettings ldap;
   OutgoingRules outgoing;
   std::string amqp_uri, amqp_exchange_name, amqp_exchange_type;

@@ -4,8 +4,8 @@
 #include "wazoauth/email/mail_templates.h"
 #include "wazoauth/email/mails.h"
 #include "wazoauth/email/routes.h"
-#include "wazoauth/email/web_pages.h"
 #include "wazoauth/rest/failures.h"
+#include "wazoauth/rest/web_pages.h"
 #include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/user_rows.h"
 

@@ -1,13 +1,11 @@
 #include "wazoauth/email/smtp.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <memory>
-#include <new>
 #include <string_view>
+
+#include "wazoauth/outgoing/curl.h"
 
 namespace wazoauth {
 
@@ -15,27 +13,18 @@ namespace {
 
 constexpr std::chrono::milliseconds delivery_limit{60000}, farewell_limit{1000};
 
-using List = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
-
-void initialize() {
-  // Not thread-safe in every build, and never undone: other threads may be using it.
-  static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (once != CURLE_OK) throw std::runtime_error("libcurl can't be used");
-}
-
+// One conversation, and what libcurl says of it.
 struct Handle {
   explicit Handle(const SmtpServer& server);
   CURL* get() const { return curl.get(); }
 
   std::array<char, CURL_ERROR_SIZE> details{};  // of what went wrong, in libcurl's words; outlives what writes there
-  std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl;
+  CurlHandle curl;
 };
 
 template <typename Value>
 void set(const Handle& handle, CURLoption option, Value value) {
-  const CURLcode result = curl_easy_setopt(handle.get(), option, value);
-  if (result == CURLE_OUT_OF_MEMORY) throw std::bad_alloc();
-  if (result != CURLE_OK) throw std::logic_error(std::string("libcurl: ") + curl_easy_strerror(result));
+  wazoauth::set(handle.curl, option, value);
 }
 
 long seconds(std::chrono::milliseconds time) {
@@ -66,17 +55,12 @@ void identify(const Handle& handle, const SmtpServer& server) {
   set(handle, CURLOPT_LOGIN_OPTIONS, "AUTH=PLAIN;AUTH=LOGIN");
 }
 
-Handle::Handle(const SmtpServer& server) : curl((initialize(), curl_easy_init()), curl_easy_cleanup) {
-  if (!curl) throw std::bad_alloc();
+Handle::Handle(const SmtpServer& server) : curl(new_curl(server.tls == SmtpServer::Tls::implicit ? "smtps" : "smtp")) {
   const Handle& handle = *this;
   const bool is_ipv6 = server.hostname.find(':') != std::string::npos;
   const std::string host = is_ipv6 ? "[" + server.hostname + "]" : server.hostname;
   const std::string scheme = server.tls == SmtpServer::Tls::implicit ? "smtps" : "smtp";
-  set(handle, CURLOPT_PROTOCOLS_STR, scheme.c_str());
   set(handle, CURLOPT_URL, (scheme + "://" + host + ":" + std::to_string(server.port)).c_str());
-  set(handle, CURLOPT_PROXY, "");       // whatever the environment says
-  set(handle, CURLOPT_NOSIGNAL, 1L);    // signals belong to nginx
-  set(handle, CURLOPT_QUICK_EXIT, 1L);  // a name server that doesn't answer keeps nobody waiting
   set(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(server.timeout.count()));
   set(handle, CURLOPT_WRITEFUNCTION, discard);
   set(handle, CURLOPT_ERRORBUFFER, details.data());
@@ -155,7 +139,7 @@ void ask_server(const SmtpServer& server, const Envelope& envelope) {
 
 void deliver(const SmtpServer& server, const Envelope& envelope, const std::string& message,
              const std::function<bool()>& stopping) {
-  const List recipients(curl_slist_append(nullptr, ("<" + envelope.recipient + ">").c_str()), curl_slist_free_all);
+  const CurlList recipients(curl_slist_append(nullptr, ("<" + envelope.recipient + ">").c_str()), curl_slist_free_all);
   if (!recipients) throw std::bad_alloc();
   Upload upload{message, stopping};
   const Handle handle(server);

@@ -105,6 +105,14 @@ void put_data(Context& context, const std::string& user, const std::string& type
                                : events::external_auth_updated(tenant, user, type));
 }
 
+void replace_data(Context& context, const std::string& user, const std::string& type, const Json& data) {
+  require_type(context, type);
+  const std::string tenant = tenant_of(context, user);
+  if (context.db().run("external.replace_data", {type, user, data.dump()}).affected() == 0)
+    throw missing(unknown_auth, type);
+  context.db().publish(events::external_auth_updated(tenant, user, type));
+}
+
 void delete_data(Context& context, const std::string& user, const std::string& type) {
   require_type(context, type);
   const std::string tenant = tenant_of(context, user);

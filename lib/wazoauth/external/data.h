@@ -23,6 +23,7 @@ void delete_config(Context& context, const std::string& type);                  
 Json data_of(Context& context, const std::string& user, const std::string& type);
 void add_data(Context& context, const std::string& user, const std::string& type, const Json& data);  // throws 409
 void put_data(Context& context, const std::string& user, const std::string& type, const Json& data);
+void replace_data(Context& context, const std::string& user, const std::string& type, const Json& data);
 void delete_data(Context& context, const std::string& user, const std::string& type);
 
 void require_type(Context& context, const std::string& type);  // 404 unknown-external-auth-type

@@ -1,6 +1,8 @@
 #include "wazoauth/external/routes.h"
 
+#include "wazoauth/config/settings.h"
 #include "wazoauth/external/data.h"
+#include "wazoauth/log.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
 #include "wazoauth/tenant/tree.h"
@@ -22,16 +24,51 @@ const std::shared_ptr<const Schema>& user_key_shape() {
   return user;
 }
 
+const ShownService* shown_service(const Settings& settings, const std::string& type) {
+  for (const ShownService& service : settings.shown_services) {
+    if (service.type == type) return &service;
+  }
+  return nullptr;
+}
+
+// What is as it was declared to be; the rest is nobody's business.
+Json shown_data(const ShownService& service, const Json& stored) {
+  if (!stored.is_object()) return Json::object();
+  const Validated valid = validate(service.data, stored);
+  if (!valid.errors.is_null()) log::warning(service.type + ": data of a user isn't all as it was declared to be shown");
+  return valid.value;
+}
+
+Json type_of_user(const Settings& settings, const Rows& rows, std::size_t row) {
+  const std::string type = rows.text(row, "type");
+  const ShownService* service = shown_service(settings, type);
+  return Json::object({{"type", type},
+                       {"data", service ? shown_data(*service, rows.json(row, "data")) : Json::object()},
+                       {"enabled", rows.boolean(row, "enabled")},
+                       {"plugin_info", service ? service->plugin_info : Json::object()}});
+}
+
+Response types_response(const Settings& settings, const Rows& rows) {
+  Json items = Json::array();
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    if (!rows.is_null(row, "uuid")) items.append(type_of_user(settings, rows, row));
+  }
+  return Response::json(
+      Json::object({{"filtered", rows.integer(0, "filtered")}, {"total", rows.integer(0, "total")}, {"items", items}}));
+}
+
 // Of a user who isn't there, or isn't the caller's to see, this tells as much as of one who has nothing.
 Step list_types_of_user(Context& context) {
   const ListQuery query = context.list_query();
   const std::string& user = context.param("user_uuid");
   const bool visible = !context.db().run("users.visible", {user, caller_tenant(context)}).empty();
+  std::vector<std::string> shown;
+  for (const ShownService& service : context.settings.shown_services) shown.push_back(service.type);
   const Rows rows = context.db().run("external.types_of_user",
                                      {visible ? std::optional(user) : std::nullopt, query.search_pattern,
-                                      filter_of(context.request, "type"), query.limit, query.offset},
+                                      filter_of(context.request, "type"), query.limit, query.offset, Param(shown)},
                                      {{"direction", query.descending ? "DESC" : "ASC"}});
-  return page_response(rows, *type_of_user_shape());
+  return types_response(context.settings, rows);
 }
 
 Step list_users(Context& context) {

@@ -1,11 +1,17 @@
-// External services: ../shared/spec/federation.md sections 5 and 7.
+// External services: ../shared/spec/federation.md sections 5 to 7.
 #pragma once
 
 #include "wazoauth/rest/router.h"
 
 namespace wazoauth {
 
+struct OAuth2Service;
+struct StoredService;
+
 void add_external_routes(Router& router);
 void add_mobile_routes(Router& router);
+// The services live as long as the router.
+void add_oauth2_routes(Router& router, const OAuth2Service& service);
+void add_stored_routes(Router& router, const StoredService& service);
 
 }  // namespace wazoauth

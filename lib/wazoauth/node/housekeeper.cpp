@@ -178,6 +178,7 @@ void Housekeeper::clean_up_once(Database& database) {
   const auto go_on = [this] { return !wake_.stopping(); };
   const std::int64_t began = unix_seconds();
   UnitOfWork(database, Mode::read_only).run("node.prune");
+  UnitOfWork(database, Mode::read_only).run("authorizations.prune");
   clean_expired(database, began, std::max<std::int64_t>(1, options_.settings.token_cleanup_batch_size), go_on);
   saml::clean_up(database, options_.settings.saml.session_lifetime);
   const double interval = options_.settings.token_cleanup_interval;

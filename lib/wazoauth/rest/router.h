@@ -29,6 +29,7 @@ enum class Lane {
   hashing,    // password hashing: 60-100 ms of CPU, no database connection held
   mail,       // waits for the mail server, within a limit; no database connection held
   directory,  // waits for the LDAP server of a tenant, likewise
+  external,   // the same for external services
 };
 
 // What a handler ends with: an answer, or what to do next and where. Each step has a unit of work of its own, committed

@@ -1,4 +1,4 @@
-#include "wazoauth/email/web_pages.h"
+#include "wazoauth/rest/web_pages.h"
 
 #include <openssl/sha.h>
 

@@ -1,0 +1,158 @@
+#include "wazoauth/external/authorization.h"
+
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
+#include "wazoauth/bus/event.h"
+#include "wazoauth/outgoing/form_post.h"
+#include "wazoauth/text.h"
+
+namespace wazoauth::external {
+
+namespace {
+
+constexpr std::string_view letters_and_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+// A broker's page may be read for longer: the daemon knew no limit at all.
+constexpr std::chrono::seconds own_limit{600}, broker_limit{3600};
+
+// Of one user at one service.
+constexpr int most_pending = 10;
+
+// S256 of RFC 7636.
+std::string challenge(const std::string& verifier) {
+  unsigned char digest[SHA256_DIGEST_LENGTH], text[4 * ((SHA256_DIGEST_LENGTH + 2) / 3) + 1];
+  SHA256(reinterpret_cast<const unsigned char*>(verifier.data()), verifier.size(), digest);
+  const int size = EVP_EncodeBlock(text, digest, SHA256_DIGEST_LENGTH);
+  std::string encoded(reinterpret_cast<char*>(text), size);
+  replace_all(encoded, "+", "-");
+  replace_all(encoded, "/", "_");
+  replace_all(encoded, "=", "");
+  return encoded;
+}
+
+std::string joined(const Json& scope) {
+  std::string text;
+  for (const Json& word : scope.items()) (text += text.empty() ? "" : " ") += word.text();
+  return text;
+}
+
+}  // namespace
+
+Authorization new_authorization(const OAuth2Service& service, const std::string& user, const std::string& tenant,
+                                const Json& scope) {
+  Authorization authorization;
+  authorization.state = random_text(30, letters_and_digits);
+  authorization.type = service.type;
+  authorization.user = user;
+  authorization.tenant = tenant;
+  authorization.scope = scope;
+  authorization.redirect_uri = service.redirect_uri;
+  if (service.websocket_host.empty())
+    authorization.verifier = random_text(64, letters_and_digits);
+  else
+    authorization.websocket = service.websocket_host + "/ws/" + authorization.state;
+  return authorization;
+}
+
+Authorization new_authorization(const StoredService& service, const std::string& user, const std::string& tenant) {
+  Authorization authorization;
+  authorization.state = random_text(30, letters_and_digits);
+  authorization.type = service.type;
+  authorization.user = user;
+  authorization.tenant = tenant;
+  authorization.scope = Json::array();
+  std::string websocket = service.websocket;
+  replace_all(websocket, "{state}", authorization.state);
+  authorization.websocket = websocket;
+  return authorization;
+}
+
+std::string consent_address(const OAuth2Service& service, const Client& client, const Authorization& authorization) {
+  FormFields fields{{"response_type", "code"},
+                    {"client_id", client.id},
+                    {"redirect_uri", authorization.redirect_uri},
+                    {"scope", joined(authorization.scope)},
+                    {"state", authorization.state}};
+  fields.insert(fields.end(), service.parameters.begin(), service.parameters.end());
+  if (authorization.verifier) {
+    fields.emplace_back("code_challenge", challenge(*authorization.verifier));
+    fields.emplace_back("code_challenge_method", "S256");
+  }
+  const bool has_query = service.authorization_base_url.find('?') != std::string::npos;
+  return service.authorization_base_url + (has_query ? '&' : '?') + form_encoded(fields);
+}
+
+void ask(UnitOfWork& unit, const Authorization& authorization, const std::string& holder) {
+  const auto limit = authorization.websocket ? broker_limit : own_limit;
+  unit.run("authorizations.make_room", {authorization.user, authorization.type, most_pending - 1});
+  unit.run("authorizations.ask",
+           {authorization.state, authorization.type, authorization.user, authorization.tenant,
+            authorization.scope.dump(), authorization.redirect_uri, authorization.verifier, authorization.websocket,
+            holder.empty() ? std::nullopt : std::optional(holder), static_cast<std::int64_t>(limit.count())});
+}
+
+std::optional<Authorization> take(UnitOfWork& unit, const std::string& state) {
+  if (state.find('\0') != std::string::npos) return std::nullopt;
+  const Rows rows = unit.run("authorizations.take", {state});
+  if (rows.empty() || !rows.boolean(0, "alive")) return std::nullopt;
+  return Authorization{state,
+                       rows.text(0, "type"),
+                       rows.text(0, "user_uuid"),
+                       rows.text(0, "tenant_uuid"),
+                       rows.json(0, "scope"),
+                       rows.text(0, "redirect_uri"),
+                       rows.optional_text(0, "verifier"),
+                       std::nullopt};
+}
+
+Client client_of(UnitOfWork& unit, const Authorization& authorization) {
+  const Rows rows = unit.run("external.config", {authorization.type, authorization.tenant});
+  if (rows.empty()) throw std::runtime_error("the tenant has no configuration of the service any more");
+  return client_of(rows.json(0, "data"));
+}
+
+bool store(UnitOfWork& unit, const Authorization& authorization, const Json& data) {
+  const auto& [state, type, user, tenant, scope, redirect_uri, verifier, websocket] = authorization;
+  const Rows rows = unit.run("authorizations.user", {user});
+  if (rows.empty()) return false;
+  unit.run("external.make_type", {type});
+  const bool created = unit.run("external.put_data", {type, user, data.dump()}).boolean(0, "created");
+  unit.run("renewals.end", {user, type});
+  const std::string home = rows.text(0, "tenant_uuid");
+  unit.publish(created ? events::external_auth_added(home, user, type)
+                       : events::external_auth_updated(home, user, type));
+  return true;
+}
+
+bool add_awaited(UnitOfWork& unit, const StoredService& service, const Authorization& authorization,
+                 const Json& message) {
+  const std::string &user = authorization.user, &type = authorization.type;
+  const Rows home = unit.run("authorizations.user", {user}), rows = unit.run("external.data_to_change", {type, user});
+  if (home.empty() || rows.empty()) return false;
+  Json data = rows.json(0, "data");
+  // A later authorization of the same user counts.
+  if (!data.is_object() || data.text_or("state", "") != authorization.state) return false;
+  for (const std::string& name : service.awaited) {
+    if (message.has(name)) data.set(name, message.get(name));
+  }
+  unit.run("external.put_data", {type, user, data.dump()});
+  unit.publish(events::external_auth_authorized(home.text(0, "tenant_uuid"), user, type));
+  return true;
+}
+
+const OAuth2Service* oauth2_service(const Settings& settings, const std::string& type) {
+  for (const OAuth2Service& service : settings.oauth2_services) {
+    if (service.type == type) return &service;
+  }
+  return nullptr;
+}
+
+const StoredService* stored_service(const Settings& settings, const std::string& type) {
+  for (const StoredService& service : settings.stored_services) {
+    if (service.type == type) return &service;
+  }
+  return nullptr;
+}
+
+}  // namespace wazoauth::external

@@ -1,0 +1,46 @@
+// An authorization that a person is asked for at an external service: from the address where he is asked to the data
+// that is stored for a user of ours.
+//
+// Its state is random, works once, and stands for one user. Who takes it from the database uses it up, whatever comes
+// then.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "wazoauth/config/settings.h"
+#include "wazoauth/external/provider.h"
+#include "wazoauth/store/database.h"
+
+namespace wazoauth::external {
+
+struct Authorization {
+  std::string state, type, user, tenant;  // the tenant's configuration of the service counts
+  Json scope;                             // a list
+  std::string redirect_uri;
+  std::optional<std::string> verifier;   // of PKCE: when the answer comes to nginx itself
+  std::optional<std::string> websocket;  // where a broker tells the answer
+};
+
+Authorization new_authorization(const OAuth2Service& service, const std::string& user, const std::string& tenant,
+                                const Json& scope);
+Authorization new_authorization(const StoredService& service, const std::string& user, const std::string& tenant);
+std::string consent_address(const OAuth2Service& service, const Client& client, const Authorization& authorization);
+
+// `holder`: the process that listens at the broker, "" for none.
+void ask(UnitOfWork& unit, const Authorization& authorization, const std::string& holder);
+std::optional<Authorization> take(UnitOfWork& unit, const std::string& state);  // none: unknown, used, or too old
+Client client_of(UnitOfWork& unit, const Authorization& authorization);         // throws std::runtime_error
+
+// Stores what the service gave, and tells the bus. False: the user is gone.
+bool store(UnitOfWork& unit, const Authorization& authorization, const Json& data);
+
+// Adds what a broker told to the user's data, and tells the bus. False: there is none any more.
+bool add_awaited(UnitOfWork& unit, const StoredService& service, const Authorization& authorization,
+                 const Json& message);
+
+const OAuth2Service* oauth2_service(const Settings& settings, const std::string& type);  // null: it isn't one
+const StoredService* stored_service(const Settings& settings, const std::string& type);
+
+}  // namespace wazoauth::external

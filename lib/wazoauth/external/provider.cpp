@@ -1,0 +1,119 @@
+#include "wazoauth/external/provider.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "wazoauth/cache/token_store.h"
+#include "wazoauth/outgoing/form_post.h"
+
+namespace wazoauth::external {
+
+namespace {
+
+// What a token lives when its provider doesn't say, and what one can live at most.
+constexpr std::int64_t usual_lifetime = 3600, longest_lifetime = 10LL * 366 * 86400;
+
+// RFC 6749, 5.2: the grant is invalid, expired or revoked. OpenID Connect's three: the person has to be asked again.
+bool is_final(std::string_view error) {
+  return error == "invalid_grant" || error == "interaction_required" || error == "login_required" ||
+         error == "consent_required";
+}
+
+// A provider's word for an error is shown when it is one.
+std::string shown(const std::string& error) {
+  const auto in_word = [](unsigned char c) { return (c >= 'a' && c <= 'z') || c == '_'; };
+  return error.size() <= 40 && std::all_of(error.begin(), error.end(), in_word) ? error : "";
+}
+
+Json ask(const FormPost& form) {
+  HttpAnswer answer;
+  try {
+    answer = post_form(form);
+  } catch (const OutgoingError& e) {
+    throw ProviderError(e.what(), false);
+  }
+  Json body = Json::parse(answer.body).value_or(Json());
+  if (answer.status >= 200 && answer.status < 300) {
+    if (body.is_object()) return body;
+    throw ProviderError("its answer isn't understood", false);
+  }
+  const std::string error = shown(body.text_or("error", ""));
+  const bool client_error = answer.status >= 400 && answer.status < 500;
+  throw ProviderError("it answered " + std::to_string(answer.status) + (error.empty() ? "" : " " + error),
+                      client_error && is_final(error));
+}
+
+std::int64_t expiration(const Json& body) {
+  const Json expires_in = body.get("expires_in");
+  double seconds = usual_lifetime;
+  if (expires_in.is_number()) seconds = expires_in.number();
+  // Some write it as a text.
+  if (expires_in.is_string()) seconds = std::atof(std::string(expires_in.text()).c_str());
+  const double most = longest_lifetime;
+  return unix_seconds() + static_cast<std::int64_t>(std::clamp(std::isfinite(seconds) ? seconds : 0.0, 0.0, most));
+}
+
+Json scope_list(const Json& body, const Json& asked) {
+  Json given = body.get("scope");
+  if (given.is_array()) return given;
+  if (!given.is_string() || given.text().empty()) return asked;
+  Json list = Json::array();
+  std::string_view rest = given.text();
+  while (!rest.empty()) {
+    const std::string_view word = rest.substr(0, rest.find(' '));
+    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+    if (!word.empty()) list.append(word);
+  }
+  return list;
+}
+
+Json data_of(const Json& body, const std::string& refresh_token, const Json& scope) {
+  const std::string access_token = body.text_or("access_token", "");
+  if (access_token.empty()) throw ProviderError("its answer has no access token", false);
+  if (refresh_token.empty()) throw ProviderError("its answer has no refresh token", false);
+  return Json::object({{"access_token", access_token},
+                       {"refresh_token", refresh_token},
+                       {"token_expiration", expiration(body)},
+                       {"scope", scope_list(body, scope)}});
+}
+
+FormPost form_to(const Settings& settings, const OAuth2Service& service) {
+  FormPost form;
+  form.url = service.token_url;
+  form.timeout = settings.external_auth_timeout;
+  form.plain = settings.plain_http;
+  return form;
+}
+
+}  // namespace
+
+Client client_of(const Json& config) {
+  Client client{config.text_or("client_id", ""), config.text_or("client_secret", "")};
+  if (client.id.empty()) throw std::runtime_error("the tenant's configuration of the service has no client_id");
+  return client;
+}
+
+Json redeem(const Settings& settings, const OAuth2Service& service, const Client& client, const Grant& grant,
+            const Json& scope) {
+  FormPost form = form_to(settings, service);
+  form.fields = {{"grant_type", "authorization_code"}, {"code", grant.code}, {"redirect_uri", grant.redirect_uri}};
+  if (grant.verifier) form.fields.emplace_back("code_verifier", *grant.verifier);
+  form.basic = {client.id, client.secret};
+  const Json body = ask(form);
+  return data_of(body, body.text_or("refresh_token", ""), scope);
+}
+
+// Here the client is named in the form: so it has always been.
+Json renew(const Settings& settings, const OAuth2Service& service, const Client& client, const Json& data) {
+  const std::string old_token = data.text_or("refresh_token", "");
+  FormPost form = form_to(settings, service);
+  form.fields = {{"grant_type", "refresh_token"},
+                 {"client_id", client.id},
+                 {"client_secret", client.secret},
+                 {"refresh_token", old_token}};
+  const Json body = ask(form);
+  const std::string new_token = body.text_or("refresh_token", "");
+  return data_of(body, new_token.empty() ? old_token : new_token, data.get("scope"));
+}
+
+}  // namespace wazoauth::external

@@ -1,0 +1,37 @@
+// What is asked of a service that hands out tokens: some for a code, new ones for old ones. Blocks, within
+// Settings::external_auth_timeout; nothing here touches the database.
+#pragma once
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "wazoauth/config/settings.h"
+#include "wazoauth/json.h"
+
+namespace wazoauth::external {
+
+// What a tenant's configuration of a service holds.
+struct Client {
+  std::string id, secret;
+};
+Client client_of(const Json& config);  // throws std::runtime_error when it holds no such thing
+
+// what() shows no secret, and nothing that the provider wrote.
+struct ProviderError : std::runtime_error {
+  ProviderError(const std::string& what, bool is_final) : std::runtime_error(what), for_good(is_final) {}
+  bool for_good;  // what was sent will never do
+};
+
+struct Grant {
+  std::string code, redirect_uri;
+  std::optional<std::string> verifier;  // of PKCE
+};
+
+// The data that is stored for a user: access_token, refresh_token, token_expiration, scope. `scope`: the one that was
+// asked for, a list. Throws ProviderError.
+Json redeem(const Settings& settings, const OAuth2Service& service, const Client& client, const Grant& grant,
+            const Json& scope);
+Json renew(const Settings& settings, const OAuth2Service& service, const Client& client, const Json& data);
+
+}  // namespace wazoauth::external

@@ -1,0 +1,107 @@
+// Services of which data is only kept, as the configuration declares them; and, if it says so, completed by what a
+// broker tells.
+#include "wazoauth/app.h"
+#include "wazoauth/config/settings.h"
+#include "wazoauth/external/authorization.h"
+#include "wazoauth/external/data.h"
+#include "wazoauth/external/routes.h"
+#include "wazoauth/external/waits.h"
+#include "wazoauth/rest/failures.h"
+#include "wazoauth/tenant/tree.h"
+
+namespace wazoauth {
+
+namespace {
+
+constexpr std::chrono::milliseconds broker_limit{2000};
+
+Json body_of(const Context& context, const StoredService& service) {
+  if (service.data) return context.valid_body();
+  Json body = context.body_object();
+  if (!body.is_object())
+    report(Report::first, Json::object({{"_schema", Json::array({Json("Invalid input type.")})}}), "users");
+  return body;
+}
+
+Step post(Context& context, const StoredService& service) {
+  const Json data = body_of(context, service);
+  const std::string& user = context.param("user_uuid");
+  if (service.awaited.empty()) {
+    external::add_data(context, user, service.type, data);
+    return Response::json(data);
+  }
+  const external::Authorization asked = external::new_authorization(service, user, caller_tenant(context));
+  Json completed = data.deep_copy();
+  completed.set("state", asked.state);
+  external::add_data(context, user, service.type, completed);
+  external::ask(context.db(), asked, context.app.waits().holder());
+  return Step::then(Lane::external, [asked, completed](Context& c) {
+    c.app.waits().listen(asked.state, *asked.websocket, broker_limit);
+    return Step(Response::json(completed));
+  });
+}
+
+Step put(Context& context, const StoredService& service) {
+  const Json data = body_of(context, service);
+  external::replace_data(context, context.param("user_uuid"), service.type, data);
+  return Response::json(data);
+}
+
+}  // namespace
+
+void add_stored_routes(Router& router, const StoredService& service) {
+  const std::string path = "/users/<user_uuid>/external/" + service.type;
+  const std::string access = "auth.users.{user_uuid}.external." + service.type + ".";
+  const std::string plugin = "external." + service.type;
+  const auto body = service.data ? takes(*service.data, Report::first, "users") : takes_any();
+  // Rows may be older than the declaration.
+  const Field answer{.type = Type::object};
+  const auto with = [&service](auto handler) {
+    return [&service, handler](Context& c) -> Step { return handler(c, service); };
+  };
+  router.add({.method = "GET",
+              .path = path,
+              .access = access + "read",
+              .plugin = plugin,
+              .handler = with([](Context& c, const StoredService& s) {
+                return Response::json(external::data_of(c, c.param("user_uuid"), s.type));
+              }),
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::caller,
+              .summary = "Get what is stored of a user for " + service.type,
+              .answer = answer,
+              .failures = {external::unknown_type, external::unknown_auth}});
+  router.add({.method = "POST",
+              .path = path,
+              .access = access + "create",
+              .plugin = plugin,
+              .handler = with(post),
+              .tenancy = Tenancy::caller,
+              .summary = "Store data of a user for " + service.type,
+              .body = body,
+              .answer = answer,
+              .failures = {failures::invalid_data, failures::conflict}});
+  router.add({.method = "PUT",
+              .path = path,
+              .access = access + "update",
+              .plugin = plugin,
+              .handler = with(put),
+              .tenancy = Tenancy::caller,
+              .summary = "Replace data of a user for " + service.type,
+              .body = body,
+              .answer = answer,
+              .failures = {failures::invalid_data, external::unknown_type, external::unknown_auth}});
+  router.add({.method = "DELETE",
+              .path = path,
+              .access = access + "delete",
+              .plugin = plugin,
+              .handler = with([](Context& c, const StoredService& s) {
+                external::delete_data(c, c.param("user_uuid"), s.type);
+                return Response::no_content();
+              }),
+              .tenancy = Tenancy::caller,
+              .summary = "Delete what is stored of a user for " + service.type,
+              .failures = {external::unknown_type, external::unknown_auth}});
+}
+
+}  // namespace wazoauth

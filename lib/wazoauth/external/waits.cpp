@@ -1,0 +1,345 @@
+#include "wazoauth/external/waits.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "wazoauth/external/authorization.h"
+#include "wazoauth/log.h"
+#include "wazoauth/text.h"
+
+namespace wazoauth::external {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr unsigned workers = 4;
+constexpr milliseconds tick{1000}, renew_every{5000}, hand_over_poll{50}, first_back_off{1000}, longest_back_off{30000};
+constexpr milliseconds hand_over_limit{2500}, overlap{300}, sockets_limit{1000};
+constexpr milliseconds database_retry{1000};
+constexpr int database_tries = 30;
+
+DatabaseOptions own(DatabaseOptions options) {
+  options.connections = 2;
+  options.acquire_timeout = milliseconds(5000);
+  options.connect_timeout = milliseconds(2000);
+  options.statement_timeout = milliseconds(5000);
+  return options;
+}
+
+// A state is shown by its beginning: whoever knows all of it can use it.
+std::string shown(const std::string& state) {
+  return "authorization " + state.substr(0, 6) + "...";
+}
+
+// Other nginx on this database may know other services.
+std::vector<std::string> known_types(const Settings& settings) {
+  std::vector<std::string> types;
+  for (const OAuth2Service& service : settings.oauth2_services) {
+    if (!service.token_url.empty()) types.push_back(service.type);
+  }
+  for (const StoredService& service : settings.stored_services) {
+    if (!service.awaited.empty()) types.push_back(service.type);
+  }
+  return types;
+}
+
+}  // namespace
+
+Waits::Waits(Options options)
+    : options_(std::move(options)),
+      id_(new_uuid()),
+      types_(known_types(*options_.settings)),
+      database_(own(options_.database)),
+      sockets_({.on_open = [this](const std::string& state) { opened(state); },
+                .on_message = [this](const std::string& state, const std::string& text) { told(state, text); },
+                .on_close = [this](const std::string& state, const std::string& why) { closed(state, why); }}) {}
+
+Waits::~Waits() {
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.detach();
+  }
+}
+
+std::string Waits::holder() const {
+  const std::lock_guard lock(mutex_);
+  return letting_go_ ? "" : id_;
+}
+
+bool Waits::listen(const std::string& state, const std::string& websocket, milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  if (stopping_) return false;
+  start();
+  held_[state] = {websocket, Phase::opening, first_back_off};
+  sockets_.open(state, websocket);
+  changed_.notify_all();
+  const auto phase = [&] {
+    const auto found = held_.find(state);
+    return found == held_.end() ? Phase::open : found->second.phase;  // gone: there was an answer already
+  };
+  changed_.wait_for(lock, limit, [&] { return phase() != Phase::opening || stopping_; });
+  return phase() == Phase::open;
+}
+
+void Waits::take_over() {
+  const std::lock_guard lock(mutex_);
+  adopts_ = true;
+  start();
+}
+
+void Waits::let_go() {
+  const std::lock_guard lock(mutex_);
+  letting_go_ = true;
+  changed_.notify_all();
+}
+
+bool Waits::stop(milliseconds limit) {
+  const auto end = Clock::now() + limit;
+  let_go();
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, std::min(end, Clock::now() + hand_over_limit), [this] { return held_.empty(); });
+  // Who took over has to connect yet.
+  if (handed_over_) changed_.wait_for(lock, overlap, [] { return false; });
+  changed_.wait_until(lock, end, [this] { return jobs_.empty() && busy_ == 0; });
+  stopping_ = true;
+  changed_.notify_all();
+  jobs_changed_.notify_all();
+  if (!changed_.wait_until(lock, std::max(end, Clock::now() + sockets_limit), [this] { return alive_ == 0; }))
+    return false;
+  lock.unlock();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  return sockets_.stop(sockets_limit);
+}
+
+// -- what brokers tell ------------------------------------------------------------------------------------------------
+
+void Waits::opened(const std::string& state) {
+  const std::lock_guard lock(mutex_);
+  const auto found = held_.find(state);
+  if (found == held_.end()) return;
+  found->second.phase = Phase::open;
+  changed_.notify_all();
+}
+
+void Waits::closed(const std::string& state, const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  const auto found = held_.find(state);
+  if (found == held_.end()) return;
+  Held& held = found->second;
+  const bool first = held.back_off == first_back_off;
+  log::write(first ? log::Level::warning : log::Level::debug, shown(state) + ": no connection to the broker: " + why);
+  held.phase = Phase::closed;
+  held.retry = Clock::now() + held.back_off;
+  held.back_off = std::min(held.back_off * 2, longest_back_off);
+  changed_.notify_all();
+}
+
+// The broker is asked again, but not at once.
+void Waits::give_up(const std::string& state, const std::string& why) {
+  sockets_.close(state);
+  closed(state, why);
+}
+
+void Waits::told(const std::string& state, const std::string& text) {
+  const Json message = Json::parse(text).value_or(Json());
+  if (!message.is_object()) return give_up(state, "its message isn't understood");
+  if (message.has("state") && message.text_or("state", "") != state)
+    return give_up(state, "its message is for somebody else");
+  {
+    const std::lock_guard lock(mutex_);
+    held_.erase(state);
+    changed_.notify_all();
+  }
+  sockets_.close(state);
+  later([this, state, message] { complete(state, message); });
+}
+
+// -- what is done then ------------------------------------------------------------------------------------------------
+
+void Waits::later(std::function<void()> job) {
+  const std::lock_guard lock(mutex_);
+  jobs_.push_back(std::move(job));
+  jobs_changed_.notify_one();
+}
+
+void Waits::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    jobs_changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    if (jobs_.empty()) return;
+    const auto job = std::move(jobs_.front());
+    jobs_.pop_front();
+    ++busy_;
+    lock.unlock();
+    try {
+      job();
+    } catch (const std::exception& e) {
+      log::error(std::string("an authorization was lost: ") + e.what());
+    }
+    lock.lock();
+    --busy_;
+    changed_.notify_all();
+  }
+}
+
+bool Waits::in_database(const std::function<void(UnitOfWork&)>& work) {
+  for (int tries = 1;; ++tries) {
+    try {
+      UnitOfWork unit(database_);
+      work(unit);
+      unit.commit();
+      return true;
+    } catch (const SerializationFailure&) {
+      if (tries >= database_tries) return false;
+    } catch (const Unavailable&) {
+      std::unique_lock lock(mutex_);
+      if (tries >= database_tries || stopping_) return false;
+      changed_.wait_for(lock, database_retry, [this] { return stopping_; });
+    }
+  }
+}
+
+// The authorization is used up, whatever comes then.
+void Waits::complete(const std::string& state, const Json& message) {
+  std::optional<Authorization> taken;
+  if (!in_database([&](UnitOfWork& unit) { taken = take(unit, state); }) || !taken) return;
+  const std::string what = taken->type + ": the authorization of user " + taken->user;
+  try {
+    log::info(what + (finish(*taken, message) ? " is stored" : " can't be stored"));
+  } catch (const std::exception& e) {
+    log::warning(what + " failed: " + e.what());
+  }
+}
+
+bool Waits::finish(const Authorization& authorization, const Json& message) {
+  bool stored = false;
+  if (const StoredService* service = stored_service(*options_.settings, authorization.type)) {
+    in_database([&](UnitOfWork& unit) { stored = add_awaited(unit, *service, authorization, message); });
+    return stored;
+  }
+  const OAuth2Service* service = oauth2_service(*options_.settings, authorization.type);
+  if (!service) throw std::runtime_error("the service isn't configured here");
+  const std::string code = message.text_or("code", "");
+  if (code.empty()) throw std::runtime_error("the service, or who was asked, said no");
+  Client client;
+  if (!in_database([&](UnitOfWork& unit) { client = client_of(unit, authorization); })) return false;
+  const Grant grant{code, authorization.redirect_uri, {}};
+  const Json data = redeem(*options_.settings, *service, client, grant, authorization.scope);
+  in_database([&](UnitOfWork& unit) { stored = store(unit, authorization, data); });
+  return stored;
+}
+
+// -- the rows ---------------------------------------------------------------------------------------------------------
+
+void Waits::start() {
+  if (!threads_.empty()) return;
+  alive_ = 1 + workers;
+  const auto begin = [this](const char* name, void (Waits::*member)()) {
+    threads_.emplace_back([this, name, member] {
+      pthread_setname_np(pthread_self(), name);
+      (this->*member)();
+      // Notified under the lock: whoever waits may destroy this right afterwards.
+      const std::lock_guard lock(mutex_);
+      --alive_;
+      changed_.notify_all();
+    });
+  };
+  begin("wazo-waits", &Waits::run);
+  for (unsigned i = 0; i < workers; ++i) begin("wazo-redeem", &Waits::work);
+}
+
+milliseconds Waits::pause() {
+  if (let_go_ && !held_.empty()) return hand_over_poll;
+  return adopts_ || !held_.empty() ? tick : std::chrono::hours(1);
+}
+
+void Waits::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    const bool must_let_go = letting_go_ && !let_go_;
+    lock.unlock();
+    try {
+      if (must_let_go) let_go_of_rows();
+      if (!options_.zone || options_.zone->started()) round();
+      last_trouble_.clear();
+    } catch (const std::exception& e) {
+      if (last_trouble_ != e.what()) log::warning(std::string("authorizations: ") + e.what());
+      last_trouble_ = e.what();
+    }
+    lock.lock();
+    const auto waiting = held_.size();
+    changed_.wait_for(lock, pause(),
+                      [&] { return stopping_ || (letting_go_ && !let_go_) || (waiting == 0 && !held_.empty()); });
+  }
+}
+
+void Waits::round() {
+  open_again();
+  renew();
+  if (adopts_ && !holder().empty()) adopt();
+}
+
+void Waits::open_again() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [state, held] : held_) {
+    if (held.phase != Phase::closed || held.retry > Clock::now()) continue;
+    held.phase = Phase::opening;
+    sockets_.open(state, held.websocket);
+  }
+}
+
+// Those that aren't ours any more were used, have expired, or have been taken over.
+void Waits::renew() {
+  const std::vector<std::string> states = held();
+  if (states.empty() || (!let_go_ && Clock::now() < renewed_ + renew_every)) return;
+  UnitOfWork unit(database_);
+  const Rows rows =
+      let_go_ ? unit.run("authorizations.without_holder", {Param(states)}) : unit.run("authorizations.hold", {id_});
+  unit.commit();
+  renewed_ = Clock::now();
+  std::set<std::string> ours;
+  for (std::size_t i = 0; i < rows.size(); ++i) ours.insert(rows.text(i, "state"));
+  for (const std::string& state : states) {
+    if (ours.contains(state)) continue;
+    // The connection of one that was taken over stays till the end: the other one may not be there yet.
+    if (!let_go_) sockets_.close(state);
+    const std::lock_guard lock(mutex_);
+    held_.erase(state);
+    handed_over_ = let_go_;
+    changed_.notify_all();
+  }
+}
+
+void Waits::adopt() {
+  UnitOfWork unit(database_);
+  const Rows rows = unit.run("authorizations.take_over", {id_, Param(types_)});
+  unit.commit();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::string state = rows.text(i, "state"), websocket = rows.text(i, "websocket");
+    log::info(shown(state) + " is waited for here now");
+    const std::lock_guard lock(mutex_);
+    held_[state] = {websocket, Phase::opening, first_back_off};
+    sockets_.open(state, websocket);
+  }
+}
+
+void Waits::let_go_of_rows() {
+  if (!held().empty()) {
+    UnitOfWork unit(database_);
+    unit.run("authorizations.let_go", {id_});
+    unit.commit();
+  }
+  const std::lock_guard lock(mutex_);
+  let_go_ = true;
+}
+
+std::vector<std::string> Waits::held() {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> states;
+  for (const auto& [state, held] : held_) states.push_back(state);
+  return states;
+}
+
+}  // namespace wazoauth::external

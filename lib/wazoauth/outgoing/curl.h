@@ -1,0 +1,26 @@
+// What every use of libcurl here has in common.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+
+namespace wazoauth {
+
+using CurlHandle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
+using CurlList = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
+
+template <typename Value>
+void set(const CurlHandle& handle, CURLoption option, Value value) {
+  const CURLcode result = curl_easy_setopt(handle.get(), option, value);
+  if (result == CURLE_OUT_OF_MEMORY) throw std::bad_alloc();
+  if (result != CURLE_OK) throw std::logic_error(std::string("libcurl: ") + curl_easy_strerror(result));
+}
+
+// A handle that uses no proxy and no signal, and these protocols only: "smtp", "http,https".
+CurlHandle new_curl(const char* protocols);
+
+}  // namespace wazoauth

@@ -1,0 +1,83 @@
+#include "wazoauth/outgoing/form_post.h"
+
+#include "wazoauth/outgoing/curl.h"
+
+namespace wazoauth {
+
+namespace {
+
+constexpr std::size_t most_bytes = 256 * 1024;
+
+std::size_t receive(char* data, std::size_t size, std::size_t count, void* into) {
+  auto& body = *static_cast<std::string*>(into);
+  if (body.size() + size * count > most_bytes) return 0;
+  body.append(data, size * count);
+  return size * count;
+}
+
+CurlList header_lines() {
+  // No "Expect: 100-continue": some servers don't know it.
+  CurlList lines(curl_slist_append(nullptr, "Accept: application/json"), curl_slist_free_all);
+  if (!lines || !curl_slist_append(lines.get(), "Expect:")) throw std::bad_alloc();
+  return lines;
+}
+
+bool is_unreserved(unsigned char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
+}
+
+void append_encoded(std::string& text, std::string_view value) {
+  constexpr char digits[] = "0123456789ABCDEF";
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (is_unreserved(byte))
+      text += c;
+    else if (c == ' ')
+      text += '+';
+    else
+      (text += '%').append({digits[byte >> 4], digits[byte & 15]});
+  }
+}
+
+}  // namespace
+
+std::string form_encoded(const FormFields& fields) {
+  std::string text;
+  for (const auto& [name, value] : fields) {
+    if (!text.empty()) text += '&';
+    append_encoded(text, name);
+    text += '=';
+    append_encoded(text, value);
+  }
+  return text;
+}
+
+// The addresses are those of the configuration. What tenants may name goes through the list of denied addresses, which
+// CURLOPT_OPENSOCKETFUNCTION can ask.
+HttpAnswer post_form(const FormPost& form) {
+  const CurlHandle handle = new_curl(form.plain ? "http,https" : "https");
+  const CurlList lines = header_lines();
+  const std::string fields = form_encoded(form.fields);
+  HttpAnswer answer{};
+  set(handle, CURLOPT_URL, form.url.c_str());
+  set(handle, CURLOPT_HTTPHEADER, lines.get());
+  set(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(fields.size()));
+  set(handle, CURLOPT_POSTFIELDS, fields.c_str());
+  if (form.basic) {
+    set(handle, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+    set(handle, CURLOPT_USERNAME, form.basic->first.c_str());
+    set(handle, CURLOPT_PASSWORD, form.basic->second.c_str());
+  }
+  set(handle, CURLOPT_USERAGENT, "wazo-auth");
+  set(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(form.timeout.count()));
+  set(handle, CURLOPT_WRITEFUNCTION, receive);
+  set(handle, CURLOPT_WRITEDATA, &answer.body);
+  const CURLcode result = curl_easy_perform(handle.get());
+  if (result == CURLE_WRITE_ERROR) throw OutgoingError("the answer is too long");
+  if (result != CURLE_OK) throw OutgoingError(curl_easy_strerror(result));
+  curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &answer.status);
+  return answer;
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,38 @@
+// A form that is sent to somebody else's server, and its answer.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace wazoauth {
+
+using FormFields = std::vector<std::pair<std::string, std::string>>;
+
+std::string form_encoded(const FormFields& fields);  // a blank is '+'
+
+struct FormPost {
+  std::string url;
+  FormFields fields;
+  std::optional<std::pair<std::string, std::string>> basic;  // user and password
+  std::chrono::milliseconds timeout{10000};                  // for all of it
+  bool plain = false;                                        // http is allowed, too
+};
+
+struct HttpAnswer {
+  long status;
+  std::string body;
+};
+
+// what() shows nothing of the form, nor of the answer.
+struct OutgoingError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Certificates are verified, redirects aren't followed, and an answer has a limit. Throws OutgoingError.
+HttpAnswer post_form(const FormPost& form);
+
+}  // namespace wazoauth

@@ -1,0 +1,286 @@
+#include "wazoauth/outgoing/web_sockets.h"
+
+#include <pthread.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/ssl.hpp>
+#include <boost/beast/websocket.hpp>
+#include <boost/beast/websocket/ssl.hpp>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "wazoauth/log.h"
+
+namespace wazoauth {
+
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace ssl = asio::ssl;
+namespace websocket = beast::websocket;
+using asio::ip::tcp;
+using Error = boost::system::error_code;
+using Plain = websocket::stream<beast::tcp_stream>;
+using Secure = websocket::stream<beast::ssl_stream<beast::tcp_stream>>;
+
+struct Url {
+  bool secure = false;
+  std::string host, port, target;
+};
+
+std::optional<Url> parse(std::string_view text) {
+  Url url;
+  url.secure = text.starts_with("wss://");
+  if (!url.secure && !text.starts_with("ws://")) return std::nullopt;
+  text.remove_prefix(url.secure ? 6 : 5);
+  std::string_view authority = text.substr(0, text.find_first_of("/?"));
+  url.target = text.substr(authority.size());
+  if (!url.target.starts_with('/')) url.target.insert(0, "/");
+  const auto bracket = authority.rfind(']');
+  const auto colon = authority.rfind(':');
+  const bool has_port = colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
+  url.port = has_port ? authority.substr(colon + 1) : url.secure ? "443" : "80";
+  if (has_port) authority = authority.substr(0, colon);
+  if (authority.starts_with('[') && authority.ends_with(']')) authority = authority.substr(1, authority.size() - 2);
+  url.host = authority;
+  if (url.host.empty() || url.port.empty()) return std::nullopt;
+  return url;
+}
+
+// One connection. Every operation holds it; what happens after end() is ignored.
+class Session {
+ public:
+  virtual ~Session() = default;
+  virtual void start() = 0;
+  virtual void end() = 0;
+};
+
+}  // namespace
+
+struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
+  explicit State(Options o) : options(std::move(o)) {}
+
+  Options options;
+  std::optional<asio::io_context> context{std::in_place, 1};
+  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work;
+  std::optional<ssl::context> tls;  // made when it is needed first: it reads all certificates of authorities
+  std::map<std::string, std::shared_ptr<Session>> sessions;
+  std::mutex mutex;  // of the three that follow
+  std::thread thread;
+  bool stopping = false, ended = true;
+  std::condition_variable changed;
+
+  void run() {
+    pthread_setname_np(pthread_self(), "wazo-websocket");
+    for (;;) {
+      try {
+        context->run();
+        break;
+      } catch (const std::exception& e) {
+        log::error(std::string("WebSocket: ") + e.what());
+      }
+    }
+    sessions.clear();
+    // Its end waits for names that are being looked up: here, where somebody counts the time.
+    context.reset();
+    const std::lock_guard lock(mutex);
+    ended = true;
+    changed.notify_all();
+  }
+
+  void post(std::function<void()> job) {
+    const std::lock_guard lock(mutex);
+    if (stopping) return;
+    if (!thread.joinable()) {
+      work.emplace(context->get_executor());
+      ended = false;
+      thread = std::thread([self = shared_from_this()] { self->run(); });
+    }
+    asio::post(*context, std::move(job));
+  }
+
+  ssl::context& tls_context() {
+    if (!tls) {
+      tls.emplace(ssl::context::tls_client);
+      tls->set_default_verify_paths();
+      tls->set_verify_mode(ssl::verify_peer);
+      tls->set_options(ssl::context::default_workarounds | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
+      // Buffers of a connection that only waits are given back.
+      SSL_CTX_set_mode(tls->native_handle(), SSL_MODE_RELEASE_BUFFERS);
+    }
+    return *tls;
+  }
+
+  void end(const std::string& id) {
+    const auto found = sessions.find(id);
+    if (found == sessions.end()) return;
+    const std::shared_ptr<Session> session = std::move(found->second);
+    sessions.erase(found);
+    session->end();
+  }
+
+  void begin(const std::string& id, const std::string& address);
+};
+
+namespace {
+
+template <typename Stream>
+class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<Stream>> {
+ public:
+  template <typename... More>
+  SessionOf(const WebSockets::Options& options, asio::io_context& context, std::string id, Url url, More&... more)
+      : options_(options),
+        id_(std::move(id)),
+        url_(std::move(url)),
+        resolver_(context),
+        timer_(context),
+        stream_(context, more...) {}
+
+  void start() override {
+    timer_.expires_after(options_.timeout);
+    timer_.async_wait([self = this->shared_from_this()](Error error) {
+      if (!error) self->fail("it didn't answer in time");
+    });
+    resolver_.async_resolve(url_.host, url_.port, on(&SessionOf::resolved));
+  }
+
+  void end() override {
+    if (std::exchange(over_, true)) return;
+    timer_.cancel();
+    resolver_.cancel();
+    if (!open_) return beast::get_lowest_layer(stream_).close();
+    // Beast gives the peer's answer 30 s, and then closes the connection.
+    stream_.async_close(websocket::close_code::normal, [self = this->shared_from_this()](Error) {});
+  }
+
+ private:
+  // A member as what an operation calls at its end: with its result, unless it failed or is of no interest any more.
+  template <typename... Results>
+  auto on(void (SessionOf::*member)(Results...)) {
+    return [self = this->shared_from_this(), member](Error error, Results... results) {
+      if (self->over_) return;
+      if (error) return self->fail(error.message());
+      ((*self).*member)(std::move(results)...);
+    };
+  }
+
+  void fail(const std::string& why) {
+    if (over_) return;
+    over_ = true;
+    timer_.cancel();
+    beast::get_lowest_layer(stream_).close();
+    options_.on_close(id_, why);
+  }
+
+  // The addresses are those of the configuration; a list of denied ones would be asked here.
+  void resolved(tcp::resolver::results_type addresses) {
+    beast::get_lowest_layer(stream_).async_connect(addresses, on(&SessionOf::connected));
+  }
+
+  void connected(tcp::endpoint) {  // NOLINT: as Asio hands it over
+    if constexpr (std::is_same_v<Stream, Secure>) {
+      auto& layer = stream_.next_layer();
+      if (SSL_set_tlsext_host_name(layer.native_handle(), url_.host.c_str()) != 1) return fail("no TLS");
+      layer.set_verify_callback(ssl::host_name_verification(url_.host));
+      layer.async_handshake(ssl::stream_base::client, on(&SessionOf::upgrade));
+    } else {
+      upgrade();
+    }
+  }
+
+  void upgrade() {
+    websocket::stream_base::timeout times{options_.timeout, options_.silence, true};
+    stream_.set_option(times);
+    stream_.set_option(websocket::stream_base::decorator(
+        [](websocket::request_type& request) { request.set(beast::http::field::user_agent, "wazo-auth"); }));
+    stream_.read_message_max(options_.most_bytes);
+    const bool is_ipv6 = url_.host.find(':') != std::string::npos;
+    const std::string host = is_ipv6 ? "[" + url_.host + "]" : url_.host;
+    stream_.async_handshake(host + ":" + url_.port, url_.target, on(&SessionOf::opened));
+  }
+
+  void opened() {
+    timer_.cancel();
+    open_ = true;
+    options_.on_open(id_);
+    read();
+  }
+
+  void read() { stream_.async_read(buffer_, on(&SessionOf::received)); }
+
+  void received(std::size_t) {
+    const std::string text = beast::buffers_to_string(buffer_.data());
+    buffer_.clear();
+    options_.on_message(id_, text);
+    read();
+  }
+
+  const WebSockets::Options& options_;
+  const std::string id_;
+  const Url url_;
+  tcp::resolver resolver_;
+  asio::steady_timer timer_;
+  Stream stream_;
+  beast::flat_buffer buffer_;
+  bool open_ = false, over_ = false;
+};
+
+}  // namespace
+
+void WebSockets::State::begin(const std::string& id, const std::string& address) {
+  end(id);
+  const auto url = parse(address);
+  if (!url) return options.on_close(id, "it has no address");
+  std::shared_ptr<Session> session;
+  if (url->secure)
+    session = std::make_shared<SessionOf<Secure>>(options, *context, id, *url, tls_context());
+  else
+    session = std::make_shared<SessionOf<Plain>>(options, *context, id, *url);
+  sessions[id] = session;
+  session->start();
+}
+
+WebSockets::WebSockets(Options options) {
+  auto on_close = std::move(options.on_close);
+  state_ = std::make_shared<State>(std::move(options));
+  // It is forgotten first: the callback may open it again.
+  state_->options.on_close = [state = state_.get(), on_close](const std::string& id, const std::string& why) {
+    state->sessions.erase(id);
+    on_close(id, why);
+  };
+}
+
+WebSockets::~WebSockets() {
+  if (state_->thread.joinable()) state_->thread.detach();
+}
+
+void WebSockets::open(const std::string& id, const std::string& url) {
+  state_->post([state = state_.get(), id, url] { state->begin(id, url); });
+}
+
+void WebSockets::close(const std::string& id) {
+  state_->post([state = state_.get(), id] { state->end(id); });
+}
+
+bool WebSockets::stop(std::chrono::milliseconds limit) {
+  std::unique_lock lock(state_->mutex);
+  state_->stopping = true;
+  if (state_->thread.joinable()) {
+    state_->work.reset();
+    state_->context->stop();
+  }
+  if (!state_->changed.wait_for(lock, limit, [this] { return state_->ended; })) return false;
+  lock.unlock();
+  if (state_->thread.joinable()) state_->thread.join();
+  return true;
+}
+
+}  // namespace wazoauth
