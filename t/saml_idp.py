@@ -10,6 +10,7 @@ import html
 import re
 import subprocess
 import threading
+import uuid
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -35,6 +36,15 @@ def make_key(folder, name):
     subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', certificate,
                     '-days', '2', '-subj', f'/CN={name}'], check=True, capture_output=True)
     return key, certificate
+
+
+def configure(api, method, token, tenant, **fields):
+    """The answer to a tenant's configuration of SAML; `metadata` goes as a file."""
+    boundary = uuid.uuid4().hex
+    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{"; filename=idp.xml" if name == "metadata" else ""}'
+             f'\r\n\r\n{value}\r\n' for name, value in fields.items()]
+    return api.request(method, '/backends/saml', token, data=(''.join(parts) + f'--{boundary}--\r\n').encode(),
+                       headers={'Content-Type': f'multipart/form-data; boundary={boundary}', 'Wazo-Tenant': tenant})
 
 
 class SamlIdp:

@@ -15,7 +15,7 @@ import servers
 from saml2.xmldsig import SIG_RSA_SHA256
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from saml_idp import BASIC, UNSPECIFIED, SamlIdp, make_key  # noqa: E402
+from saml_idp import BASIC, UNSPECIFIED, SamlIdp, configure, make_key  # noqa: E402
 
 ENTITY_ID = 'https://wazo.example.org/saml'
 APP = 'https://app.example.org/after'
@@ -76,14 +76,9 @@ class Tenant:
 
     def configure(self, method, metadata=None, **fields):
         fields = {'domain_uuid': self.domain_uuid, 'entity_id': self.entity_id, 'acs_url': self.acs_url, **fields}
-        boundary = uuid.uuid4().hex
-        parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-                 for name, value in fields.items()]
         if metadata is not None:
-            parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="metadata"; filename="idp.xml"\r\n'
-                         f'Content-Type: application/xml\r\n\r\n{metadata}\r\n')
-        return self.api.request(method, '/backends/saml', self.token, data=(''.join(parts) + f'--{boundary}--\r\n').encode(),
-                                headers={'Content-Type': f'multipart/form-data; boundary={boundary}', **self.headers})
+            fields['metadata'] = metadata
+        return configure(self.api, method, self.token, self.uuid, **fields)
 
 
 @pytest.fixture(scope='module')

@@ -18,7 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from php_idp import PhpIdp  # noqa: E402
-from saml_idp import SamlIdp, make_key  # noqa: E402
+from saml_idp import SamlIdp, configure, make_key  # noqa: E402
 
 # The application, of another origin than the API. #state says where it is: out, in, failed.
 APP = """<!doctype html><meta charset=utf-8><title>app</title><h1>app</h1><p id=state></p><p id=answer></p>
@@ -134,15 +134,6 @@ def there(request, stack):
     made.idp.close()
 
 
-def configure(site, method, token, tenant, **fields):
-    boundary = uuid.uuid4().hex
-    body = ''.join(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"'
-                   f'{"; filename=idp.xml" if name == "metadata" else ""}\r\n\r\n{value}\r\n' for name, value in fields.items())
-    answer = site.api.request(method, '/backends/saml', token, data=(body + f'--{boundary}--\r\n').encode(),
-                              headers={'Content-Type': f'multipart/form-data; boundary={boundary}', 'Wazo-Tenant': tenant})
-    assert answer.status_code == 200, answer.text
-
-
 @pytest.fixture(scope='module')
 def tenant(site, there, admin_token):
     """What an administrator does: our configuration at us, our metadata at the identity provider."""
@@ -150,8 +141,10 @@ def tenant(site, there, admin_token):
     made = site.api.post('/tenants', admin_token, json={'name': domain, 'domain_names': [domain]}).json()
     headers = {'Wazo-Tenant': made['uuid']}
     [domain_row] = site.api.get(f"/tenants/{made['uuid']}/domains", admin_token).json()['items']
-    configure(site, 'POST', admin_token, made['uuid'], domain_uuid=domain_row['uuid'], metadata=there.idp.metadata,
-              entity_id=f'https://wazo.example.org/{domain}', acs_url=f'{site.api.base}/saml/acs')
+    answer = configure(site.api, 'POST', admin_token, made['uuid'], domain_uuid=domain_row['uuid'],
+                       metadata=there.idp.metadata, entity_id=f'https://wazo.example.org/{domain}',
+                       acs_url=f'{site.api.base}/saml/acs')
+    assert answer.status_code == 200, answer.text
     ours = site.api.get('/backends/saml/sp_metadata', admin_token, headers=headers)
     assert ours.status_code == 200, ours.text
     there.add_service(ours.text)
@@ -302,7 +295,7 @@ def test_a_new_certificate(site, tenant, there, user, page, admin_token):
     log_in(page, site, tenant, there, name)
     wait_for(page, lambda: state(page) == 'failed', 'no failure')
     assert parse_qs(urlsplit(page.current_url).query) == {'login_failure_code': ['500']}
-    configure(site, 'PUT', admin_token, tenant['uuid'], metadata=there.idp.metadata)
+    assert configure(site.api, 'PUT', admin_token, tenant['uuid'], metadata=there.idp.metadata).status_code == 200
     begin(page, site, tenant)
     data = arrived(page)
     log_out(page)
