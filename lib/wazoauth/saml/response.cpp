@@ -103,7 +103,7 @@ bool is_id(const std::string& text) {
 }
 
 std::string id_of(const Element& element) {
-  const std::string id = element.attribute("ID").value_or("");
+  std::string id = element.attribute("ID").value_or("");
   require(is_id(id), "no ID");
   return id;
 }
