@@ -1,4 +1,5 @@
-"""An identity provider for tests, by pysaml2: it believes whoever the browser's cookie `user` says.
+"""An identity provider for tests, by pysaml2: it believes whoever the browser's cookie `user` says, and asks for a name
+when there is none.
 
     idp = SamlIdp(folder, port); idp.add_service(entity_id, acs_url, sls_url, certificate); ... idp.close()
 
@@ -9,6 +10,7 @@ import html
 import re
 import subprocess
 import threading
+import uuid
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -36,6 +38,15 @@ def make_key(folder, name):
     return key, certificate
 
 
+def configure(api, method, token, tenant, **fields):
+    """The answer to a tenant's configuration of SAML; `metadata` goes as a file."""
+    boundary = uuid.uuid4().hex
+    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{"; filename=idp.xml" if name == "metadata" else ""}'
+             f'\r\n\r\n{value}\r\n' for name, value in fields.items()]
+    return api.request(method, '/backends/saml', token, data=(''.join(parts) + f'--{boundary}--\r\n').encode(),
+                       headers={'Content-Type': f'multipart/form-data; boundary={boundary}', 'Wazo-Tenant': tenant})
+
+
 class SamlIdp:
     def __init__(self, folder, port, name='idp'):
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,6 +55,7 @@ class SamlIdp:
         self.entity_id = f'{self.url}/metadata'
         self.attribute = UNSPECIFIED
         self.minutes = 5  # that a response is good for
+        self.signs_logouts = False  # its answers to them
         self.requests = []
         self.logged_out = []
         self._services = []
@@ -78,8 +90,7 @@ class SamlIdp:
 
     def add_service(self, entity_id, acs_url, sls_url, certificate):
         data = re.sub('-----.*?-----|\\s', '', certificate.read_text())
-        path = self.folder / f'service-{len(self._services)}.xml'
-        path.write_text(
+        self.add_metadata(
             f'<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="{html.escape(entity_id)}">'
             '<SPSSODescriptor AuthnRequestsSigned="true" protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">'
             '<KeyDescriptor use="signing"><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>'
@@ -87,6 +98,10 @@ class SamlIdp:
             f'<SingleLogoutService Binding="{BINDING_HTTP_REDIRECT}" Location="{sls_url}"/>'
             f'<AssertionConsumerService index="0" Binding="{BINDING_HTTP_POST}" Location="{acs_url}"/>'
             '</SPSSODescriptor></EntityDescriptor>')
+
+    def add_metadata(self, metadata):
+        path = self.folder / f'service-{len(self._services)}.xml'
+        path.write_text(metadata)
         self._services.append(str(path))
 
     def _config(self):
@@ -117,7 +132,8 @@ class SamlIdp:
         user = cookies['user'].value.strip('"') if 'user' in cookies else ''
         server = Server(config=self._config())
         if url.path == '/sso':
-            status, headers, body = self._log_in(server, query, user)
+            user = query.pop('user', user)
+            status, headers, body = self._log_in(server, query, user) if user else self._ask_for_name(query)
         elif url.path == '/slo':
             status, headers, body = self._log_out(server, query)
         else:
@@ -129,22 +145,32 @@ class SamlIdp:
         handler.end_headers()
         handler.wfile.write(body.encode())
 
-    def _log_in(self, server, query, user):
-        request = server.parse_authn_request(query['SAMLRequest'], BINDING_HTTP_REDIRECT).message
+    @staticmethod
+    def _check_signature(server, query, request):
         [certificate] = server.metadata.certs(request.issuer.text, 'any', 'signing')
         assert verify_redirect_signature(query, server.sec.sec_backend, certificate)
+
+    @staticmethod
+    def _ask_for_name(query):
+        hidden = ''.join(f'<input type=hidden name="{name}" value="{html.escape(value)}">' for name, value in query.items())
+        return 200, {'Content-Type': 'text/html'}, f'<form action=/sso>{hidden}<input name=user><button>Log in</button></form>'
+
+    def _log_in(self, server, query, user):
+        request = server.parse_authn_request(query['SAMLRequest'], BINDING_HTTP_REDIRECT).message
+        self._check_signature(server, query, request)
         self.requests.append(request)
         xml = self.response(user, request.id, request.assertion_consumer_service_url, request.issuer.text)
         form = server.apply_binding(BINDING_HTTP_POST, xml, request.assertion_consumer_service_url, query['RelayState'],
                                     response=True)
-        return 200, {'Content-Type': 'text/html'}, ''.join(form['data'])
+        return 200, {'Content-Type': 'text/html', 'Set-Cookie': f'user={user}; HttpOnly'}, ''.join(form['data'])
 
     def _log_out(self, server, query):
         request = server.parse_logout_request(query['SAMLRequest'], BINDING_HTTP_REDIRECT).message
+        self._check_signature(server, query, request)
         self.requests.append(request)
         self.logged_out.append(request.name_id.text)
         answer = server.create_logout_response(request, [BINDING_HTTP_REDIRECT])
         binding = server.response_args(request, [BINDING_HTTP_REDIRECT])
         sent = server.apply_binding(BINDING_HTTP_REDIRECT, str(answer), binding['destination'], query['RelayState'],
-                                    response=True)
-        return 302, {'Location': dict(sent['headers'])['Location']}, ''
+                                    response=True, sign=self.signs_logouts, sigalg=SIG_RSA_SHA256)
+        return 302, {'Location': dict(sent['headers'])['Location'], 'Set-Cookie': 'user=; Max-Age=0'}, ''

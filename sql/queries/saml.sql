@@ -103,7 +103,10 @@ WHERE r.uuid = $1 AND u.uuid = r.user_uuid
 RETURNING r.user_uuid, r.client_id, r.mobile, u.tenant_uuid
 
 -- name: saml.purge
+-- A login that nobody has finished within a day is given up sooner.
 WITH sessions AS (
-  DELETE FROM auth_saml_session WHERE start_time < now() - make_interval(secs => $1::bigint)
+  DELETE FROM auth_saml_session
+  WHERE start_time < now() - make_interval(secs => $1::bigint)
+     OR (login IS NULL AND start_time < now() - interval '1 day')
 )
 DELETE FROM auth_saml_pysaml2_cache WHERE not_on_or_after < extract(epoch FROM now()) - $1::bigint

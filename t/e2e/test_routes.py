@@ -65,6 +65,7 @@ ROUTES = {
     T + '/parent/<parent_tenant_uuid>': crud('tenants.{tenant_uuid}.parent.{parent_tenant_uuid}', 'update'),
     '/backends/saml': crud('backends.saml', 'create', *ONE),
     '/backends/saml/metadata': crud('backends.saml', 'read'),
+    '/backends/saml/sp_metadata': crud('backends.saml', 'read'),
     '/backends/saml/acs_url_template': crud('backends.saml', 'read'),
     '/saml/sso': {'POST': None},
     '/saml/acs': {'POST': None},

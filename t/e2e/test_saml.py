@@ -12,9 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 import servers
+from saml2.xmldsig import SIG_RSA_SHA256
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from saml_idp import BASIC, UNSPECIFIED, SamlIdp, make_key  # noqa: E402
+from saml_idp import BASIC, UNSPECIFIED, SamlIdp, configure, make_key  # noqa: E402
 
 ENTITY_ID = 'https://wazo.example.org/saml'
 APP = 'https://app.example.org/after'
@@ -75,14 +76,9 @@ class Tenant:
 
     def configure(self, method, metadata=None, **fields):
         fields = {'domain_uuid': self.domain_uuid, 'entity_id': self.entity_id, 'acs_url': self.acs_url, **fields}
-        boundary = uuid.uuid4().hex
-        parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-                 for name, value in fields.items()]
         if metadata is not None:
-            parts.append(f'--{boundary}\r\nContent-Disposition: form-data; name="metadata"; filename="idp.xml"\r\n'
-                         f'Content-Type: application/xml\r\n\r\n{metadata}\r\n')
-        return self.api.request(method, '/backends/saml', self.token, data=(''.join(parts) + f'--{boundary}--\r\n').encode(),
-                                headers={'Content-Type': f'multipart/form-data; boundary={boundary}', **self.headers})
+            fields['metadata'] = metadata
+        return configure(self.api, method, self.token, self.uuid, **fields)
 
 
 @pytest.fixture(scope='module')
@@ -488,6 +484,9 @@ def refreshed(api, offline):
 
 
 def test_a_logout(one, two, offline, user, idp, psql, bus):
+    # Somebody looks where the link leads.
+    assert one.head('/saml/logout', offline['token']).status_code == 200
+    assert one.head(f"/token/{offline['token']}").status_code == 204
     answer = one.get('/saml/logout', offline['token'])
     assert answer.status_code == 200, answer.text
     location = answer.json()['location']
@@ -500,6 +499,8 @@ def test_a_logout(one, two, offline, user, idp, psql, bus):
     assert idp.logged_out[-1] == f"id-of-{user['username']}"
     assert idp.requests[-1].session_index[0].text
     assert back.startswith(f'{one.base}/saml/sls?')
+    head = two.head('/saml/sls?' + urlsplit(back).query)
+    assert (head.status_code, head.headers['Location']) == (302, f'{APP}?logged_out=true')
     # At another node than the one that began.
     answer = two.get('/saml/sls?' + urlsplit(back).query)
     assert (answer.status_code, answer.headers['Location']) == (302, f'{APP}?logged_out=true'), answer.text
@@ -507,6 +508,25 @@ def test_a_logout(one, two, offline, user, idp, psql, bus):
     assert psql(f"SELECT count(*) FROM auth_saml_pysaml2_cache WHERE name_id LIKE '%{user['username']}'") == '0'
     again = two.get('/saml/sls?' + urlsplit(back).query)
     assert (again.status_code, again.json()['error_id']) == (500, 'processing-error')
+
+
+def test_a_signed_answer_to_a_logout(one, offline, idp):
+    """A signature needn't be there; where one is, it must be good."""
+    location = one.get('/saml/logout', offline['token']).json()['location']
+    idp.signs_logouts = True
+    try:
+        back = requests.get(location, timeout=30, allow_redirects=False).headers['Location']
+    finally:
+        idp.signs_logouts = False
+    query = urlsplit(back).query
+    assert parse_qs(query)['SigAlg'] == [SIG_RSA_SHA256]
+    another = 'A' if query[-10] != 'A' else 'B'
+    for changed in (query[:-10] + another + query[-9:], query.replace('rsa-sha256', 'rsa-sha512'), query + '&SigAlg=x',
+                    re.sub('SigAlg=[^&]*&', '', query)):
+        assert changed != query
+        answer = one.get('/saml/sls?' + changed)
+        assert (answer.status_code, answer.json()['error_id']) == (500, 'processing-error')
+    assert one.get('/saml/sls?' + query).status_code == 302
 
 
 def test_a_logout_that_ends_here(one, offline, user, psql):
@@ -564,13 +584,14 @@ def test_old_logins_go(stack, postgres, psql, wait_until):
         psql("INSERT INTO auth_saml_session VALUES ('id-new', 'new', 'u', 'd', 'r', NULL, now()), "
              "('id-young', 'young', 'u', 'd', 'r', 'x', now() - interval '6 days'), "
              "('id-old', 'token-already-used', 'u', 'd', 'r', 'x', now() - interval '8 days'), "
-             "('id-unfinished', 'old', 'u', 'd', 'r', NULL, now() - interval '8 days')", database)
+             "('id-waiting', 'waiting', 'u', 'd', 'r', NULL, now() - interval '23 hours'), "
+             "('id-unfinished', 'old', 'u', 'd', 'r', NULL, now() - interval '25 hours')", database)
         recent = int(time.time()) - 6 * 86400
         psql("INSERT INTO auth_saml_pysaml2_cache VALUES ('4=old', 'x', '{}', 1000), "
              f"('4=young', 'x', '{{}}', {recent})", database)
         left = ("SELECT string_agg(request_id, ',' ORDER BY request_id) FROM auth_saml_session UNION ALL "
                 "SELECT string_agg(name_id, ',' ORDER BY name_id) FROM auth_saml_pysaml2_cache")
-        wait_until(lambda: psql(left, database).split() == ['id-new,id-young', '4=young'], 30)
+        wait_until(lambda: psql(left, database).split() == ['id-new,id-waiting,id-young', '4=young'], 30)
     finally:
         nginx.stop()
 

@@ -1,8 +1,14 @@
 """Configurations of SAML, one a tenant; federation.md section 4.1."""
+import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from saml2.md import entity_descriptor_from_string
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from saml_idp import make_key  # noqa: E402
 
 METADATA = '<xml><h1>title</h1><body>lorem ipv5</body></xml>'
 PATH = '/backends/saml'
@@ -174,6 +180,33 @@ def test_bodies_that_are_no_forms(api, admin_token, tenant):
             assert answer.status_code == 400 and list(answer.json()) == ['message']
     refused(api.post(PATH, admin_token, json=fields_of(domain), headers=headers), 400, 'invalid-list-param', 'users')
     refused(api.post(PATH, admin_token, data=fields_of(domain), headers=headers), 400, 'unknown-saml-config')
+
+
+def test_our_own_metadata(api, admin_token, tenant, send, stack):
+    path, headers = PATH + '/sp_metadata', {'Wazo-Tenant': tenant[0]}
+    key, certificate = make_key(stack.folder, 'sp-metadata')
+    nginx = stack.new_nginx('sp-metadata', settings={'saml': {'key_file': str(key), 'cert_file': str(certificate)}})
+    try:
+        assert refused(nginx.api.get(path, admin_token, headers=headers), 404, 'unknown-saml-config')['details'] == {
+            'uuid': tenant[0]}
+        fields = fields_of(tenant[1][0], entity_id='https://a"&b', acs_url='https://wazo.example.org/api/auth/0.1/saml/acs')
+        assert send('POST', tenant[0], fields, {'metadata': ('m', METADATA)}).status_code == 200
+        answer = nginx.api.get(path, admin_token, headers=headers)
+        assert (answer.status_code, answer.headers['Content-Type'], answer.headers['Content-Disposition']) == (
+            200, 'application/samlmetadata+xml', 'attachment')
+        ours = entity_descriptor_from_string(answer.text)
+        [role] = ours.spsso_descriptor
+        assert (ours.entity_id, role.authn_requests_signed) == (fields['entity_id'], 'true')
+        assert [each.location for each in role.assertion_consumer_service] == [fields['acs_url']]
+        assert [each.location for each in role.single_logout_service] == ['https://wazo.example.org/api/auth/0.1/saml/sls']
+        [described] = role.key_descriptor
+        assert described.key_info.x509_data[0].x509_certificate.text.split() == [
+            line for line in certificate.read_text().split('\n') if line and '-----' not in line]
+        # Where no key is.
+        assert refused(api.get(path, admin_token, headers=headers), 404, 'unknown-saml-config')['details'] == {
+            'uuid': tenant[0]}
+    finally:
+        nginx.stop()
 
 
 def test_the_template(api, admin_token):

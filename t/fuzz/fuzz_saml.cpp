@@ -100,6 +100,41 @@ void check_bytes(std::string_view input) {
   }
 }
 
+// DEFLATE without compression.
+std::string deflated(const std::string& text) {
+  const auto size = static_cast<std::uint16_t>(text.size());
+  const auto complement = static_cast<std::uint16_t>(~size);
+  std::string out = "\1";
+  for (const std::uint16_t each : {size, complement}) {
+    out += static_cast<char>(each & 0xff);
+    out += static_cast<char>(each >> 8);
+  }
+  return out + text;
+}
+
+// A good answer to a logout, and whatever follows in the query: nobody can sign it.
+void check_logout_query(std::string_view input) {
+  static const std::string good =
+      "SAMLResponse=" + percent_encoded(encode_base64(deflated(
+                            std::string("<p:LogoutResponse xmlns:p=\"") + protocol_ns +
+                            "\" ID=\"_1\" Version=\"2.0\" InResponseTo=\"id-abc\" IssueInstant=\"" + Message::at(0) +
+                            "\"><Issuer xmlns=\"" + assertion_ns + "\">" + idp_id +
+                            "</Issuer><p:Status><p:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:Success\"/>"
+                            "</p:Status></p:LogoutResponse>")));
+  static const bool accepted_alone = [] {
+    setting().provider.check_logout(good, "id-abc|1|2", setting().message.now);
+    return true;
+  }();
+  require(accepted_alone);
+  const std::string query = good + "&" + std::string(input);
+  try {
+    setting().provider.check_logout(query, "id-abc|1|2", setting().message.now);
+    require(!signed_part(query));
+  } catch (const Refused&) {
+    return;
+  }
+}
+
 void check_documents(std::string_view input) {
   try {
     const Document document = Document::parse(input, Document::Kind::metadata, most_metadata_bytes);
@@ -141,7 +176,7 @@ void check_addresses(std::string_view input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 6) {
+  switch (data[0] % 7) {
     case 0:
       check_changed(input);
       break;
@@ -155,6 +190,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       check_names(input);
       break;
     case 4:
+      check_logout_query(input);
+      break;
+    case 5:
       check_changed_metadata(input);
       break;
     default:

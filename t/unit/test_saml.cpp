@@ -178,7 +178,10 @@ void logout_request(void**) {
   equal(*query_parameter(query, "RelayState"), logout->relay_state);
   assert_int_equal(logout->relay_state.size(), 20 + 1 + 10 + 1 + 40);
   assert_int_equal(logout->relay_state.find(logout->request.id + "|1700000000|"), 0);
-  assert_false(query_parameter(query, "Signature").has_value());
+  equal(*query_parameter(query, "SigAlg"), "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256");
+  // What stands before SAMLRequest belongs to the address.
+  assert_true(signed_by("?" + query.substr(query.find("SAMLRequest=")), sp_keys()));
+  assert_false(signed_by("?" + query.substr(query.find("SAMLRequest=")), other_keys()));
   const Document document = Document::parse(inflated(location), Document::Kind::message, most_message_bytes);
   const Element root = document.root();
   assert_true(root.is(protocol_ns, "LogoutRequest"));
@@ -196,6 +199,32 @@ void logout_request(void**) {
   assert_false(sent.attribute("SPNameQualifier").has_value());
 }
 
+// Percent-encoded throughout.
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const unsigned char c : text) {
+    char code[4];
+    std::snprintf(code, sizeof code, "%%%02X", c);
+    out += std::isalnum(c) ? std::string(1, static_cast<char>(c)) : code;
+  }
+  return out;
+}
+
+std::string query_signature(const std::string& text, const Keys& keys, const EVP_MD* digest) {
+  BIO* const bio = BIO_new_mem_buf(keys.key.data(), static_cast<int>(keys.key.size()));
+  EVP_PKEY* const key = PEM_read_bio_PrivateKey(bio, nullptr, nullptr, nullptr);
+  EVP_MD_CTX* const context = EVP_MD_CTX_new();
+  std::string signature(256, '\0');
+  std::size_t size = signature.size();
+  EVP_DigestSignInit(context, nullptr, digest, nullptr, key);
+  EVP_DigestSign(context, reinterpret_cast<unsigned char*>(signature.data()), &size,
+                 reinterpret_cast<const unsigned char*>(text.data()), text.size());
+  EVP_MD_CTX_free(context);
+  EVP_PKEY_free(key);
+  BIO_free(bio);
+  return encode_base64(signature);
+}
+
 std::string deflated(const std::string& text) {
   std::string out(text.size() + 1000, '\0');
   z_stream stream{};
@@ -210,29 +239,61 @@ std::string deflated(const std::string& text) {
   return encode_base64(out);
 }
 
-std::string logout_refusal(const std::string& message) {
+std::string refusal_of_query(const std::string& query, const ServiceProvider& sp = provider()) {
   try {
-    provider().check_logout(message, "id-abc|1|2", std::time(nullptr));
+    sp.check_logout(query, "id-abc|1|2", std::time(nullptr));
   } catch (const Refused& e) {
     return e.what();
   }
   return "";
 }
 
-void logout_response(void**) {
-  const auto xml = [](const std::string& id, const std::string& issuer, const std::string& status,
-                      const std::string& name = "LogoutResponse") {
-    return "<p:" + name +
-           " xmlns:p=\"urn:oasis:names:tc:SAML:2.0:protocol\" ID=\"_1\" Version=\"2.0\" InResponseTo=\"" + id +
-           "\" IssueInstant=\"" + Message::at(0) + "\"><Issuer xmlns=\"urn:oasis:names:tc:SAML:2.0:assertion\">" +
-           issuer + "</Issuer><p:Status><p:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:" + status +
-           "\"/></p:Status></p:" + name + ">";
+std::string logout_refusal(const std::string& message) {
+  return refusal_of_query("SAMLResponse=" + escaped(message));
+}
+
+std::string logout_xml(const std::string& id, const std::string& issuer, const std::string& status,
+                       const std::string& name = "LogoutResponse") {
+  return "<p:" + name + " xmlns:p=\"urn:oasis:names:tc:SAML:2.0:protocol\" ID=\"_1\" Version=\"2.0\" InResponseTo=\"" +
+         id + "\" IssueInstant=\"" + Message::at(0) + "\"><Issuer xmlns=\"urn:oasis:names:tc:SAML:2.0:assertion\">" +
+         issuer + "</Issuer><p:Status><p:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:" + status +
+         "\"/></p:Status></p:" + name + ">";
+}
+
+void signed_logout_response(void**) {
+  const std::string sha256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
+  const std::string sha1 = "http://www.w3.org/2000/09/xmldsig#rsa-sha1";
+  const std::string text =
+      "SAMLResponse=" + escaped(deflated(logout_xml("id-abc", idp_id, "Success"))) + "&RelayState=id-abc%7c1%7C2";
+  const auto complete = [&](const Keys& keys, const std::string& method, const EVP_MD* digest) {
+    const std::string query = text + "&SigAlg=" + escaped(method);
+    return query + "&Signature=" + escaped(query_signature(query, keys, digest));
   };
-  equal(logout_refusal(deflated(xml("id-abc", idp_id, "Success"))), "");
-  equal(logout_refusal(deflated(xml("id-abd", idp_id, "Success"))), "an answer to another request");
-  equal(logout_refusal(deflated(xml("id-abc", "https://other", "Success"))), "another issuer");
-  equal(logout_refusal(deflated(xml("id-abc", idp_id, "Responder"))), "not a success");
-  equal(logout_refusal(deflated(xml("id-abc", idp_id, "Success", "Response"))), "not a logout response");
+  const std::string good = complete(idp_keys(), sha256, EVP_sha256());
+  equal(refusal_of_query(good), "");
+  // The order on the wire is anybody's, what is signed isn't.
+  equal(refusal_of_query(good.substr(good.find("&SigAlg") + 1) + "&" + text), "");
+  assert_string_not_equal(refusal_of_query(complete(other_keys(), sha256, EVP_sha256())).c_str(), "");
+  assert_string_not_equal(refusal_of_query(replaced(good, "%7C2", "%7C3")).c_str(), "");
+  // The same text in other letters is another one.
+  assert_string_not_equal(refusal_of_query(replaced(good, "%7C2", "%7c2")).c_str(), "");
+  for (const char* part : {"&Signature=x", "&Signature=", "&Signature"})
+    assert_string_not_equal(refusal_of_query(text + "&SigAlg=" + escaped(sha256) + part).c_str(), "");
+  const std::string weak = "a signature with a weak or unknown algorithm";
+  equal(refusal_of_query(text + "&Signature=x"), weak);
+  equal(refusal_of_query(complete(idp_keys(), sha1, EVP_sha1())), weak);
+  const auto lenient = provider_of(metadata(idp_keys()), {.clock_skew = 60, .allow_sha1 = true});
+  equal(refusal_of_query(complete(idp_keys(), sha1, EVP_sha1()), *lenient), "");
+  for (const char* name : {"SAMLResponse", "RelayState", "SigAlg", "Signature"})
+    equal(refusal_of_query(good + "&" + name + "=x"), "a part of the query is there twice");
+}
+
+void logout_response(void**) {
+  equal(logout_refusal(deflated(logout_xml("id-abc", idp_id, "Success"))), "");
+  equal(logout_refusal(deflated(logout_xml("id-abd", idp_id, "Success"))), "an answer to another request");
+  equal(logout_refusal(deflated(logout_xml("id-abc", "https://other", "Success"))), "another issuer");
+  equal(logout_refusal(deflated(logout_xml("id-abc", idp_id, "Responder"))), "not a success");
+  equal(logout_refusal(deflated(logout_xml("id-abc", idp_id, "Success", "Response"))), "not a logout response");
   equal(logout_refusal(deflated("nonsense")), "not well-formed");
   equal(logout_refusal(encode_base64("nonsense")), "not deflated, or too long");
   equal(logout_refusal("%%%"), "not base64");
@@ -661,12 +722,18 @@ void rollover(void**) {
 }
 
 void our_own(void**) {
-  const Document document = Document::parse(provider().metadata(), Document::Kind::metadata, most_metadata_bytes);
+  const Document document = Document::parse(own_metadata({sp_id, acs, ""}, sp_keys().certificate),
+                                            Document::Kind::metadata, most_metadata_bytes);
   equal(*document.root().attribute("entityID"), sp_id);
   const Element role = document.root().child(metadata_ns, "SPSSODescriptor");
   equal(*role.attribute("AuthnRequestsSigned"), "true");
   const Element service = role.child(metadata_ns, "AssertionConsumerService");
   equal(*service.attribute("Location"), acs);
+  equal(*role.child(metadata_ns, "SingleLogoutService").attribute("Location"), "https://sp.example.org/0.1/saml/sls");
+  // Somebody else's path says nothing of where logouts go.
+  const std::string elsewhere = own_metadata({sp_id, "https://sp.example.org/x/acs?a&b", ""}, sp_keys().certificate);
+  const Document other = Document::parse(elsewhere, Document::Kind::metadata, most_metadata_bytes);
+  assert_true(other.root().descendants(metadata_ns, "SingleLogoutService").empty());
 
   assert_false(complaint_about(sp_keys()).has_value());
   equal(*complaint_about({"", ""}), "no private key in PEM without a password");
@@ -780,6 +847,7 @@ int main() {
       cmocka_unit_test(a_location_with_a_query),
       cmocka_unit_test(logout_request),
       cmocka_unit_test(logout_response),
+      cmocka_unit_test(signed_logout_response),
       cmocka_unit_test(a_good_response),
       cmocka_unit_test(the_login),
       cmocka_unit_test(comments),

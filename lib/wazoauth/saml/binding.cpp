@@ -2,6 +2,9 @@
 
 #include <zlib.h>
 
+#include <algorithm>
+
+#include "wazoauth/rest/http.h"
 #include "wazoauth/text.h"
 
 namespace wazoauth::saml {
@@ -35,6 +38,19 @@ struct Inflation {
   z_stream stream{};
 };
 
+// "name=value" as it stands in the query.
+std::optional<std::string_view> raw_parameter(std::string_view query, std::string_view name) {
+  std::optional<std::string_view> found;
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    if (pair.substr(0, pair.find('=')) != name) continue;
+    if (found) throw Refused("a part of the query is there twice");
+    found = pair;
+  }
+  return found;
+}
+
 }  // namespace
 
 std::string decode_posted(std::string_view message) {
@@ -57,6 +73,18 @@ std::string decode_redirected(std::string_view message) {
   if (inflate(&stream, Z_FINISH) != Z_STREAM_END) throw Refused("not deflated, or too long");
   text.resize(stream.total_out);
   return text;
+}
+
+std::optional<SignedPart> signed_part(std::string_view query) {
+  const auto signature = raw_parameter(query, "Signature");
+  if (!signature) return std::nullopt;
+  SignedPart part;
+  for (const std::string_view name : {"SAMLResponse", "RelayState", "SigAlg"}) {
+    if (const auto value = raw_parameter(query, name)) part.query += std::string(*value) + "&";
+  }
+  part.query += *signature;
+  part.method = query_parameter(query, "SigAlg").value_or("");
+  return part;
 }
 
 }  // namespace wazoauth::saml

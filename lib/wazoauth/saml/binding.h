@@ -1,6 +1,7 @@
 // How messages travel through browsers: saml-bindings-2.0, sections 3.4 and 3.5.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,5 +14,14 @@ std::string decode_posted(std::string_view message);
 
 // HTTP-Redirect: DEFLATE in base64. Throws Refused; what it inflates to is bounded too.
 std::string decode_redirected(std::string_view message);
+
+// What HTTP-Redirect signs of the query of a response, in the order that it has, and the signature.
+struct SignedPart {
+  std::string query;   // as it came
+  std::string method;  // SigAlg
+};
+
+// nullopt when there is no signature. Throws Refused when a part is there twice: two readers could take different ones.
+std::optional<SignedPart> signed_part(std::string_view query);
 
 }  // namespace wazoauth::saml

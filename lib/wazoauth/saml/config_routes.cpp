@@ -2,6 +2,7 @@
 #include "wazoauth/rest/page.h"
 #include "wazoauth/saml/idp_metadata.h"
 #include "wazoauth/saml/routes.h"
+#include "wazoauth/saml/service_provider.h"
 #include "wazoauth/saml/xml.h"
 
 namespace wazoauth {
@@ -128,6 +129,18 @@ Step show_metadata(Context& context) {
   return response;
 }
 
+Step show_sp_metadata(Context& context) {
+  const Rows rows = context.db().run("saml.config", {context.tenant()});
+  if (rows.empty()) throw no_config(context.tenant());
+  const auto& keys = context.settings.saml.keys;
+  if (!keys) throw refused(404, context.tenant(), "SAML has no key and certificate here");
+  Response response;
+  response.content_type = "application/samlmetadata+xml";
+  response.body = saml::own_metadata({rows.text(0, "entity_id"), rows.text(0, "acs_url"), ""}, keys->certificate);
+  response.headers.emplace_back("Content-Disposition", "attachment");
+  return response;
+}
+
 Step show_template(Context& context) {
   return Response::json(Json::object({{"acs_url", context.settings.saml.acs_url_template}}));
 }
@@ -185,6 +198,17 @@ void add_saml_config_routes(Router& router) {
               .summary = "Get the metadata of the tenant's identity provider",
               .status = 200,
               .produces = "application/xml",
+              .failures = {none}});
+  router.add({.method = "GET",
+              .path = path + "/sp_metadata",
+              .access = access + "read",
+              .plugin = plugin,
+              .handler = show_sp_metadata,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::scoped,
+              .summary = "Get our own metadata for the tenant's identity provider",
+              .status = 200,
+              .produces = "application/samlmetadata+xml",
               .failures = {none}});
   router.add({.method = "GET",
               .path = path + "/acs_url_template",

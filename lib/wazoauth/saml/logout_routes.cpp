@@ -96,6 +96,7 @@ Step log_out(Context& context) {
   ending.token = presented_token(context);
   const Rows rows = context.db().run("saml.of_token", {ending.token});
   if (rows.empty()) throw processing_error(404, "Context not found");
+  if (context.request.method == "HEAD") return answer("");  // somebody looks at links: nobody logs out
   ending.session = {rows.text(0, "request_id"),
                     rows.text(0, "session_id"),
                     rows.text(0, "redirect_url"),
@@ -118,17 +119,18 @@ Step log_out(Context& context) {
 // -- GET /saml/sls
 
 Step finish_logout(Context& context, const Session& session) {
-  if (const auto name_id = name_id_of(session)) context.db().run("saml.forget_subject", {coded(*name_id)});
-  context.db().run("saml.end", {session.request_id, session.session_id});
+  if (context.request.method != "HEAD") {
+    if (const auto name_id = name_id_of(session)) context.db().run("saml.forget_subject", {coded(*name_id)});
+    context.db().run("saml.end", {session.request_id, session.session_id});
+  }
   return redirect_to(with_parameter(session.redirect_url, logged_out));
 }
 
-Step judge(Context& context, const Session& session, const Source& source, const std::string& message,
-           const std::string& relay_state) {
+Step judge(Context& context, const Session& session, const Source& source, const std::string& relay_state) {
   const auto provider = context.app.saml().get(source);
   if (!provider) throw processing_error(500, "Unexpected error");
   try {
-    provider->check_logout(message, relay_state, unix_seconds());
+    provider->check_logout(context.request.query, relay_state, unix_seconds());
   } catch (const Refused& e) {
     log::warning("SAML: a logout through " + Json(session.domain).dump() + " failed: " + e.what());
     throw processing_error(500, "The response of the identity provider was refused");
@@ -146,8 +148,8 @@ Step consume_logout(Context& context) {
     throw processing_error(500, "Context not found");
   const auto source = context.app.saml().find(context.db(), session->domain);
   if (!source) throw processing_error(500, "Unexpected error");
-  return Step::then(Lane::hashing, [session, source, message, relay_state](Context& next) {
-    return judge(next, *session, *source, *message, *relay_state);
+  return Step::then(Lane::hashing, [session, source, relay_state](Context& next) {
+    return judge(next, *session, *source, *relay_state);
   });
 }
 
@@ -167,7 +169,7 @@ void add_saml_logout_routes(Router& router) {
               .plugin = "saml",
               .handler = consume_logout,
               .summary = "Take an identity provider's answer to a logout from the browser, and send it on",
-              .parameters = {"SAMLResponse", "RelayState"},
+              .parameters = {"SAMLResponse", "RelayState", "SigAlg", "Signature"},
               .status = 302,
               .produces = "text/html",
               .failures = {processing_failed}});

@@ -44,9 +44,12 @@ std::string algorithm(const Element& element) {
   return element.attribute("Algorithm").value_or("");
 }
 
-void check_method(const Element& element, const Names& good, std::string_view with_sha1, bool allow_sha1) {
-  const std::string name = algorithm(element);
+void check_name(std::string_view name, const Names& good, std::string_view with_sha1, bool allow_sha1) {
   require(contains(good, name) || (allow_sha1 && name == with_sha1), "a signature with a weak or unknown algorithm");
+}
+
+void check_method(const Element& element, const Names& good, std::string_view with_sha1, bool allow_sha1) {
+  check_name(algorithm(element), good, with_sha1, allow_sha1);
 }
 
 // A list of transforms that leaves nothing out but the signature itself.
@@ -100,7 +103,7 @@ bool is_id(const std::string& text) {
 }
 
 std::string id_of(const Element& element) {
-  const std::string id = element.attribute("ID").value_or("");
+  std::string id = element.attribute("ID").value_or("");
   require(is_id(id), "no ID");
   return id;
 }
@@ -311,6 +314,10 @@ Assertion check_response(const Document& document, const Expected& expected, con
   } catch (const BadXml& e) {
     throw Refused(e.what());
   }
+}
+
+void check_signature_method(std::string_view name, const Rules& rules) {
+  check_name(name, signature_methods, rsa_sha1, rules.allow_sha1);
 }
 
 void check_logout_response(const Document& document, const Expected& expected) {

@@ -50,6 +50,9 @@ struct Assertion {
 // them and nothing else, and use algorithms that are good enough: whoever verifies them can't be deceived by others.
 Assertion check_response(const Document& document, const Expected& expected, const Rules& rules);
 
+// Throws Refused unless signatures may be made that way.
+void check_signature_method(std::string_view name, const Rules& rules);
+
 // Throws Refused unless it is the answer to our LogoutRequest, and a success.
 void check_logout_response(const Document& document, const Expected& expected);
 

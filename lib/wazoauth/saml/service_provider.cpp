@@ -4,6 +4,7 @@
 #include <lasso/xml/saml-2.0/samlp2_authn_request.h>
 #include <lasso/xml/saml-2.0/samlp2_logout_request.h>
 #include <libxml/parser.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <xmlsec/errors.h>
@@ -13,6 +14,7 @@
 #include <stdexcept>
 
 #include "wazoauth/log.h"
+#include "wazoauth/rest/http.h"
 #include "wazoauth/saml/binding.h"
 #include "wazoauth/saml/url.h"
 #include "wazoauth/text.h"
@@ -21,6 +23,9 @@ namespace wazoauth::saml {
 
 namespace {
 
+constexpr const char* redirect_binding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
+// RSA with SHA-256. '/' is escaped, too: some identity providers verify what they have encoded again.
+constexpr const char* signature_method = "&SigAlg=http%3A%2F%2Fwww.w3.org%2F2001%2F04%2Fxmldsig-more%23rsa-sha256";
 constexpr const char* entity_format = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
 constexpr std::string_view alphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -62,16 +67,29 @@ std::string base64_of_pem(const std::string& pem) {
   return stop == std::string::npos ? "" : pem.substr(start + begin.size(), stop - start - begin.size());
 }
 
-std::string metadata_of(const Profile& profile, const Keys& keys) {
+std::string logout_service(const std::string& acs_url) {
+  constexpr std::string_view consumer = "/saml/acs";
+  if (!acs_url.ends_with(consumer)) return "";
+  const std::string location = acs_url.substr(0, acs_url.size() - consumer.size()) + "/saml/sls";
+  return "<SingleLogoutService Binding=\"" + std::string(redirect_binding) + "\" Location=\"" + escape_xml(location) +
+         "\"/>";
+}
+
+}  // namespace
+
+std::string own_metadata(const Profile& profile, const std::string& certificate) {
   return std::string("<EntityDescriptor xmlns=\"") + metadata_ns + "\" entityID=\"" + escape_xml(profile.entity_id) +
          "\"><SPSSODescriptor AuthnRequestsSigned=\"true\" WantAssertionsSigned=\"false\" "
          "protocolSupportEnumeration=\"" +
          protocol_ns + "\"><KeyDescriptor use=\"signing\"><KeyInfo xmlns=\"" + signature_ns +
-         "\"><X509Data><X509Certificate>" + base64_of_pem(keys.certificate) +
-         "</X509Certificate></X509Data></KeyInfo></KeyDescriptor><AssertionConsumerService index=\"0\" "
+         "\"><X509Data><X509Certificate>" + base64_of_pem(certificate) +
+         "</X509Certificate></X509Data></KeyInfo></KeyDescriptor>" + logout_service(profile.acs_url) +
+         "<AssertionConsumerService index=\"0\" "
          "isDefault=\"true\" Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST\" Location=\"" +
          escape_xml(profile.acs_url) + "\"/></SPSSODescriptor></EntityDescriptor>\n";
 }
+
+namespace {
 
 std::string new_id() {
   return "id-" + random_text(17, alphanumeric);
@@ -83,6 +101,9 @@ struct FreeBio {
 struct FreeKey {
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
 };
+struct FreeDigest {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
 struct FreeCertificate {
   void operator()(X509* certificate) const { X509_free(certificate); }
 };
@@ -93,6 +114,10 @@ std::unique_ptr<BIO, FreeBio> reader(const std::string& text) {
 
 int no_password(char*, int, int, void*) {
   return -1;
+}
+
+std::unique_ptr<EVP_PKEY, FreeKey> read_key(const std::string& pem) {
+  return std::unique_ptr<EVP_PKEY, FreeKey>(PEM_read_bio_PrivateKey(reader(pem).get(), nullptr, no_password, nullptr));
 }
 
 std::string relay_state_of_logout(const std::string& id, std::int64_t now) {
@@ -115,8 +140,7 @@ void start_library() {
 }
 
 std::optional<std::string> complaint_about(const Keys& keys) {
-  const std::unique_ptr<EVP_PKEY, FreeKey> key(
-      PEM_read_bio_PrivateKey(reader(keys.key).get(), nullptr, no_password, nullptr));
+  const auto key = read_key(keys.key);
   if (!key) return "no private key in PEM without a password";
   if (EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA) return "the key is no RSA key";
   const std::unique_ptr<X509, FreeCertificate> certificate(
@@ -136,9 +160,11 @@ struct ServiceProvider::State {
     } catch (const BadXml& e) {
       throw Unusable(std::string("the metadata of the identity provider: ") + e.what());
     }
-    metadata = metadata_of(profile, keys);
+    const std::string metadata = own_metadata(profile, keys.certificate);
     server.reset(lasso_server_new_from_buffers(metadata.c_str(), keys.key.c_str(), nullptr, keys.certificate.c_str()));
     if (!server) throw Unusable("lasso doesn't take the key, the certificate or the entity id");
+    key = read_key(keys.key);
+    if (!key) throw Unusable("the key can't be read");
     server->signature_method = LASSO_SIGNATURE_METHOD_RSA_SHA256;
     const lasso_error_t error = lasso_server_add_provider_from_buffer(server.get(), LASSO_PROVIDER_ROLE_IDP,
                                                                       idp.descriptor.c_str(), nullptr, nullptr);
@@ -157,6 +183,28 @@ struct ServiceProvider::State {
     if (error != 0 || signature != 0) throw Refused(message_of(error != 0 ? error : signature));
   }
 
+  // That of a message in a query, if it has one of those that are taken.
+  void verify_query(const SignedPart& part) const {
+    check_signature_method(part.method, rules);
+    LassoProvider* const provider = lasso_server_get_provider(server.get(), idp.entity_id.c_str());
+    const lasso_error_t error =
+        lasso_provider_verify_signature(provider, part.query.c_str(), nullptr, LASSO_MESSAGE_FORMAT_QUERY);
+    if (error != 0) throw Refused(message_of(error));
+  }
+
+  std::string sign(const std::string& text) const {
+    const std::unique_ptr<EVP_MD_CTX, FreeDigest> context(EVP_MD_CTX_new());
+    const auto* const bytes = reinterpret_cast<const unsigned char*>(text.data());
+    std::string signature(static_cast<std::size_t>(EVP_PKEY_get_size(key.get())), '\0');
+    std::size_t size = signature.size();
+    if (!context || EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key.get()) != 1 ||
+        EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size, bytes, text.size()) !=
+            1)
+      throw Unusable("nothing can be signed");
+    signature.resize(size);
+    return encode_base64(signature);
+  }
+
   void fill(LassoSamlp2RequestAbstract& request, const OutgoingRequest& made, std::int64_t now) const {
     assign(request.ID, made.id);
     assign(request.Version, "2.0");
@@ -169,7 +217,7 @@ struct ServiceProvider::State {
   Profile profile;
   Rules rules;
   IdpMetadata idp;
-  std::string metadata;
+  std::unique_ptr<EVP_PKEY, FreeKey> key;
   Owned<LassoServer> server;
 };
 
@@ -181,9 +229,6 @@ ServiceProvider::~ServiceProvider() = default;
 
 const IdpMetadata& ServiceProvider::idp() const {
   return state_->idp;
-}
-std::string ServiceProvider::metadata() const {
-  return state_->metadata;
 }
 
 OutgoingRequest ServiceProvider::login_request(const std::string& relay_state, std::int64_t now) const {
@@ -250,13 +295,14 @@ std::optional<ServiceProvider::Logout> ServiceProvider::logout_request(const Nam
       lasso_node_export_to_saml2_query(node.get(), "SAMLRequest", nullptr, nullptr), g_free);
   if (!query) throw Unusable("the LogoutRequest can't be written");
   logout.relay_state = relay_state_of_logout(logout.request.id, now);
+  const std::string text = query.get() + ("&RelayState=" + percent_encoded(logout.relay_state)) + signature_method;
   logout.request.location =
-      with_parameter(*state_->idp.logout_url, query.get() + ("&RelayState=" + percent_encoded(logout.relay_state)));
+      with_parameter(*state_->idp.logout_url, text + "&Signature=" + percent_encoded(state_->sign(text)));
   return logout;
 }
 
-void ServiceProvider::check_logout(std::string_view message, const std::string& relay_state, std::int64_t now) const {
-  const std::string xml = decode_redirected(message);
+void ServiceProvider::check_logout(std::string_view query, const std::string& relay_state, std::int64_t now) const {
+  const std::string xml = decode_redirected(query_parameter(query, "SAMLResponse").value_or(""));
   try {
     const Document document = Document::parse(xml, Document::Kind::message, most_message_bytes);
     check_logout_response(document, {state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url,
@@ -264,6 +310,7 @@ void ServiceProvider::check_logout(std::string_view message, const std::string& 
   } catch (const BadXml& e) {
     throw Refused(e.what());
   }
+  if (const auto part = signed_part(query)) state_->verify_query(*part);
 }
 
 }  // namespace wazoauth::saml

@@ -31,6 +31,10 @@ struct Profile {
   std::string idp_metadata;
 };
 
+// What an identity provider's administrator needs to know of us. Logouts end beside the assertion consumer, where that
+// has the path that this server gives it.
+std::string own_metadata(const Profile& profile, const std::string& certificate);
+
 // A profile that no service provider can be made of, or a request that can't be made. what() says why.
 struct Unusable : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -49,7 +53,6 @@ class ServiceProvider {
   ServiceProvider& operator=(const ServiceProvider&) = delete;
 
   const IdpMetadata& idp() const;
-  std::string metadata() const;  // ours, for the identity provider
 
   // An AuthnRequest, signed. Throws Unusable.
   OutgoingRequest login_request(const std::string& relay_state, std::int64_t now) const;
@@ -58,15 +61,16 @@ class ServiceProvider {
   Assertion accept(std::string_view message, const std::string& request_id, const std::string& remote_addr,
                    std::int64_t now) const;
 
-  // A LogoutRequest; nullopt when the identity provider takes none by redirect. `relay_state` begins with its id.
+  // A LogoutRequest, signed; nullopt when the identity provider takes none by redirect. `relay_state` begins with its
+  // id.
   struct Logout {
     OutgoingRequest request;
     std::string relay_state;
   };
   std::optional<Logout> logout_request(const NameId& name_id, const std::string& session_index, std::int64_t now) const;
 
-  // `message`: the query's SAMLResponse. Throws Refused.
-  void check_logout(std::string_view message, const std::string& relay_state, std::int64_t now) const;
+  // `query`: as it came. A signature is checked where there is one. Throws Refused.
+  void check_logout(std::string_view query, const std::string& relay_state, std::int64_t now) const;
 
  private:
   struct State;
