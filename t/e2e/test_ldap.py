@@ -137,21 +137,29 @@ class Peer:
 
 
 def relay(target, delay):
-    """Bytes of each side go to the other one; those of `target` only after `delay` seconds."""
-    def pump(source, sink, wait):
-        try:
-            while data := source.recv(65536):
-                time.sleep(wait)
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # who waited has left
-
+    """Bytes of each side go to the other one; an answer of `target`, in however many pieces, `delay` seconds after the question."""
     def serve(connection):
+        asked = time.monotonic()
+
+        def answer(upstream):
+            try:
+                while data := upstream.recv(65536):
+                    time.sleep(max(0, asked + delay - time.monotonic()))
+                    connection.sendall(data)
+                connection.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # who waited has left
+
         with socket.create_connection(('127.0.0.1', target)) as upstream:
-            back = threading.Thread(target=pump, args=(upstream, connection, delay), daemon=True)
+            back = threading.Thread(target=answer, args=(upstream,), daemon=True)
             back.start()
-            pump(connection, upstream, 0)
+            try:
+                while data := connection.recv(65536):
+                    asked = time.monotonic()
+                    upstream.sendall(data)
+                upstream.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
             back.join()
 
     return serve
