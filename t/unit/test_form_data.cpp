@@ -61,7 +61,7 @@ void fields_and_files(void**) {
       part(
           "Content-Disposition: form-data; name=\"f\"; filename=\"x;y=\\\"z\\\".xml\"\r\n"
           "Content-Type: application/xml\r\nContent-Transfer-Encoding: binary",
-          std::string("<a>\r\n--b\r\n\0</a>", 17)) +
+          std::string("<a>\r\n--b\r\n\0</a>", 15)) +
       part("Content-Disposition: form-data; name=\"g\"; filename=\"\"", "no name") +
       part("Content-Disposition: form-data; filename*=utf-8''%C3%A9; name=\"h\"", "") + "--b0--\r\n";
   for (const char* type : {multipart, "MULTIPART/form-data; charset=utf-8; BOUNDARY=\"b0\""}) {
@@ -71,7 +71,7 @@ void fields_and_files(void**) {
     assert_int_equal(form.fields.size(), 2);
     assert_int_equal(form.files.size(), 3);
     assert_string_equal(form.file("f")->name.c_str(), "x;y=\"z\".xml");
-    assert_true(form.file("f")->content == std::string("<a>\r\n--b\r\n\0</a>", 17));
+    assert_true(form.file("f")->content == std::string("<a>\r\n--b\r\n\0</a>", 15));
     assert_string_equal(form.file("g")->name.c_str(), "");
     assert_string_equal(form.file("h")->name.c_str(), "utf-8''%C3%A9");
     assert_null(form.file("a"));
