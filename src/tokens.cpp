@@ -1,17 +1,12 @@
 #include "tokens.h"
 
+#include "wazoauth/ascii.h"
 #include "wazoauth/gate/target.h"
 #include "wazoauth/rest/http.h"
 
 namespace wazoauth::nginx {
 
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 bool same_name(const ngx_table_elt_t& header, std::string_view lower_case) {
   return std::string_view(reinterpret_cast<const char*>(header.lowcase_key), header.key.len) == lower_case;
@@ -44,13 +39,13 @@ void add_bearer(const ngx_table_elt_t& header, Candidates& candidates) {
   if (!same_name(header, "authorization") || value.size() < scheme.size()) return;
   u_char* data = header.value.data;
   if (ngx_strncasecmp(data, reinterpret_cast<u_char*>(const_cast<char*>(scheme.data())), scheme.size()) == 0)
-    candidates.add(trimmed(value.substr(scheme.size())));
+    candidates.add(ascii::trimmed(value.substr(scheme.size())));
 }
 
 void add_cookie(const ngx_table_elt_t& header, std::string_view name, Candidates& candidates) {
   if (!same_name(header, "cookie")) return;
   for (std::string_view rest = view(header.value); !rest.empty();) {
-    const std::string_view pair = trimmed(rest.substr(0, rest.find(';')));
+    const std::string_view pair = ascii::trimmed(rest.substr(0, rest.find(';')));
     rest.remove_prefix(
         std::min(rest.size(), rest.find(';') == std::string_view::npos ? rest.size() : rest.find(';') + 1));
     const auto equals = pair.find('=');

@@ -2,7 +2,7 @@
 
     with browser.chromium(script=False, width=320) as page: page.get(url)
 
-gives a selenium WebDriver. Certificates aren't checked: links in mails begin with https, and a test may have to take
+gives a selenium WebDriver, and wait_for() waits for what a page becomes. Certificates aren't checked: links in mails begin with https, and a test may have to take
 nginx as it is.
 """
 import contextlib
@@ -11,7 +11,9 @@ import shutil
 import tempfile
 
 from selenium import webdriver
+from selenium.common.exceptions import JavascriptException, StaleElementReferenceException, TimeoutException
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
 
 
 @contextlib.contextmanager
@@ -44,3 +46,12 @@ def chromium(script=True, width=1000, dark=False):
         if driver:
             driver.quit()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_for(page, condition, what, seconds=20):
+    """Until condition() is true. That the page leaves while condition() looks at it is what it may be waiting for."""
+    waiting = WebDriverWait(page, seconds, 0.1, (StaleElementReferenceException, JavascriptException))
+    try:
+        return waiting.until(lambda _: condition())
+    except TimeoutException:
+        raise AssertionError(f'{what}, at {page.current_url}: {page.page_source[:1000]}') from None

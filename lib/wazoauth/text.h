@@ -22,6 +22,7 @@ double parse_real(const std::string& text);
 std::optional<std::string> decode_base64(std::string_view text);
 
 std::string encode_base64(std::string_view bytes);
+std::string sha256_base64url(std::string_view bytes);  // with its padding
 
 std::string lower_case(std::string_view utf8);
 std::string fold_case(std::string_view utf8);  // equal for texts that differ only in case

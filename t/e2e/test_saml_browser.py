@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import browser
 import pytest
 import servers
+from browser import wait_for
 from conftest import SECRETS
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from php_idp import PhpIdp  # noqa: E402
@@ -161,10 +161,6 @@ def page():
     """Somebody's browser, new and without cookies."""
     with browser.chromium() as driver:
         yield driver
-
-
-def wait_for(page, condition, what):
-    WebDriverWait(page, 20).until(lambda _: condition(), f'{what}, at {page.current_url}: {page.page_source[:1000]}')
 
 
 def state(page):

@@ -273,14 +273,24 @@ void signed_logout_response(void**) {
   equal(refusal_of_query(good), "");
   // The order on the wire is anybody's, what is signed isn't.
   equal(refusal_of_query(good.substr(good.find("&SigAlg") + 1) + "&" + text), "");
-  assert_string_not_equal(refusal_of_query(complete(other_keys(), sha256, EVP_sha256())).c_str(), "");
-  assert_string_not_equal(refusal_of_query(replaced(good, "%7C2", "%7C3")).c_str(), "");
+  const std::string foreign = "a signature of somebody else";
+  const std::string by_another = complete(other_keys(), sha256, EVP_sha256());
+  equal(refusal_of_query(by_another), foreign);
+  equal(refusal_of_query(replaced(good, "%7C2", "%7C3")), foreign);
   // The same text in other letters is another one.
-  assert_string_not_equal(refusal_of_query(replaced(good, "%7C2", "%7c2")).c_str(), "");
-  for (const char* part : {"&Signature=x", "&Signature=", "&Signature"})
-    assert_string_not_equal(refusal_of_query(text + "&SigAlg=" + escaped(sha256) + part).c_str(), "");
+  equal(refusal_of_query(replaced(good, "%7C2", "%7c2")), foreign);
+  equal(refusal_of_query(text + "&SigAlg=" + escaped(sha256) + "&Signature=eA%3D%3D"), foreign);
+  // Any of the keys that sign may have made it.
+  const auto sp_of = [](const std::string& use) {
+    return provider_of(entity(role(key_descriptor(idp_keys()) + key_descriptor(other_keys(), use))));
+  };
+  equal(refusal_of_query(by_another, *sp_of("")), "");
+  equal(refusal_of_query(good, *sp_of("")), "");
+  equal(refusal_of_query(by_another, *sp_of(" use=\"encryption\"")), foreign);
+  for (const char* part : {"&Signature=x", "&Signature=", "&Signature", "&Signature=%25"})
+    equal(refusal_of_query(text + "&SigAlg=" + escaped(sha256) + part), "not base64");
   const std::string weak = "a signature with a weak or unknown algorithm";
-  equal(refusal_of_query(text + "&Signature=x"), weak);
+  equal(refusal_of_query(text + "&Signature=eA%3D%3D"), weak);
   equal(refusal_of_query(complete(idp_keys(), sha1, EVP_sha1())), weak);
   const auto lenient = provider_of(metadata(idp_keys()), {.clock_skew = 60, .allow_sha1 = true});
   equal(refusal_of_query(complete(idp_keys(), sha1, EVP_sha1()), *lenient), "");

@@ -13,6 +13,7 @@
 #include <new>
 #include <utility>
 
+#include "wazoauth/ascii.h"
 #include "wazoauth/config/text_file.h"
 #include "wazoauth/saml/url.h"
 
@@ -185,8 +186,7 @@ class Maker {
   }
 
   int log_level() const {
-    std::string name = read_.text("log_level");
-    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const std::string name = ascii::lower(read_.text("log_level"));
     static const std::map<std::string, int> levels{
         {"debug", 10}, {"info", 20}, {"warning", 30}, {"error", 40}, {"critical", 50}};
     if (name.empty()) return levels.at("info");

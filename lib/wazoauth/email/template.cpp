@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "wazoauth/ascii.h"
+
 namespace wazoauth {
 
 namespace {
@@ -59,12 +61,6 @@ bool is_blank(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-std::string lower(const std::string& given) {
-  std::string text = given;
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c | 0x20 : c; });
-  return text;
-}
-
 std::string upper(const std::string& given) {
   std::string text = given;
   std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'a' && c <= 'z' ? c & ~0x20 : c; });
@@ -72,7 +68,7 @@ std::string upper(const std::string& given) {
 }
 
 std::string capitalize(const std::string& text) {
-  return upper(text.substr(0, 1)) + lower(text.substr(std::min<std::size_t>(1, text.size())));
+  return upper(text.substr(0, 1)) + ascii::lower(text.substr(std::min<std::size_t>(1, text.size())));
 }
 
 std::string trim(const std::string& text) {
@@ -133,9 +129,14 @@ struct Filter {
   std::string (*apply)(const std::string&);
 };
 
-constexpr Filter filters[] = {{"lower", lower}, {"upper", upper},        {"capitalize", capitalize},
-                              {"trim", trim},   {"escape", escape},      {"e", escape},
-                              {"safe", same},   {"urlencode", urlencode}};
+constexpr Filter filters[] = {{"lower", [](const std::string& text) { return ascii::lower(text); }},
+                              {"upper", upper},
+                              {"capitalize", capitalize},
+                              {"trim", trim},
+                              {"escape", escape},
+                              {"e", escape},
+                              {"safe", same},
+                              {"urlencode", urlencode}};
 
 const Filter* find_filter(std::string_view name) {
   const auto* found =

@@ -1,8 +1,5 @@
 #include "wazoauth/external/authorization.h"
 
-#include <openssl/evp.h>
-#include <openssl/sha.h>
-
 #include "wazoauth/bus/event.h"
 #include "wazoauth/outgoing/form_post.h"
 #include "wazoauth/text.h"
@@ -19,16 +16,11 @@ constexpr std::chrono::seconds own_limit{600}, broker_limit{3600};
 // Of one user at one service.
 constexpr int most_pending = 10;
 
-// S256 of RFC 7636.
+// S256 of RFC 7636, which has no padding.
 std::string challenge(const std::string& verifier) {
-  unsigned char digest[SHA256_DIGEST_LENGTH], text[4 * ((SHA256_DIGEST_LENGTH + 2) / 3) + 1];
-  SHA256(reinterpret_cast<const unsigned char*>(verifier.data()), verifier.size(), digest);
-  const int size = EVP_EncodeBlock(text, digest, SHA256_DIGEST_LENGTH);
-  std::string encoded(reinterpret_cast<char*>(text), size);
-  replace_all(encoded, "+", "-");
-  replace_all(encoded, "/", "_");
-  replace_all(encoded, "=", "");
-  return encoded;
+  std::string text = sha256_base64url(verifier);
+  text.resize(text.find('='));
+  return text;
 }
 
 std::string joined(const Json& scope) {

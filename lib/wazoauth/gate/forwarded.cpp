@@ -1,5 +1,7 @@
 #include "wazoauth/gate/forwarded.h"
 
+#include "wazoauth/ascii.h"
+
 namespace wazoauth::gate {
 
 std::optional<std::string_view> forwarded_value(std::string_view header, int n) {
@@ -12,9 +14,8 @@ std::optional<std::string_view> forwarded_value(std::string_view header, int n) 
     if (comma == std::string_view::npos) return std::nullopt;
     rest = rest.substr(0, comma);
   }
-  const auto first = value.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return std::nullopt;
-  return value.substr(first, value.find_last_not_of(" \t") - first + 1);
+  value = ascii::trimmed(value);
+  return value.empty() ? std::nullopt : std::optional(value);
 }
 
 }  // namespace wazoauth::gate

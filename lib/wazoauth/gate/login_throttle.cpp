@@ -9,6 +9,7 @@
 #include <new>
 #include <stdexcept>
 
+#include "wazoauth/ascii.h"
 #include "wazoauth/text.h"
 
 namespace wazoauth::gate {
@@ -143,11 +144,7 @@ void LoginThrottle::succeeded(std::string_view address, std::string_view login) 
 
 std::string basic_login(std::string_view authorization) {
   constexpr std::string_view scheme = "basic ";
-  if (authorization.size() < scheme.size()) return "";
-  for (std::size_t i = 0; i < scheme.size(); ++i) {
-    const char c = authorization[i];
-    if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != scheme[i]) return "";
-  }
+  if (!ascii::same(authorization.substr(0, scheme.size()), scheme)) return "";
   const auto decoded = decode_base64(authorization.substr(scheme.size()));
   return decoded ? utf8_or_latin1(decoded->substr(0, decoded->find(':'))) : "";
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "wazoauth/ascii.h"
 #include "wazoauth/log.h"
 
 namespace wazoauth::gate {
@@ -17,10 +18,6 @@ int hex_digit(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-}
-
 // Moves `at` behind `word` if it stands there, in letters of any case, encoded or not.
 bool skip(std::string_view text, std::size_t& at, std::string_view word) {
   std::size_t end = at;
@@ -31,7 +28,7 @@ bool skip(std::string_view text, std::size_t& at, std::string_view word) {
       found = static_cast<char>(hex_digit(text[end]) * 16 + hex_digit(text[end + 1]));
       end += 2;
     }
-    if (lower(found) != lower(wanted)) return false;
+    if (ascii::lower(found) != ascii::lower(wanted)) return false;
   }
   at = end;
   return true;

@@ -1,19 +1,14 @@
 #include "wazoauth/gate/target.h"
 
-#include <algorithm>
-
+#include "wazoauth/ascii.h"
 #include "wazoauth/rest/http.h"
 
 namespace wazoauth::gate {
 
 namespace {
 
-constexpr char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-
 bool is_escape(std::string_view text, std::size_t at, char high, char low) {
-  return text[at] == '%' && at + 2 < text.size() && text[at + 1] == high && lower(text[at + 2]) == low;
+  return text[at] == '%' && at + 2 < text.size() && text[at + 1] == high && ascii::lower(text[at + 2]) == low;
 }
 
 bool is_dots(std::string_view segment) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "wazoauth/app.h"
+#include "wazoauth/ascii.h"
 #include "wazoauth/text.h"
 
 namespace wazoauth {
@@ -270,11 +271,6 @@ Route as_shown(Route route) {
   return route;
 }
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
 std::string path_of(const Route& route) {
   std::string path = route.path;
   std::replace(path.begin(), path.end(), '<', '{');
@@ -320,7 +316,7 @@ Json api_document(const Router& router, const std::string& base_path, const std:
   for (const Route& declared : router.routes()) {
     const Route route = as_shown(declared);
     Json& path = paths.try_emplace(path_of(route), Json::object()).first->second;
-    const std::string method = lower(route.method);
+    const std::string method = ascii::lower(route.method);
     if (!path.has(method)) path.set(method, operation_of(shapes, route));
   }
   Json all = Json::object();

@@ -1,19 +1,13 @@
 // Cross-origin answers: ../shared/spec/http-conventions.md section 11, and the options of Flask-CORS that
 // administrators may have set.
 #include <algorithm>
-#include <cctype>
 
 #include "wazoauth/app.h"
+#include "wazoauth/ascii.h"
 
 namespace wazoauth {
 
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](unsigned char c) { return std::tolower(c); });
-  return result;
-}
 
 std::string joined(std::vector<std::string> words) {
   std::sort(words.begin(), words.end());
@@ -27,15 +21,13 @@ std::vector<std::string> names_in(std::string_view list) {
   while (!list.empty()) {
     std::string_view name = list.substr(0, list.find(','));
     list.remove_prefix(std::min(list.size(), name.size() + 1));
-    const auto first = name.find_first_not_of(" \t");
-    if (first == std::string_view::npos) continue;
-    names.emplace_back(name.substr(first, name.find_last_not_of(" \t") - first + 1));
+    if (name = ascii::trimmed(name); !name.empty()) names.emplace_back(name);
   }
   return names;
 }
 
 bool contains(const std::vector<std::string>& words, const std::string& wanted) {
-  return std::any_of(words.begin(), words.end(), [&](const std::string& w) { return lower(w) == lower(wanted); });
+  return std::any_of(words.begin(), words.end(), [&](const std::string& w) { return ascii::same(w, wanted); });
 }
 
 // What Access-Control-Allow-Origin says; "" when this origin isn't allowed.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "wazoauth/ascii.h"
 #include "wazoauth/rest/http.h"
 #include "wazoauth/rest/problem.h"
 #include "wazoauth/text.h"
@@ -17,19 +18,7 @@ void require(bool condition) {
   if (!condition) throw problems::unreadable_body();
 }
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool same_word(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
+using ascii::trimmed;
 
 // A header's value: a word, then parameters.
 struct Header {
@@ -38,7 +27,7 @@ struct Header {
 
   std::optional<std::string> parameter(std::string_view name) const {
     for (const auto& [key, value] : parameters) {
-      if (same_word(key, name)) return value;
+      if (ascii::same(key, name)) return value;
     }
     return std::nullopt;
   }
@@ -99,14 +88,14 @@ Header take_headers(std::string_view& part) {
     const auto colon = line.find(':');
     require(colon != std::string_view::npos && (size += line.size()) <= most_header_bytes);
     const std::string_view name = line.substr(0, colon), value = trimmed(line.substr(colon + 1));
-    if (same_word(name, "content-disposition")) {
+    if (ascii::same(name, "content-disposition")) {
       require(!disposition);
       disposition = parse_header(value);
-    } else if (same_word(name, "content-transfer-encoding")) {
-      require(same_word(value, "binary") || same_word(value, "8bit") || same_word(value, "7bit"));
+    } else if (ascii::same(name, "content-transfer-encoding")) {
+      require(ascii::same(value, "binary") || ascii::same(value, "8bit") || ascii::same(value, "7bit"));
     }
   }
-  require(disposition && same_word(disposition->word, "form-data"));
+  require(disposition && ascii::same(disposition->word, "form-data"));
   return *disposition;
 }
 
@@ -163,8 +152,8 @@ const FormData::File* FormData::file(std::string_view field) const {
 
 FormData parse_form_data(std::string_view content_type, std::string_view body) {
   const std::string_view media = trimmed(content_type.substr(0, content_type.find(';')));
-  if (same_word(media, "application/x-www-form-urlencoded")) return parse_urlencoded(body);
-  if (same_word(media, "multipart/form-data")) return parse_multipart(parse_header(content_type), body);
+  if (ascii::same(media, "application/x-www-form-urlencoded")) return parse_urlencoded(body);
+  if (ascii::same(media, "multipart/form-data")) return parse_multipart(parse_header(content_type), body);
   return {};
 }
 

@@ -1,8 +1,8 @@
 #include "wazoauth/rest/http.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "wazoauth/ascii.h"
 #include "wazoauth/text.h"
 
 namespace wazoauth {
@@ -20,28 +20,17 @@ std::string Request::header_or_empty(std::string_view lower_case_name) const {
 
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 std::string_view take_until(std::string_view& text, char end) {
   const std::string_view part = text.substr(0, text.find(end));
   text.remove_prefix(std::min(text.size(), part.size() + 1));
-  return trimmed(part);
-}
-
-bool same_word(std::string_view a, std::string_view b) {
-  const auto same = [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same);
+  return ascii::trimmed(part);
 }
 
 // In thousandths; what isn't a weight counts as none.
 int weight_of(std::string_view parameters) {
   while (!parameters.empty()) {
     const std::string_view parameter = take_until(parameters, ';');
-    if (!same_word(parameter.substr(0, 2), "q=")) continue;
+    if (!ascii::same(parameter.substr(0, 2), "q=")) continue;
     std::string digits(parameter.substr(2, 5));
     const bool is_weight = digits.find_first_not_of("0123456789.") == std::string::npos && !digits.empty();
     return is_weight ? static_cast<int>(std::min(1.0, parse_real(digits)) * 1000) : 1000;
@@ -58,9 +47,9 @@ bool Request::prefers_html() const {
     std::string_view parameters = take_until(rest, ',');
     const std::string_view type = take_until(parameters, ';');
     const int weight = weight_of(parameters);
-    if (same_word(type, "text/html")) html = weight;
-    if (same_word(type, "application/json")) json = weight;
-    if (same_word(type, "application/*")) any_application = weight;
+    if (ascii::same(type, "text/html")) html = weight;
+    if (ascii::same(type, "application/json")) json = weight;
+    if (ascii::same(type, "application/*")) any_application = weight;
     if (type == "*/*") any = weight;
   }
   return html && *html > json.value_or(any_application.value_or(any.value_or(0)));

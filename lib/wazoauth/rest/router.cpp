@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <deque>
 
+#include "wazoauth/ascii.h"
+
 namespace wazoauth {
 
 namespace {
@@ -66,11 +68,6 @@ bool more_specific(const Resource& a, const Resource& b) {
     if (a.segments[i].kind != b.segments[i].kind) return a.segments[i].kind > b.segments[i].kind;
   }
   return false;
-}
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
 }
 
 std::string merge_slashes(std::string_view path) {
@@ -162,7 +159,7 @@ Router::Match Router::match(std::string_view method, std::string_view path) cons
   }
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const Segment& segment = resource->segments[i];
-    if (segment.kind == Kind::uuid) match.parameters.emplace_back(segment.text, lower(parts[i]));
+    if (segment.kind == Kind::uuid) match.parameters.emplace_back(segment.text, ascii::lower(parts[i]));
     if (segment.kind == Kind::text) match.parameters.emplace_back(segment.text, parts[i]);
   }
   bool has_head = false;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "wazoauth/ascii.h"
 #include "wazoauth/rest/problem.h"
 #include "wazoauth/text.h"
 
@@ -51,9 +52,8 @@ Json type_error(Type type) {
 
 // An integer as Python's int() reads text: blanks around, a sign, '_' between digits.
 std::optional<std::int64_t> integer_in(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n\f\v");
-  if (first == std::string_view::npos) return std::nullopt;
-  text = text.substr(first, text.find_last_not_of(" \t\r\n\f\v") - first + 1);
+  text = ascii::trimmed(text, " \t\r\n\f\v");
+  if (text.empty()) return std::nullopt;
   std::string digits;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -307,7 +307,7 @@ std::optional<std::string> canonical_uuid(std::string_view s) {
   for (const char c : text) {
     if (!std::isxdigit(static_cast<unsigned char>(c))) return std::nullopt;
     if (uuid.size() == 8 || uuid.size() == 13 || uuid.size() == 18 || uuid.size() == 23) uuid += '-';
-    uuid += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    uuid += ascii::lower(c);
   }
   return uuid;
 }

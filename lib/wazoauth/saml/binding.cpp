@@ -76,14 +76,13 @@ std::string decode_redirected(std::string_view message) {
 }
 
 std::optional<SignedPart> signed_part(std::string_view query) {
-  const auto signature = raw_parameter(query, "Signature");
-  if (!signature) return std::nullopt;
+  if (!raw_parameter(query, "Signature")) return std::nullopt;
   SignedPart part;
   for (const std::string_view name : {"SAMLResponse", "RelayState", "SigAlg"}) {
-    if (const auto value = raw_parameter(query, name)) part.query += std::string(*value) + "&";
+    if (const auto value = raw_parameter(query, name)) (part.text += part.text.empty() ? "" : "&") += *value;
   }
-  part.query += *signature;
   part.method = query_parameter(query, "SigAlg").value_or("");
+  part.signature = decode_posted(query_parameter(query, "Signature").value_or(""));
   return part;
 }
 

@@ -15,10 +15,11 @@ std::string decode_posted(std::string_view message);
 // HTTP-Redirect: DEFLATE in base64. Throws Refused; what it inflates to is bounded too.
 std::string decode_redirected(std::string_view message);
 
-// What HTTP-Redirect signs of the query of a response, in the order that it has, and the signature.
+// What HTTP-Redirect signs of the query of a response, and the signature.
 struct SignedPart {
-  std::string query;   // as it came
-  std::string method;  // SigAlg
+  std::string text;       // as it came, in the order that it is signed in
+  std::string method;     // SigAlg
+  std::string signature;  // the bytes
 };
 
 // nullopt when there is no signature. Throws Refused when a part is there twice: two readers could take different ones.

@@ -4,6 +4,7 @@
 
 #include "wazoauth/saml/url.h"
 #include "wazoauth/saml/xml.h"
+#include "wazoauth/text.h"
 
 namespace wazoauth::saml {
 
@@ -48,11 +49,23 @@ std::optional<std::string> redirect_location(const Element& idp, const char* ser
   return std::nullopt;
 }
 
-bool has_signing_key(const Element& idp) {
-  const auto keys = idp.children(metadata_ns, "KeyDescriptor");
-  return std::any_of(keys.begin(), keys.end(), [](const Element& key) {
-    return key.attribute("use").value_or("signing") == "signing" && !key.children(signature_ns, "KeyInfo").empty();
-  });
+std::vector<Element> signing_keys(const Element& idp) {
+  std::vector<Element> found;
+  for (const Element& key : idp.children(metadata_ns, "KeyDescriptor")) {
+    if (key.attribute("use").value_or("signing") != "signing") continue;
+    for (const Element& info : key.children(signature_ns, "KeyInfo")) found.push_back(info);
+  }
+  return found;
+}
+
+std::vector<std::string> certificates_in(const std::vector<Element>& keys) {
+  std::vector<std::string> certificates;
+  for (const Element& key : keys) {
+    for (const Element& each : key.descendants(signature_ns, "X509Certificate")) {
+      if (auto der = decode_base64(each.text())) certificates.push_back(std::move(*der));
+    }
+  }
+  return certificates;
 }
 
 std::optional<std::int64_t> earliest_end(const Element& entity, const Element& idp) {
@@ -127,7 +140,9 @@ IdpMetadata read_idp_metadata(std::string_view xml) {
   if (!login_url) throw BadXml("no redirect location for logins");
   metadata.login_url = *login_url;
   metadata.logout_url = redirect_location(idp, "SingleLogoutService");
-  if (!has_signing_key(idp)) throw BadXml("no key for signatures");
+  const std::vector<Element> keys = signing_keys(idp);
+  if (keys.empty()) throw BadXml("no key for signatures");
+  metadata.certificates = certificates_in(keys);
   metadata.valid_until = earliest_end(entity, idp);
   metadata.descriptor = descriptor_of(metadata.entity_id, idp);
   return metadata;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace wazoauth::saml {
 
@@ -15,6 +16,7 @@ struct IdpMetadata {
   std::string login_url;                    // SingleSignOnService, HTTP-Redirect
   std::optional<std::string> logout_url;    // SingleLogoutService, HTTP-Redirect
   std::optional<std::int64_t> valid_until;  // Unix seconds
+  std::vector<std::string> certificates;    // of its signatures, DER
   std::string descriptor;                   // an EntityDescriptor of this identity provider and of nothing else
 };
 

@@ -1,8 +1,4 @@
 // Logins: a request to the identity provider, and its response by way of the browser.
-#include <openssl/sha.h>
-
-#include <algorithm>
-
 #include "wazoauth/app.h"
 #include "wazoauth/cache/token_record.h"
 #include "wazoauth/config/settings.h"
@@ -31,23 +27,13 @@ Problem no_provider(const std::string& domain) {
                          Json::object({{"domain", domain}}), "saml");
 }
 
-std::string relay_state_of(const std::string& session_id) {
-  std::string hash(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(session_id.data()), session_id.size(),
-         reinterpret_cast<unsigned char*>(hash.data()));
-  std::string text = encode_base64(hash);
-  std::replace(text.begin(), text.end(), '+', '-');
-  std::replace(text.begin(), text.end(), '/', '_');
-  return text;
-}
-
 // 128 random bits or more in 22 characters.
 std::string new_session_id() {
   return random_text(22, base64url);
 }
 
 struct Beginning {
-  std::string domain, redirect_url, session_id = new_session_id(), relay_state = relay_state_of(session_id);
+  std::string domain, redirect_url, session_id = new_session_id(), relay_state = sha256_base64url(session_id);
 };
 
 Step store(Context& context, const Beginning& login, const OutgoingRequest& request) {

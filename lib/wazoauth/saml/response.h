@@ -51,6 +51,7 @@ struct Assertion {
 Assertion check_response(const Document& document, const Expected& expected, const Rules& rules);
 
 // Throws Refused unless signatures may be made that way.
+// Throws Refused unless it is one of those that are taken.
 void check_signature_method(std::string_view name, const Rules& rules);
 
 // Throws Refused unless it is the answer to our LogoutRequest, and a success.

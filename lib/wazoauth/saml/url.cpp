@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "wazoauth/ascii.h"
+
 namespace wazoauth::saml {
 
 namespace {
@@ -16,16 +18,6 @@ bool is_letter(char c) {
 
 bool is_hex(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](char c) { return lower(c); });
-  return result;
 }
 
 // What RFC 3986 has, without brackets: those stand in the host only.
@@ -64,7 +56,7 @@ std::optional<std::string> take_host(std::string_view& authority) {
   } else if (!is_name(authority.substr(0, end))) {
     return std::nullopt;
   }
-  const std::string host = lower(authority.substr(0, end));
+  const std::string host = ascii::lower(authority.substr(0, end));
   authority.remove_prefix(std::min(end, authority.size()));
   return host;
 }
@@ -76,7 +68,7 @@ std::string_view port_of(const Url& url) {
 
 // Dots in segments go up, also when they are written as %2e.
 bool goes_up(std::string_view path) {
-  std::string plain = lower(path);
+  std::string plain = ascii::lower(path);
   for (auto at = plain.find("%2e"); at != std::string::npos; at = plain.find("%2e")) plain.replace(at, 3, ".");
   for (auto at = plain.find("%2f"); at != std::string::npos; at = plain.find("%2f")) plain.replace(at, 3, "/");
   return (plain + "/").find("/../") != std::string::npos || plain.find("%5c") != std::string::npos;
@@ -95,7 +87,7 @@ std::optional<Url> parse_url(std::string_view text) {
   const auto colon = text.find("://");
   if (colon == std::string_view::npos || !is_scheme(text.substr(0, colon))) return std::nullopt;
   Url url;
-  url.scheme = lower(text.substr(0, colon));
+  url.scheme = ascii::lower(text.substr(0, colon));
   std::string_view rest = text.substr(colon + 3);
   const std::size_t end = std::min(rest.find_first_of("/?#"), rest.size());
   std::string_view authority = rest.substr(0, end);

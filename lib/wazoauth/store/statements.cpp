@@ -1,13 +1,12 @@
 #include "wazoauth/store/statements.h"
 
-#include <algorithm>
-#include <cctype>
 #include <deque>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
 #include <stdexcept>
 
+#include "wazoauth/ascii.h"
 #include "wazoauth/store/embedded_sql.h"
 #include "wazoauth/text.h"
 
@@ -17,8 +16,8 @@ namespace {
 
 constexpr std::string_view marker = "-- name: ";
 
-bool changes_rows(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+bool changes_rows(std::string_view statement) {
+  const std::string text = ascii::lower(statement);
   return text.find("delete") != std::string::npos || text.find("update ") != std::string::npos;
 }
 

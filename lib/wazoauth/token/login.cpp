@@ -1,8 +1,6 @@
 #include "wazoauth/token/login.h"
 
-#include <algorithm>
-#include <cctype>
-
+#include "wazoauth/ascii.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/text.h"
 
@@ -55,12 +53,6 @@ Schema token_request() {
           "TokenRequest"};
 }
 
-bool is_mobile(std::string session_type) {
-  std::transform(session_type.begin(), session_type.end(), session_type.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return session_type == "mobile";
-}
-
 }  // namespace
 
 std::optional<Credentials> basic_credentials(std::string_view authorization) {
@@ -84,7 +76,7 @@ Step log_in(Context& context) {
   login->credentials = basic_credentials(context.request.header_or_empty("authorization"));
   login->remote_addr = context.request.remote_addr;
   login->user_agent = utf8_or_latin1(context.request.header_or_empty("user-agent"));
-  login->mobile = is_mobile(context.request.header_or_empty("wazo-session-type"));
+  login->mobile = ascii::same("mobile", context.request.header_or_empty("wazo-session-type"));
   const IdentityProvider* const provider = choose_provider(*login, context.settings);
   if (!provider) refuse(*login, "no identity provider for this request");
   return provider->identify(context, login, issue_token);
