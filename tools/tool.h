@@ -57,6 +57,8 @@ inline void refuse_words(const std::vector<std::string>& words) {
 }
 
 inline Settings load_settings(const std::string& file, const Json& overrides = {}) {
+  // No command asks a provider: what nginx's environment allows may stand in the file, whatever this shell's has.
+  setenv("OAUTHLIB_INSECURE_TRANSPORT", "1", 0);  // NOLINT(concurrency-mt-unsafe): there is one thread
   const LoadedConfig loaded = load_config(file, overrides);
   std::vector<std::string> warnings = loaded.warnings;
   Settings settings = make_settings(loaded.tree, environment("XIVO_UUID", ""), warnings, loaded.places);

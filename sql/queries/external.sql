@@ -1,12 +1,12 @@
 -- External services: their types, the tenants' configurations, what users have there.
 
 -- name: external.enable
--- At a start: $1 are served, others aren't.
+-- At a start: $1 are served, others aren't. $2 are plug-ins of the Python daemon beside us: as it has them.
 WITH enabled AS (
   INSERT INTO auth_external_auth_type (name, enabled) SELECT name, true FROM unnest($1::text[]) AS name
   ON CONFLICT (name) DO UPDATE SET enabled = true WHERE auth_external_auth_type.enabled IS DISTINCT FROM true
 )
-UPDATE auth_external_auth_type SET enabled = false WHERE name <> ALL ($1::text[]) AND enabled IS DISTINCT FROM false
+UPDATE auth_external_auth_type SET enabled = false WHERE name <> ALL ($1::text[] || $2::text[]) AND enabled IS DISTINCT FROM false
 
 -- name: external.make_type
 INSERT INTO auth_external_auth_type (name) VALUES ($1::text) ON CONFLICT (name) DO NOTHING

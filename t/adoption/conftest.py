@@ -113,7 +113,7 @@ class World:
         (folder / 'answer').write_text('answer\n')
         values = {'CONFIG': self.python.config, 'API_PORT': servers.free_port(), 'GATE_PORT': servers.free_port()}
         # As the daemon has them.
-        environment = {'XIVO_UUID': 'the-predefined-xivo-uuid', 'TZ': 'UTC+1'}
+        environment = {'XIVO_UUID': 'the-predefined-xivo-uuid', 'TZ': 'UTC+1', 'OAUTHLIB_INSECURE_TRANSPORT': '1'}
         self.nginx = servers.Nginx(folder, BUILD, CONF, (values['API_PORT'], '/0.1/backends'), values, environment)
         self.api = Client(values['API_PORT'])
         self.gate = Client(values['GATE_PORT'], '')

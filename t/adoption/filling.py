@@ -90,6 +90,8 @@ class Filling:
         self.api.good('POST', '/external/google/config', self.root, {'client_id': 'google-id', 'client_secret': 's'},
                       headers=inside)
         self.api.good('POST', f"/users/{self.users[0]['uuid']}/external/mobile", self.root, {'token': 'device'})
+        # The daemon notes which types are on when somebody lists them.
+        self.api.good('GET', f"/users/{self.users[0]['uuid']}/external", self.root)
 
     def _fill_tokens(self):
         """Online, offline and mobile ones, of every user who may log in."""

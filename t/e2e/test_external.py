@@ -277,6 +277,18 @@ def test_types_that_are_switched_off(stack, api, admin_token, make_user, psql):
     assert api.get(path_of(user), admin_token).status_code == 200
 
 
+def test_plug_ins_of_the_daemon(stack, psql):
+    """A type that only the Python daemon knows stays switched on as long as the configuration says so."""
+    psql("INSERT INTO auth_external_auth_type (name, enabled) VALUES ('plug', true), ('gone', true)")
+    nginx = stack.new_nginx('external', settings={'enabled_external_auth_plugins': {'plug': True}})
+    try:
+        assert psql("SELECT name, enabled FROM auth_external_auth_type WHERE name IN ('plug', 'gone') ORDER BY 1") == (
+            'gone|f\nplug|t')
+    finally:
+        nginx.stop()
+        psql("DELETE FROM auth_external_auth_type WHERE name IN ('plug', 'gone')")
+
+
 def test_what_goes_with_a_user_and_a_tenant(api, admin_token, make_user, psql):
     tenant = {'Wazo-Tenant': api.post('/tenants', admin_token, json={}).json()['uuid']}
     api.post('/external/google/config', admin_token, json={'client_secret': 'x'}, headers=tenant)

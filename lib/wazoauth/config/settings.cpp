@@ -347,6 +347,9 @@ class Maker {
     }
     s_.external_types = enabled(section, known);
     const Json switches = read_.value(section);
+    for (const auto& [type, on] : read_.switches(section, switches)) {
+      if (on && !contains(known, type)) s_.foreign_external_types.push_back(type);
+    }
     for (const auto& [type, entry] : declared) {
       if (!switches.has(type)) s_.external_types.push_back(type);
     }

@@ -101,6 +101,7 @@ struct Settings {
   std::string bootstrap_user_policy_slug = "wazo_default_master_user_policy";
   std::map<std::string, bool> enabled_http_plugins;  // and "external.<type>" of each of external_types
   std::vector<std::string> external_types;           // enabled and known: google, microsoft, mobile, declared ones
+  std::vector<std::string> foreign_external_types;   // enabled and not known: the Python daemon's plug-ins
   std::vector<OAuth2Service> oauth2_services;        // those of them that hand out tokens
   std::vector<StoredService> stored_services;        // those of external_auth_types that don't
   std::vector<ShownService> shown_services;          // those of external_auth_types
