@@ -116,6 +116,7 @@ struct Message {
   bool sign_response = true, sign_assertion = false;
   std::string signature_method = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
   std::string digest_method = "http://www.w3.org/2001/04/xmlenc#sha256";
+  std::string form = "Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/>";
 
   static std::string at(std::int64_t seconds) { return format_instant(std::time(nullptr) + seconds); }
 
@@ -124,9 +125,9 @@ struct Message {
            "Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/><ds:SignatureMethod Algorithm=\"" +
            signature_method + "\"/><ds:Reference URI=\"#" + id +
            "\"><ds:Transforms><ds:Transform Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"/>"
-           "<ds:Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/></ds:Transforms><ds:DigestMethod "
-           "Algorithm=\"" +
-           digest_method + "\"/><ds:DigestValue/></ds:Reference></ds:SignedInfo><ds:SignatureValue/></ds:Signature>";
+           "<ds:Transform " +
+           form + "</ds:Transforms><ds:DigestMethod Algorithm=\"" + digest_method +
+           "\"/><ds:DigestValue/></ds:Reference></ds:SignedInfo><ds:SignatureValue/></ds:Signature>";
   }
 
   std::string assertion() const {

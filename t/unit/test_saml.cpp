@@ -503,6 +503,21 @@ void shapes_of_signatures(void**) {
                    "<ds:Transform Algorithm=\"http://www.w3.org/TR/1999/REC-xslt-19991116\"/>"),
           "an unknown transform");
   refused(replaced(xml, "</ds:Signature>", "<ds:Object/></ds:Signature>"), "a signature with objects in it");
+  const auto prefixes = [](const std::string& list) {
+    return "<c:InclusiveNamespaces xmlns:c=\"http://www.w3.org/2001/10/xml-exc-c14n#\" PrefixList=\"" + list + "\"/>";
+  };
+  const std::string form = "Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\">";
+  Message message;
+  message.form = form + prefixes("xs xsi saml") + "</ds:Transform>";
+  const std::string usual = message.xml(idp_keys());
+  equal(refusal(usual), "");
+  for (const std::string& more : {prefixes("xs"), std::string("<x/>"), prefixes(std::string(257, 'x'))})
+    refused(replaced(usual, form, form + more), "an unusual canonical form");
+  refused(replaced(usual, "xs xsi saml", std::string(257, 'x')), "an unusual canonical form");
+  refused(replaced(xml, "<ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/>",
+                   "<ds:CanonicalizationMethod Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"><x/>"
+                   "</ds:CanonicalizationMethod>"),
+          "an unusual canonical form");
 }
 
 // The eight classic ways to have one thing signed and another one read.
@@ -625,11 +640,23 @@ void hostile_xml(void**) {
   refused(deep + end, "nested too deeply");
   for (int i = 0; i < 20000; ++i) deep += "<a>";
   refused(deep, "not well-formed");
-  std::string spaces, attributes;
-  for (int i = 0; i < 5000; ++i)
-    spaces += " xmlns:n" + std::to_string(i) + "=\"u\"", attributes += " a" + std::to_string(i) + "=\"\"";
-  refused("<a" + spaces + "/>", "an element with too many attributes");
+  std::string attributes, spaces, nested;
+  for (int i = 0; i < 33; ++i) {
+    const std::string space = " xmlns:n" + std::to_string(i) + "=\"u\"";
+    spaces += space, nested += "<a" + space + ">";
+  }
+  for (int i = 0; i < 65; ++i) attributes += " a" + std::to_string(i) + "=\"\"";
+  refused("<a" + spaces + "/>", "too many namespaces");
+  refused(nested + end.substr(0, 33 * 4), "too many namespaces");
   refused("<a" + attributes + "/>", "an element with too many attributes");
+  // Messages of a few kB, without any key, took half a minute to be refused.
+  for (const std::string leaf : {"<a/>", "<a>x</a>", "x<a/>"}) {
+    Message message;
+    message.extensions = "<samlp:Extensions>";
+    for (int i = 0; i < 5000; ++i) message.extensions += leaf;
+    message.extensions += "</samlp:Extensions>";
+    equal(refusal(message.xml(idp_keys())), "too many elements");
+  }
   equal(refusal(std::string(most_message_bytes + 1, 'x')), "too long");
   equal(refusal(std::string(10 << 20, 'x')), "too long");
   refused("<x>" + std::string(most_message_bytes - 100, 'x') + "</x>", "not a response");

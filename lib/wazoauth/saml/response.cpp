@@ -38,6 +38,8 @@ const Names canonical_forms{"http://www.w3.org/2001/10/xml-exc-c14n#",
                             "http://www.w3.org/TR/2001/REC-xml-c14n-20010315",
                             "http://www.w3.org/2001/10/xml-exc-c14n#WithComments",
                             "http://www.w3.org/TR/2001/REC-xml-c14n-20010315#WithComments"};
+constexpr const char* exclusive_ns = "http://www.w3.org/2001/10/xml-exc-c14n#";
+constexpr std::size_t most_prefixes = 256;  // bytes
 constexpr std::string_view enveloped = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 
 std::string algorithm(const Element& element) {
@@ -52,6 +54,16 @@ void check_method(const Element& element, const Names& good, std::string_view wi
   check_name(algorithm(element), good, with_sha1, allow_sha1);
 }
 
+// Each of the prefixes is looked for at each node.
+void check_form(const Element& form, const std::string& unknown) {
+  require(contains(canonical_forms, algorithm(form)), unknown);
+  const auto parameters = form.children();
+  const bool usual =
+      parameters.empty() || (parameters.size() == 1 && parameters[0].is(exclusive_ns, "InclusiveNamespaces") &&
+                             parameters[0].attribute("PrefixList").value_or("").size() <= most_prefixes);
+  require(usual, "an unusual canonical form");
+}
+
 // A list of transforms that leaves nothing out but the signature itself.
 void check_transforms(const Element& reference) {
   const Element transforms = reference.child(signature_ns, "Transforms");
@@ -61,7 +73,7 @@ void check_transforms(const Element& reference) {
     if (algorithm(each) == enveloped) {
       ++without_signature;
     } else {
-      require(contains(canonical_forms, algorithm(each)), "an unknown transform");
+      check_form(each, "an unknown transform");
       ++forms;
     }
   }
@@ -71,8 +83,7 @@ void check_transforms(const Element& reference) {
 void check_signature(const Element& signature, const std::string& id, bool allow_sha1) {
   const Element info = signature.child(signature_ns, "SignedInfo");
   require(signature.children(signature_ns, "Object").empty(), "a signature with objects in it");
-  require(contains(canonical_forms, algorithm(info.child(signature_ns, "CanonicalizationMethod"))),
-          "an unknown canonical form");
+  check_form(info.child(signature_ns, "CanonicalizationMethod"), "an unknown canonical form");
   check_method(info.child(signature_ns, "SignatureMethod"), signature_methods, rsa_sha1, allow_sha1);
   const Element reference = info.child(signature_ns, "Reference");
   require(reference.attribute("URI") == "#" + id, "a signature of something else");

@@ -192,13 +192,11 @@ struct ServiceProvider::State {
       throw Unusable(std::string("the metadata of the identity provider: ") + e.what());
     }
     const std::string metadata = own_metadata(profile, keys.certificate);
-    // It has the certificate by the metadata. Given here, too, it would take it for the name of a file at each
-    // signature, and leak 192 bytes.
-    server.reset(lasso_server_new_from_buffers(metadata.c_str(), keys.key.c_str(), nullptr, nullptr));
-    if (!server) throw Unusable("lasso doesn't take the key or the entity id");
+    // Lasso signs nothing: the key would be the name of a file for it first, which it asks the system to open.
+    server.reset(lasso_server_new_from_buffers(metadata.c_str(), nullptr, nullptr, nullptr));
+    if (!server) throw Unusable("lasso doesn't take the entity id");
     key = read_key(keys.key);
     if (!key) throw Unusable("the key can't be read");
-    server->signature_method = LASSO_SIGNATURE_METHOD_RSA_SHA256;
     const lasso_error_t error = lasso_server_add_provider_from_buffer(server.get(), LASSO_PROVIDER_ROLE_IDP,
                                                                       idp.descriptor.c_str(), nullptr, nullptr);
     if (error != 0) throw Unusable("the metadata of the identity provider: " + message_of(error));
@@ -239,8 +237,19 @@ struct ServiceProvider::State {
     return encode_base64(signature);
   }
 
-  void fill(LassoSamlp2RequestAbstract& request, const OutgoingRequest& made, std::int64_t now) const {
-    assign(request.ID, made.id);
+  // Where a browser takes a request: saml-bindings-2.0, section 3.4.4.1.
+  std::string location_of(LassoNode& request, const std::string& service, const std::string& relay_state) const {
+    const std::unique_ptr<char, decltype(&g_free)> query(
+        lasso_node_export_to_saml2_query(&request, "SAMLRequest", nullptr, nullptr), g_free);
+    if (!query) throw Unusable("a request can't be written");
+    const std::string text = query.get() + ("&RelayState=" + percent_encoded(relay_state)) + signature_method;
+    return with_parameter(service, text + "&Signature=" + percent_encoded(sign(text)));
+  }
+
+  void fill(LassoSamlp2RequestAbstract& request, const std::string& id, const std::string& destination,
+            std::int64_t now) const {
+    assign(request.ID, id);
+    assign(request.Destination, destination);
     assign(request.Version, "2.0");
     assign(request.IssueInstant, format_instant(now));
     if (request.Issuer) g_object_unref(request.Issuer);
@@ -268,23 +277,14 @@ const IdpMetadata& ServiceProvider::idp() const {
 
 OutgoingRequest ServiceProvider::login_request(const std::string& relay_state, std::int64_t now) const {
   if (state_->outdated(now)) throw Unusable("the metadata of the identity provider isn't valid any more");
-  const Owned<LassoLogin> login(lasso_login_new(state_->server.get()));
-  if (!login) throw std::bad_alloc();
-  LassoProfile* const profile = LASSO_PROFILE(login.get());
-  lasso_profile_set_signature_hint(profile, LASSO_PROFILE_SIGNATURE_HINT_FORCE);
-  lasso_error_t error =
-      lasso_login_init_authn_request(login.get(), state_->idp.entity_id.c_str(), LASSO_HTTP_METHOD_REDIRECT);
-  if (error != 0) throw Unusable(message_of(error));
+  const Owned<LassoNode> node(lasso_samlp2_authn_request_new());
+  if (!node) throw std::bad_alloc();
+  auto* const request = LASSO_SAMLP2_AUTHN_REQUEST(node.get());
   OutgoingRequest made{new_id(), ""};
-  auto* const request = LASSO_SAMLP2_AUTHN_REQUEST(profile->request);
-  state_->fill(request->parent, made, now);
-  g_clear_object(&request->NameIDPolicy);
+  state_->fill(request->parent, made.id, state_->idp.login_url, now);
   assign(request->ProtocolBinding, LASSO_SAML2_METADATA_BINDING_POST);
   assign(request->AssertionConsumerServiceURL, state_->profile.acs_url);
-  assign(profile->msg_relayState, relay_state);
-  error = lasso_login_build_authn_request_msg(login.get());
-  if (error != 0 || !profile->msg_url) throw Unusable(message_of(error));
-  made.location = profile->msg_url;
+  made.location = state_->location_of(*node, state_->idp.login_url, relay_state);
   return made;
 }
 
@@ -314,8 +314,7 @@ std::optional<ServiceProvider::Logout> ServiceProvider::logout_request(const Nam
   if (!node) throw std::bad_alloc();
   auto* const request = LASSO_SAMLP2_LOGOUT_REQUEST(node.get());
   Logout logout{{new_id(), ""}, ""};
-  state_->fill(request->parent, logout.request, now);
-  assign(request->parent.Destination, *state_->idp.logout_url);
+  state_->fill(request->parent, logout.request.id, *state_->idp.logout_url, now);
   assign(request->Reason, "");
   request->NameID = new_name_id(name_id.text);
   const auto qualify = [](char*& member, const std::string& value) {
@@ -326,13 +325,8 @@ std::optional<ServiceProvider::Logout> ServiceProvider::logout_request(const Nam
   qualify(request->NameID->SPNameQualifier, name_id.sp_name_qualifier);
   qualify(request->NameID->SPProvidedID, name_id.sp_provided_id);
   if (!session_index.empty()) assign(request->SessionIndex, session_index);
-  const std::unique_ptr<char, decltype(&g_free)> query(
-      lasso_node_export_to_saml2_query(node.get(), "SAMLRequest", nullptr, nullptr), g_free);
-  if (!query) throw Unusable("the LogoutRequest can't be written");
   logout.relay_state = relay_state_of_logout(logout.request.id, now);
-  const std::string text = query.get() + ("&RelayState=" + percent_encoded(logout.relay_state)) + signature_method;
-  logout.request.location =
-      with_parameter(*state_->idp.logout_url, text + "&Signature=" + percent_encoded(state_->sign(text)));
+  logout.request.location = state_->location_of(*node, *state_->idp.logout_url, logout.relay_state);
   return logout;
 }
 
