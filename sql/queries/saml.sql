@@ -61,14 +61,18 @@ ON CONFLICT (name_id, entity_id) DO UPDATE SET info = excluded.info, not_on_or_a
 SELECT info FROM auth_saml_pysaml2_cache WHERE name_id = $1 AND entity_id = $2
 
 -- name: saml.forget_subject
-DELETE FROM auth_saml_pysaml2_cache WHERE name_id = $1
+DELETE FROM auth_saml_pysaml2_cache WHERE name_id = $1 AND entity_id = $2
 
 -- name: saml.use
--- A finished login becomes a token once. What others mark as used isn't a session's name.
+-- A finished login becomes a token once, within a day of its beginning, and while its domain still has a
+-- configuration. What others mark as used isn't a session's name.
 UPDATE auth_saml_session AS s SET session_id = 'token-already-used'
 WHERE s.session_id = $1 AND s.session_id <> 'token-already-used' AND s.login IS NOT NULL
-  AND s.start_time > now() - make_interval(secs => $2::bigint)
-RETURNING s.request_id, s.login, (SELECT tenant_uuid FROM auth_tenant_domain d WHERE d.name = s.domain) AS tenant_uuid
+  AND s.start_time > now() - make_interval(secs => least($2::bigint, 86400))
+RETURNING s.request_id, s.login,
+          (SELECT d.tenant_uuid FROM auth_tenant_domain d
+           JOIN auth_saml_config c ON c.domain_uuid = d.uuid AND c.tenant_uuid = d.tenant_uuid
+           WHERE d.name = s.domain) AS tenant_uuid
 
 -- name: saml.user_in_tenant
 -- Whether user $1 lives in tenant $2 or below it.

@@ -452,14 +452,25 @@ def test_a_new_certificate(one, two, make_tenant, make_user, stack):
         idp.close()
 
 
+def test_a_login_that_nobody_fetches(one, tenant, user, idp, psql):
+    for age, status in (('23 hours', 200), ('25 hours', 401)):
+        session = log_in(one, tenant, user)
+        psql(f"UPDATE auth_saml_session SET start_time = now() - interval '{age}' "
+             f"WHERE request_id = '{idp.requests[-1].id}'")
+        assert exchange(one, session).status_code == status
+
+
 def test_a_configuration_that_goes(one, two, make_tenant, make_user, admin_token):
     tenant = make_tenant()
+    finished = log_in(one, tenant, make_user(headers=tenant.headers, authentication_method='saml'))
     begun = begin(two, tenant)
     relay_state = relay_state_of(begun)
     assert one.delete('/backends/saml', admin_token, headers=tenant.headers).status_code == 204
     assert two.post('/saml/sso', json={'domain': tenant.domain, 'redirect_url': APP}).status_code == 500
     answer = post(two, {'SAMLResponse': 'x', 'RelayState': relay_state})
     assert (answer.status_code, answer.json()['details']) == (500, {'error': 'Unexpected error'})
+    # Who was vouched for by an identity provider that isn't trusted any more.
+    assert exchange(two, finished).status_code == 401
 
 
 def test_metadata_that_makes_no_provider(one, make_tenant):

@@ -296,6 +296,8 @@ void signed_logout_response(void**) {
   equal(refusal_of_query(complete(idp_keys(), sha1, EVP_sha1()), *lenient), "");
   for (const char* name : {"SAMLResponse", "RelayState", "SigAlg", "Signature"})
     equal(refusal_of_query(good + "&" + name + "=x"), "a part of the query is there twice");
+  equal(refusal_of_query("SAML%52esponse=" + escaped(deflated(logout_xml("id-abc", idp_id, "Success"))) + "&" + good),
+        "a part of the query with an encoded name");
 }
 
 void logout_response(void**) {

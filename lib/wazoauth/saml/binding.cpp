@@ -44,7 +44,9 @@ std::optional<std::string_view> raw_parameter(std::string_view query, std::strin
   while (!query.empty()) {
     const std::string_view pair = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(query.size(), pair.size() + 1));
-    if (pair.substr(0, pair.find('=')) != name) continue;
+    const std::string_view key = pair.substr(0, pair.find('='));
+    if (key.find_first_of("%+") != std::string_view::npos) throw Refused("a part of the query with an encoded name");
+    if (key != name) continue;
     if (found) throw Refused("a part of the query is there twice");
     found = pair;
   }

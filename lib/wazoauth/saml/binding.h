@@ -22,7 +22,8 @@ struct SignedPart {
   std::string signature;  // the bytes
 };
 
-// nullopt when there is no signature. Throws Refused when a part is there twice: two readers could take different ones.
+// nullopt when there is no signature. Throws Refused when a part is there twice, or under a name in other letters: two
+// readers could take different ones.
 std::optional<SignedPart> signed_part(std::string_view query);
 
 }  // namespace wazoauth::saml

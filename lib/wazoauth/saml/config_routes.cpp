@@ -53,9 +53,13 @@ std::optional<std::string> text_of(const Json& body, const char* name) {
   return body.has(name) ? std::optional(std::string(body.get(name).text())) : std::nullopt;
 }
 
+Problem foreign_domain(Context& context, const std::string& domain_uuid) {
+  return refused(400, context.tenant(), "The domain isn't one of the tenant: \"" + domain_uuid + "\"");
+}
+
 void check_domain(Context& context, const std::string& domain_uuid) {
   if (!context.db().run("saml.has_domain", {domain_uuid, context.tenant()}).boolean(0, "yes"))
-    throw refused(400, context.tenant(), "The domain isn't one of the tenant: \"" + domain_uuid + "\"");
+    throw foreign_domain(context, domain_uuid);
 }
 
 Problem exists_already() {
@@ -67,8 +71,9 @@ Rows insert(Context& context, const Json& body, const std::string& metadata) {
   try {
     return context.db().run("saml.create_config", {context.tenant(), domain, *text_of(body, "entity_id"),
                                                    *text_of(body, "acs_url"), metadata});
-  } catch (const ConstraintViolation&) {
-    throw exists_already();  // or the domain went away
+  } catch (const ConstraintViolation& e) {
+    if (e.foreign_key()) throw foreign_domain(context, domain);  // it went away a moment ago
+    throw exists_already();
   } catch (const BadValue&) {
     throw refused(400, context.tenant(), "The metadata can't be stored");
   }

@@ -26,7 +26,6 @@ struct Ending {
   std::string token, refresh_token;
   NameId name_id;
   std::optional<Source> source;
-  std::string session_index;
 };
 
 std::string presented_token(const Context& context) {
@@ -63,9 +62,9 @@ Response answer(const std::string& location) {
   return Response::json(Json::object({{"location", location}}));
 }
 
-Step end_here(Context& context, const Ending& ending) {
+Step end_here(Context& context, const Ending& ending, const ServiceProvider* provider) {
   context.db().run("saml.end", {ending.session.request_id, ending.session.session_id});
-  if (!ending.name_id.text.empty()) context.db().run("saml.forget_subject", {coded(ending.name_id)});
+  if (provider) context.db().run("saml.forget_subject", {coded(ending.name_id), provider->idp().entity_id});
   delete_tokens(context, ending);
   return answer(with_parameter(ending.session.redirect_url, logged_out));
 }
@@ -86,9 +85,9 @@ std::optional<std::string> session_index(Context& context, const NameId& name_id
 
 Step write_request(Context& context, const Ending& ending, const std::shared_ptr<const ServiceProvider>& provider) {
   const auto index = session_index(context, ending.name_id, provider->idp().entity_id);
-  if (!index) return end_here(context, ending);
+  if (!index) return end_here(context, ending, provider.get());
   const auto logout = provider->logout_request(ending.name_id, *index, unix_seconds());
-  return logout ? end_there(context, ending, *logout) : end_here(context, ending);
+  return logout ? end_there(context, ending, *logout) : end_here(context, ending, provider.get());
 }
 
 Step log_out(Context& context) {
@@ -107,20 +106,20 @@ Step log_out(Context& context) {
   const auto name_id = name_id_of(ending.session);
   if (name_id) ending.name_id = *name_id;
   ending.source = context.app.saml().find(context.db(), ending.session.domain);
-  if (!name_id || !ending.source) return end_here(context, ending);
+  if (!name_id || !ending.source) return end_here(context, ending, nullptr);
   return Step::then(Lane::hashing, [ending](Context& making) {
     const auto provider = making.app.saml().get(*ending.source);
     return Step::then(Lane::database, [ending, provider](Context& next) {
-      return provider ? write_request(next, ending, provider) : end_here(next, ending);
+      return provider ? write_request(next, ending, provider) : end_here(next, ending, nullptr);
     });
   });
 }
 
 // -- GET /saml/sls
 
-Step finish_logout(Context& context, const Session& session) {
+Step finish_logout(Context& context, const Session& session, const std::string& idp) {
   if (context.request.method != "HEAD") {
-    if (const auto name_id = name_id_of(session)) context.db().run("saml.forget_subject", {coded(*name_id)});
+    if (const auto name_id = name_id_of(session)) context.db().run("saml.forget_subject", {coded(*name_id), idp});
     context.db().run("saml.end", {session.request_id, session.session_id});
   }
   return redirect_to(with_parameter(session.redirect_url, logged_out));
@@ -135,7 +134,9 @@ Step judge(Context& context, const Session& session, const Source& source, const
     log::warning("SAML: a logout through " + Json(session.domain).dump() + " failed: " + e.what());
     throw processing_error(500, "The response of the identity provider was refused");
   }
-  return Step::then(Lane::database, [session](Context& next) { return finish_logout(next, session); });
+  return Step::then(Lane::database, [session, idp = provider->idp().entity_id](Context& next) {
+    return finish_logout(next, session, idp);
+  });
 }
 
 Step consume_logout(Context& context) {

@@ -1,5 +1,7 @@
 #include "wazoauth/saml/providers.h"
 
+#include <algorithm>
+
 #include "wazoauth/json.h"
 #include "wazoauth/log.h"
 
@@ -29,15 +31,24 @@ std::shared_ptr<const ServiceProvider> Providers::get(const Source& source) {
   if (const auto entry = entry_of(source.domain); entry && entry->digest == source.digest) return entry->provider;
   auto provider = make(source);
   const std::lock_guard lock(mutex_);
-  if (entries_.size() >= most_providers && !entries_.contains(source.domain)) entries_.erase(entries_.begin());
-  entries_[source.domain] = {source.digest, provider};
+  if (!entries_.contains(source.domain)) make_room();
+  entries_[source.domain] = {source.digest, provider, ++uses_};
   return provider;
+}
+
+// What hasn't been used for longest goes.
+void Providers::make_room() {
+  if (entries_.size() < most_providers) return;
+  entries_.erase(std::min_element(entries_.begin(), entries_.end(),
+                                  [](const auto& a, const auto& b) { return a.second.used < b.second.used; }));
 }
 
 std::optional<Providers::Entry> Providers::entry_of(const std::string& domain) {
   const std::lock_guard lock(mutex_);
   const auto entry = entries_.find(domain);
-  return entry == entries_.end() ? std::nullopt : std::optional(entry->second);
+  if (entry == entries_.end()) return std::nullopt;
+  entry->second.used = ++uses_;
+  return entry->second;
 }
 
 std::shared_ptr<const ServiceProvider> Providers::make(const Source& source) const {

@@ -2,6 +2,7 @@
 // was.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -35,13 +36,16 @@ class Providers {
   struct Entry {
     std::string digest;
     std::shared_ptr<const ServiceProvider> provider;
+    std::uint64_t used = 0;  // when, as uses_ counts
   };
+  void make_room();
   std::optional<Entry> entry_of(const std::string& domain);
   std::shared_ptr<const ServiceProvider> make(const Source& source) const;
 
   const SamlSettings& settings_;
   std::mutex mutex_;
   std::map<std::string, Entry> entries_;  // by domain
+  std::uint64_t uses_ = 0;
 };
 
 }  // namespace wazoauth::saml

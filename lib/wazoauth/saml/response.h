@@ -50,7 +50,6 @@ struct Assertion {
 // them and nothing else, and use algorithms that are good enough: whoever verifies them can't be deceived by others.
 Assertion check_response(const Document& document, const Expected& expected, const Rules& rules);
 
-// Throws Refused unless signatures may be made that way.
 // Throws Refused unless it is one of those that are taken.
 void check_signature_method(std::string_view name, const Rules& rules);
 
