@@ -619,53 +619,133 @@ def test_data_without_a_refresh_token(world, admin_token, make_user, psql):
         error(world.api.get(path_of(user, 'google'), admin_token), 404, 'unknown-external-auth')
 
 
-# -- certificates ------------------------------------------------------------------------------------------------------
+# -- certificates, and addresses that are denied -----------------------------------------------------------------------
 
 
-def certificate(folder, name, subject):
-    files = folder / f'{name}.crt', folder / f'{name}.key'
-    servers.subprocess.run(
-        ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-out', files[0],
-         '-keyout', files[1], '-days', '2', '-subj', '/CN=test', '-addext', f'subjectAltName={subject}'],
-        check=True, capture_output=True)
-    return files
+class OneService:
+    """An nginx that knows one service: with a broker (google), and without (own)."""
+
+    def __init__(self, stack, name, token_url, websocket_host=None, environment=None, **settings):
+        port = servers.free_port()
+        self.back = f'http://127.0.0.1:{port}/back'
+        service = {'authorization_base_url': 'https://consent.example/auth', 'token_url': token_url}
+        self.nginx = stack.new_nginx(name, GATED + LANDING.replace('@LANDING_PORT@', str(port)), settings={
+            'google': {**service, 'redirect_uri': 'https://broker.example', 'websocket_host': websocket_host},
+            'external_auth_types': {'own': {'oauth2': {**service, 'redirect_uri': 'https://nginx.example/back'}}},
+            'external_auth_timeout': 2, **settings,
+        }, environment=environment)
+
+    def lines(self, text):
+        """Lines of the log; none has a state or a code (conftest looks for those)."""
+        return [line for line in self.nginx.error_log.read_text().splitlines() if text in line]
 
 
-def test_certificates(stack, world, admin_token, make_user, ask, bus):
-    """Those of brokers and of providers are verified, the host's name in them, too."""
-    folder = stack.folder / 'certificates'
-    folder.mkdir()
-    good, other = certificate(folder, 'good', 'DNS:localhost'), certificate(folder, 'other', 'DNS:elsewhere.example')
-    (folder / 'trusted.pem').write_text(good[0].read_text() + other[0].read_text())
-    brokers = [oauth2_peers.Broker(servers.free_port(), each) for each in (good, other)]
-    provider = oauth2_peers.Provider(servers.free_port(), good)
-    common = {'authorization_base_url': 'https://consent.example/auth', 'redirect_uri': 'https://broker.example'}
-    nginx = stack.new_nginx('oauth2-tls', GATED + LANDING.replace('@LANDING_PORT@', str(servers.free_port())), settings={
-        'google': {**common, 'websocket_host': f'wss://localhost:{brokers[0].port}',
-                   'token_url': f'https://localhost:{provider.port}/token'},
-        'microsoft': {**common, 'websocket_host': f'wss://localhost:{brokers[1].port}',
-                      'token_url': f'https://localhost:{provider.port}/token'},
-        'external_auth_timeout': 2,
-    }, environment={'SSL_CERT_FILE': str(folder / 'trusted.pem')}, start=False)
-    nginx.conf = 'env SSL_CERT_FILE;\n' + nginx.conf
-    nginx.start()
-    try:
-        user = make_user()
-        state = ask(user, client=nginx.api)['state']
-        assert state in brokers[0].asked
-        brokers[0].tell(state, {'code': code()})
-        # libcurl trusts what Debian trusts, and nothing of ours.
-        servers.wait_until(lambda: re.search(f"user {user['uuid']} failed: .*(?i:certificate)", nginx.error_log.read_text()),
-                           10, 'a line about the certificate')
-        assert not provider.requests
-        wrong = ask(user, 'microsoft', client=nginx.api)['state']
-        assert wrong not in brokers[1].opened
-        servers.wait_until(lambda: 'certificate verify failed' in nginx.error_log.read_text(), 10)
-    finally:
-        nginx.stop()
-        for broker in brokers:
-            broker.end()
-        provider.end()
+@pytest.fixture
+def one_service(stack, world):
+    made = []
+
+    def make(*arguments, **options):
+        made.append(OneService(stack, f'oauth2-{uuid.uuid4().hex[:8]}', *arguments, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.nginx.stop()
+
+
+@pytest.fixture(scope='module')
+def authority(stack):
+    return servers.Authority(stack.folder / 'authority')
+
+
+@pytest.fixture
+def secure_peers(authority):
+    """A broker and a provider with certificates for `name`."""
+    made = []
+
+    def make(name, issuer=authority):
+        certificate = [issuer.certificate(name)]
+        made.extend([oauth2_peers.Broker(servers.free_port(), certificate),
+                     oauth2_peers.Provider(servers.free_port(), certificate)])
+        return made[-2:]
+
+    yield make
+    for each in made:
+        each.end()
+
+
+@pytest.mark.parametrize('host, name', [('localhost', 'DNS:localhost'), ('127.0.0.1', 'IP:127.0.0.1')])
+def test_over_tls(one_service, secure_peers, authority, admin_token, make_user, ask, bus, psql, host, name):
+    broker, provider = secure_peers(name)
+    service = one_service(f'https://{host}:{provider.port}/token', f'wss://{host}:{broker.port}',
+                          external_auth_ca_file=str(authority.file))
+    user, api = make_user(), service.nginx.api
+    state = ask(user, client=api)['state']
+    assert state in broker.asked
+    broker.tell(state, {'code': code()})
+    bus.wait('auth_user_external_auth_added', of(user))
+    expire(psql, user)
+    assert api.get(path_of(user, 'google'), admin_token).json()['access_token'] == provider.tokens[-2]
+    assert len(provider.requests) == 2
+
+
+UNTRUSTED = {
+    'another name': ('DNS:elsewhere.example', 'hostname mismatch', "no alternative certificate subject name matches"),
+    'another authority': ('DNS:localhost', 'unable to get local issuer certificate', 'unable to get local issuer certificate'),
+    'of the system only': ('DNS:localhost', 'unable to get local issuer certificate', 'unable to get local issuer certificate'),
+}
+
+
+@pytest.mark.parametrize('what', UNTRUSTED)
+def test_certificates_that_are_not_good(stack, one_service, secure_peers, authority, admin_token, make_user, ask, psql, world,
+                                        what):
+    name, says_socket, says_form = UNTRUSTED[what]
+    issuer = authority if what == 'another name' else servers.Authority(stack.folder / f'authority-{uuid.uuid4().hex[:8]}')
+    broker, provider = secure_peers(name, issuer)
+    trusted = {} if what == 'of the system only' else {'external_auth_ca_file': str(authority.file)}
+    service = one_service(f'https://localhost:{provider.port}/token', f'wss://localhost:{broker.port}', **trusted)
+    user, api = make_user(), service.nginx.api
+    state = ask(user, client=api)['state']  # answered all the same
+    assert state not in broker.opened
+    assert service.lines(f"{state[:6]}...: no connection to the broker: its certificate isn't good: {says_socket}")
+    landed = requests.get(service.back, params={'code': code(), 'state': ask(user, 'own', client=api)['state']}, timeout=10)
+    is_page(landed, 502, 'Something went wrong')
+    assert len(service.lines(f"own: the authorization of user {user['uuid']} failed: ")) == 1
+    assert says_form in service.lines(f"user {user['uuid']} failed: ")[0]
+    connected(psql, user)
+    assert api.get(path_of(user, 'google'), admin_token).status_code == 500
+    assert says_form in service.lines(f"the token of user {user['uuid']} isn't renewed: ")[0]
+    assert not provider.requests
+
+
+def connected(psql, user):
+    """A user whose token of google has expired."""
+    data = json.dumps({'access_token': 'a', 'refresh_token': 'r', 'token_expiration': 1, 'scope': []})
+    psql("INSERT INTO auth_external_auth_type (name) VALUES ('google') ON CONFLICT DO NOTHING; "
+         f"INSERT INTO auth_user_external_auth SELECT '{user['uuid']}', uuid, '{data}' FROM auth_external_auth_type "
+         "WHERE name = 'google'")
+
+
+@pytest.mark.parametrize('host, loopback, what', [('169.254.169.254', True, '169.254.169.254 is link-local'),
+                                                  ('127.0.0.1', False, '127.0.0.1 is loopback'),
+                                                  ('localhost', False, ' is loopback')])
+def test_addresses_that_are_denied(one_service, world, admin_token, make_user, ask, psql, host, loopback, what):
+    service = one_service(f'http://{host}:{world.provider.port}/token', f'ws://{host}:{world.broker.port}',
+                          outgoing={'loopback': loopback}, environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'})
+    user, api = make_user(), service.nginx.api
+    began = time.monotonic()
+    state = ask(user, client=api)['state']
+    assert time.monotonic() - began < 1.5
+    lines = service.lines(f'{state[:6]}...: no connection to the broker: {host} is denied: ')
+    assert len(lines) == 1 and what in lines[0]
+    landed = requests.get(service.back, params={'code': code(), 'state': ask(user, 'own', client=api)['state']}, timeout=10)
+    is_page(landed, 502, 'Something went wrong')
+    connected(psql, user)
+    answer = api.get(path_of(user, 'google'), admin_token)
+    assert (answer.status_code, answer.json()) == (500, {'message': 'Internal Server Error'})
+    lines = service.lines(f"user {user['uuid']}")
+    assert len(lines) == 2 and all('its host is denied: ' in line and what in line for line in lines)
+    assert state not in world.broker.asked and not world.provider.requests
 
 
 # -- what the configuration says ---------------------------------------------------------------------------------------
@@ -682,6 +762,7 @@ BAD_SETTINGS = {
     'microsoft.authorization_base_url" must be like https://host/path': {
         'microsoft': {**GOOD, 'authorization_base_url': 'https://a.example/ x'}},
     'external_auth_timeout" must be seconds, 0.1 to 60': {'external_auth_timeout': 61},
+    'external_auth_ca_file" can\'t be used: /nowhere: No such file': {'external_auth_ca_file': '/nowhere'},
     'external_auth_types.X" is no name': {'external_auth_types': {'X': {}}},
     'external_auth_types.mobile" is built in': {'external_auth_types': {'mobile': {}}},
     f'{TYPE}.date" is not known': {'external_auth_types': {'x': {'date': {}}}},

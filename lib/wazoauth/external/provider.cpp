@@ -82,6 +82,8 @@ FormPost form_to(const Settings& settings, const OAuth2Service& service) {
   form.url = service.token_url;
   form.timeout = settings.external_auth_timeout;
   form.plain = settings.plain_http;
+  form.rules = settings.outgoing;
+  form.ca = settings.external_auth_ca;
   return form;
 }
 

@@ -52,7 +52,9 @@ Waits::Waits(Options options)
       id_(new_uuid()),
       types_(known_types(*options_.settings)),
       database_(own(options_.database)),
-      sockets_({.on_open = [this](const std::string& state) { opened(state); },
+      sockets_({.rules = options_.settings->outgoing,
+                .ca = options_.settings->external_auth_ca,
+                .on_open = [this](const std::string& state) { opened(state); },
                 .on_message = [this](const std::string& state, const std::string& text) { told(state, text); },
                 .on_close = [this](const std::string& state, const std::string& why) { closed(state, why); }}) {}
 
