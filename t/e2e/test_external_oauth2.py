@@ -179,7 +179,7 @@ def test_what_is_asked_wrongly(world, api, admin_token, make_user, make_token, p
     user = make_user()
     tenant = {'Wazo-Tenant': api.post('/tenants', admin_token, json={}).json()['uuid']}
     path = path_of(user, 'google')
-    for body in ({'scope': None}, {'scope': 'x'}, {'scope': ['']}, {'scope': ['x' * 513]}, {'scope': [7]}, []):
+    for body in ({'scope': None}, {'scope': 'x'}, {'scope': ['']}, {'scope': ['a\0b']}, {'scope': ['x' * 513]}, {'scope': [7]}, []):
         if body != []:
             assert error(world.api.post(path, admin_token, json=body), 400, 'invalid-data')['resource'] == 'users'
     error(world.api.post(path, admin_token, headers=tenant), 404, 'unknown-external-auth')
@@ -298,6 +298,30 @@ def test_a_worker_is_killed_during_the_wait(world, make_user, ask, bus, expect_l
     bus.wait('auth_user_external_auth_added', of(user))
 
 
+@pytest.mark.parametrize('type_', ['google', 'own'])
+def test_a_worker_is_killed_while_it_asks_for_tokens(world, make_user, ask, bus, psql, expect_log, type_):
+    expect_log('exited on signal 9')
+    user, secret = make_user(), code()
+    world.provider.freeze()
+    state = ask(user, type_)['state']
+    with ThreadPoolExecutor(1) as pool:
+        if type_ == 'own':
+            browser = pool.submit(come_back, world, code=secret, state=state)
+        else:
+            world.broker.tell(state, {'code': secret})
+        world.provider.wait_for_request()
+        assert pending(psql, user) == '1'
+        for pid in world.nginx[0].workers():
+            os.kill(pid, signal.SIGKILL)
+        if type_ == 'own':
+            assert isinstance(browser.exception(), requests.ConnectionError)
+    is_page(come_back(world, code=secret, state=state), 400, 'This link is no longer valid')
+    world.provider.thaw()
+    bus.wait('auth_user_external_auth_added', of(user), timeout=25)
+    assert [form['code'] for form, _ in world.provider.requests] == [secret] * 2
+    assert pending(psql, user) == '0'
+
+
 def test_an_nginx_that_stops_leaves_the_wait_to_another(world, make_user, ask, bus, stack):
     user = make_user()
     nginx = world.new('oauth2-c', servers.free_port())
@@ -413,10 +437,11 @@ def test_states_that_are_good_for_nothing(world, make_user, ask, psql):
     expired = ask(user, 'own')['state']
     psql(f"UPDATE wazo_auth.pending_authorization SET expires_at = now() - interval '1 s' WHERE state = '{expired}'")
     at_the_broker = ask(user)['state']
-    for state in (expired, 'x' * 30, '', '\0', '<script>', at_the_broker):
+    for state in (expired, 'x' * 30, '', '\0', b'\xff', '<script>', at_the_broker):
         is_page(come_back(world, code=code(), state=state), 400, 'This link is no longer valid')
     is_page(come_back(world), 400, 'This link is no longer valid')
     assert not world.provider.requests
+    assert psql(f"SELECT told IS NULL FROM wazo_auth.pending_authorization WHERE state = '{at_the_broker}'") == 't'
     asked = ask(user, 'own')
     assert psql("SELECT expires_at BETWEEN now() + interval '9 min' AND now() + interval '10 min' "
                 f"FROM wazo_auth.pending_authorization WHERE state = '{asked['state']}'") == 't'

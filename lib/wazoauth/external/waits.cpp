@@ -155,7 +155,7 @@ void Waits::told(const std::string& state, const std::string& text) {
     changed_.notify_all();
   }
   sockets_.close(state);
-  later([this, state, message] { complete(state, message); });
+  later([this, state, message] { take(state, message); });
 }
 
 // -- what is done then ------------------------------------------------------------------------------------------------
@@ -203,14 +203,21 @@ bool Waits::in_database(const std::function<void(UnitOfWork&)>& work) {
   }
 }
 
-// The authorization is used up, whatever comes then.
-void Waits::complete(const std::string& state, const Json& message) {
+void Waits::take(const std::string& state, const Json& message) {
   std::optional<Authorization> taken;
-  if (!in_database([&](UnitOfWork& unit) { taken = take(unit, state); }) || !taken) return;
-  const std::string what = taken->type + ": the authorization of user " + taken->user;
+  const bool done = in_database(
+      [&](UnitOfWork& unit) { taken = external::take(unit, *options_.settings, state, message, Told::by_broker); });
+  if (!done) log::warning(shown(state) + " was answered, but the database isn't there");
+  if (taken) complete(*taken, message);
+}
+
+void Waits::complete(const Authorization& authorization, const Json& message) {
+  const std::string what = authorization.type + ": the authorization of user " + authorization.user;
   try {
-    log::info(what + (finish(*taken, message) ? " is stored" : " can't be stored"));
+    const bool stored = finish(authorization, message);
+    log::write(stored ? log::Level::info : log::Level::warning, what + (stored ? " is stored" : " can't be stored"));
   } catch (const std::exception& e) {
+    in_database([&](UnitOfWork& unit) { end(unit, authorization); });
     log::warning(what + " failed: " + e.what());
   }
 }
@@ -227,7 +234,7 @@ bool Waits::finish(const Authorization& authorization, const Json& message) {
   if (code.empty()) throw std::runtime_error("the service, or who was asked, said no");
   Client client;
   if (!in_database([&](UnitOfWork& unit) { client = client_of(unit, authorization); })) return false;
-  const Grant grant{code, authorization.redirect_uri, {}};
+  const Grant grant{code, authorization.redirect_uri, authorization.verifier};
   const Json data = redeem(*options_.settings, *service, client, grant, authorization.scope);
   in_database([&](UnitOfWork& unit) { stored = store(unit, authorization, data); });
   return stored;
@@ -280,7 +287,9 @@ void Waits::run() {
 void Waits::round() {
   open_again();
   renew();
-  if (adopts_ && !holder().empty()) adopt();
+  if (!adopts()) return;
+  adopt();
+  go_on();
 }
 
 void Waits::open_again() {
@@ -327,6 +336,16 @@ void Waits::adopt() {
   }
 }
 
+void Waits::go_on() {
+  UnitOfWork unit(database_);
+  const std::vector<Unfinished> found = external::go_on(unit, *options_.settings, types_);
+  unit.commit();
+  for (const auto& [authorization, told] : found) {
+    log::info(shown(authorization.state) + " is gone on with here");
+    later([this, authorization = authorization, told = told] { complete(authorization, told); });
+  }
+}
+
 void Waits::let_go_of_rows() {
   if (!held().empty()) {
     UnitOfWork unit(database_);
@@ -335,6 +354,11 @@ void Waits::let_go_of_rows() {
   }
   const std::lock_guard lock(mutex_);
   let_go_ = true;
+}
+
+bool Waits::adopts() const {
+  const std::lock_guard lock(mutex_);
+  return adopts_ && !letting_go_;
 }
 
 std::vector<std::string> Waits::held() {
