@@ -108,6 +108,14 @@ void ask(UnitOfWork& unit, const Authorization& authorization, const std::string
             holder.empty() ? std::nullopt : std::optional(holder), static_cast<std::int64_t>(limit.count())});
 }
 
+Json parse_told(std::string_view message, const std::string& state) {
+  Json told = Json::parse(message).value_or(Json());
+  if (!told.is_object()) throw std::runtime_error("its message isn't understood");
+  if (told.has("state") && told.text_or("state", "") != state)
+    throw std::runtime_error("its message is for somebody else");
+  return told;
+}
+
 std::optional<Authorization> take(UnitOfWork& unit, const Settings& settings, const std::string& state,
                                   const Json& told, Told who) {
   if (state.find('\0') != std::string::npos) return std::nullopt;

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "wazoauth/config/settings.h"
@@ -33,6 +34,9 @@ std::string consent_address(const OAuth2Service& service, const Client& client, 
 // `holder`: the process that listens at the broker, "" for none.
 void ask(UnitOfWork& unit, const Authorization& authorization, const std::string& holder);
 Client client_of(UnitOfWork& unit, const Authorization& authorization);  // throws std::runtime_error
+
+// A broker's message about the authorization of this state: an object. Throws std::runtime_error for anything else.
+Json parse_told(std::string_view message, const std::string& state);
 
 // `told`: what came for it, {"code": ...} say. None: it is unknown, used, too old, or waits for somebody else.
 enum class Told { by_browser, by_broker };

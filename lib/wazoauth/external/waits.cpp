@@ -145,10 +145,12 @@ void Waits::give_up(const std::string& state, const std::string& why) {
 }
 
 void Waits::told(const std::string& state, const std::string& text) {
-  const Json message = Json::parse(text).value_or(Json());
-  if (!message.is_object()) return give_up(state, "its message isn't understood");
-  if (message.has("state") && message.text_or("state", "") != state)
-    return give_up(state, "its message is for somebody else");
+  Json message;
+  try {
+    message = parse_told(text, state);
+  } catch (const std::exception& e) {
+    return give_up(state, e.what());
+  }
   {
     const std::lock_guard lock(mutex_);
     held_.erase(state);
