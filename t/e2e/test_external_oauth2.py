@@ -852,8 +852,6 @@ def test_a_type_that_only_stores(own_types, admin_token, make_user, bus):
     listed = api.get(f"/users/{user['uuid']}/external?type=bar", admin_token).json()['items']
     assert listed == [{'type': 'bar', 'data': {}, 'enabled': True, 'plugin_info': {'foo': 'bar'}}]
     assert [item['uuid'] for item in api.get('/external/bar/users', admin_token).json()['items']] == [user['uuid']]
-    for body in ('[]', '"x"', '7'):
-        assert api.post(path_of(make_user(), 'bar'), admin_token, data=body).status_code in (200, 400)
     assert api.delete(path, admin_token).status_code == 204
     bus.wait('auth_user_external_auth_deleted', of(user))
     for method in ('GET', 'POST', 'PUT', 'DELETE'):
@@ -862,12 +860,71 @@ def test_a_type_that_only_stores(own_types, admin_token, make_user, bus):
         assert answer.status_code == 404 and 'error_id' not in answer.text
 
 
+@pytest.mark.parametrize('type_', ['bar', 'foo'])
+def test_what_is_stored_is_an_object(own_types, admin_token, make_user, psql, type_):
+    api, user = own_types.api, make_user()
+    for method in ('POST', 'PUT'):
+        for body in ('[1]', '"x"', '7', 'true'):
+            found = error(api.request(method, path_of(user, type_), admin_token, data=body), 400, 'invalid-data')
+            assert found['resource'] == 'users'
+            assert found['details'] == {'_schema': {'message': 'Invalid input type.'}}
+        for body in ('', '{', b'\xff'):
+            answer = api.request(method, path_of(user, type_), admin_token, data=body)
+            assert (answer.status_code, list(answer.json())) == (400, ['message'])
+    error(api.get(path_of(user, type_), admin_token), 404, 'unknown-external-auth')
+    assert pending(psql, user) == '0'
+
+
+def test_events_of_a_stored_type(own_types, admin_token, make_user, bus):
+    api, user = own_types.api, make_user()
+    for method in ('POST', 'PUT', 'DELETE'):
+        api.request(method, path_of(user, 'bar'), admin_token, data='{}')
+    for method in ('PUT', 'DELETE'):  # nothing is told of what isn't done
+        error(api.request(method, path_of(user, 'bar'), admin_token, data='{}'), 404, 'unknown-external-auth')
+    api.post(path_of(user, 'badge'), admin_token, json={})
+    api.post(path_of(user, 'badge'), admin_token, json={'number': 'xx'})
+    bus.wait('auth_user_external_auth_added', lambda event: event.body['data']['external_auth_name'] == 'badge')
+    prefix = f"auth.users.{user['uuid']}.external."
+    events = [event for event in bus.events if event.key.startswith(prefix)]
+    assert [event.key.removeprefix(prefix) for event in events] == ['bar.created', 'bar.updated', 'bar.deleted', 'badge.created']
+    for event in events[:3]:
+        assert event.body['data'] == {'user_uuid': user['uuid'], 'external_auth_name': 'bar'}
+        assert event.headers['tenant_uuid'] == user['tenant_uuid']
+        assert event.headers[f"user_uuid:{user['uuid']}"] is True
+
+
+def test_who_may_do_what_with_a_stored_type(own_types, api, admin_token, make_user, make_token):
+    client = own_types.api
+    tenant = {'Wazo-Tenant': api.post('/tenants', admin_token, json={}).json()['uuid']}
+    user = make_user(headers=tenant)
+    path = path_of(user, 'bar')
+    calls = {'create': ('POST', 200), 'read': ('GET', 200), 'update': ('PUT', 200), 'delete': ('DELETE', 204)}
+    for right, (method, status) in calls.items():
+        tokens = {each: make_token(make_user(acl=[f'auth.users.*.external.bar.{each}'], headers=tenant))['token']
+                  for each in calls}
+        for each, token in tokens.items():
+            if each != right:
+                error(client.request(method, path, token, data='{}'), 401, 'unauthorized')
+        answer = client.request(method, path, tokens[right], data='{}')
+        assert answer.status_code == status, answer.text
+    # Somebody who isn't below the caller is nobody.
+    outside = make_user()
+    client.post(path_of(outside, 'bar'), admin_token, json={'secret': 'x'})
+    caller = make_token(make_user(acl=['#'], headers=tenant))['token']
+    for method, _ in calls.values():
+        error(client.request(method, path_of(outside, 'bar'), caller, data='{}'), 404, 'unknown-user')
+    assert client.get(path_of(outside, 'bar'), admin_token).json() == {'secret': 'x'}
+
+
 def test_declared_data(own_types, admin_token, make_user):
     api, user = own_types.api, make_user()
     path = path_of(user, 'badge')
     for body in ({}, {'number': 'x'}, {'number': 'xxxxx'}, {'number': 7}, {'number': None}, {'number': 'xx', 'doors': [0]},
                  {'number': 'xx', 'doors': 'a'}, {'number': 'xx', 'kind': 'c'}):
-        error(api.post(path, admin_token, json=body), 400, 'invalid-data')
+        found = error(api.post(path, admin_token, json=body), 400, 'invalid-data')
+        assert found['resource'] == 'users'
+        assert list(found['details']) == (list(body)[1:] or ['number'])
+    error(api.get(path, admin_token), 404, 'unknown-external-auth')
     body = {'number': 'xx', 'doors': [1, 2], 'kind': None}
     answer = api.post(path, admin_token, json=body | {'unknown': 1})
     assert (answer.status_code, answer.json()) == (200, body)
