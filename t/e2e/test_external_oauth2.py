@@ -538,11 +538,13 @@ def test_a_token_is_renewed_when_it_expires(world, admin_token, make_user, conne
     assert stored(psql, user) == {**answer, 'refresh_token': old['refresh_token']}
     bus.wait('auth_user_external_auth_updated', of(user))
     # A provider may hand out a new one of these, too; and the daemon wrote times with fractions.
-    psql("UPDATE auth_user_external_auth SET data = (data::jsonb || '{\"token_expiration\": 7.5}')::text "
-         f"WHERE user_uuid = '{user['uuid']}'")
     world.provider.answer = None
-    assert world.api2.get(path_of(user, 'google'), admin_token).status_code == 200
-    assert stored(psql, user)['refresh_token'] == world.provider.tokens[-1]
+    for seconds in ('7.5', '1e300'):
+        psql(f"UPDATE auth_user_external_auth SET data = (data::jsonb || '{{\"token_expiration\": {seconds}}}')::text "
+             f"WHERE user_uuid = '{user['uuid']}'")
+        answer = world.api2.get(path_of(user, 'google'), admin_token).json()
+        assert abs(answer['token_expiration'] - time.time() - 3600) < 10
+        assert stored(psql, user)['refresh_token'] == world.provider.tokens[-1]
 
 
 def test_many_callers_renew_once(world, admin_token, make_user, connect, psql, bus):

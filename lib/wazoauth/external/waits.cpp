@@ -289,9 +289,7 @@ void Waits::run() {
 void Waits::round() {
   open_again();
   renew();
-  if (!adopts()) return;
-  adopt();
-  go_on();
+  if (adopts()) adopt();
 }
 
 void Waits::open_again() {
@@ -328,6 +326,7 @@ void Waits::renew() {
 void Waits::adopt() {
   UnitOfWork unit(database_);
   const Rows rows = unit.run("authorizations.take_over", {id_, Param(types_)});
+  const std::vector<Unfinished> unfinished = go_on(unit, *options_.settings, types_);
   unit.commit();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::string state = rows.text(i, "state"), websocket = rows.text(i, "websocket");
@@ -336,13 +335,7 @@ void Waits::adopt() {
     held_[state] = {websocket, Phase::opening, first_back_off};
     sockets_.open(state, websocket);
   }
-}
-
-void Waits::go_on() {
-  UnitOfWork unit(database_);
-  const std::vector<Unfinished> found = external::go_on(unit, *options_.settings, types_);
-  unit.commit();
-  for (const auto& [authorization, told] : found) {
+  for (const auto& [authorization, told] : unfinished) {
     log::info(shown(authorization.state) + " is gone on with here");
     later([this, authorization = authorization, told = told] { complete(authorization, told); });
   }

@@ -74,7 +74,6 @@ class Waits {
   void open_again();
   void renew();
   void adopt();
-  void go_on();
   void let_go_of_rows();
   std::vector<std::string> held();
   bool adopts() const;

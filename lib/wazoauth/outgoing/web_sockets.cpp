@@ -105,8 +105,8 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
     if (stopping) return;
     if (!thread.joinable()) {
       work.emplace(context->get_executor());
-      ended = false;
       thread = std::thread([self = shared_from_this()] { self->run(); });
+      ended = false;
     }
     asio::post(*context, std::move(job));
   }
@@ -207,7 +207,9 @@ class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<
   void connected(tcp::endpoint) {  // NOLINT: as Asio hands it over
     if constexpr (std::is_same_v<Stream, Secure>) {
       auto& layer = stream_.next_layer();
-      if (SSL_set_tlsext_host_name(layer.native_handle(), url_.host.c_str()) != 1) return fail("no TLS");
+      Error no_address;
+      asio::ip::make_address(url_.host, no_address);  // addresses aren't told there
+      if (no_address && SSL_set_tlsext_host_name(layer.native_handle(), url_.host.c_str()) != 1) return fail("no TLS");
       layer.set_verify_callback(
           [is_its = ssl::host_name_verification(url_.host)](bool good, ssl::verify_context& chain) {
             const bool named = is_its(good, chain);
