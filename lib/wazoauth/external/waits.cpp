@@ -103,6 +103,10 @@ bool Waits::stop(milliseconds limit) {
   changed_.wait_until(lock, std::min(end, Clock::now() + hand_over_limit), [this] { return held_.empty(); });
   // Who took over has to connect yet.
   if (handed_over_) changed_.wait_for(lock, overlap, [] { return false; });
+  // First nothing more is told, then what was told is dealt with.
+  lock.unlock();
+  const bool silent = sockets_.stop(sockets_limit);
+  lock.lock();
   changed_.wait_until(lock, end, [this] { return jobs_.empty() && busy_ == 0; });
   stopping_ = true;
   changed_.notify_all();
@@ -112,7 +116,7 @@ bool Waits::stop(milliseconds limit) {
   lock.unlock();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-  return sockets_.stop(sockets_limit);
+  return silent;
 }
 
 // -- what brokers tell ------------------------------------------------------------------------------------------------
