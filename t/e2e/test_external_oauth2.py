@@ -233,6 +233,7 @@ def test_a_code_that_is_told_twice_is_used_once(world, make_user, ask, bus):
 def test_the_broker_closes_restarts_and_freezes(world, make_user, ask, bus):
     first = make_user()
     state = ask(first)['state']
+    world.broker.wait_for(state)  # nginx may know first that it is open
     world.broker.close_all()
     servers.wait_until(lambda: world.broker.opened.count(state) == 2, 10, 'a second try')
     world.broker.stop()
