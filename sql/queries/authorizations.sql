@@ -8,13 +8,27 @@ VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9, now() + interval '15 seconds'
 -- name: authorizations.make_room
 -- A user may ask again and again: each costs a connection, and only so many are kept.
 DELETE FROM wazo_auth.pending_authorization
-WHERE state IN (SELECT state FROM wazo_auth.pending_authorization WHERE user_uuid = $1 AND type = $2
+WHERE state IN (SELECT state FROM wazo_auth.pending_authorization WHERE user_uuid = $1 AND type = $2 AND told IS NULL
                 ORDER BY expires_at DESC OFFSET $3::int)
 
 -- name: authorizations.take
--- At most one caller gets it.
+-- At most one caller gets it, for $3 seconds: what he makes of $2 ends it. $4: a browser told it, not a broker.
+UPDATE wazo_auth.pending_authorization
+SET told = $2, holder = NULL, held_until = now() + $3::bigint * interval '1 second', expires_at = now() + interval '10 minutes'
+WHERE state = $1 AND told IS NULL AND expires_at > now() AND (websocket IS NULL) = $4::boolean
+RETURNING state, type, user_uuid, tenant_uuid, scope, redirect_uri, verifier, told
+
+-- name: authorizations.go_on
+-- Those of the types $2 whose taker didn't come to an end.
+UPDATE wazo_auth.pending_authorization SET held_until = now() + $1::bigint * interval '1 second'
+WHERE state IN (SELECT state FROM wazo_auth.pending_authorization
+                WHERE told IS NOT NULL AND type = ANY ($2::text[]) AND held_until < now() AND expires_at > now()
+                LIMIT 500
+                FOR UPDATE SKIP LOCKED)
+RETURNING state, type, user_uuid, tenant_uuid, scope, redirect_uri, verifier, told
+
+-- name: authorizations.end
 DELETE FROM wazo_auth.pending_authorization WHERE state = $1
-RETURNING type, user_uuid, tenant_uuid, scope, redirect_uri, verifier, expires_at > now() AS alive
 
 -- name: authorizations.hold
 UPDATE wazo_auth.pending_authorization SET held_until = now() + interval '15 seconds'
@@ -25,7 +39,8 @@ RETURNING state
 -- Those of the types $2 whose process has ended, or said that it will.
 UPDATE wazo_auth.pending_authorization SET holder = $1, held_until = now() + interval '15 seconds'
 WHERE state IN (SELECT state FROM wazo_auth.pending_authorization
-                WHERE websocket IS NOT NULL AND type = ANY ($2::text[]) AND expires_at > now() AND (holder IS NULL OR held_until < now())
+                WHERE websocket IS NOT NULL AND told IS NULL AND type = ANY ($2::text[]) AND expires_at > now()
+                      AND (holder IS NULL OR held_until < now())
                 LIMIT 500
                 FOR UPDATE SKIP LOCKED)
 RETURNING state, websocket
@@ -35,7 +50,7 @@ UPDATE wazo_auth.pending_authorization SET holder = NULL WHERE holder = $1
 
 -- name: authorizations.without_holder
 SELECT state FROM wazo_auth.pending_authorization
-WHERE state = ANY ($1::text[]) AND holder IS NULL AND expires_at > now()
+WHERE state = ANY ($1::text[]) AND holder IS NULL AND told IS NULL AND expires_at > now()
 
 -- name: authorizations.prune
 WITH renewals AS (DELETE FROM wazo_auth.renewal WHERE until < now() - interval '1 minute')

@@ -1,5 +1,5 @@
--- Authorizations that a person was asked for at an external service, until the answer came. The row is the permission to
--- use it: who deletes it, does.
+-- Authorizations that a person was asked for at an external service, until what came of it is stored. The row is the
+-- permission to use it: it goes with that.
 CREATE TABLE wazo_auth.pending_authorization (
   state text PRIMARY KEY,
   type text NOT NULL,

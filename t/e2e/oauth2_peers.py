@@ -143,6 +143,7 @@ class Provider:
 
         self._server = ThreadingHTTPServer(('127.0.0.1', port), Handler)
         self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # clients that are killed
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)

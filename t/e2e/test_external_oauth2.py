@@ -179,7 +179,7 @@ def test_what_is_asked_wrongly(world, api, admin_token, make_user, make_token, p
     user = make_user()
     tenant = {'Wazo-Tenant': api.post('/tenants', admin_token, json={}).json()['uuid']}
     path = path_of(user, 'google')
-    for body in ({'scope': None}, {'scope': 'x'}, {'scope': ['']}, {'scope': ['x' * 513]}, {'scope': [7]}, []):
+    for body in ({'scope': None}, {'scope': 'x'}, {'scope': ['']}, {'scope': ['a\0b']}, {'scope': ['x' * 513]}, {'scope': [7]}, []):
         if body != []:
             assert error(world.api.post(path, admin_token, json=body), 400, 'invalid-data')['resource'] == 'users'
     error(world.api.post(path, admin_token, headers=tenant), 404, 'unknown-external-auth')
@@ -233,6 +233,7 @@ def test_a_code_that_is_told_twice_is_used_once(world, make_user, ask, bus):
 def test_the_broker_closes_restarts_and_freezes(world, make_user, ask, bus):
     first = make_user()
     state = ask(first)['state']
+    world.broker.wait_for(state)  # nginx may know first that it is open
     world.broker.close_all()
     servers.wait_until(lambda: world.broker.opened.count(state) == 2, 10, 'a second try')
     world.broker.stop()
@@ -296,6 +297,30 @@ def test_a_worker_is_killed_during_the_wait(world, make_user, ask, bus, expect_l
     world.broker.wait_for(state)
     world.broker.tell(state, {'code': code()})
     bus.wait('auth_user_external_auth_added', of(user))
+
+
+@pytest.mark.parametrize('type_', ['google', 'own'])
+def test_a_worker_is_killed_while_it_asks_for_tokens(world, make_user, ask, bus, psql, expect_log, type_):
+    expect_log('exited on signal 9')
+    user, secret = make_user(), code()
+    world.provider.freeze()
+    state = ask(user, type_)['state']
+    with ThreadPoolExecutor(1) as pool:
+        if type_ == 'own':
+            browser = pool.submit(come_back, world, code=secret, state=state)
+        else:
+            world.broker.tell(state, {'code': secret})
+        world.provider.wait_for_request()
+        assert pending(psql, user) == '1'
+        for pid in world.nginx[0].workers():
+            os.kill(pid, signal.SIGKILL)
+        if type_ == 'own':
+            assert isinstance(browser.exception(), requests.ConnectionError)
+    is_page(come_back(world, code=secret, state=state), 400, 'This link is no longer valid')
+    world.provider.thaw()
+    bus.wait('auth_user_external_auth_added', of(user), timeout=25)
+    assert [form['code'] for form, _ in world.provider.requests] == [secret] * 2
+    assert pending(psql, user) == '0'
 
 
 def test_an_nginx_that_stops_leaves_the_wait_to_another(world, make_user, ask, bus, stack):
@@ -413,10 +438,11 @@ def test_states_that_are_good_for_nothing(world, make_user, ask, psql):
     expired = ask(user, 'own')['state']
     psql(f"UPDATE wazo_auth.pending_authorization SET expires_at = now() - interval '1 s' WHERE state = '{expired}'")
     at_the_broker = ask(user)['state']
-    for state in (expired, 'x' * 30, '', '\0', '<script>', at_the_broker):
+    for state in (expired, 'x' * 30, '', '\0', b'\xff', '<script>', at_the_broker):
         is_page(come_back(world, code=code(), state=state), 400, 'This link is no longer valid')
     is_page(come_back(world), 400, 'This link is no longer valid')
     assert not world.provider.requests
+    assert psql(f"SELECT told IS NULL FROM wazo_auth.pending_authorization WHERE state = '{at_the_broker}'") == 't'
     asked = ask(user, 'own')
     assert psql("SELECT expires_at BETWEEN now() + interval '9 min' AND now() + interval '10 min' "
                 f"FROM wazo_auth.pending_authorization WHERE state = '{asked['state']}'") == 't'
@@ -513,11 +539,13 @@ def test_a_token_is_renewed_when_it_expires(world, admin_token, make_user, conne
     assert stored(psql, user) == {**answer, 'refresh_token': old['refresh_token']}
     bus.wait('auth_user_external_auth_updated', of(user))
     # A provider may hand out a new one of these, too; and the daemon wrote times with fractions.
-    psql("UPDATE auth_user_external_auth SET data = (data::jsonb || '{\"token_expiration\": 7.5}')::text "
-         f"WHERE user_uuid = '{user['uuid']}'")
     world.provider.answer = None
-    assert world.api2.get(path_of(user, 'google'), admin_token).status_code == 200
-    assert stored(psql, user)['refresh_token'] == world.provider.tokens[-1]
+    for seconds in ('7.5', '1e300'):
+        psql(f"UPDATE auth_user_external_auth SET data = (data::jsonb || '{{\"token_expiration\": {seconds}}}')::text "
+             f"WHERE user_uuid = '{user['uuid']}'")
+        answer = world.api2.get(path_of(user, 'google'), admin_token).json()
+        assert abs(answer['token_expiration'] - time.time() - 3600) < 10
+        assert stored(psql, user)['refresh_token'] == world.provider.tokens[-1]
 
 
 def test_many_callers_renew_once(world, admin_token, make_user, connect, psql, bus):
@@ -619,53 +647,133 @@ def test_data_without_a_refresh_token(world, admin_token, make_user, psql):
         error(world.api.get(path_of(user, 'google'), admin_token), 404, 'unknown-external-auth')
 
 
-# -- certificates ------------------------------------------------------------------------------------------------------
+# -- certificates, and addresses that are denied -----------------------------------------------------------------------
 
 
-def certificate(folder, name, subject):
-    files = folder / f'{name}.crt', folder / f'{name}.key'
-    servers.subprocess.run(
-        ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-out', files[0],
-         '-keyout', files[1], '-days', '2', '-subj', '/CN=test', '-addext', f'subjectAltName={subject}'],
-        check=True, capture_output=True)
-    return files
+class OneService:
+    """An nginx that knows one service: with a broker (google), and without (own)."""
+
+    def __init__(self, stack, name, token_url, websocket_host=None, environment=None, **settings):
+        port = servers.free_port()
+        self.back = f'http://127.0.0.1:{port}/back'
+        service = {'authorization_base_url': 'https://consent.example/auth', 'token_url': token_url}
+        self.nginx = stack.new_nginx(name, GATED + LANDING.replace('@LANDING_PORT@', str(port)), settings={
+            'google': {**service, 'redirect_uri': 'https://broker.example', 'websocket_host': websocket_host},
+            'external_auth_types': {'own': {'oauth2': {**service, 'redirect_uri': 'https://nginx.example/back'}}},
+            'external_auth_timeout': 2, **settings,
+        }, environment=environment)
+
+    def lines(self, text):
+        """Lines of the log; none has a state or a code (conftest looks for those)."""
+        return [line for line in self.nginx.error_log.read_text().splitlines() if text in line]
 
 
-def test_certificates(stack, world, admin_token, make_user, ask, bus):
-    """Those of brokers and of providers are verified, the host's name in them, too."""
-    folder = stack.folder / 'certificates'
-    folder.mkdir()
-    good, other = certificate(folder, 'good', 'DNS:localhost'), certificate(folder, 'other', 'DNS:elsewhere.example')
-    (folder / 'trusted.pem').write_text(good[0].read_text() + other[0].read_text())
-    brokers = [oauth2_peers.Broker(servers.free_port(), each) for each in (good, other)]
-    provider = oauth2_peers.Provider(servers.free_port(), good)
-    common = {'authorization_base_url': 'https://consent.example/auth', 'redirect_uri': 'https://broker.example'}
-    nginx = stack.new_nginx('oauth2-tls', GATED + LANDING.replace('@LANDING_PORT@', str(servers.free_port())), settings={
-        'google': {**common, 'websocket_host': f'wss://localhost:{brokers[0].port}',
-                   'token_url': f'https://localhost:{provider.port}/token'},
-        'microsoft': {**common, 'websocket_host': f'wss://localhost:{brokers[1].port}',
-                      'token_url': f'https://localhost:{provider.port}/token'},
-        'external_auth_timeout': 2,
-    }, environment={'SSL_CERT_FILE': str(folder / 'trusted.pem')}, start=False)
-    nginx.conf = 'env SSL_CERT_FILE;\n' + nginx.conf
-    nginx.start()
-    try:
-        user = make_user()
-        state = ask(user, client=nginx.api)['state']
-        assert state in brokers[0].asked
-        brokers[0].tell(state, {'code': code()})
-        # libcurl trusts what Debian trusts, and nothing of ours.
-        servers.wait_until(lambda: re.search(f"user {user['uuid']} failed: .*(?i:certificate)", nginx.error_log.read_text()),
-                           10, 'a line about the certificate')
-        assert not provider.requests
-        wrong = ask(user, 'microsoft', client=nginx.api)['state']
-        assert wrong not in brokers[1].opened
-        servers.wait_until(lambda: 'certificate verify failed' in nginx.error_log.read_text(), 10)
-    finally:
-        nginx.stop()
-        for broker in brokers:
-            broker.end()
-        provider.end()
+@pytest.fixture
+def one_service(stack, world):
+    made = []
+
+    def make(*arguments, **options):
+        made.append(OneService(stack, f'oauth2-{uuid.uuid4().hex[:8]}', *arguments, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.nginx.stop()
+
+
+@pytest.fixture(scope='module')
+def authority(stack):
+    return servers.Authority(stack.folder / 'authority')
+
+
+@pytest.fixture
+def secure_peers(authority):
+    """A broker and a provider with certificates for `name`."""
+    made = []
+
+    def make(name, issuer=authority):
+        certificate = [issuer.certificate(name)]
+        made.extend([oauth2_peers.Broker(servers.free_port(), certificate),
+                     oauth2_peers.Provider(servers.free_port(), certificate)])
+        return made[-2:]
+
+    yield make
+    for each in made:
+        each.end()
+
+
+@pytest.mark.parametrize('host, name', [('localhost', 'DNS:localhost'), ('127.0.0.1', 'IP:127.0.0.1')])
+def test_over_tls(one_service, secure_peers, authority, admin_token, make_user, ask, bus, psql, host, name):
+    broker, provider = secure_peers(name)
+    service = one_service(f'https://{host}:{provider.port}/token', f'wss://{host}:{broker.port}',
+                          external_auth_ca_file=str(authority.file))
+    user, api = make_user(), service.nginx.api
+    state = ask(user, client=api)['state']
+    assert state in broker.asked
+    broker.tell(state, {'code': code()})
+    bus.wait('auth_user_external_auth_added', of(user))
+    expire(psql, user)
+    assert api.get(path_of(user, 'google'), admin_token).json()['access_token'] == provider.tokens[-2]
+    assert len(provider.requests) == 2
+
+
+UNTRUSTED = {
+    'another name': ('DNS:elsewhere.example', 'hostname mismatch', "no alternative certificate subject name matches"),
+    'another authority': ('DNS:localhost', 'unable to get local issuer certificate', 'unable to get local issuer certificate'),
+    'of the system only': ('DNS:localhost', 'unable to get local issuer certificate', 'unable to get local issuer certificate'),
+}
+
+
+@pytest.mark.parametrize('what', UNTRUSTED)
+def test_certificates_that_are_not_good(stack, one_service, secure_peers, authority, admin_token, make_user, ask, psql, world,
+                                        what):
+    name, says_socket, says_form = UNTRUSTED[what]
+    issuer = authority if what == 'another name' else servers.Authority(stack.folder / f'authority-{uuid.uuid4().hex[:8]}')
+    broker, provider = secure_peers(name, issuer)
+    trusted = {} if what == 'of the system only' else {'external_auth_ca_file': str(authority.file)}
+    service = one_service(f'https://localhost:{provider.port}/token', f'wss://localhost:{broker.port}', **trusted)
+    user, api = make_user(), service.nginx.api
+    state = ask(user, client=api)['state']  # answered all the same
+    assert state not in broker.opened
+    assert service.lines(f"{state[:6]}...: no connection to the broker: its certificate isn't good: {says_socket}")
+    landed = requests.get(service.back, params={'code': code(), 'state': ask(user, 'own', client=api)['state']}, timeout=10)
+    is_page(landed, 502, 'Something went wrong')
+    assert len(service.lines(f"own: the authorization of user {user['uuid']} failed: ")) == 1
+    assert says_form in service.lines(f"user {user['uuid']} failed: ")[0]
+    connected(psql, user)
+    assert api.get(path_of(user, 'google'), admin_token).status_code == 500
+    assert says_form in service.lines(f"the token of user {user['uuid']} isn't renewed: ")[0]
+    assert not provider.requests
+
+
+def connected(psql, user):
+    """A user whose token of google has expired."""
+    data = json.dumps({'access_token': 'a', 'refresh_token': 'r', 'token_expiration': 1, 'scope': []})
+    psql("INSERT INTO auth_external_auth_type (name) VALUES ('google') ON CONFLICT DO NOTHING; "
+         f"INSERT INTO auth_user_external_auth SELECT '{user['uuid']}', uuid, '{data}' FROM auth_external_auth_type "
+         "WHERE name = 'google'")
+
+
+@pytest.mark.parametrize('host, loopback, what', [('169.254.169.254', True, '169.254.169.254 is link-local'),
+                                                  ('127.0.0.1', False, '127.0.0.1 is loopback'),
+                                                  ('localhost', False, ' is loopback')])
+def test_addresses_that_are_denied(one_service, world, admin_token, make_user, ask, psql, host, loopback, what):
+    service = one_service(f'http://{host}:{world.provider.port}/token', f'ws://{host}:{world.broker.port}',
+                          outgoing={'loopback': loopback}, environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'})
+    user, api = make_user(), service.nginx.api
+    began = time.monotonic()
+    state = ask(user, client=api)['state']
+    assert time.monotonic() - began < 1.5
+    lines = service.lines(f'{state[:6]}...: no connection to the broker: {host} is denied: ')
+    assert len(lines) == 1 and what in lines[0]
+    landed = requests.get(service.back, params={'code': code(), 'state': ask(user, 'own', client=api)['state']}, timeout=10)
+    is_page(landed, 502, 'Something went wrong')
+    connected(psql, user)
+    answer = api.get(path_of(user, 'google'), admin_token)
+    assert (answer.status_code, answer.json()) == (500, {'message': 'Internal Server Error'})
+    lines = service.lines(f"user {user['uuid']}")
+    assert len(lines) == 2 and all('its host is denied: ' in line and what in line for line in lines)
+    assert state not in world.broker.asked and not world.provider.requests
 
 
 # -- what the configuration says ---------------------------------------------------------------------------------------
@@ -682,6 +790,7 @@ BAD_SETTINGS = {
     'microsoft.authorization_base_url" must be like https://host/path': {
         'microsoft': {**GOOD, 'authorization_base_url': 'https://a.example/ x'}},
     'external_auth_timeout" must be seconds, 0.1 to 60': {'external_auth_timeout': 61},
+    'external_auth_ca_file" can\'t be used: /nowhere: No such file': {'external_auth_ca_file': '/nowhere'},
     'external_auth_types.X" is no name': {'external_auth_types': {'X': {}}},
     'external_auth_types.mobile" is built in': {'external_auth_types': {'mobile': {}}},
     f'{TYPE}.date" is not known': {'external_auth_types': {'x': {'date': {}}}},
@@ -746,8 +855,6 @@ def test_a_type_that_only_stores(own_types, admin_token, make_user, bus):
     listed = api.get(f"/users/{user['uuid']}/external?type=bar", admin_token).json()['items']
     assert listed == [{'type': 'bar', 'data': {}, 'enabled': True, 'plugin_info': {'foo': 'bar'}}]
     assert [item['uuid'] for item in api.get('/external/bar/users', admin_token).json()['items']] == [user['uuid']]
-    for body in ('[]', '"x"', '7'):
-        assert api.post(path_of(make_user(), 'bar'), admin_token, data=body).status_code in (200, 400)
     assert api.delete(path, admin_token).status_code == 204
     bus.wait('auth_user_external_auth_deleted', of(user))
     for method in ('GET', 'POST', 'PUT', 'DELETE'):
@@ -756,12 +863,71 @@ def test_a_type_that_only_stores(own_types, admin_token, make_user, bus):
         assert answer.status_code == 404 and 'error_id' not in answer.text
 
 
+@pytest.mark.parametrize('type_', ['bar', 'foo'])
+def test_what_is_stored_is_an_object(own_types, admin_token, make_user, psql, type_):
+    api, user = own_types.api, make_user()
+    for method in ('POST', 'PUT'):
+        for body in ('[1]', '"x"', '7', 'true'):
+            found = error(api.request(method, path_of(user, type_), admin_token, data=body), 400, 'invalid-data')
+            assert found['resource'] == 'users'
+            assert found['details'] == {'_schema': {'message': 'Invalid input type.'}}
+        for body in ('', '{', b'\xff'):
+            answer = api.request(method, path_of(user, type_), admin_token, data=body)
+            assert (answer.status_code, list(answer.json())) == (400, ['message'])
+    error(api.get(path_of(user, type_), admin_token), 404, 'unknown-external-auth')
+    assert pending(psql, user) == '0'
+
+
+def test_events_of_a_stored_type(own_types, admin_token, make_user, bus):
+    api, user = own_types.api, make_user()
+    for method in ('POST', 'PUT', 'DELETE'):
+        api.request(method, path_of(user, 'bar'), admin_token, data='{}')
+    for method in ('PUT', 'DELETE'):  # nothing is told of what isn't done
+        error(api.request(method, path_of(user, 'bar'), admin_token, data='{}'), 404, 'unknown-external-auth')
+    api.post(path_of(user, 'badge'), admin_token, json={})
+    api.post(path_of(user, 'badge'), admin_token, json={'number': 'xx'})
+    bus.wait('auth_user_external_auth_added', lambda event: event.body['data']['external_auth_name'] == 'badge')
+    prefix = f"auth.users.{user['uuid']}.external."
+    events = [event for event in bus.events if event.key.startswith(prefix)]
+    assert [event.key.removeprefix(prefix) for event in events] == ['bar.created', 'bar.updated', 'bar.deleted', 'badge.created']
+    for event in events[:3]:
+        assert event.body['data'] == {'user_uuid': user['uuid'], 'external_auth_name': 'bar'}
+        assert event.headers['tenant_uuid'] == user['tenant_uuid']
+        assert event.headers[f"user_uuid:{user['uuid']}"] is True
+
+
+def test_who_may_do_what_with_a_stored_type(own_types, api, admin_token, make_user, make_token):
+    client = own_types.api
+    tenant = {'Wazo-Tenant': api.post('/tenants', admin_token, json={}).json()['uuid']}
+    user = make_user(headers=tenant)
+    path = path_of(user, 'bar')
+    calls = {'create': ('POST', 200), 'read': ('GET', 200), 'update': ('PUT', 200), 'delete': ('DELETE', 204)}
+    for right, (method, status) in calls.items():
+        tokens = {each: make_token(make_user(acl=[f'auth.users.*.external.bar.{each}'], headers=tenant))['token']
+                  for each in calls}
+        for each, token in tokens.items():
+            if each != right:
+                error(client.request(method, path, token, data='{}'), 401, 'unauthorized')
+        answer = client.request(method, path, tokens[right], data='{}')
+        assert answer.status_code == status, answer.text
+    # Somebody who isn't below the caller is nobody.
+    outside = make_user()
+    client.post(path_of(outside, 'bar'), admin_token, json={'secret': 'x'})
+    caller = make_token(make_user(acl=['#'], headers=tenant))['token']
+    for method, _ in calls.values():
+        error(client.request(method, path_of(outside, 'bar'), caller, data='{}'), 404, 'unknown-user')
+    assert client.get(path_of(outside, 'bar'), admin_token).json() == {'secret': 'x'}
+
+
 def test_declared_data(own_types, admin_token, make_user):
     api, user = own_types.api, make_user()
     path = path_of(user, 'badge')
     for body in ({}, {'number': 'x'}, {'number': 'xxxxx'}, {'number': 7}, {'number': None}, {'number': 'xx', 'doors': [0]},
                  {'number': 'xx', 'doors': 'a'}, {'number': 'xx', 'kind': 'c'}):
-        error(api.post(path, admin_token, json=body), 400, 'invalid-data')
+        found = error(api.post(path, admin_token, json=body), 400, 'invalid-data')
+        assert found['resource'] == 'users'
+        assert list(found['details']) == (list(body)[1:] or ['number'])
+    error(api.get(path, admin_token), 404, 'unknown-external-auth')
     body = {'number': 'xx', 'doors': [1, 2], 'kind': None}
     answer = api.post(path, admin_token, json=body | {'unknown': 1})
     assert (answer.status_code, answer.json()) == (200, body)

@@ -1,7 +1,8 @@
-// The address where a person is asked, forms, and services as the configuration declares them.
+// The address where a person is asked, forms, what comes back, and services as the configuration declares them.
 #include <set>
 #include <string>
 
+#include "wazoauth/cache/token_store.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/external/authorization.h"
 #include "wazoauth/outgoing/form_post.h"
@@ -61,6 +62,66 @@ void states(void**) {
   assert_int_equal(seen.size(), 100);
 }
 
+Json granted(const std::string& more, const std::string& old_token = "") {
+  return external::granted({200, R"({"access_token": "a")" + more + "}"}, old_token, Json::strings({"asked"}));
+}
+
+void answers(void**) {
+  equal(granted(R"(, "refresh_token": "new")", "old").text_or("refresh_token", ""), "new");
+  for (const char* more : {"", R"(, "refresh_token": null)", R"(, "refresh_token": "")"})
+    equal(granted(more, "old").text_or("refresh_token", ""), "old");
+  const std::pair<const char*, std::int64_t> lifetimes[] = {
+      {"5", 5},      {"5.9", 5},   {"\"7\"", 7}, {"null", 3600},
+      {"[]", 3600},  {"\"x\"", 0}, {"-1", 0},    {"1e400", 10LL * 366 * 86400},
+      {"\"nan\"", 0}};
+  for (const auto& [text, seconds] : lifetimes) {
+    const std::int64_t before = unix_seconds();
+    const std::int64_t end =
+        granted(std::string(R"(, "expires_in": )") + text, "old").get("token_expiration").integer();
+    assert_in_range(end - before, seconds, seconds + 5);
+  }
+  const std::pair<const char*, const char*> scopes[] = {{"null", R"(["asked"])"},     {"\"\"", R"(["asked"])"},
+                                                        {"7", R"(["asked"])"},        {R"("b  c ")", R"(["b", "c"])"},
+                                                        {R"(["d e"])", R"(["d e"])"}, {R"(" ")", "[]"}};
+  for (const auto& [text, list] : scopes)
+    equal(granted(std::string(R"(, "scope": )") + text, "old").get("scope").dump(), list);
+}
+
+bool is_final(long status, const std::string& body) {
+  try {
+    external::granted({status, body}, "old", Json::array());
+  } catch (const external::ProviderError& e) {
+    assert_true(std::string(e.what()).find("secret") == std::string::npos);
+    return e.for_good;
+  }
+  fail();
+  return false;
+}
+
+void refusals(void**) {
+  assert_true(is_final(400, R"({"error": "invalid_grant", "error_description": "secret"})"));
+  assert_true(is_final(401, R"({"error": "consent_required"})"));
+  assert_false(is_final(400, R"({"error": "Secret secret"})"));
+  assert_false(is_final(400, "secret"));
+  assert_false(is_final(500, R"({"error": "invalid_grant"})"));
+  assert_false(is_final(200, R"({"error": "invalid_grant"})"));
+  assert_false(is_final(302, R"({"access_token": "secret", "refresh_token": "secret"})"));
+}
+
+bool is_told(const std::string& message) {
+  try {
+    return external::parse_told(message, "mine").is_object();
+  } catch (const std::runtime_error&) {
+    return false;
+  }
+}
+
+void messages(void**) {
+  assert_true(is_told("{}") && is_told(R"({"code": "x"})") && is_told(R"({"state": "mine"})"));
+  for (const char* message : {"", "[]", "x", "\xff", R"({"state": "another"})", R"({"state": null})"})
+    assert_false(is_told(message));
+}
+
 void declared(void**) {
   Json tree = default_config();
   const Json oauth2 = Json::object({{"authorization_base_url", "https://a/"},
@@ -89,7 +150,8 @@ void declared(void**) {
 }  // namespace
 
 int main() {
-  const CMUnitTest tests[] = {cmocka_unit_test(forms), cmocka_unit_test(addresses), cmocka_unit_test(states),
+  const CMUnitTest tests[] = {cmocka_unit_test(forms),   cmocka_unit_test(addresses), cmocka_unit_test(states),
+                              cmocka_unit_test(answers), cmocka_unit_test(refusals),  cmocka_unit_test(messages),
                               cmocka_unit_test(declared)};
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

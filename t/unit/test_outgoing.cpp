@@ -4,6 +4,7 @@
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,8 @@ extern "C" {
 #include <unistd.h>
 
 #include "wazoauth/outgoing/connect.h"
+#include "wazoauth/outgoing/form_post.h"
+#include "wazoauth/outgoing/web_sockets.h"
 
 using wazoauth::Address;
 using wazoauth::Deadline;
@@ -169,11 +172,75 @@ void a_limit_that_has_passed(void**) {
   assert_true(thrown);
 }
 
+std::string form_error(const std::string& url, const OutgoingRules& rules) {
+  try {
+    wazoauth::post_form({.url = url, .timeout = milliseconds(500), .plain = true, .rules = rules});
+    return "";
+  } catch (const wazoauth::OutgoingError& e) {
+    return e.what();
+  }
+}
+
+void forms(void**) {
+  const std::string denied_is = "its host is denied: ";
+  equal(form_error("http://169.254.169.254/token", lenient), denied_is + "169.254.169.254 is link-local");
+  equal(form_error("http://0xa9fea9fe/", lenient), denied_is + "169.254.169.254 is link-local");
+  equal(form_error("http://[::ffff:169.254.169.254]/", lenient), denied_is + "::ffff:169.254.169.254 is link-local");
+  equal(form_error("https://100.100.100.200/", lenient), denied_is + "100.100.100.200 is metadata service");
+  const Listener listener;
+  const std::string port = ":" + std::to_string(listener.port) + "/";
+  equal(form_error("http://127.0.0.1" + port, strict), denied_is + "127.0.0.1 is loopback");
+  assert_true(form_error("http://localhost" + port, strict).ends_with(" is loopback"));
+  assert_false(listener.has_client());
+  assert_true(form_error("http://127.0.0.1" + port, lenient).find("denied") == std::string::npos);
+  assert_true(listener.has_client());
+  assert_true(form_error("http://127.0.0.1:1/", lenient).find("denied") == std::string::npos);
+}
+
+std::string socket_error(const std::string& url, const OutgoingRules& rules) {
+  std::promise<std::string> closed;
+  auto why = closed.get_future();
+  wazoauth::WebSockets sockets(
+      {.timeout = milliseconds(500),
+       .rules = rules,
+       .on_open = [](const std::string&) {},
+       .on_message = [](const std::string&, const std::string&) {},
+       .on_close = [&](const std::string&, const std::string& text) { closed.set_value(text); }});
+  sockets.open("one", url);
+  const bool told = why.wait_for(milliseconds(5000)) == std::future_status::ready;
+  assert_true(sockets.stop(milliseconds(5000)));
+  assert_true(told);
+  return why.get();
+}
+
+void web_sockets(void**) {
+  equal(socket_error("ws://169.254.169.254/ws/x", lenient), "169.254.169.254 is denied: 169.254.169.254 is link-local");
+  equal(socket_error("wss://[64:ff9b::a9fe:a9fe]/", lenient),
+        "64:ff9b::a9fe:a9fe is denied: 64:ff9b::a9fe:a9fe is link-local");
+  const Listener listener;
+  const std::string port = ":" + std::to_string(listener.port) + "/";
+  equal(socket_error("ws://127.0.0.1" + port, strict), "127.0.0.1 is denied: 127.0.0.1 is loopback");
+  assert_true(socket_error("wss://localhost" + port, strict).ends_with(" is loopback"));
+  assert_false(listener.has_client());
+  equal(socket_error("ws://127.0.0.1" + port, lenient), "it didn't answer in time");
+  assert_true(listener.has_client());
+}
+
+void web_sockets_end_when_nothing_is_open(void**) {
+  for (int i = 0; i < 100; ++i) equal(socket_error("http://127.0.0.1/", lenient), "it has no address");
+}
+
 }  // namespace
 
 int main() {
-  const CMUnitTest tests[] = {cmocka_unit_test(denied_always), cmocka_unit_test(loopback_is_a_choice),
-                              cmocka_unit_test(allowed),       cmocka_unit_test(only_the_internet),
-                              cmocka_unit_test(connections),   cmocka_unit_test(a_limit_that_has_passed)};
+  const CMUnitTest tests[] = {cmocka_unit_test(denied_always),
+                              cmocka_unit_test(loopback_is_a_choice),
+                              cmocka_unit_test(allowed),
+                              cmocka_unit_test(only_the_internet),
+                              cmocka_unit_test(connections),
+                              cmocka_unit_test(a_limit_that_has_passed),
+                              cmocka_unit_test(forms),
+                              cmocka_unit_test(web_sockets),
+                              cmocka_unit_test(web_sockets_end_when_nothing_is_open)};
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -321,6 +321,8 @@ class Maker {
     const char* plain = std::getenv("OAUTHLIB_INSECURE_TRANSPORT");
     s_.plain_http = plain && *plain;
     s_.external_auth_timeout = seconds("external_auth_timeout", s_.external_auth_timeout);
+    if (const auto file = read_.optional_text("external_auth_ca_file"))
+      s_.external_auth_ca = certificates("external_auth_ca_file", *file);
     for (const std::string& type : s_.external_types) {
       if (type == "google")
         s_.oauth2_services.push_back(oauth2_service(type, type, {{"access_type", "offline"}, {"prompt", "consent"}}));

@@ -107,7 +107,8 @@ struct Settings {
   std::vector<ShownService> shown_services;          // those of external_auth_types
   bool plain_http = false;                           // environment OAUTHLIB_INSECURE_TRANSPORT: for providers nearby
   std::chrono::milliseconds external_auth_timeout{10000};  // for an answer of a provider
-  std::vector<std::string> backends;          // enabled and known, in configuration order: ldap_user, wazo_user
+  std::string external_auth_ca;       // certificates (PEM) of authorities of providers and brokers; "" for the system's
+  std::vector<std::string> backends;  // enabled and known, in configuration order: ldap_user, wazo_user
   std::vector<std::string> metadata_plugins;  // enabled and known
   std::vector<std::string> idps;              // enabled and known (saml, ldap), ascending priority
   ldap::LdapSettings ldap;

@@ -42,9 +42,7 @@ void secure(const Handle& handle, const SmtpServer& server) {
   set(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   set(handle, CURLOPT_SSL_VERIFYPEER, 1L);
   set(handle, CURLOPT_SSL_VERIFYHOST, 2L);
-  if (server.ca.empty()) return;
-  curl_blob ca{const_cast<char*>(server.ca.data()), server.ca.size(), CURL_BLOB_NOCOPY};
-  set(handle, CURLOPT_CAINFO_BLOB, &ca);
+  trust(handle.curl, server.ca);
 }
 
 void identify(const Handle& handle, const SmtpServer& server) {
@@ -73,13 +71,6 @@ bool is_about_us(long code) {
   return code == 503 || code == 530 || code == 534 || code == 535 || code == 538;
 }
 
-// What a certificate lacks is worth to be known.
-std::string reason_of(CURLcode result, const Handle& handle) {
-  const std::string details = handle.details.data();
-  const bool is_tls = result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CONNECT_ERROR;
-  return is_tls && !details.empty() ? details : curl_easy_strerror(result);
-}
-
 [[noreturn]] void fail(const Handle& handle, CURLcode result, bool about_message) {
   long code = 0;
   curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &code);
@@ -88,7 +79,8 @@ std::string reason_of(CURLcode result, const Handle& handle) {
     const bool permanent = about_message && code >= 500 && !is_about_us(code);
     throw SmtpError("the mail server refuses with code " + std::to_string(code), permanent, true);
   }
-  throw SmtpError(std::string("the mail server can't be used: ") + reason_of(result, handle), false, false);
+  throw SmtpError(std::string("the mail server can't be used: ") + reason_of(result, handle.details.data()), false,
+                  false);
 }
 
 // One command on the connection that this handle keeps.

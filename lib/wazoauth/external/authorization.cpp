@@ -29,6 +29,22 @@ std::string joined(const Json& scope) {
   return text;
 }
 
+// Seconds that whoever took it needs, at most, unless the database goes away.
+std::int64_t lease(const Settings& settings) {
+  return std::chrono::ceil<std::chrono::seconds>(settings.external_auth_timeout).count() + 10;
+}
+
+Authorization authorization_of(const Rows& rows, std::size_t row) {
+  return {rows.text(row, "state"),
+          rows.text(row, "type"),
+          rows.text(row, "user_uuid"),
+          rows.text(row, "tenant_uuid"),
+          rows.json(row, "scope"),
+          rows.text(row, "redirect_uri"),
+          rows.optional_text(row, "verifier"),
+          std::nullopt};
+}
+
 }  // namespace
 
 Authorization new_authorization(const OAuth2Service& service, const std::string& user, const std::string& tenant,
@@ -84,18 +100,32 @@ void ask(UnitOfWork& unit, const Authorization& authorization, const std::string
             holder.empty() ? std::nullopt : std::optional(holder), static_cast<std::int64_t>(limit.count())});
 }
 
-std::optional<Authorization> take(UnitOfWork& unit, const std::string& state) {
+Json parse_told(std::string_view message, const std::string& state) {
+  Json told = Json::parse(message).value_or(Json());
+  if (!told.is_object()) throw std::runtime_error("its message isn't understood");
+  if (told.has("state") && told.text_or("state", "") != state)
+    throw std::runtime_error("its message is for somebody else");
+  return told;
+}
+
+std::optional<Authorization> take(UnitOfWork& unit, const Settings& settings, const std::string& state,
+                                  const Json& told, Told who) {
   if (state.find('\0') != std::string::npos) return std::nullopt;
-  const Rows rows = unit.run("authorizations.take", {state});
-  if (rows.empty() || !rows.boolean(0, "alive")) return std::nullopt;
-  return Authorization{state,
-                       rows.text(0, "type"),
-                       rows.text(0, "user_uuid"),
-                       rows.text(0, "tenant_uuid"),
-                       rows.json(0, "scope"),
-                       rows.text(0, "redirect_uri"),
-                       rows.optional_text(0, "verifier"),
-                       std::nullopt};
+  const Rows rows = unit.run("authorizations.take", {state, told.dump(), lease(settings), who == Told::by_browser});
+  if (rows.empty()) return std::nullopt;
+  return authorization_of(rows, 0);
+}
+
+std::vector<Unfinished> go_on(UnitOfWork& unit, const Settings& settings, const std::vector<std::string>& types) {
+  const Rows rows = unit.run("authorizations.go_on", {lease(settings), Param(types)});
+  std::vector<Unfinished> found;
+  for (std::size_t row = 0; row < rows.size(); ++row)
+    found.push_back({authorization_of(rows, row), rows.json(row, "told")});
+  return found;
+}
+
+bool end(UnitOfWork& unit, const Authorization& authorization) {
+  return unit.run("authorizations.end", {authorization.state}).affected() > 0;
 }
 
 Client client_of(UnitOfWork& unit, const Authorization& authorization) {
@@ -105,7 +135,8 @@ Client client_of(UnitOfWork& unit, const Authorization& authorization) {
 }
 
 bool store(UnitOfWork& unit, const Authorization& authorization, const Json& data) {
-  const auto& [state, type, user, tenant, scope, redirect_uri, verifier, websocket] = authorization;
+  const std::string &user = authorization.user, &type = authorization.type;
+  if (!end(unit, authorization)) return false;
   const Rows rows = unit.run("authorizations.user", {user});
   if (rows.empty()) return false;
   unit.run("external.make_type", {type});
@@ -120,6 +151,7 @@ bool store(UnitOfWork& unit, const Authorization& authorization, const Json& dat
 bool add_awaited(UnitOfWork& unit, const StoredService& service, const Authorization& authorization,
                  const Json& message) {
   const std::string &user = authorization.user, &type = authorization.type;
+  if (!end(unit, authorization)) return false;
   const Rows home = unit.run("authorizations.user", {user}), rows = unit.run("external.data_to_change", {type, user});
   if (home.empty() || rows.empty()) return false;
   Json data = rows.json(0, "data");

@@ -42,7 +42,7 @@ Response outdated() {
 Step store(Context& context, const Authorization& authorization, const Json& data) {
   const std::string what = authorization.type + ": the authorization of user " + authorization.user;
   if (!external::store(context.db(), authorization, data)) {
-    log::warning(what + " can't be stored: there is no such user any more");
+    log::warning(what + " can't be stored any more");
     return failure(404);
   }
   log::info(what + " is stored");
@@ -59,7 +59,10 @@ Step redeem(Context& context, const Authorization& authorization, const external
     return Step::then(Lane::database, [authorization, data](Context& c) { return store(c, authorization, data); });
   } catch (const std::exception& e) {
     log::warning(authorization.type + ": the authorization of user " + authorization.user + " failed: " + e.what());
-    return failure(502);
+    return Step::then(Lane::database, [authorization](Context& c) {
+      external::end(c.db(), authorization);
+      return Step(failure(502));
+    });
   }
 }
 
@@ -69,10 +72,12 @@ Step come_back(Context& context) {
   const auto parameter = [&](std::string_view name) {
     return query_parameter(context.request.query, name).value_or("");
   };
-  const auto authorization = external::take(context.db(), parameter("state"));
-  if (!authorization || !authorization->verifier) return outdated();
   const std::string code = parameter("code");
+  const auto authorization = external::take(context.db(), context.settings, parameter("state"),
+                                            Json::object({{"code", code}}), external::Told::by_browser);
+  if (!authorization) return outdated();
   if (code.empty()) {
+    external::end(context.db(), *authorization);
     log::info(authorization->type + ": the authorization of user " + authorization->user + " was refused");
     return page(403, "Your account was not connected", "The other service reports that access was not granted.");
   }

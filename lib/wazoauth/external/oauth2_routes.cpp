@@ -24,8 +24,9 @@ using std::chrono::milliseconds;
 // A broker that can't be reached keeps nobody waiting: the answer is the same, and it is tried again.
 constexpr milliseconds broker_limit{2000}, renewal_poll{40};
 
-// A token that ends so soon is as good as none.
+// A token that ends so soon is as good as none; and none ends after that.
 constexpr std::int64_t margin = 30;
+constexpr double end_of_time = 1e15;
 
 // Seconds that an outcome holds for those who ask next.
 constexpr std::int64_t failure_holds = 1, refusal_holds = 30;
@@ -74,7 +75,8 @@ Step ask(Context& context, const OAuth2Service& service) {
 
 bool is_fresh(const Json& data) {
   const Json expiration = data.get("token_expiration");
-  return expiration.is_number() && expiration.number() > static_cast<double>(unix_seconds() + margin);
+  return expiration.is_number() && expiration.number() > static_cast<double>(unix_seconds() + margin) &&
+         expiration.number() < end_of_time;
 }
 
 Response shown(const Json& data) {

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "wazoauth/cache/token_store.h"
-#include "wazoauth/outgoing/form_post.h"
 
 namespace wazoauth::external {
 
@@ -25,13 +24,15 @@ std::string shown(const std::string& error) {
   return error.size() <= 40 && std::all_of(error.begin(), error.end(), in_word) ? error : "";
 }
 
-Json ask(const FormPost& form) {
-  HttpAnswer answer;
+HttpAnswer ask(const FormPost& form) {
   try {
-    answer = post_form(form);
+    return post_form(form);
   } catch (const OutgoingError& e) {
     throw ProviderError(e.what(), false);
   }
+}
+
+Json body_of(const HttpAnswer& answer) {
   Json body = Json::parse(answer.body).value_or(Json());
   if (answer.status >= 200 && answer.status < 300) {
     if (body.is_object()) return body;
@@ -67,25 +68,29 @@ Json scope_list(const Json& body, const Json& asked) {
   return list;
 }
 
-Json data_of(const Json& body, const std::string& refresh_token, const Json& scope) {
-  const std::string access_token = body.text_or("access_token", "");
-  if (access_token.empty()) throw ProviderError("its answer has no access token", false);
-  if (refresh_token.empty()) throw ProviderError("its answer has no refresh token", false);
-  return Json::object({{"access_token", access_token},
-                       {"refresh_token", refresh_token},
-                       {"token_expiration", expiration(body)},
-                       {"scope", scope_list(body, scope)}});
-}
-
 FormPost form_to(const Settings& settings, const OAuth2Service& service) {
   FormPost form;
   form.url = service.token_url;
   form.timeout = settings.external_auth_timeout;
   form.plain = settings.plain_http;
+  form.rules = settings.outgoing;
+  form.ca = settings.external_auth_ca;
   return form;
 }
 
 }  // namespace
+
+Json granted(const HttpAnswer& answer, const std::string& refresh_token, const Json& scope) {
+  const Json body = body_of(answer);
+  const std::string access_token = body.text_or("access_token", ""), given = body.text_or("refresh_token", "");
+  const std::string& kept = given.empty() ? refresh_token : given;
+  if (access_token.empty()) throw ProviderError("its answer has no access token", false);
+  if (kept.empty()) throw ProviderError("its answer has no refresh token", false);
+  return Json::object({{"access_token", access_token},
+                       {"refresh_token", kept},
+                       {"token_expiration", expiration(body)},
+                       {"scope", scope_list(body, scope)}});
+}
 
 Client client_of(const Json& config) {
   Client client{config.text_or("client_id", ""), config.text_or("client_secret", "")};
@@ -99,8 +104,7 @@ Json redeem(const Settings& settings, const OAuth2Service& service, const Client
   form.fields = {{"grant_type", "authorization_code"}, {"code", grant.code}, {"redirect_uri", grant.redirect_uri}};
   if (grant.verifier) form.fields.emplace_back("code_verifier", *grant.verifier);
   form.basic = {client.id, client.secret};
-  const Json body = ask(form);
-  return data_of(body, body.text_or("refresh_token", ""), scope);
+  return granted(ask(form), "", scope);
 }
 
 // Here the client is named in the form: so it has always been.
@@ -111,9 +115,7 @@ Json renew(const Settings& settings, const OAuth2Service& service, const Client&
                  {"client_id", client.id},
                  {"client_secret", client.secret},
                  {"refresh_token", old_token}};
-  const Json body = ask(form);
-  const std::string new_token = body.text_or("refresh_token", "");
-  return data_of(body, new_token.empty() ? old_token : new_token, data.get("scope"));
+  return granted(ask(form), old_token, data.get("scope"));
 }
 
 }  // namespace wazoauth::external

@@ -8,6 +8,7 @@
 
 #include "wazoauth/config/settings.h"
 #include "wazoauth/json.h"
+#include "wazoauth/outgoing/form_post.h"
 
 namespace wazoauth::external {
 
@@ -33,5 +34,8 @@ struct Grant {
 Json redeem(const Settings& settings, const OAuth2Service& service, const Client& client, const Grant& grant,
             const Json& scope);
 Json renew(const Settings& settings, const OAuth2Service& service, const Client& client, const Json& data);
+
+// The same, of an answer: a refresh token and a scope that it lacks are the old ones.
+Json granted(const HttpAnswer& answer, const std::string& refresh_token, const Json& scope);
 
 }  // namespace wazoauth::external

@@ -52,7 +52,9 @@ Waits::Waits(Options options)
       id_(new_uuid()),
       types_(known_types(*options_.settings)),
       database_(own(options_.database)),
-      sockets_({.on_open = [this](const std::string& state) { opened(state); },
+      sockets_({.rules = options_.settings->outgoing,
+                .ca = options_.settings->external_auth_ca,
+                .on_open = [this](const std::string& state) { opened(state); },
                 .on_message = [this](const std::string& state, const std::string& text) { told(state, text); },
                 .on_close = [this](const std::string& state, const std::string& why) { closed(state, why); }}) {}
 
@@ -101,6 +103,10 @@ bool Waits::stop(milliseconds limit) {
   changed_.wait_until(lock, std::min(end, Clock::now() + hand_over_limit), [this] { return held_.empty(); });
   // Who took over has to connect yet.
   if (handed_over_) changed_.wait_for(lock, overlap, [] { return false; });
+  // First nothing more is told, then what was told is dealt with.
+  lock.unlock();
+  const bool silent = sockets_.stop(sockets_limit);
+  lock.lock();
   changed_.wait_until(lock, end, [this] { return jobs_.empty() && busy_ == 0; });
   stopping_ = true;
   changed_.notify_all();
@@ -110,7 +116,7 @@ bool Waits::stop(milliseconds limit) {
   lock.unlock();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-  return sockets_.stop(sockets_limit);
+  return silent;
 }
 
 // -- what brokers tell ------------------------------------------------------------------------------------------------
@@ -143,17 +149,19 @@ void Waits::give_up(const std::string& state, const std::string& why) {
 }
 
 void Waits::told(const std::string& state, const std::string& text) {
-  const Json message = Json::parse(text).value_or(Json());
-  if (!message.is_object()) return give_up(state, "its message isn't understood");
-  if (message.has("state") && message.text_or("state", "") != state)
-    return give_up(state, "its message is for somebody else");
+  Json message;
+  try {
+    message = parse_told(text, state);
+  } catch (const std::exception& e) {
+    return give_up(state, e.what());
+  }
   {
     const std::lock_guard lock(mutex_);
     held_.erase(state);
     changed_.notify_all();
   }
   sockets_.close(state);
-  later([this, state, message] { complete(state, message); });
+  later([this, state, message] { take(state, message); });
 }
 
 // -- what is done then ------------------------------------------------------------------------------------------------
@@ -201,14 +209,21 @@ bool Waits::in_database(const std::function<void(UnitOfWork&)>& work) {
   }
 }
 
-// The authorization is used up, whatever comes then.
-void Waits::complete(const std::string& state, const Json& message) {
+void Waits::take(const std::string& state, const Json& message) {
   std::optional<Authorization> taken;
-  if (!in_database([&](UnitOfWork& unit) { taken = take(unit, state); }) || !taken) return;
-  const std::string what = taken->type + ": the authorization of user " + taken->user;
+  const bool done = in_database(
+      [&](UnitOfWork& unit) { taken = external::take(unit, *options_.settings, state, message, Told::by_broker); });
+  if (!done) log::warning(shown(state) + " was answered, but the database isn't there");
+  if (taken) complete(*taken, message);
+}
+
+void Waits::complete(const Authorization& authorization, const Json& message) {
+  const std::string what = authorization.type + ": the authorization of user " + authorization.user;
   try {
-    log::info(what + (finish(*taken, message) ? " is stored" : " can't be stored"));
+    const bool stored = finish(authorization, message);
+    log::write(stored ? log::Level::info : log::Level::warning, what + (stored ? " is stored" : " can't be stored"));
   } catch (const std::exception& e) {
+    in_database([&](UnitOfWork& unit) { end(unit, authorization); });
     log::warning(what + " failed: " + e.what());
   }
 }
@@ -225,7 +240,7 @@ bool Waits::finish(const Authorization& authorization, const Json& message) {
   if (code.empty()) throw std::runtime_error("the service, or who was asked, said no");
   Client client;
   if (!in_database([&](UnitOfWork& unit) { client = client_of(unit, authorization); })) return false;
-  const Grant grant{code, authorization.redirect_uri, {}};
+  const Grant grant{code, authorization.redirect_uri, authorization.verifier};
   const Json data = redeem(*options_.settings, *service, client, grant, authorization.scope);
   in_database([&](UnitOfWork& unit) { stored = store(unit, authorization, data); });
   return stored;
@@ -278,7 +293,7 @@ void Waits::run() {
 void Waits::round() {
   open_again();
   renew();
-  if (adopts_ && !holder().empty()) adopt();
+  if (adopts()) adopt();
 }
 
 void Waits::open_again() {
@@ -315,6 +330,7 @@ void Waits::renew() {
 void Waits::adopt() {
   UnitOfWork unit(database_);
   const Rows rows = unit.run("authorizations.take_over", {id_, Param(types_)});
+  const std::vector<Unfinished> unfinished = go_on(unit, *options_.settings, types_);
   unit.commit();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::string state = rows.text(i, "state"), websocket = rows.text(i, "websocket");
@@ -322,6 +338,10 @@ void Waits::adopt() {
     const std::lock_guard lock(mutex_);
     held_[state] = {websocket, Phase::opening, first_back_off};
     sockets_.open(state, websocket);
+  }
+  for (const auto& [authorization, told] : unfinished) {
+    log::info(shown(authorization.state) + " is gone on with here");
+    later([this, authorization = authorization, told = told] { complete(authorization, told); });
   }
 }
 
@@ -333,6 +353,11 @@ void Waits::let_go_of_rows() {
   }
   const std::lock_guard lock(mutex_);
   let_go_ = true;
+}
+
+bool Waits::adopts() const {
+  const std::lock_guard lock(mutex_);
+  return adopts_ && !letting_go_;
 }
 
 std::vector<std::string> Waits::held() {

@@ -3,7 +3,7 @@
 // Who waits is written in the row of each (pending_authorization.holder), and renewed. When a process ends, others take
 // over: it lets go of its rows first and stays connected until they have been taken. After a crash its rows are free
 // when they haven't been renewed for a while. Whoever hears the answer takes the row, gets the tokens for it and stores
-// them.
+// them; and goes on with rows that somebody took who has died since.
 #pragma once
 
 #include <condition_variable>
@@ -76,11 +76,13 @@ class Waits {
   void adopt();
   void let_go_of_rows();
   std::vector<std::string> held();
+  bool adopts() const;
   std::chrono::milliseconds pause();
 
   void later(std::function<void()> job);
   bool in_database(const std::function<void(UnitOfWork&)>& work);  // false: it isn't there
-  void complete(const std::string& state, const Json& message);
+  void take(const std::string& state, const Json& message);
+  void complete(const Authorization& authorization, const Json& message);
   bool finish(const Authorization& authorization, const Json& message);
 
   const Options options_;

@@ -100,6 +100,15 @@ std::string_view denied(const sockaddr* address, const OutgoingRules& rules) {
   return "no address of the Internet";
 }
 
+std::string denial(const Address& address, const OutgoingRules& rules) {
+  const std::string_view what = denied(address.get(), rules);
+  return what.empty() ? "" : address.text() + " is " + std::string(what);
+}
+
+Address::Address(const sockaddr* address, socklen_t length) : size(length) {
+  std::memcpy(&storage, address, length);
+}
+
 std::string Address::text() const {
   std::array<char, NI_MAXHOST> host;
   const int failed = getnameinfo(get(), size, host.data(), host.size(), nullptr, 0, NI_NUMERICHOST);

@@ -18,8 +18,8 @@ std::string error_text(int number) {
 
 void check(const std::string& host, const std::vector<Address>& addresses, const OutgoingRules& rules) {
   for (const Address& address : addresses) {
-    const std::string_view what = denied(address.get(), rules);
-    if (!what.empty()) throw Unreachable(host + " is denied: " + address.text() + " is " + std::string(what));
+    const std::string why = denial(address, rules);
+    if (!why.empty()) throw Unreachable(host + " is denied: " + why);
   }
 }
 

@@ -23,4 +23,16 @@ CurlHandle new_curl(const char* protocols) {
   return handle;
 }
 
+void trust(const CurlHandle& handle, const std::string& ca) {
+  if (ca.empty()) return;
+  curl_blob blob{const_cast<char*>(ca.data()), ca.size(), CURL_BLOB_NOCOPY};
+  set(handle, CURLOPT_CAINFO_BLOB, &blob);
+  set(handle, CURLOPT_CAPATH, nullptr);  // else the system's would be good, too
+}
+
+std::string reason_of(CURLcode result, const char* details) {
+  const bool is_tls = result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CONNECT_ERROR;
+  return is_tls && *details ? details : curl_easy_strerror(result);
+}
+
 }  // namespace wazoauth

@@ -20,6 +20,12 @@ void set(const CurlHandle& handle, CURLoption option, Value value) {
   if (result != CURLE_OK) throw std::logic_error(std::string("libcurl: ") + curl_easy_strerror(result));
 }
 
+// Certificates (PEM) that a server's one has to come from; "" for the system's. It must outlive the handle.
+void trust(const CurlHandle& handle, const std::string& ca);
+
+// What went wrong; of TLS with the details that CURLOPT_ERRORBUFFER got: what a certificate lacks is worth to be known.
+std::string reason_of(CURLcode result, const char* details);
+
 // A handle that uses no proxy and no signal, and these protocols only: "smtp", "http,https".
 CurlHandle new_curl(const char* protocols);
 

@@ -1,5 +1,9 @@
 #include "wazoauth/outgoing/form_post.h"
 
+#include <sys/socket.h>
+
+#include <array>
+
 #include "wazoauth/outgoing/curl.h"
 
 namespace wazoauth {
@@ -13,6 +17,19 @@ std::size_t receive(char* data, std::size_t size, std::size_t count, void* into)
   if (body.size() + size * count > most_bytes) return 0;
   body.append(data, size * count);
   return size * count;
+}
+
+struct Gate {
+  OutgoingRules rules;
+  std::string denial;  // of the last address that was denied
+};
+
+curl_socket_t open_socket(void* data, curlsocktype, curl_sockaddr* to) {
+  auto& gate = *static_cast<Gate*>(data);
+  const std::string why = denial(Address(&to->addr, to->addrlen), gate.rules);
+  if (why.empty()) return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+  gate.denial = why;
+  return CURL_SOCKET_BAD;
 }
 
 CurlList header_lines() {
@@ -53,13 +70,13 @@ std::string form_encoded(const FormFields& fields) {
   return text;
 }
 
-// The addresses are those of the configuration. What tenants may name goes through the list of denied addresses, which
-// CURLOPT_OPENSOCKETFUNCTION can ask.
 HttpAnswer post_form(const FormPost& form) {
   const CurlHandle handle = new_curl(form.plain ? "http,https" : "https");
   const CurlList lines = header_lines();
   const std::string fields = form_encoded(form.fields);
   HttpAnswer answer{};
+  Gate gate{form.rules, ""};
+  std::array<char, CURL_ERROR_SIZE> details{};
   set(handle, CURLOPT_URL, form.url.c_str());
   set(handle, CURLOPT_HTTPHEADER, lines.get());
   set(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(fields.size()));
@@ -71,11 +88,17 @@ HttpAnswer post_form(const FormPost& form) {
   }
   set(handle, CURLOPT_USERAGENT, "wazo-auth");
   set(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(form.timeout.count()));
+  set(handle, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  set(handle, CURLOPT_OPENSOCKETDATA, &gate);
+  set(handle, CURLOPT_ERRORBUFFER, details.data());
+  trust(handle, form.ca);
   set(handle, CURLOPT_WRITEFUNCTION, receive);
   set(handle, CURLOPT_WRITEDATA, &answer.body);
   const CURLcode result = curl_easy_perform(handle.get());
   if (result == CURLE_WRITE_ERROR) throw OutgoingError("the answer is too long");
-  if (result != CURLE_OK) throw OutgoingError(curl_easy_strerror(result));
+  if (result == CURLE_COULDNT_CONNECT && !gate.denial.empty())
+    throw OutgoingError("its host is denied: " + gate.denial);
+  if (result != CURLE_OK) throw OutgoingError(reason_of(result, details.data()));
   curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &answer.status);
   return answer;
 }

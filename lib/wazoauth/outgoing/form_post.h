@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "wazoauth/outgoing/address.h"
+
 namespace wazoauth {
 
 using FormFields = std::vector<std::pair<std::string, std::string>>;
@@ -20,6 +22,8 @@ struct FormPost {
   std::optional<std::pair<std::string, std::string>> basic;  // user and password
   std::chrono::milliseconds timeout{10000};                  // for all of it
   bool plain = false;                                        // http is allowed, too
+  OutgoingRules rules;
+  std::string ca;  // certificates (PEM) that the server's one has to come from; "" for the system's
 };
 
 struct HttpAnswer {
@@ -32,7 +36,8 @@ struct OutgoingError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Certificates are verified, redirects aren't followed, and an answer has a limit. Throws OutgoingError.
+// Certificates are verified, redirects aren't followed, and an answer has a limit. Denied addresses are passed over.
+// Throws OutgoingError.
 HttpAnswer post_form(const FormPost& form);
 
 }  // namespace wazoauth

@@ -3,7 +3,6 @@
 #include <netdb.h>
 
 #include <condition_variable>
-#include <cstring>
 #include <exception>
 #include <map>
 #include <memory>
@@ -35,12 +34,8 @@ Result ask_system(const std::string& host, const std::string& port, int flags) {
   result.error = getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
   if (result.error) return result;
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> list(found, freeaddrinfo);
-  for (const addrinfo* each = found; each; each = each->ai_next) {
-    Address address;
-    std::memcpy(&address.storage, each->ai_addr, each->ai_addrlen);
-    address.size = each->ai_addrlen;
-    result.addresses.push_back(address);
-  }
+  for (const addrinfo* each = found; each; each = each->ai_next)
+    result.addresses.emplace_back(each->ai_addr, each->ai_addrlen);
   return result;
 }
 

@@ -69,7 +69,7 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
   explicit State(Options o) : options(std::move(o)) {}
 
   Options options;
-  std::optional<asio::io_context> context{std::in_place, 1};
+  std::unique_ptr<asio::io_context> context = std::make_unique<asio::io_context>(1);
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work;
   std::optional<ssl::context> tls;  // made when it is needed first: it reads all certificates of authorities
   std::map<std::string, std::shared_ptr<Session>> sessions;
@@ -89,9 +89,13 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
       }
     }
     sessions.clear();
+    work.reset();
+    std::unique_lock lock(mutex);  // stop() is done with the context
+    auto last = std::move(context);
+    lock.unlock();
     // Its end waits for names that are being looked up: here, where somebody counts the time.
-    context.reset();
-    const std::lock_guard lock(mutex);
+    last.reset();
+    lock.lock();
     ended = true;
     changed.notify_all();
   }
@@ -101,8 +105,8 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
     if (stopping) return;
     if (!thread.joinable()) {
       work.emplace(context->get_executor());
-      ended = false;
       thread = std::thread([self = shared_from_this()] { self->run(); });
+      ended = false;
     }
     asio::post(*context, std::move(job));
   }
@@ -110,7 +114,10 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
   ssl::context& tls_context() {
     if (!tls) {
       tls.emplace(ssl::context::tls_client);
-      tls->set_default_verify_paths();
+      if (options.ca.empty())
+        tls->set_default_verify_paths();
+      else
+        tls->add_certificate_authority(asio::buffer(options.ca));
       tls->set_verify_mode(ssl::verify_peer);
       tls->set_options(ssl::context::default_workarounds | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
       // Buffers of a connection that only waits are given back.
@@ -167,7 +174,7 @@ class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<
   auto on(void (SessionOf::*member)(Results...)) {
     return [self = this->shared_from_this(), member](Error error, Results... results) {
       if (self->over_) return;
-      if (error) return self->fail(error.message());
+      if (error) return self->fail(self->reason_of(error));
       ((*self).*member)(std::move(results)...);
     };
   }
@@ -180,16 +187,35 @@ class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<
     options_.on_close(id_, why);
   }
 
-  // The addresses are those of the configuration; a list of denied ones would be asked here.
+  std::string reason_of(const Error& error) {
+    if constexpr (std::is_same_v<Stream, Secure>) {
+      const long verdict = SSL_get_verify_result(stream_.next_layer().native_handle());
+      if (verdict != X509_V_OK)
+        return std::string("its certificate isn't good: ") + X509_verify_cert_error_string(verdict);
+    }
+    return error.message();
+  }
+
   void resolved(tcp::resolver::results_type addresses) {
+    for (const tcp::endpoint endpoint : addresses) {
+      const std::string why = denial(Address(endpoint.data(), endpoint.size()), options_.rules);
+      if (!why.empty()) return fail(url_.host + " is denied: " + why);
+    }
     beast::get_lowest_layer(stream_).async_connect(addresses, on(&SessionOf::connected));
   }
 
   void connected(tcp::endpoint) {  // NOLINT: as Asio hands it over
     if constexpr (std::is_same_v<Stream, Secure>) {
       auto& layer = stream_.next_layer();
-      if (SSL_set_tlsext_host_name(layer.native_handle(), url_.host.c_str()) != 1) return fail("no TLS");
-      layer.set_verify_callback(ssl::host_name_verification(url_.host));
+      Error no_address;
+      asio::ip::make_address(url_.host, no_address);  // addresses aren't told there
+      if (no_address && SSL_set_tlsext_host_name(layer.native_handle(), url_.host.c_str()) != 1) return fail("no TLS");
+      layer.set_verify_callback(
+          [is_its = ssl::host_name_verification(url_.host)](bool good, ssl::verify_context& chain) {
+            const bool named = is_its(good, chain);
+            if (good && !named) X509_STORE_CTX_set_error(chain.native_handle(), X509_V_ERR_HOSTNAME_MISMATCH);
+            return named;
+          });
       layer.async_handshake(ssl::stream_base::client, on(&SessionOf::upgrade));
     } else {
       upgrade();
@@ -272,11 +298,7 @@ void WebSockets::close(const std::string& id) {
 
 bool WebSockets::stop(std::chrono::milliseconds limit) {
   std::unique_lock lock(state_->mutex);
-  state_->stopping = true;
-  if (state_->thread.joinable()) {
-    state_->work.reset();
-    state_->context->stop();
-  }
+  if (!std::exchange(state_->stopping, true) && state_->thread.joinable()) state_->context->stop();
   if (!state_->changed.wait_for(lock, limit, [this] { return state_->ended; })) return false;
   lock.unlock();
   if (state_->thread.joinable()) state_->thread.join();

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "wazoauth/outgoing/address.h"
+
 namespace wazoauth {
 
 class WebSockets {
@@ -14,6 +16,8 @@ class WebSockets {
     std::chrono::milliseconds timeout{5000};   // until one is open
     std::chrono::milliseconds silence{60000};  // a peer that says nothing for so long, not even to a ping, is gone
     std::size_t most_bytes = 64 * 1024;        // of a message
+    OutgoingRules rules;
+    std::string ca;  // certificates (PEM) that a server's one has to come from; "" for the system's
     // Called on the thread: they mustn't block. After on_close, or close(), nothing more comes of that socket.
     std::function<void(const std::string& id)> on_open;
     std::function<void(const std::string& id, const std::string& text)> on_message;
@@ -25,7 +29,7 @@ class WebSockets {
   WebSockets& operator=(const WebSockets&) = delete;
 
   // From any thread. An id that is open already is closed first. The URL: ws:// or wss://, whose certificate is
-  // verified.
+  // verified. A host of which one address is denied is denied.
   void open(const std::string& id, const std::string& url);
   void close(const std::string& id);
 
