@@ -13,12 +13,15 @@ LIMIT 500
 DELETE FROM wazo_auth.outbox WHERE id = ANY ($1::bigint[])
 
 -- name: node.refused
+-- Of a mail nothing is kept but whose it was: there is a key in it.
 WITH gone AS (DELETE FROM wazo_auth.outbox WHERE id = ANY ($1::bigint[]) RETURNING *)
 INSERT INTO wazo_auth.dead_event (id, target, created_at, expires_t, routing_key, headers, body, reason)
-SELECT id, target, created_at, expires_t, routing_key, headers, body, $2 FROM gone
+SELECT id, target, created_at, expires_t, routing_key, headers, CASE WHEN target <> 'mail' THEN body END, $2
+FROM gone
 ON CONFLICT (id) DO NOTHING
 
 -- name: node.prune
+WITH dead AS (DELETE FROM wazo_auth.dead_event WHERE failed_at < now() - interval '30 days')
 DELETE FROM wazo_auth.outbox WHERE target = 'redis' AND expires_t < extract(epoch FROM now())::bigint
 
 -- name: node.lock

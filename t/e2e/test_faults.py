@@ -141,6 +141,19 @@ def test_what_died_while_nobody_could_listen_is_refused(stack, psql, gate, gate2
     assert time.monotonic() - start < 3
 
 
+def test_a_connection_that_is_lost_in_the_middle(api, admin_token, psql):
+    """Of a part of a transaction that can be undone by itself: a tenant is inserted in one."""
+    psql("""CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(5); RETURN NEW; END $$;
+            CREATE TRIGGER cut BEFORE INSERT ON auth_tenant FOR EACH ROW WHEN (NEW.name = 'cut') EXECUTE FUNCTION cut()""")
+    try:
+        answer = api.post('/tenants', admin_token, json={'name': 'cut'})
+        assert (answer.status_code, answer.headers.get('Retry-After')) == (503, '1'), answer.text
+    finally:
+        psql('DROP TRIGGER cut ON auth_tenant; DROP FUNCTION cut')
+    assert api.post('/tenants', admin_token, json={'name': 'cut'}).status_code == 200
+
+
 def test_a_reload_ends_while_postgresql_is_frozen(stack, psql, insert_token, wait_until):
     nginx = stack.new_nginx('frozen')
     try:

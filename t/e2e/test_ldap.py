@@ -321,12 +321,30 @@ def test_what_may_be_null_stays_when_it_is_left_out(api, admin_token, make_tenan
     assert put(**needed, **kept, bind_password=SERVICE_PASSWORD, protocol_version=2).status_code == 200
     stored = lambda: psql(  # noqa: E731
         f"SELECT bind_password FROM auth_ldap_config WHERE tenant_uuid = '{tenant['uuid']}'")
-    answer = put(**needed | {'host': 'z'})
-    assert answer.json() == {'tenant_uuid': tenant['uuid'], **needed, **kept, 'host': 'z', 'protocol_version': 3}
+    answer = put(**needed | {'user_base_dn': 'z'})
+    assert answer.json() == {'tenant_uuid': tenant['uuid'], **needed, **kept, 'user_base_dn': 'z', 'protocol_version': 3}
     assert stored() == SERVICE_PASSWORD
     answer = put(**needed, **dict.fromkeys([*kept, 'bind_password']))
     assert answer.json() == {'tenant_uuid': tenant['uuid'], **needed, **dict.fromkeys(kept), 'protocol_version': 3}
     assert stored() == ''
+
+
+@pytest.mark.parametrize('change', [{'host': 'z'}, {'port': 2}, {'protocol_security': None}, {'protocol_security': 'ldaps'}])
+def test_the_password_goes_nowhere_else(api, admin_token, make_tenant, psql, change):
+    """Who doesn't know it can't have it sent to a server of his own."""
+    tenant = make_tenant()
+    put = lambda **body: api.put('/backends/ldap', admin_token, json=body, headers=tenant['headers'])  # noqa: E731
+    body = {'host': 'a', 'port': 1, 'user_base_dn': 'b', 'user_login_attribute': 'c', 'user_email_attribute': 'd',
+            'protocol_security': 'tls', 'bind_dn': 'cn=x'}
+    before = put(**body, bind_password=SERVICE_PASSWORD).json()
+    answer = put(**body | change)
+    assert reason(answer, 400) == 'Invalid value supplied for field: bind_password'
+    assert api.get('/backends/ldap', admin_token, headers=tenant['headers']).json() == before
+    stored = lambda: psql(  # noqa: E731
+        f"SELECT bind_password FROM auth_ldap_config WHERE tenant_uuid = '{tenant['uuid']}'")
+    assert put(**body | change, bind_password='another').status_code == 200 and stored() == 'another'
+    assert put(**body, bind_password=None).status_code == 200 and stored() == ''
+    assert put(**body | change).status_code == 200
 
 
 @pytest.mark.parametrize('field, values', [
@@ -813,6 +831,18 @@ def test_too_many_at_one_directory_are_told_at_once(log_in, slapd, configure, ma
         assert error(answer, 503, 'service-unavailable')
         assert answer.headers['Retry-After'] == '1'
         assert seconds < 0.9
+
+
+def test_the_trouble_of_one_tenant_is_not_anothers(log_in, slapd, configure, make_tenant):
+    """Who points his tenant at the directory of another one, in a way that it can't answer, takes no places there."""
+    server, mine, his = slapd('shared'), make_tenant(), make_tenant()
+    configure(mine, port=server.port)
+    configure(his, port=server.port, protocol_security='ldaps')
+    with ThreadPoolExecutor(12) as pool:
+        others = [pool.submit(log_in, 'alice', tenant=his, headers=elsewhere()) for _ in range(6)]
+        assert {each.result().status_code for each in others} <= {401, 503}
+        answers = [pool.submit(log_in, 'carol', tenant=mine, headers=elsewhere()) for _ in range(LDAP['logins_per_directory'])]
+        assert 503 not in {each.result().status_code for each in answers}
 
 
 def test_a_directory_that_is_away_slows_down_nobody_who_tries_again(log_in, site, configure, tenant):

@@ -526,6 +526,8 @@ def test_refused_for_good_after_all(stack, registered, psql):
     reason = servers.wait_until(
         lambda: psql(f"SELECT reason FROM wazo_auth.dead_event WHERE target = 'mail' AND headers ->> 'to' = '{address}'"), 15)
     assert '554' in reason
+    # The link in it would still be good.
+    assert psql(f"SELECT body IS NULL FROM wazo_auth.dead_event WHERE headers ->> 'to' = '{address}'") == 't'
     logs = ''.join(nginx.error_log.read_text() for nginx in stack.all_nginx if nginx.error_log.exists())
     assert 'is refused for good: the mail server refuses with code 554' in logs
     registered()

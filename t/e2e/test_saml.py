@@ -597,12 +597,15 @@ def test_old_logins_go(stack, postgres, psql, wait_until):
              "('id-old', 'token-already-used', 'u', 'd', 'r', 'x', now() - interval '8 days'), "
              "('id-waiting', 'waiting', 'u', 'd', 'r', NULL, now() - interval '23 hours'), "
              "('id-unfinished', 'old', 'u', 'd', 'r', NULL, now() - interval '25 hours')", database)
+        psql("INSERT INTO wazo_auth.dead_event (id, target, created_at, reason, failed_at) "
+             "VALUES (1, 'bus', now(), 'x', now() - interval '31 days'), (2, 'bus', now(), 'x', now())", database)
         recent = int(time.time()) - 6 * 86400
         psql("INSERT INTO auth_saml_pysaml2_cache VALUES ('4=old', 'x', '{}', 1000), "
              f"('4=young', 'x', '{{}}', {recent})", database)
         left = ("SELECT string_agg(request_id, ',' ORDER BY request_id) FROM auth_saml_session UNION ALL "
                 "SELECT string_agg(name_id, ',' ORDER BY name_id) FROM auth_saml_pysaml2_cache")
         wait_until(lambda: psql(left, database).split() == ['id-new,id-waiting,id-young', '4=young'], 30)
+        assert psql('SELECT id FROM wazo_auth.dead_event', database) == '2'
     finally:
         nginx.stop()
 

@@ -12,26 +12,26 @@ constexpr std::size_t many_states = 256;
 
 }  // namespace
 
-std::unique_ptr<Directories::Place> Directories::enter(const std::string& address, Clock::time_point now) {
+std::unique_ptr<Directories::Place> Directories::enter(const std::string& directory, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   if (states_.size() >= many_states) forget(now);
-  State& state = states_[address];
+  State& state = states_[directory];
   const std::size_t most = now < state.silent_until ? std::min(most_, most_at_silent) : most_;
   if (state.inside >= most) return nullptr;
   ++state.inside;
-  return std::make_unique<Place>(*this, address);
+  return std::make_unique<Place>(*this, directory);
 }
 
-void Directories::leave(const std::string& address) {
+void Directories::leave(const std::string& directory) {
   const std::lock_guard lock(mutex_);
-  const auto found = states_.find(address);
+  const auto found = states_.find(directory);
   State& state = found->second;
   if (--state.inside == 0 && state.silent_until == Clock::time_point{}) states_.erase(found);
 }
 
-void Directories::note(const std::string& address, bool answered, Clock::time_point now) {
+void Directories::note(const std::string& directory, bool answered, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
-  states_[address].silent_until = answered ? Clock::time_point{} : now + remembered;
+  states_[directory].silent_until = answered ? Clock::time_point{} : now + remembered;
 }
 
 void Directories::forget(Clock::time_point now) {

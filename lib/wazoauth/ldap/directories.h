@@ -20,19 +20,19 @@ class Directories {
   // A place for one login; it ends with the object.
   class Place {
    public:
-    Place(Directories& all, std::string address) : all_(all), address_(std::move(address)) {}
-    ~Place() { all_.leave(address_); }
+    Place(Directories& all, std::string directory) : all_(all), directory_(std::move(directory)) {}
+    ~Place() { all_.leave(directory_); }
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
-    void answered(bool did) { all_.note(address_, did, Clock::now()); }
+    void answered(bool did) { all_.note(directory_, did, Clock::now()); }
 
    private:
     Directories& all_;
-    std::string address_;
+    std::string directory_;
   };
 
-  // `address` is host and port as they are configured. Null: too many are there already.
-  std::unique_ptr<Place> enter(const std::string& address, Clock::time_point now = Clock::now());
+  // `directory` tells one from another. Null: too many are there already.
+  std::unique_ptr<Place> enter(const std::string& directory, Clock::time_point now = Clock::now());
 
  private:
   struct State {
@@ -40,8 +40,8 @@ class Directories {
     Clock::time_point silent_until{};  // it gave no answer lately
   };
 
-  void leave(const std::string& address);
-  void note(const std::string& address, bool answered, Clock::time_point now);
+  void leave(const std::string& directory);
+  void note(const std::string& directory, bool answered, Clock::time_point now);
   void forget(Clock::time_point now);
 
   const std::size_t most_;

@@ -55,10 +55,11 @@ Step put_config(Context& context) {
     if (body.has(name)) given.emplace_back(name);
   }
   try {
-    context.db().run(
+    const Rows put = context.db().run(
         "ldap.put", {tenant, text("host"), body.get("port").integer(), body.get("protocol_version").integer(),
                      text("user_base_dn"), text("user_login_attribute"), text("user_email_attribute"),
                      text("protocol_security"), text("bind_dn"), text("bind_password"), text("search_filters"), given});
+    if (put.affected() == 0) throw Problem::r_form(400, "Invalid value supplied for field: bind_password");
   } catch (const ConstraintViolation& e) {
     if (e.foreign_key()) throw problems::unauthorized_tenant(tenant);  // it was deleted a moment ago
     throw;

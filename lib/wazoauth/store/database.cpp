@@ -364,6 +364,7 @@ struct UnitOfWork::State {
   template <typename Work>
   Rows attempt(Work work) {
     for (bool again = true;;) {
+      if (!lease.connection && executed && mode == Mode::write) throw Unavailable("the connection was lost before");
       if (!lease.connection) lease = pool.acquire();
       try {
         if (mode == Mode::write && !begun) lease.connection->execute("BEGIN", {});
@@ -481,7 +482,7 @@ std::vector<std::string> UnitOfWork::commit() {
       }
     }
     state_->attempt([](Database::Connection& c) { return c.execute("COMMIT", {}); });
-    state_->begun = false;
+    state_->begun = state_->executed = false;
   }
   state_->pool.give_back(std::move(state_->lease.connection));
   state_->lease = {};

@@ -145,7 +145,7 @@ class UnitOfWork {
   Rows run(std::string_view statement, const std::vector<Param>& params, const std::vector<Variant>& variants = {});
   Rows execute(const std::string& sql, const std::vector<Param>& params = {});  // text that isn't in sql/queries
 
-  // Runs `work`; when it throws ConstraintViolation or BadValue what it did is undone and the transaction goes on.
+  // Runs `work`; when it throws, what it did is undone and the transaction goes on.
   template <typename Work>
   void savepoint(Work work) {
     execute("SAVEPOINT wazo_auth_part");
