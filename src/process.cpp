@@ -32,14 +32,6 @@ DatabaseOptions database_options(ngx_cycle_t* cycle, const MainConf& conf) {
   return options;
 }
 
-DatabaseOptions one_connection(DatabaseOptions options) {
-  options.connections = 1;
-  options.acquire_timeout = std::chrono::milliseconds(3000);
-  options.connect_timeout = std::chrono::milliseconds(2000);
-  options.statement_timeout = std::chrono::milliseconds(2000);
-  return options;
-}
-
 std::unique_ptr<RedisCache> make_redis(const MainConf& conf) {
   if (conf.redis.len == 0) return nullptr;
   return std::make_unique<RedisCache>(std::string(view(conf.redis)));
@@ -76,7 +68,7 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
       throttle(SharedMemory::of(main.zone).throttle),
       redis(make_redis(main)),
       app(app_options(*this, cycle)),
-      trees(one_connection(database_options(cycle, main))),
+      trees(database_options(cycle, main).for_short_reads()),
       tenants(trees, &zone),
       offload(offload_options(cycle, main)),
       loads(*this),

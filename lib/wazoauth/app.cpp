@@ -29,14 +29,6 @@ namespace {
 // Bits of Zone::flags(): what PATCH /config changed, or nothing yet.
 constexpr std::uint32_t debug_set = 1, debug_on = 2, profiling_set = 4, profiling_on = 8;
 
-DatabaseOptions load_options(DatabaseOptions options) {
-  options.connections = 1;
-  options.acquire_timeout = std::chrono::milliseconds(3000);
-  options.connect_timeout = std::chrono::milliseconds(2000);
-  options.statement_timeout = std::chrono::milliseconds(2000);
-  return options;
-}
-
 std::uint32_t with(std::uint32_t flags, std::uint32_t set, std::uint32_t on, bool value) {
   return (flags | set | on) & ~(value ? 0u : on);
 }
@@ -76,7 +68,7 @@ struct App::State {
   explicit State(AppOptions o)
       : options(std::move(o)),
         database(options.database),
-        loads(load_options(options.database)),
+        loads(options.database.for_short_reads()),
         tokens(options.zone, loads, options.redis),
         directories(options.settings.ldap.logins_per_directory),
         saml(options.settings.saml),

@@ -109,6 +109,20 @@ std::string encode_base64(std::string_view bytes) {
   return text;
 }
 
+std::string percent_encoded(std::string_view bytes, std::string_view plain) {
+  constexpr std::string_view digits = "0123456789ABCDEF", unreserved = "-._~";
+  std::string encoded;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (letter || unreserved.find(c) != unreserved.npos || plain.find(c) != plain.npos)
+      encoded += c;
+    else
+      (((encoded += '%') += digits[byte >> 4]) += digits[byte & 15]);
+  }
+  return encoded;
+}
+
 std::string sha256_base64url(std::string_view bytes) {
   std::string hash(SHA256_DIGEST_LENGTH, '\0');
   SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),

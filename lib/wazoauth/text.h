@@ -22,6 +22,9 @@ double parse_real(const std::string& text);
 std::optional<std::string> decode_base64(std::string_view text);
 
 std::string encode_base64(std::string_view bytes);
+// All but letters, digits, "-._~" and `plain`, in capitals.
+std::string percent_encoded(std::string_view bytes, std::string_view plain = "");
+
 std::string sha256_base64url(std::string_view bytes);  // with its padding
 
 std::string lower_case(std::string_view utf8);

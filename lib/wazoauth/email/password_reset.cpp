@@ -35,17 +35,13 @@ Schema account() {
           ""};
 }
 
-bool is_external(const std::string& method) {
-  return method == "ldap" || method == "saml";
-}
-
 // Who gets a mail; nullopt when nobody does.
 std::optional<PasswordReset> find(UnitOfWork& unit, const Json& query) {
   const auto given = [&](const char* name) {
     return query.has(name) ? std::optional<std::string>(query.get(name).text()) : std::nullopt;
   };
   const Rows rows = unit.run("resets.find", {given("username"), given("email"), given("login")});
-  if (rows.empty() || is_external(rows.text(0, "method")) || rows.is_null(0, "address")) return std::nullopt;
+  if (rows.empty() || keeps_no_password(rows.text(0, "method")) || rows.is_null(0, "address")) return std::nullopt;
   PasswordReset reset{rows.text(0, "uuid"), rows.text(0, "address"), rows.optional_text(0, "username")};
   if (can_be_mailed(reset.address) && fits_header(reset.username.value_or(""))) return reset;
   log::warning("User " + reset.user_uuid +
@@ -159,7 +155,7 @@ void require_user(Context& context, const Change& change) {
   if (rows.empty() || !is_visible(context, change.user_uuid)) throw unknown_user(change);
   if (!change.password) return;
   if (!rows.boolean(0, "has_login")) throw problems::authentication_failed();
-  if (is_external(rows.text(0, "method"))) throw problems::managed_externally(change.user_uuid);
+  if (keeps_no_password(rows.text(0, "method"))) throw problems::managed_externally(change.user_uuid);
 }
 
 // First the user, then the sessions, as whoever logs in does. A mailed token works once: who comes second finds it

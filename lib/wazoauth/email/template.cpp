@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "wazoauth/ascii.h"
+#include "wazoauth/text.h"
 
 namespace wazoauth {
 
@@ -103,23 +104,6 @@ std::string escape(const std::string& text) {
   return escaped;
 }
 
-std::string urlencode(const std::string& text) {
-  constexpr char digits[] = "0123456789ABCDEF";
-  constexpr std::string_view plain = "-._~/";
-  std::string encoded;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 128 && (std::isalnum(byte) || plain.find(c) != std::string_view::npos)) {
-      encoded += c;
-    } else {
-      encoded += '%';
-      encoded += digits[byte >> 4];
-      encoded += digits[byte & 15];
-    }
-  }
-  return encoded;
-}
-
 std::string same(const std::string& text) {
   return text;
 }
@@ -136,7 +120,7 @@ constexpr Filter filters[] = {{"lower", [](const std::string& text) { return asc
                               {"escape", escape},
                               {"e", escape},
                               {"safe", same},
-                              {"urlencode", urlencode}};
+                              {"urlencode", [](const std::string& text) { return percent_encoded(text, "/"); }}};
 
 const Filter* find_filter(std::string_view name) {
   const auto* found =

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "wazoauth/outgoing/curl.h"
+#include "wazoauth/text.h"
 
 namespace wazoauth {
 
@@ -39,34 +40,15 @@ CurlList header_lines() {
   return lines;
 }
 
-bool is_unreserved(unsigned char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-         c == '_' || c == '~';
-}
-
-void append_encoded(std::string& text, std::string_view value) {
-  constexpr char digits[] = "0123456789ABCDEF";
-  for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (is_unreserved(byte))
-      text += c;
-    else if (c == ' ')
-      text += '+';
-    else
-      (text += '%').append({digits[byte >> 4], digits[byte & 15]});
-  }
-}
-
 }  // namespace
 
 std::string form_encoded(const FormFields& fields) {
   std::string text;
   for (const auto& [name, value] : fields) {
     if (!text.empty()) text += '&';
-    append_encoded(text, name);
-    text += '=';
-    append_encoded(text, value);
+    text += percent_encoded(name) + "=" + percent_encoded(value);
   }
+  replace_all(text, "%20", "+");
   return text;
 }
 

@@ -306,7 +306,7 @@ std::string coded(const NameId& name_id) {
   std::string code;
   int number = 0;
   const auto add = [&](const std::string& value) {
-    if (!value.empty()) code += (code.empty() ? "" : ",") + std::to_string(number) + "=" + percent_encoded(value);
+    if (!value.empty()) code += (code.empty() ? "" : ",") + std::to_string(number) + "=" + percent_encoded(value, "/");
     ++number;
   };
   for (const auto& [name, member] : qualifiers) add(name_id.*member);

@@ -242,8 +242,8 @@ struct ServiceProvider::State {
     const std::unique_ptr<char, decltype(&g_free)> query(
         lasso_node_export_to_saml2_query(&request, "SAMLRequest", nullptr, nullptr), g_free);
     if (!query) throw Unusable("a request can't be written");
-    const std::string text = query.get() + ("&RelayState=" + percent_encoded(relay_state)) + signature_method;
-    return with_parameter(service, text + "&Signature=" + percent_encoded(sign(text)));
+    const std::string text = query.get() + ("&RelayState=" + percent_encoded(relay_state, "/")) + signature_method;
+    return with_parameter(service, text + "&Signature=" + percent_encoded(sign(text), "/"));
   }
 
   void fill(LassoSamlp2RequestAbstract& request, const std::string& id, const std::string& destination,

@@ -116,22 +116,6 @@ bool may_redirect(std::string_view target, const std::vector<std::string>& allow
   });
 }
 
-std::string percent_encoded(std::string_view text) {
-  constexpr std::string_view digits = "0123456789ABCDEF", plain = "_.-~/";
-  std::string encoded;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || plain.find(c) != plain.npos) {
-      encoded += c;
-    } else {
-      encoded += '%';
-      encoded += digits[byte >> 4];
-      encoded += digits[byte & 15];
-    }
-  }
-  return encoded;
-}
-
 std::string with_parameter(const std::string& url, std::string_view name_and_value) {
   const std::size_t fragment = std::min(url.find('#'), url.size());
   const std::string start = url.substr(0, fragment);

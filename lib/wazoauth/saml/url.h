@@ -26,6 +26,4 @@ bool may_redirect(std::string_view target, const std::vector<std::string>& allow
 // `url` with "name=value" at the end of its query, before its fragment.
 std::string with_parameter(const std::string& url, std::string_view name_and_value);
 
-std::string percent_encoded(std::string_view text);  // '/' stays
-
 }  // namespace wazoauth::saml

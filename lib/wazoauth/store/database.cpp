@@ -332,6 +332,14 @@ struct Database::Pool {
   std::thread watchdog;
 };
 
+DatabaseOptions DatabaseOptions::for_short_reads() const {
+  DatabaseOptions options = *this;
+  options.connections = 1;
+  options.acquire_timeout = std::chrono::milliseconds(3000);
+  options.connect_timeout = options.statement_timeout = std::chrono::milliseconds(2000);
+  return options;
+}
+
 Database::Database(DatabaseOptions options) : pool_(std::make_unique<Pool>(std::move(options))) {}
 Database::~Database() = default;
 const DatabaseOptions& Database::options() const {

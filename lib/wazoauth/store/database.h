@@ -105,6 +105,9 @@ struct DatabaseOptions {
   std::chrono::milliseconds statement_timeout{10000};
   std::chrono::seconds idle_timeout{60};  // unused ones are closed after that
   bool prepared = true;                   // false: for a pooler in transaction mode
+
+  // The same database by one connection, for what requests of others wait for.
+  DatabaseOptions for_short_reads() const;
 };
 
 class Database {

@@ -6,6 +6,11 @@
 
 namespace wazoauth {
 
+// Somebody else keeps the password of who logs in by this method.
+constexpr bool keeps_no_password(std::string_view method) {
+  return method == "ldap" || method == "saml";
+}
+
 struct Credentials {
   std::string hash;      // password_hash
   std::string salt_hex;  // password_salt, for decode(..., 'hex')

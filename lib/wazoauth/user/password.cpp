@@ -51,8 +51,7 @@ Step change_password(Context& context) {
     change.stored_hash = rows.text(0, "password_hash");
     change.stored_salt = rows.bytes(0, "password_salt");
   }
-  const std::string method = rows.text(0, "method");
-  change.managed_externally = method == "ldap" || method == "saml";
+  change.managed_externally = keeps_no_password(rows.text(0, "method"));
   return Step::then(Lane::hashing, [change](Context&) { return verify_and_hash(change); });
 }
 
