@@ -391,6 +391,12 @@ def stack():
 
 
 @pytest.fixture(scope='session')
+def authority(stack):
+    """Whose certificates the servers of others have, where a test says so."""
+    return servers.Authority(stack.folder / 'authority')
+
+
+@pytest.fixture(scope='session')
 def postgres(stack):
     return stack.postgres
 

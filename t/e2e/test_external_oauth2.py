@@ -681,11 +681,6 @@ def one_service(stack, world):
         each.nginx.stop()
 
 
-@pytest.fixture(scope='module')
-def authority(stack):
-    return servers.Authority(stack.folder / 'authority')
-
-
 @pytest.fixture
 def secure_peers(authority):
     """A broker and a provider with certificates for `name`."""

@@ -166,11 +166,6 @@ def relay(target, delay):
 
 
 @pytest.fixture(scope='module')
-def authority(stack):
-    return servers.Authority(stack.folder / 'ldap-ca')
-
-
-@pytest.fixture(scope='module')
 def referred():
     peer = Peer(lambda connection: None)
     yield peer

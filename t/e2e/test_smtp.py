@@ -16,11 +16,6 @@ def label():
 
 
 @pytest.fixture(scope='module')
-def authority(stack):
-    return servers.Authority(stack.folder / 'authority')
-
-
-@pytest.fixture(scope='module')
 def good(authority):
     return authority.certificate('IP:127.0.0.1')
 
