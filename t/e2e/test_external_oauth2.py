@@ -3,6 +3,7 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -72,8 +73,8 @@ class World:
             },
         } | changes
 
-    def new(self, name, landing_port, **settings):
-        return self.stack.new_nginx(name, GATED + LANDING.replace('@LANDING_PORT@', str(landing_port)),
+    def new(self, name, landing_port, workers=2, **settings):
+        return self.stack.new_nginx(name, GATED + LANDING.replace('@LANDING_PORT@', str(landing_port)), workers=workers,
                                     settings=self.settings(**settings), environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'})
 
     def end(self):
@@ -129,6 +130,22 @@ def connect(world, ask, bus):
         world.provider.requests.clear()
 
     return connect
+
+
+@pytest.fixture(scope='module')
+def one_worker(world):
+    """Of which one knows how many threads there are: 16 that ask providers."""
+    nginx = world.new('oauth2-one', servers.free_port(), workers=1, external_auth_timeout=10)
+    yield nginx.api
+    nginx.stop()
+
+
+def send(port, method, target, token=None):
+    connection = socket.create_connection(('127.0.0.1', port), 10)
+    lines = [f'{method} {target} HTTP/1.1', 'Host: a', 'Content-Type: application/json', 'Content-Length: 2']
+    lines += [f'X-Auth-Token: {token}'] if token else []
+    connection.sendall('\r\n'.join([*lines, '', '{}']).encode())
+    return connection
 
 
 def code():
@@ -383,6 +400,51 @@ def test_with_the_provider_of_npm(world, admin_token, make_user, ask, bus):
     bus.wait('auth_user_external_auth_added', of(user))
     first = world.api.get(path_of(user, 'through_mock'), admin_token).json()
     assert first['access_token'].count('.') == 2
+
+
+def test_a_broker_that_never_answers_holds_up_nobody_else(world, one_worker, admin_token, make_user, ask, psql):
+    users = [make_user() for _ in range(4)]
+    renewed = make_user()
+    connected(psql, renewed, 'own')
+    world.broker.freeze()
+    try:
+        with ThreadPoolExecutor(40) as pool:
+            asked = [pool.submit(ask, user, client=one_worker) for user in users * 10]
+            servers.wait_until(lambda: all(pending(psql, user) == '10' for user in users), 10, 'all of them')
+            answer = one_worker.get(path_of(renewed, 'own'), admin_token)
+            assert not all(one.done() for one in asked)
+            assert answer.status_code == 200
+            assert answer.elapsed.total_seconds() < 1
+            for one in asked:
+                one.result()
+    finally:
+        world.broker.thaw()
+
+
+def test_who_asks_leaves_while_all_threads_are_busy(world, one_worker, admin_token, make_user, psql):
+    asking, waiting = make_user(), [make_user() for _ in range(16)]
+    for user in waiting:
+        connected(psql, user, 'own')
+    world.provider.freeze()
+    with ThreadPoolExecutor(16) as pool:
+        renewals = [pool.submit(one_worker.get, path_of(user, 'own'), admin_token) for user in waiting]
+        world.provider.wait_for_request(16)
+        with send(one_worker.port, 'POST', '/0.1' + path_of(asking, 'google'), admin_token):
+            servers.wait_until(lambda: pending(psql, asking) == '1', 5, 'what is asked')
+        assert not any(renewal.done() for renewal in renewals)
+        world.provider.thaw()
+    state = psql(f"SELECT state FROM wazo_auth.pending_authorization WHERE user_uuid = '{asking['uuid']}'")
+    world.broker.wait_for(SECRETS.password(state), 5)
+
+
+def test_a_row_whose_holder_does_not_know_it_is_taken_over(world, one_worker, make_user, ask, psql):
+    ask(make_user(), client=one_worker)  # what it does know
+    state = ask(make_user(), client=one_worker)['state']
+    unknown = SECRETS.password(state[::-1])
+    # For longer than a process takes to renew its rows.
+    psql("UPDATE wazo_auth.pending_authorization SET state = reverse(state), held_until = now() + interval '6 seconds', "
+         f"websocket = replace(websocket, state, reverse(state)) WHERE state = '{state}'")
+    world.broker.wait_for(unknown, 12)
 
 
 # -- without a broker --------------------------------------------------------------------------------------------------
@@ -746,12 +808,12 @@ def test_certificates_that_are_not_good(stack, one_service, secure_peers, author
     assert not provider.requests
 
 
-def connected(psql, user):
-    """A user whose token of google has expired."""
+def connected(psql, user, type_='google'):
+    """A user whose token has expired."""
     data = json.dumps({'access_token': 'a', 'refresh_token': 'r', 'token_expiration': 1, 'scope': []})
-    psql("INSERT INTO auth_external_auth_type (name) VALUES ('google') ON CONFLICT DO NOTHING; "
+    psql(f"INSERT INTO auth_external_auth_type (name) VALUES ('{type_}') ON CONFLICT DO NOTHING; "
          f"INSERT INTO auth_user_external_auth SELECT '{user['uuid']}', uuid, '{data}' FROM auth_external_auth_type "
-         "WHERE name = 'google'")
+         f"WHERE name = '{type_}'")
 
 
 @pytest.mark.parametrize('host, loopback, what', [('169.254.169.254', True, '169.254.169.254 is link-local'),

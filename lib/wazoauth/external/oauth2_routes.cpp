@@ -5,10 +5,9 @@
 #include "wazoauth/bus/event.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/config/settings.h"
-#include "wazoauth/external/authorization.h"
+#include "wazoauth/external/asking.h"
 #include "wazoauth/external/data.h"
 #include "wazoauth/external/routes.h"
-#include "wazoauth/external/waits.h"
 #include "wazoauth/log.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/tenant/tree.h"
@@ -21,8 +20,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// A broker that can't be reached keeps nobody waiting: the answer is the same, and it is tried again.
-constexpr milliseconds broker_limit{2000}, renewal_poll{40};
+constexpr milliseconds renewal_poll{40};
 
 // A token that ends so soon is as good as none; and none ends after that.
 constexpr std::int64_t margin = 30;
@@ -60,15 +58,11 @@ Step ask(Context& context, const OAuth2Service& service) {
   require_addresses(service);
   const external::Authorization asked = external::new_authorization(
       service, user, context.tenant(), wanted.size() ? wanted : Json::strings(service.scope));
-  external::ask(context.db(), asked, asked.websocket ? context.app.waits().holder() : "");
-  const Response answer = Response::json(
-      Json::object({{"authorization_url", external::consent_address(service, client, asked)}, {"state", asked.state}}),
-      201);
-  if (!asked.websocket) return answer;
-  return Step::then(Lane::external, [answer, asked](Context& c) {
-    c.app.waits().listen(asked.state, *asked.websocket, broker_limit);
-    return Step(answer);
-  });
+  return external::ask_and_answer(
+      context, asked,
+      Response::json(Json::object({{"authorization_url", external::consent_address(service, client, asked)},
+                                   {"state", asked.state}}),
+                     201));
 }
 
 // -- to use it --------------------------------------------------------------------------------------------------------
