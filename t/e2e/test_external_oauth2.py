@@ -1,4 +1,5 @@
 """Services that hand out tokens: through a broker, without one, and what happens when one of them misbehaves."""
+import contextlib
 import json
 import os
 import re
@@ -7,13 +8,14 @@ import socket
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import oauth2_peers
+import psycopg2
 import pytest
 import requests
 import servers
-from conftest import GATED, SECRETS, WATCH
+from conftest import DATABASE, GATED, SECRETS, WATCH
 
 CLIENT = {'client_id': 'a client', 'client_secret': 'secret-5d0c8a11'}
 LANDING = """
@@ -146,6 +148,18 @@ def send(port, method, target, token=None):
     lines += [f'X-Auth-Token: {token}'] if token else []
     connection.sendall('\r\n'.join([*lines, '', '{}']).encode())
     return connection
+
+
+@contextlib.contextmanager
+def one_who_leaves(nginx, port, target, token=None):
+    """At the end nginx knows it."""
+    def left():
+        return nginx.access_log.read_text().count('" 499 ')
+
+    before = left()
+    with send(port, 'GET', target, token):
+        yield
+    servers.wait_until(lambda: left() > before, 10, 'a client that has left')
 
 
 def code():
@@ -528,6 +542,17 @@ def test_without_a_broker_providers_that_misbehave(world, admin_token, make_user
     error(world.api.get(path_of(user, 'own'), admin_token), 404, 'unknown-external-auth')
 
 
+def test_a_browser_that_does_not_wait(world, admin_token, make_user, ask, bus):
+    user = make_user()
+    query = urlencode({'code': code(), 'state': ask(user, 'own')['state']})
+    world.provider.freeze()
+    with one_who_leaves(world.nginx[0], world.landing_port, f'/back?{query}'):
+        world.provider.wait_for_request()
+    world.provider.thaw()
+    bus.wait('auth_user_external_auth_added', of(user))
+    assert len(world.provider.requests) == 1
+
+
 def test_only_get_uses_a_state(world, make_user, ask):
     user = make_user()
     state = ask(user, 'own')['state']
@@ -623,6 +648,58 @@ def test_many_callers_renew_once(world, admin_token, make_user, connect, psql, b
         tokens = {answer.result().json()['access_token'] for answer in answers}
     assert len(tokens) == len(world.provider.requests) == 1
     assert psql('SELECT count(*) FROM wazo_auth.renewal') == '0'
+
+
+def rotate(provider, refresh_token):
+    """From now on a refresh token is good once."""
+    good = {refresh_token}
+
+    def answer(form):
+        if form['refresh_token'] not in good:
+            return 400, {}, '{"error": "invalid_grant"}'
+        granted = provider.grant()
+        good.symmetric_difference_update({form['refresh_token'], granted['refresh_token']})
+        return 200, {}, json.dumps(granted)
+
+    provider.answer = answer
+
+
+def test_the_one_who_renews_leaves(world, admin_token, make_user, connect, psql):
+    user = make_user()
+    connect(user)
+    expire(psql, user)
+    old = stored(psql, user)
+    rotate(world.provider, old['refresh_token'])
+    world.provider.freeze()
+    nginx = world.nginx[0]
+    with one_who_leaves(nginx, nginx.api.port, '/0.1' + path_of(user, 'google'), admin_token):
+        world.provider.wait_for_request()
+    world.provider.thaw()
+    servers.wait_until(lambda: stored(psql, user) != old, 5, 'a new token')
+    answer = world.api2.get(path_of(user, 'google'), admin_token)
+    assert answer.json()['access_token'] == world.provider.tokens[-2]
+    assert len(world.provider.requests) == 1
+    expire(psql, user)
+    assert world.api.get(path_of(user, 'google'), admin_token).status_code == 200
+
+
+def test_the_database_goes_while_a_new_token_is_stored(world, postgres, admin_token, make_user, connect, psql):
+    user = make_user()
+    connect(user)
+    expire(psql, user)
+    rotate(world.provider, stored(psql, user)['refresh_token'])
+    world.provider.freeze()
+    lock = psycopg2.connect(host=postgres.host, port=postgres.port, user='postgres', dbname=DATABASE)
+    with ThreadPoolExecutor(1) as pool, contextlib.closing(lock):
+        renewal = pool.submit(world.api.get, path_of(user, 'google'), admin_token)
+        world.provider.wait_for_request()
+        lock.cursor().execute('LOCK TABLE auth_user_external_auth')
+        world.provider.thaw()
+        end = ("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+               "WHERE wait_event_type = 'Lock' AND query LIKE '%auth_user_external_auth%'")
+        servers.wait_until(lambda: psql(end) == '1', 5, 'a connection that is about to store it')
+        lock.rollback()
+        assert renewal.result().json()['access_token'] == world.provider.tokens[-2]
 
 
 def test_many_callers_and_a_provider_that_fails(world, admin_token, make_user, connect, psql):
