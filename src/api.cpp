@@ -16,7 +16,7 @@ namespace wazoauth::nginx {
 
 namespace {
 
-constexpr ngx_msec_t start_poll_ms = 50;
+constexpr ngx_msec_t start_poll_ms = 50, answer_poll_ms = 20;
 constexpr std::size_t most_delayed_logins = 512;
 
 Offload::Pool pool_of(Lane lane) {
@@ -74,7 +74,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   }
 
  private:
-  enum class Waits { nothing, start, login, answer };
+  enum class Waits { nothing, start, login, step, answer };
 
   void started() {
     if (!process_.zone.started()) {
@@ -134,12 +134,20 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
 
   void stepped() {
     if (!r_) return;
-    if (!ready_) return next_step();
+    if (!ready_) return call_->pause().count() ? wait(Waits::step, call_->pause().count()) : next_step();
     if (login_) count_login();
     // The clock may have been set back.
     const std::int64_t least = call_->response().least_ms, early = std::min(least, began_ + least - now_ms());
-    if (early > 0) return wait(Waits::answer, static_cast<ngx_msec_t>(early));
-    finish(std::move(call_->response()));
+    answer_at_ = ngx_current_msec + static_cast<ngx_msec_t>(std::max<std::int64_t>(early, 0));
+    answer();
+  }
+
+  void answer() {
+    const auto early = static_cast<ngx_msec_int_t>(answer_at_ - ngx_current_msec);
+    const auto& soon_enough = call_->response().soon_enough;
+    if (early <= 0 || (soon_enough && soon_enough())) return finish(std::move(call_->response()));
+    const auto left = static_cast<ngx_msec_t>(early);
+    wait(Waits::answer, soon_enough ? std::min(left, answer_poll_ms) : left);
   }
 
   // Only a password makes up for wrong ones: a refresh token may come with the login of somebody else.
@@ -167,8 +175,16 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     const Waits waited = waits_;
     end_wait();
     guarded([&] {
-      if (waited == Waits::start) return started();
-      waited == Waits::login ? make_call() : finish(call_->response());
+      switch (waited) {
+        case Waits::start:
+          return started();
+        case Waits::login:
+          return make_call();
+        case Waits::step:
+          return next_step();
+        default:
+          return answer();
+      }
     });
   }
 
@@ -204,6 +220,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   std::atomic<bool> abandoned_{false};
   Waits waits_ = Waits::nothing;
   std::int64_t began_ = 0, waits_until_ = 0;
+  ngx_msec_t answer_at_ = 0;
   ngx_event_t timer_{};
 };
 

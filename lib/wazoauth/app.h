@@ -74,8 +74,9 @@ class Call {
  public:
   Call(App& app, Request request, const Route* page = nullptr);  // null: by the App's router
   ~Call();
-  Lane lane() const;  // where the next step wants to run
-  bool step();        // runs it; true when the answer is ready. Never throws.
+  Lane lane() const;                        // where the next step wants to run
+  std::chrono::milliseconds pause() const;  // and how much later
+  bool step();  // runs it, and those that follow on its lane; true when the answer is ready. Never throws.
   Response& response();
   bool proved_password() const;    // that of its Authorization header
   bool password_unjudged() const;  // nobody could look at it: a 401 doesn't say that it is wrong

@@ -70,6 +70,7 @@ struct Call::State {
   std::unique_ptr<Context> context;
   std::function<Step(Context&)> next;
   Lane lane = Lane::database;
+  std::chrono::milliseconds pause{0};
   std::optional<Response> response;
 
   void begin() {
@@ -144,6 +145,7 @@ struct Call::State {
       if (context->unit->started()) app.tokens_died(context->unit->commit());
       context->unit.reset();
       lane = step.lane;
+      pause = step.pause;
       next = std::move(step.next);
       if (step.response) respond(std::move(*step.response));
       return true;
@@ -180,8 +182,14 @@ Lane Call::lane() const {
   return state_->lane;
 }
 
+std::chrono::milliseconds Call::pause() const {
+  return state_->pause;
+}
+
 bool Call::step() {
+  const Lane lane = state_->lane;
   if (!state_->response) state_->run();
+  while (!state_->response && state_->lane == lane && state_->pause.count() == 0) state_->run();
   return state_->response.has_value();
 }
 

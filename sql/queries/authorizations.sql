@@ -31,8 +31,9 @@ RETURNING state, type, user_uuid, tenant_uuid, scope, redirect_uri, verifier, to
 DELETE FROM wazo_auth.pending_authorization WHERE state = $1
 
 -- name: authorizations.hold
+-- Of its rows only those that the process really waits for ($2): others take over the rest.
 UPDATE wazo_auth.pending_authorization SET held_until = now() + interval '15 seconds'
-WHERE holder = $1 AND expires_at > now()
+WHERE holder = $1 AND state = ANY ($2::text[]) AND expires_at > now()
 RETURNING state
 
 -- name: authorizations.take_over

@@ -1,18 +1,21 @@
 """Services that hand out tokens: through a broker, without one, and what happens when one of them misbehaves."""
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import oauth2_peers
+import psycopg2
 import pytest
 import requests
 import servers
-from conftest import GATED, SECRETS, WATCH
+from conftest import DATABASE, GATED, SECRETS, WATCH
 
 CLIENT = {'client_id': 'a client', 'client_secret': 'secret-5d0c8a11'}
 LANDING = """
@@ -72,8 +75,8 @@ class World:
             },
         } | changes
 
-    def new(self, name, landing_port, **settings):
-        return self.stack.new_nginx(name, GATED + LANDING.replace('@LANDING_PORT@', str(landing_port)),
+    def new(self, name, landing_port, workers=2, **settings):
+        return self.stack.new_nginx(name, GATED + LANDING.replace('@LANDING_PORT@', str(landing_port)), workers=workers,
                                     settings=self.settings(**settings), environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'})
 
     def end(self):
@@ -129,6 +132,34 @@ def connect(world, ask, bus):
         world.provider.requests.clear()
 
     return connect
+
+
+@pytest.fixture(scope='module')
+def one_worker(world):
+    """Of which one knows how many threads there are: 16 that ask providers."""
+    nginx = world.new('oauth2-one', servers.free_port(), workers=1, external_auth_timeout=10)
+    yield nginx.api
+    nginx.stop()
+
+
+def send(port, method, target, token=None):
+    connection = socket.create_connection(('127.0.0.1', port), 10)
+    lines = [f'{method} {target} HTTP/1.1', 'Host: a', 'Content-Type: application/json', 'Content-Length: 2']
+    lines += [f'X-Auth-Token: {token}'] if token else []
+    connection.sendall('\r\n'.join([*lines, '', '{}']).encode())
+    return connection
+
+
+@contextlib.contextmanager
+def one_who_leaves(nginx, port, target, token=None):
+    """At the end nginx knows it."""
+    def left():
+        return nginx.access_log.read_text().count('" 499 ')
+
+    before = left()
+    with send(port, 'GET', target, token):
+        yield
+    servers.wait_until(lambda: left() > before, 10, 'a client that has left')
 
 
 def code():
@@ -385,6 +416,51 @@ def test_with_the_provider_of_npm(world, admin_token, make_user, ask, bus):
     assert first['access_token'].count('.') == 2
 
 
+def test_a_broker_that_never_answers_holds_up_nobody_else(world, one_worker, admin_token, make_user, ask, psql):
+    users = [make_user() for _ in range(4)]
+    renewed = make_user()
+    connected(psql, renewed, 'own')
+    world.broker.freeze()
+    try:
+        with ThreadPoolExecutor(40) as pool:
+            asked = [pool.submit(ask, user, client=one_worker) for user in users * 10]
+            servers.wait_until(lambda: all(pending(psql, user) == '10' for user in users), 10, 'all of them')
+            answer = one_worker.get(path_of(renewed, 'own'), admin_token)
+            assert not all(one.done() for one in asked)
+            assert answer.status_code == 200
+            assert answer.elapsed.total_seconds() < 1
+            for one in asked:
+                one.result()
+    finally:
+        world.broker.thaw()
+
+
+def test_who_asks_leaves_while_all_threads_are_busy(world, one_worker, admin_token, make_user, psql):
+    asking, waiting = make_user(), [make_user() for _ in range(16)]
+    for user in waiting:
+        connected(psql, user, 'own')
+    world.provider.freeze()
+    with ThreadPoolExecutor(16) as pool:
+        renewals = [pool.submit(one_worker.get, path_of(user, 'own'), admin_token) for user in waiting]
+        world.provider.wait_for_request(16)
+        with send(one_worker.port, 'POST', '/0.1' + path_of(asking, 'google'), admin_token):
+            servers.wait_until(lambda: pending(psql, asking) == '1', 5, 'what is asked')
+        assert not any(renewal.done() for renewal in renewals)
+        world.provider.thaw()
+    state = psql(f"SELECT state FROM wazo_auth.pending_authorization WHERE user_uuid = '{asking['uuid']}'")
+    world.broker.wait_for(SECRETS.password(state), 5)
+
+
+def test_a_row_whose_holder_does_not_know_it_is_taken_over(world, one_worker, make_user, ask, psql):
+    ask(make_user(), client=one_worker)  # what it does know
+    state = ask(make_user(), client=one_worker)['state']
+    unknown = SECRETS.password(state[::-1])
+    # For longer than a process takes to renew its rows.
+    psql("UPDATE wazo_auth.pending_authorization SET state = reverse(state), held_until = now() + interval '6 seconds', "
+         f"websocket = replace(websocket, state, reverse(state)) WHERE state = '{state}'")
+    world.broker.wait_for(unknown, 12)
+
+
 # -- without a broker --------------------------------------------------------------------------------------------------
 
 
@@ -464,6 +540,17 @@ def test_without_a_broker_providers_that_misbehave(world, admin_token, make_user
     world.provider.answer = lambda form: BAD_ANSWERS[what]
     is_page(come_back(world, code=code(), state=ask(user, 'own')['state']), 502, 'Something went wrong')
     error(world.api.get(path_of(user, 'own'), admin_token), 404, 'unknown-external-auth')
+
+
+def test_a_browser_that_does_not_wait(world, admin_token, make_user, ask, bus):
+    user = make_user()
+    query = urlencode({'code': code(), 'state': ask(user, 'own')['state']})
+    world.provider.freeze()
+    with one_who_leaves(world.nginx[0], world.landing_port, f'/back?{query}'):
+        world.provider.wait_for_request()
+    world.provider.thaw()
+    bus.wait('auth_user_external_auth_added', of(user))
+    assert len(world.provider.requests) == 1
 
 
 def test_only_get_uses_a_state(world, make_user, ask):
@@ -561,6 +648,58 @@ def test_many_callers_renew_once(world, admin_token, make_user, connect, psql, b
         tokens = {answer.result().json()['access_token'] for answer in answers}
     assert len(tokens) == len(world.provider.requests) == 1
     assert psql('SELECT count(*) FROM wazo_auth.renewal') == '0'
+
+
+def rotate(provider, refresh_token):
+    """From now on a refresh token is good once."""
+    good = {refresh_token}
+
+    def answer(form):
+        if form['refresh_token'] not in good:
+            return 400, {}, '{"error": "invalid_grant"}'
+        granted = provider.grant()
+        good.symmetric_difference_update({form['refresh_token'], granted['refresh_token']})
+        return 200, {}, json.dumps(granted)
+
+    provider.answer = answer
+
+
+def test_the_one_who_renews_leaves(world, admin_token, make_user, connect, psql):
+    user = make_user()
+    connect(user)
+    expire(psql, user)
+    old = stored(psql, user)
+    rotate(world.provider, old['refresh_token'])
+    world.provider.freeze()
+    nginx = world.nginx[0]
+    with one_who_leaves(nginx, nginx.api.port, '/0.1' + path_of(user, 'google'), admin_token):
+        world.provider.wait_for_request()
+    world.provider.thaw()
+    servers.wait_until(lambda: stored(psql, user) != old, 5, 'a new token')
+    answer = world.api2.get(path_of(user, 'google'), admin_token)
+    assert answer.json()['access_token'] == world.provider.tokens[-2]
+    assert len(world.provider.requests) == 1
+    expire(psql, user)
+    assert world.api.get(path_of(user, 'google'), admin_token).status_code == 200
+
+
+def test_the_database_goes_while_a_new_token_is_stored(world, postgres, admin_token, make_user, connect, psql):
+    user = make_user()
+    connect(user)
+    expire(psql, user)
+    rotate(world.provider, stored(psql, user)['refresh_token'])
+    world.provider.freeze()
+    lock = psycopg2.connect(host=postgres.host, port=postgres.port, user='postgres', dbname=DATABASE)
+    with ThreadPoolExecutor(1) as pool, contextlib.closing(lock):
+        renewal = pool.submit(world.api.get, path_of(user, 'google'), admin_token)
+        world.provider.wait_for_request()
+        lock.cursor().execute('LOCK TABLE auth_user_external_auth')
+        world.provider.thaw()
+        end = ("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+               "WHERE wait_event_type = 'Lock' AND query LIKE '%auth_user_external_auth%'")
+        servers.wait_until(lambda: psql(end) == '1', 5, 'a connection that is about to store it')
+        lock.rollback()
+        assert renewal.result().json()['access_token'] == world.provider.tokens[-2]
 
 
 def test_many_callers_and_a_provider_that_fails(world, admin_token, make_user, connect, psql):
@@ -741,12 +880,12 @@ def test_certificates_that_are_not_good(stack, one_service, secure_peers, author
     assert not provider.requests
 
 
-def connected(psql, user):
-    """A user whose token of google has expired."""
+def connected(psql, user, type_='google'):
+    """A user whose token has expired."""
     data = json.dumps({'access_token': 'a', 'refresh_token': 'r', 'token_expiration': 1, 'scope': []})
-    psql("INSERT INTO auth_external_auth_type (name) VALUES ('google') ON CONFLICT DO NOTHING; "
+    psql(f"INSERT INTO auth_external_auth_type (name) VALUES ('{type_}') ON CONFLICT DO NOTHING; "
          f"INSERT INTO auth_user_external_auth SELECT '{user['uuid']}', uuid, '{data}' FROM auth_external_auth_type "
-         "WHERE name = 'google'")
+         f"WHERE name = '{type_}'")
 
 
 @pytest.mark.parametrize('host, loopback, what', [('169.254.169.254', True, '169.254.169.254 is link-local'),

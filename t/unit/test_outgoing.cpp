@@ -230,6 +230,30 @@ void web_sockets_end_when_nothing_is_open(void**) {
   for (int i = 0; i < 100; ++i) equal(socket_error("http://127.0.0.1/", lenient), "it has no address");
 }
 
+// Also the second one: what couldn't be made isn't used half made.
+void web_sockets_without_their_authority(void**) {
+  const Listener listener;
+  std::promise<std::string> closed[2];
+  std::future<std::string> why[2] = {closed[0].get_future(), closed[1].get_future()};
+  wazoauth::WebSockets sockets(
+      {.timeout = milliseconds(2000),
+       .rules = lenient,
+       .ca = "no certificate",
+       .on_open = [](const std::string&) {},
+       .on_message = [](const std::string&, const std::string&) {},
+       .on_close = [&](const std::string& id, const std::string& text) { closed[id == "two"].set_value(text); }});
+  const char* names[] = {"one", "two"};
+  for (int i = 0; i < 2; ++i) {
+    sockets.open(names[i], "wss://127.0.0.1:" + std::to_string(listener.port));
+    const bool told = why[i].wait_for(milliseconds(5000)) == std::future_status::ready;
+    if (!told) assert_true(sockets.stop(milliseconds(5000)));
+    assert_true(told);
+  }
+  assert_true(sockets.stop(milliseconds(5000)));
+  assert_false(listener.has_client());
+  for (auto& text : why) assert_string_not_equal(text.get().c_str(), "it didn't answer in time");
+}
+
 }  // namespace
 
 int main() {
@@ -241,6 +265,7 @@ int main() {
                               cmocka_unit_test(a_limit_that_has_passed),
                               cmocka_unit_test(forms),
                               cmocka_unit_test(web_sockets),
+                              cmocka_unit_test(web_sockets_without_their_authority),
                               cmocka_unit_test(web_sockets_end_when_nothing_is_open)};
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -1,8 +1,8 @@
 #include "wazoauth/external/landing_page.h"
 
 #include "wazoauth/app.h"
-#include "wazoauth/config/settings.h"
 #include "wazoauth/external/authorization.h"
+#include "wazoauth/external/waits.h"
 #include "wazoauth/log.h"
 #include "wazoauth/rest/web_pages.h"
 
@@ -10,7 +10,7 @@ namespace wazoauth {
 
 namespace {
 
-using external::Authorization;
+using external::Waits;
 
 Response page(int status, const char* title, const char* text) {
   return web_page({.status = status, .title = title, .texts = {text}});
@@ -39,51 +39,34 @@ Response outdated() {
               "It works once, and for ten minutes. Please start again where you came from.");
 }
 
-Step store(Context& context, const Authorization& authorization, const Json& data) {
-  const std::string what = authorization.type + ": the authorization of user " + authorization.user;
-  if (!external::store(context.db(), authorization, data)) {
-    log::warning(what + " can't be stored any more");
-    return failure(404);
-  }
-  log::info(what + " is stored");
-  return page(200, "Your account is connected", "You may close this window.");
+Step used(Waits::End end) {
+  if (end == Waits::End::stored) return page(200, "Your account is connected", "You may close this window.");
+  return failure(end == Waits::End::gone ? 404 : 502);
 }
 
-Step redeem(Context& context, const Authorization& authorization, const external::Client& client,
-            const std::string& code) {
-  try {
-    const OAuth2Service* service = external::oauth2_service(context.settings, authorization.type);
-    if (!service) throw std::runtime_error("it isn't configured any more");
-    const external::Grant grant{code, authorization.redirect_uri, authorization.verifier};
-    const Json data = external::redeem(context.settings, *service, client, grant, authorization.scope);
-    return Step::then(Lane::database, [authorization, data](Context& c) { return store(c, authorization, data); });
-  } catch (const std::exception& e) {
-    log::warning(authorization.type + ": the authorization of user " + authorization.user + " failed: " + e.what());
-    return Step::then(Lane::database, [authorization](Context& c) {
-      external::end(c.db(), authorization);
-      return Step(failure(502));
-    });
-  }
-}
-
-// The authorization is used up when this step ends, whatever comes then.
-Step come_back(Context& context) {
-  if (context.request.method != "GET") return wrong_method();
-  const auto parameter = [&](std::string_view name) {
-    return query_parameter(context.request.query, name).value_or("");
-  };
-  const std::string code = parameter("code");
-  const auto authorization = external::take(context.db(), context.settings, parameter("state"),
-                                            Json::object({{"code", code}}), external::Told::by_browser);
+// The authorization is used up when this step ends, whatever comes then. The next one is on the same lane: a browser
+// that doesn't wait for it changes nothing.
+Step take(Context& context, const std::string& state, const std::string& code) {
+  const Json told = Json::object({{"code", code}});
+  const auto authorization = external::take(context.db(), context.settings, state, told, external::Told::by_browser);
   if (!authorization) return outdated();
   if (code.empty()) {
     external::end(context.db(), *authorization);
     log::info(authorization->type + ": the authorization of user " + authorization->user + " was refused");
     return page(403, "Your account was not connected", "The other service reports that access was not granted.");
   }
-  return Step::then(Lane::database, [authorization = *authorization, code](Context& c) {
-    const external::Client client = external::client_of(c.db(), authorization);
-    return Step::then(Lane::external, [=](Context& last) { return redeem(last, authorization, client, code); });
+  return Step::then(Lane::external, [authorization = *authorization, told](Context& c) {
+    return used(c.app.waits().complete(authorization, told));
+  });
+}
+
+Step come_back(Context& context) {
+  if (context.request.method != "GET") return wrong_method();
+  const auto parameter = [&](std::string_view name) {
+    return query_parameter(context.request.query, name).value_or("");
+  };
+  return Step::then(Lane::external, [state = parameter("state"), code = parameter("code")](Context& c) {
+    return take(c, state, code);
   });
 }
 

@@ -1,11 +1,9 @@
 // What a user does with a service that hands out tokens: allow it, use it, leave it. All services are alike.
-#include <thread>
-
 #include "wazoauth/app.h"
 #include "wazoauth/bus/event.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/config/settings.h"
-#include "wazoauth/external/authorization.h"
+#include "wazoauth/external/asking.h"
 #include "wazoauth/external/data.h"
 #include "wazoauth/external/routes.h"
 #include "wazoauth/external/waits.h"
@@ -21,8 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// A broker that can't be reached keeps nobody waiting: the answer is the same, and it is tried again.
-constexpr milliseconds broker_limit{2000}, renewal_poll{40};
+constexpr milliseconds renewal_poll{40};
 
 // A token that ends so soon is as good as none; and none ends after that.
 constexpr std::int64_t margin = 30;
@@ -60,15 +57,11 @@ Step ask(Context& context, const OAuth2Service& service) {
   require_addresses(service);
   const external::Authorization asked = external::new_authorization(
       service, user, context.tenant(), wanted.size() ? wanted : Json::strings(service.scope));
-  external::ask(context.db(), asked, asked.websocket ? context.app.waits().holder() : "");
-  const Response answer = Response::json(
-      Json::object({{"authorization_url", external::consent_address(service, client, asked)}, {"state", asked.state}}),
-      201);
-  if (!asked.websocket) return answer;
-  return Step::then(Lane::external, [answer, asked](Context& c) {
-    c.app.waits().listen(asked.state, *asked.websocket, broker_limit);
-    return Step(answer);
-  });
+  return external::ask_and_answer(
+      context, asked,
+      Response::json(Json::object({{"authorization_url", external::consent_address(service, client, asked)},
+                                   {"state", asked.state}}),
+                     201));
 }
 
 // -- to use it --------------------------------------------------------------------------------------------------------
@@ -93,7 +86,14 @@ Response shown(const Json& data) {
                         Json::object({{"type", type}}), type);
 }
 
+[[noreturn]] void fail(const std::string& type) {
+  throw std::runtime_error(type + ": no new token");
+}
+
 // One user's token, renewed by one caller at a time, over all nodes. The others wait for the result.
+//
+// A provider may take an old refresh token once: who has asked it stores the new one, whatever becomes of the client.
+// So everything from the reservation on is done on one lane.
 class Renewal {
  public:
   Renewal(const OAuth2Service& service, const Context& context)
@@ -106,12 +106,31 @@ class Renewal {
     const Json data = external::data_of(context, user_, service_.type);
     if (is_fresh(data)) return shown(data);
     if (data.text_or("refresh_token", "").empty()) refuse(service_.type);
+    if (is_under_way(context)) return wait();
+    return Step::then(Lane::external, [self = *this](Context& c) { return self.reserve(c); });
+  }
+
+ private:
+  Step wait() const {
+    return Step::after(renewal_poll,
+                       [self = *this](Context& c) { return self.is_under_way(c) ? self.wait() : self.get(c); });
+  }
+
+  bool is_under_way(Context& context) const {
+    const Rows rows = context.db().run("renewals.outcome", {user_, service_.type});
+    if (rows.empty()) return false;
+    const std::string outcome = rows.text(0, "outcome");
+    if (outcome == "refused") refuse(service_.type);
+    if (outcome == "failed" || Clock::now() > end_) fail(service_.type);
+    return true;
+  }
+
+  Step reserve(Context& context) const {
     const external::Client client =
         external::client_of(external::config_of(context, service_.type, external::unknown_config));
     require_addresses(service_);
     const std::int64_t seconds = std::chrono::ceil<std::chrono::seconds>(limit_).count();
-    const bool mine = !context.db().run("renewals.begin", {user_, service_.type, seconds}).empty();
-    if (!mine) return wait(context);
+    if (context.db().run("renewals.begin", {user_, service_.type, seconds}).empty()) return wait();
     // What somebody else did before this one's turn came is seen only now.
     const Json current = external::data_of(context, user_, service_.type);
     if (is_fresh(current)) {
@@ -122,50 +141,44 @@ class Renewal {
                       [self = *this, current, client](Context& c) { return self.renew(c, current, client); });
   }
 
- private:
-  Step wait(Context& context) const {
-    const Rows rows = context.db().run("renewals.outcome", {user_, service_.type});
-    const std::string outcome = rows.empty() ? "" : rows.text(0, "outcome");
-    if (outcome == "refused") refuse(service_.type);
-    if (outcome == "failed" || Clock::now() > end_) throw std::runtime_error(service_.type + ": no new token");
-    return Step::then(Lane::external, [self = *this](Context&) {
-      std::this_thread::sleep_for(renewal_poll);
-      return Step::then(Lane::database, [self](Context& c) { return self.get(c); });
-    });
-  }
-
+  // Has no unit of work of its own: a step whose transaction fails is done again.
   Step renew(Context& context, const Json& data, const external::Client& client) const {
     try {
-      const Json renewed = external::renew(context.settings, service_, client, data);
-      return Step::then(Lane::database,
-                        [self = *this, data, renewed](Context& c) { return self.store(c, data, renewed); });
+      return store(context, data, external::renew(context.settings, service_, client, data));
     } catch (const external::ProviderError& e) {
       log::warning(service_.type + ": the token of user " + user_ + " isn't renewed: " + e.what());
-      return Step::then(Lane::database,
-                        [self = *this, refused = e.for_good](Context& c) { return self.fail(c, refused); });
+      return Step::then(Lane::external,
+                        [self = *this, refused = e.for_good](Context& c) { return self.write_failure(c, refused); });
     }
   }
 
   Step store(Context& context, const Json& old, const Json& renewed) const {
-    const std::string tenant = visible_user(context.db(), user_, caller_tenant(context)).text(0, "tenant_uuid");
-    context.db().run("renewals.end", {user_, service_.type});
-    const Rows rows = context.db().run("external.data", {service_.type, user_});
-    // Somebody else has written meanwhile, or deleted: that counts.
-    if (rows.empty() || !(rows.json(0, "data") == old) ||
-        context.db().run("renewals.store", {user_, service_.type, renewed.dump(), rows.text(0, "data")}).affected() ==
-            0)
-      return shown(external::data_of(context, user_, service_.type));
-    context.db().publish(events::external_auth_updated(tenant, user_, service_.type));
-    return shown(renewed);
+    bool stored = false;
+    const auto work = [&](UnitOfWork& unit) { stored = replace(unit, old, renewed); };
+    if (!context.app.waits().in_database(work)) throw Unavailable(service_.type + ": a new token is lost");
+    if (stored) return shown(renewed);
+    return Step::then(Lane::external, [self = *this](Context& c) {
+      return shown(external::data_of(c, self.user_, self.service_.type));
+    });
   }
 
-  Step fail(Context& context, bool refused) const {
+  // False: somebody else has written meanwhile, or deleted. That counts.
+  bool replace(UnitOfWork& unit, const Json& old, const Json& renewed) const {
+    unit.run("renewals.end", {user_, service_.type});
+    const Rows home = unit.run("authorizations.user", {user_}),
+               rows = unit.run("external.data", {service_.type, user_});
+    if (home.empty() || rows.empty() || !(rows.json(0, "data") == old)) return false;
+    const std::vector<Param> change{user_, service_.type, renewed.dump(), rows.text(0, "data")};
+    if (unit.run("renewals.store", change).affected() == 0) return false;
+    unit.publish(events::external_auth_updated(home.text(0, "tenant_uuid"), user_, service_.type));
+    return true;
+  }
+
+  Step write_failure(Context& context, bool refused) const {
     context.db().run("renewals.fail",
                      {user_, service_.type, refused ? "refused" : "failed", refused ? refusal_holds : failure_holds});
-    return Step::then(Lane::database, [type = service_.type, refused](Context&) -> Step {
-      if (refused) refuse(type);
-      throw std::runtime_error(type + ": no new token");
-    });
+    return Step::then(Lane::external,
+                      [type = service_.type, refused](Context&) -> Step { refused ? refuse(type) : fail(type); });
   }
 
   const OAuth2Service& service_;

@@ -1,19 +1,15 @@
 // Services of which data is only kept, as the configuration declares them; and, if it says so, completed by what a
 // broker tells.
-#include "wazoauth/app.h"
 #include "wazoauth/config/settings.h"
-#include "wazoauth/external/authorization.h"
+#include "wazoauth/external/asking.h"
 #include "wazoauth/external/data.h"
 #include "wazoauth/external/routes.h"
-#include "wazoauth/external/waits.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/tenant/tree.h"
 
 namespace wazoauth {
 
 namespace {
-
-constexpr std::chrono::milliseconds broker_limit{2000};
 
 Json body_of(const Context& context, const StoredService& service) {
   if (service.data) return context.valid_body();
@@ -34,11 +30,7 @@ Step post(Context& context, const StoredService& service) {
   Json completed = data.deep_copy();
   completed.set("state", asked.state);
   external::add_data(context, user, service.type, completed);
-  external::ask(context.db(), asked, context.app.waits().holder());
-  return Step::then(Lane::external, [asked, completed](Context& c) {
-    c.app.waits().listen(asked.state, *asked.websocket, broker_limit);
-    return Step(Response::json(completed));
-  });
+  return external::ask_and_answer(context, asked, Response::json(completed));
 }
 
 Step put(Context& context, const StoredService& service) {

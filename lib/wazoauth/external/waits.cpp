@@ -69,19 +69,19 @@ std::string Waits::holder() const {
   return letting_go_ ? "" : id_;
 }
 
-bool Waits::listen(const std::string& state, const std::string& websocket, milliseconds limit) {
-  std::unique_lock lock(mutex_);
-  if (stopping_) return false;
+void Waits::listen(const std::string& state, const std::string& websocket) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return;
   start();
   held_[state] = {websocket, Phase::opening, first_back_off};
   sockets_.open(state, websocket);
   changed_.notify_all();
-  const auto phase = [&] {
-    const auto found = held_.find(state);
-    return found == held_.end() ? Phase::open : found->second.phase;  // gone: there was an answer already
-  };
-  changed_.wait_for(lock, limit, [&] { return phase() != Phase::opening || stopping_; });
-  return phase() == Phase::open;
+}
+
+bool Waits::is_opening(const std::string& state) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = held_.find(state);
+  return found != held_.end() && found->second.phase == Phase::opening && found->second.back_off == first_back_off;
 }
 
 void Waits::take_over() {
@@ -217,14 +217,16 @@ void Waits::take(const std::string& state, const Json& message) {
   if (taken) complete(*taken, message);
 }
 
-void Waits::complete(const Authorization& authorization, const Json& message) {
+Waits::End Waits::complete(const Authorization& authorization, const Json& told) {
   const std::string what = authorization.type + ": the authorization of user " + authorization.user;
   try {
-    const bool stored = finish(authorization, message);
+    const bool stored = finish(authorization, told);
     log::write(stored ? log::Level::info : log::Level::warning, what + (stored ? " is stored" : " can't be stored"));
+    return stored ? End::stored : End::gone;
   } catch (const std::exception& e) {
     in_database([&](UnitOfWork& unit) { end(unit, authorization); });
     log::warning(what + " failed: " + e.what());
+    return End::failed;
   }
 }
 
@@ -310,8 +312,8 @@ void Waits::renew() {
   const std::vector<std::string> states = held();
   if (states.empty() || (!let_go_ && Clock::now() < renewed_ + renew_every)) return;
   UnitOfWork unit(database_);
-  const Rows rows =
-      let_go_ ? unit.run("authorizations.without_holder", {Param(states)}) : unit.run("authorizations.hold", {id_});
+  const Rows rows = let_go_ ? unit.run("authorizations.without_holder", {Param(states)})
+                            : unit.run("authorizations.hold", {id_, Param(states)});
   unit.commit();
   renewed_ = Clock::now();
   std::set<std::string> ours;

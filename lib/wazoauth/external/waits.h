@@ -40,9 +40,17 @@ class Waits {
   // For the row of an authorization that this process will wait for: "" when it is about to end.
   std::string holder() const;
 
-  // Waits, when the row is there. Returns when the connection is open, or can't be opened, or after the limit: false.
-  // It is tried again until the authorization expires.
-  bool listen(const std::string& state, const std::string& websocket, std::chrono::milliseconds limit);
+  // From now on, when the row is there, until the authorization expires. Never blocks.
+  void listen(const std::string& state, const std::string& websocket);
+  bool is_opening(const std::string& state) const;  // false: it is open, or couldn't be opened at the first try
+
+  // Ends an authorization that was taken: with what its service gives for what was told. Waits for the service and, for
+  // a while, for a database that is away.
+  enum class End { stored, failed, gone };
+  End complete(const Authorization& authorization, const Json& told);
+
+  // Repeats the work for half a minute while the database is away, then: false. For what mustn't be lost.
+  bool in_database(const std::function<void(UnitOfWork&)>& work);
 
   void take_over();  // from now on also what others let go of; one process of an nginx does
   void let_go();     // this process ends soon
@@ -80,9 +88,7 @@ class Waits {
   std::chrono::milliseconds pause();
 
   void later(std::function<void()> job);
-  bool in_database(const std::function<void(UnitOfWork&)>& work);  // false: it isn't there
   void take(const std::string& state, const Json& message);
-  void complete(const Authorization& authorization, const Json& message);
   bool finish(const Authorization& authorization, const Json& message);
 
   const Options options_;

@@ -113,15 +113,16 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
 
   ssl::context& tls_context() {
     if (!tls) {
-      tls.emplace(ssl::context::tls_client);
+      ssl::context made(ssl::context::tls_client);  // kept when it verifies, and not before
       if (options.ca.empty())
-        tls->set_default_verify_paths();
+        made.set_default_verify_paths();
       else
-        tls->add_certificate_authority(asio::buffer(options.ca));
-      tls->set_verify_mode(ssl::verify_peer);
-      tls->set_options(ssl::context::default_workarounds | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
+        made.add_certificate_authority(asio::buffer(options.ca));
+      made.set_verify_mode(ssl::verify_peer);
+      made.set_options(ssl::context::default_workarounds | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
       // Buffers of a connection that only waits are given back.
-      SSL_CTX_set_mode(tls->native_handle(), SSL_MODE_RELEASE_BUFFERS);
+      SSL_CTX_set_mode(made.native_handle(), SSL_MODE_RELEASE_BUFFERS);
+      tls = std::move(made);
     }
     return *tls;
   }
@@ -135,6 +136,7 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
   }
 
   void begin(const std::string& id, const std::string& address);
+  std::shared_ptr<Session> make_session(const std::string& id, const Url& url);
 };
 
 namespace {
@@ -261,17 +263,23 @@ class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<
 
 }  // namespace
 
+std::shared_ptr<Session> WebSockets::State::make_session(const std::string& id, const Url& url) {
+  if (url.secure) return std::make_shared<SessionOf<Secure>>(options, *context, id, url, tls_context());
+  return std::make_shared<SessionOf<Plain>>(options, *context, id, url);
+}
+
 void WebSockets::State::begin(const std::string& id, const std::string& address) {
   end(id);
   const auto url = parse(address);
   if (!url) return options.on_close(id, "it has no address");
-  std::shared_ptr<Session> session;
-  if (url->secure)
-    session = std::make_shared<SessionOf<Secure>>(options, *context, id, *url, tls_context());
-  else
-    session = std::make_shared<SessionOf<Plain>>(options, *context, id, *url);
-  sessions[id] = session;
-  session->start();
+  try {
+    const std::shared_ptr<Session> session = make_session(id, *url);
+    sessions[id] = session;
+    session->start();
+  } catch (const std::exception& e) {
+    end(id);
+    options.on_close(id, e.what());
+  }
 }
 
 WebSockets::WebSockets(Options options) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,8 +36,9 @@ struct Response {
   std::vector<std::pair<std::string, std::string>> headers;  // beside Content-Type
   std::string content_type = "application/json";
   std::string body;
-  bool has_body = true;       // false: no body and no Content-Length (204)
-  std::int64_t least_ms = 0;  // goes out no sooner than so long after the request came
+  bool has_body = true;               // false: no body and no Content-Length (204)
+  std::int64_t least_ms = 0;          // goes out no sooner than so long after the request came,
+  std::function<bool()> soon_enough;  // or when this says so; asked in the loop now and then
 
   static Response json(const Json& value, int status = 200);  // with the newline at the end
   static Response no_content();                               // 204

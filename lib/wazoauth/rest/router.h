@@ -1,6 +1,7 @@
 // Routes, declared once each, and the context in which a handler runs.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -34,9 +35,13 @@ enum class Lane {
 
 // What a handler ends with: an answer, or what to do next and where. Each step has a unit of work of its own, committed
 // when the step returns and rolled back when it throws; no connection is held between steps.
+//
+// Nothing comes between steps of one lane: they are done in one go. A step of another lane may never come: when the
+// client has left, and when that lane is full. So what belongs together stays on a lane.
 struct Step {
   std::optional<Response> response;
   Lane lane = Lane::database;
+  std::chrono::milliseconds pause{0};
   std::function<Step(Context&)> next;
 
   Step(Response r) : response(std::move(r)) {}  // NOLINT: a handler just returns its response
@@ -44,6 +49,12 @@ struct Step {
     Step step;
     step.lane = lane;
     step.next = std::move(next);
+    return step;
+  }
+  // Later, on the database's lane; no thread waits for it.
+  static Step after(std::chrono::milliseconds pause, std::function<Step(Context&)> next) {
+    Step step = then(Lane::database, std::move(next));
+    step.pause = pause;
     return step;
   }
 

@@ -1,0 +1,13 @@
+// What a request that asks a person ends with: his "yes" is waited for before the answer goes out.
+#pragma once
+
+#include "wazoauth/external/authorization.h"
+#include "wazoauth/rest/router.h"
+
+namespace wazoauth::external {
+
+// Writes its row and, when a broker tells what becomes of it, listens there: from the moment that the row is there,
+// whether the client waits for the answer or not.
+Step ask_and_answer(Context& context, const Authorization& authorization, Response answer);
+
+}  // namespace wazoauth::external
