@@ -343,6 +343,10 @@ def test_the_password_goes_nowhere_else(api, admin_token, make_tenant, psql, cha
     stored = lambda: psql(  # noqa: E731
         f"SELECT bind_password FROM auth_ldap_config WHERE tenant_uuid = '{tenant['uuid']}'")
     assert put(**body | change, bind_password='another').status_code == 200 and stored() == 'another'
+    body.pop('bind_dn')  # nobody wants to use it there
+    answer = put(**body)
+    assert answer.json() == before and stored() == ''
+    body['bind_dn'] = 'cn=x'
     assert put(**body, bind_password=None).status_code == 200 and stored() == ''
     assert put(**body | change).status_code == 200
 
