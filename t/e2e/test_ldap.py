@@ -6,7 +6,7 @@ import statistics
 import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
 import servers
@@ -338,6 +338,10 @@ def test_the_password_goes_nowhere_else(api, admin_token, make_tenant, psql, cha
     stored = lambda: psql(  # noqa: E731
         f"SELECT bind_password FROM auth_ldap_config WHERE tenant_uuid = '{tenant['uuid']}'")
     assert put(**body | change, bind_password='another').status_code == 200 and stored() == 'another'
+    body.pop('bind_dn')  # nobody wants to use it there
+    answer = put(**body)
+    assert answer.json() == before and stored() == ''
+    body['bind_dn'] = 'cn=x'
     assert put(**body, bind_password=None).status_code == 200 and stored() == ''
     assert put(**body | change).status_code == 200
 
@@ -838,6 +842,21 @@ def test_the_trouble_of_one_tenant_is_not_anothers(log_in, slapd, configure, mak
         assert {each.result().status_code for each in others} <= {401, 503}
         answers = [pool.submit(log_in, 'carol', tenant=mine, headers=elsewhere()) for _ in range(LDAP['logins_per_directory'])]
         assert 503 not in {each.result().status_code for each in answers}
+
+
+def test_another_address_makes_no_more_places(log_in, slapd, configure, make_tenant):
+    """Else who may configure a tenant could take all threads."""
+    server, other, most = slapd('moved'), make_tenant(), LDAP['logins_per_directory']
+    configure(other, port=server.port)
+    server.freeze()
+    with ThreadPoolExecutor(most + 1) as pool:
+        made = [pool.submit(log_in, 'alice', tenant=other) for _ in range(most + 1)]
+        first = next(as_completed(made))
+        assert first.result().status_code == 503  # so the others are there
+        configure(other)
+        assert log_in('alice', tenant=other).status_code == 503
+        assert {each.result().status_code for each in made if each is not first} == {401}
+    server.thaw()
 
 
 def test_a_directory_that_is_away_slows_down_nobody_who_tries_again(log_in, site, configure, tenant):

@@ -75,10 +75,10 @@ void cases_are_lowered(void**) {
 
 using Places = std::vector<std::unique_ptr<Directories::Place>>;
 
-std::size_t enter_all(Directories& directories, const std::string& address, Places& places,
+std::size_t enter_all(Directories& directories, const std::string& tenant_uuid, Places& places,
                       Directories::Clock::time_point now) {
   std::size_t count = 0;
-  while (auto place = directories.enter(address, now)) {
+  while (auto place = directories.enter(tenant_uuid, now)) {
     places.push_back(std::move(place));
     ++count;
   }
@@ -89,38 +89,38 @@ void only_so_many_at_each(void**) {
   Directories directories(5);
   const auto now = Directories::Clock::now();
   Places places;
-  assert_int_equal(enter_all(directories, "a:1", places, now), 5);
-  assert_int_equal(enter_all(directories, "b:1", places, now), 5);
+  assert_int_equal(enter_all(directories, "a", places, now), 5);
+  assert_int_equal(enter_all(directories, "b", places, now), 5);
   places.erase(places.begin());
-  assert_int_equal(enter_all(directories, "a:1", places, now), 1);
-  assert_int_equal(enter_all(directories, "a:2", places, now), 5);
+  assert_int_equal(enter_all(directories, "a", places, now), 1);
+  assert_int_equal(enter_all(directories, "c", places, now), 5);
 }
 
 void fewer_while_it_is_silent(void**) {
   Directories directories(5);
   Places places;
   const auto now = Directories::Clock::now();
-  enter_all(directories, "a:1", places, now);
+  enter_all(directories, "a", places, now);
   places.front()->answered(false);
   places.clear();
-  assert_int_equal(enter_all(directories, "a:1", places, now), 2);
-  assert_int_equal(enter_all(directories, "b:1", places, now), 5);
+  assert_int_equal(enter_all(directories, "a", places, now), 2);
+  assert_int_equal(enter_all(directories, "b", places, now), 5);
   places.clear();
   // It is tried in earnest again after a while, or when it answers.
-  assert_int_equal(enter_all(directories, "a:1", places, now + std::chrono::seconds(90)), 5);
+  assert_int_equal(enter_all(directories, "a", places, now + std::chrono::seconds(90)), 5);
   places.clear();
-  assert_int_equal(enter_all(directories, "a:1", places, now), 2);
+  assert_int_equal(enter_all(directories, "a", places, now), 2);
   places.front()->answered(true);
-  assert_int_equal(enter_all(directories, "a:1", places, now), 3);
+  assert_int_equal(enter_all(directories, "a", places, now), 3);
 }
 
 void silent_ones_are_forgotten(void**) {
   Directories directories(5);
   const auto now = Directories::Clock::now();
-  for (int i = 0; i < 1000; ++i) directories.enter("a:" + std::to_string(i), now)->answered(false);
+  for (int i = 0; i < 1000; ++i) directories.enter("a" + std::to_string(i), now)->answered(false);
   Places places;
-  assert_int_equal(enter_all(directories, "a:1", places, now), 2);
-  assert_int_equal(enter_all(directories, "a:2", places, now + std::chrono::seconds(90)), 5);
+  assert_int_equal(enter_all(directories, "a1", places, now), 2);
+  assert_int_equal(enter_all(directories, "a2", places, now + std::chrono::seconds(90)), 5);
 }
 
 }  // namespace

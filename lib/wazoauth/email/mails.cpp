@@ -98,8 +98,8 @@ void require_reset_mail(const Settings& settings) {
     throw std::runtime_error("a template of the mail that resets a password is missing");
 }
 
-void ask_mail_server(const SmtpServer& server, const std::string& sender, const std::string& recipient) {
-  ask_server(server, {envelope_address(sender), envelope_address(recipient)});
+void ask_mail_server(const SmtpServer& server, const std::string& sender, const std::optional<std::string>& recipient) {
+  ask_server(server, envelope_address(sender), recipient ? std::optional(envelope_address(*recipient)) : std::nullopt);
 }
 
 void send_confirmation(Context& context, const Confirmation& confirmation) {

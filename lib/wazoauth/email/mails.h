@@ -28,7 +28,8 @@ bool can_be_mailed(const std::string& address);
 // All of these throw std::runtime_error, which makes the documented 500.
 void require_confirmation_mail(const Settings& settings);
 void require_reset_mail(const Settings& settings);
-void ask_mail_server(const SmtpServer& server, const std::string& sender, const std::string& recipient);
+void ask_mail_server(const SmtpServer& server, const std::string& sender,
+                     const std::optional<std::string>& recipient = std::nullopt);
 
 void send_confirmation(Context& context, const Confirmation& confirmation);
 void send_password_reset(Context& context, const PasswordReset& reset);

@@ -17,8 +17,9 @@ namespace {
 
 // -- asking for a mail -----------------------------------------------------------------------------------------------
 //
-// Whoever asks learns nothing of accounts: with one and without one the mail server is asked, and the answer is the
-// same, at the same time. Till then the mail has gone out, as a rule.
+// Whoever asks learns nothing of accounts: the mail server is asked before anybody is looked for, and not about him:
+// how long it takes for that could be seen. The answer is the same, at the same time. Till then the mail has gone out,
+// as a rule.
 
 constexpr std::int64_t answered_after_ms = 400;
 
@@ -68,26 +69,11 @@ void send(Context& context, const PasswordReset& reset) {
   }
 }
 
-// Things may have changed since the mail server was asked: it is asked about one address.
-Step finish(Context& context, const Json& query, const std::string& asked_address) {
-  const auto reset = find(context.db(), query);
-  if (reset && reset->address == asked_address) send(context, *reset);
+Step send_if_found(Context& context, const Json& query) {
+  if (const auto reset = find(context.db(), query)) send(context, *reset);
   Response response = Response::no_content();
   response.least_ms = answered_after_ms;
   return response;
-}
-
-// Without an account it is asked about our own address.
-Step ask_server(Context& context, const Json& query, const std::optional<PasswordReset>& reset) {
-  const std::string& sender = context.settings.reset_mail.from_address;
-  std::string address = reset ? reset->address : "";
-  try {
-    ask_mail_server(context.settings.smtp, sender, reset ? address : sender);
-  } catch (const RecipientRefused& error) {
-    if (reset) log::warning("User " + reset->user_uuid + " is sent no mail to reset the password: " + error.what());
-    address.clear();
-  }
-  return Step::then(Lane::database, [query, address](Context& c) { return finish(c, query, address); });
 }
 
 Response new_password_page(int status, const std::string& complaint) {
@@ -115,8 +101,10 @@ Step ask(Context& context) {
   if (is_link(context.request)) return show_form(context);
   const Json query = context.valid_query();
   require_reset_mail(context.settings);
-  const auto reset = find(context.db(), query);
-  return Step::then(Lane::mail, [query, reset](Context& c) { return ask_server(c, query, reset); });
+  return Step::then(Lane::mail, [query](Context& c) {
+    ask_mail_server(c.settings.smtp, c.settings.reset_mail.from_address);
+    return Step::then(Lane::database, [query](Context& last) { return send_if_found(last, query); });
+  });
 }
 
 // -- setting the password --------------------------------------------------------------------------------------------

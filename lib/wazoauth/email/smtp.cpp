@@ -115,16 +115,12 @@ int progress(void* data, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 
 }  // namespace
 
-void ask_server(const SmtpServer& server, const Envelope& envelope) {
+void ask_server(const SmtpServer& server, const std::string& sender, const std::optional<std::string>& recipient) {
   const Handle handle(server);
   set(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(server.timeout.count()));
   set(handle, CURLOPT_NOBODY, 1L);
-  command(handle, "MAIL FROM:<" + envelope.sender + ">");
-  try {
-    command(handle, "RCPT TO:<" + envelope.recipient + ">");
-  } catch (const SmtpError& error) {
-    throw RecipientRefused(error);
-  }
+  command(handle, "MAIL FROM:<" + sender + ">");
+  if (recipient) command(handle, "RCPT TO:<" + *recipient + ">");
   // Nothing is taken back: QUIT, at the handle's end, does that.
   set(handle, CURLOPT_SERVER_RESPONSE_TIMEOUT, seconds(farewell_limit));
 }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -35,14 +36,9 @@ struct SmtpError : std::runtime_error {
   bool answered;   // the server is there and said no
 };
 
-// The server takes mails from the sender, but not this one's recipient, or it doesn't say.
-struct RecipientRefused : SmtpError {
-  explicit RecipientRefused(const SmtpError& why) : SmtpError(why) {}
-};
-
-// Does the server take a mail from this sender for this recipient? Asks without sending one. Throws SmtpError. Takes
-// twice the limit and a second at most.
-void ask_server(const SmtpServer& server, const Envelope& envelope);
+// Does the server take a mail from this sender, for this recipient if there is one? Asks without sending one. Throws
+// SmtpError. Takes twice the limit and a second at most.
+void ask_server(const SmtpServer& server, const std::string& sender, const std::optional<std::string>& recipient);
 
 // Sends. Ends early, with an SmtpError, when `stopping` says so. A server may take its time to look at a message: up to
 // a minute.

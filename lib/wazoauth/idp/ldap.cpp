@@ -92,7 +92,7 @@ void find_user(UnitOfWork& unit, Login& login, const std::string& email, const s
 
 Step LdapProvider::identify(Context& context, const LoginPtr& login, Finish finish) const {
   ldap::Configuration directory = directory_of(context.db(), *login);
-  auto place = context.app.directories().enter(directory.key());
+  auto place = context.app.directories().enter(directory.tenant_uuid);
   if (!place) throw gate::overloaded();
   auto visit = std::make_shared<Visit>(
       Visit{std::move(directory), Deadline(context.settings.ldap.limits.login), std::move(place)});

@@ -12,26 +12,26 @@ constexpr std::size_t many_states = 256;
 
 }  // namespace
 
-std::unique_ptr<Directories::Place> Directories::enter(const std::string& directory, Clock::time_point now) {
+std::unique_ptr<Directories::Place> Directories::enter(const std::string& tenant_uuid, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   if (states_.size() >= many_states) forget(now);
-  State& state = states_[directory];
+  State& state = states_[tenant_uuid];
   const std::size_t most = now < state.silent_until ? std::min(most_, most_at_silent) : most_;
   if (state.inside >= most) return nullptr;
   ++state.inside;
-  return std::make_unique<Place>(*this, directory);
+  return std::make_unique<Place>(*this, tenant_uuid);
 }
 
-void Directories::leave(const std::string& directory) {
+void Directories::leave(const std::string& tenant_uuid) {
   const std::lock_guard lock(mutex_);
-  const auto found = states_.find(directory);
+  const auto found = states_.find(tenant_uuid);
   State& state = found->second;
   if (--state.inside == 0 && state.silent_until == Clock::time_point{}) states_.erase(found);
 }
 
-void Directories::note(const std::string& directory, bool answered, Clock::time_point now) {
+void Directories::note(const std::string& tenant_uuid, bool answered, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
-  states_[directory].silent_until = answered ? Clock::time_point{} : now + remembered;
+  states_[tenant_uuid].silent_until = answered ? Clock::time_point{} : now + remembered;
 }
 
 void Directories::forget(Clock::time_point now) {

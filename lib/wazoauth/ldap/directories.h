@@ -1,5 +1,8 @@
-// How many logins are under way at each directory. One that is slow or gone must not take the threads that logins at
-// others need: the number is limited, and much more so while it gives no answers.
+// How many logins are under way at the directory of each tenant. One that is slow or gone must not take the threads
+// that logins at others need: the number is limited, and much more so while it gives no answers.
+//
+// It is the tenant that counts, not the address: another tenant may name the same one, in a way that it can't answer,
+// and who may change the address must not get more threads by that.
 #pragma once
 
 #include <chrono>
@@ -20,19 +23,19 @@ class Directories {
   // A place for one login; it ends with the object.
   class Place {
    public:
-    Place(Directories& all, std::string directory) : all_(all), directory_(std::move(directory)) {}
-    ~Place() { all_.leave(directory_); }
+    Place(Directories& all, std::string tenant_uuid) : all_(all), tenant_uuid_(std::move(tenant_uuid)) {}
+    ~Place() { all_.leave(tenant_uuid_); }
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
-    void answered(bool did) { all_.note(directory_, did, Clock::now()); }
+    void answered(bool did) { all_.note(tenant_uuid_, did, Clock::now()); }
 
    private:
     Directories& all_;
-    std::string directory_;
+    std::string tenant_uuid_;
   };
 
-  // `directory` tells one from another. Null: too many are there already.
-  std::unique_ptr<Place> enter(const std::string& directory, Clock::time_point now = Clock::now());
+  // Null: too many are there already.
+  std::unique_ptr<Place> enter(const std::string& tenant_uuid, Clock::time_point now = Clock::now());
 
  private:
   struct State {
@@ -40,8 +43,8 @@ class Directories {
     Clock::time_point silent_until{};  // it gave no answer lately
   };
 
-  void leave(const std::string& directory);
-  void note(const std::string& directory, bool answered, Clock::time_point now);
+  void leave(const std::string& tenant_uuid);
+  void note(const std::string& tenant_uuid, bool answered, Clock::time_point now);
   void forget(Clock::time_point now);
 
   const std::size_t most_;

@@ -14,12 +14,6 @@ struct Configuration {
   Server server;
   std::string bind_dn, bind_password;
   std::string user_base_dn, user_login_attribute, user_email_attribute, search_filters;
-
-  // A tenant's wrong configuration of somebody else's directory is no trouble of that directory's.
-  std::string key() const {
-    return tenant_uuid + " " + server.host + ":" + std::to_string(server.port) + " " +
-           std::to_string(static_cast<int>(server.security));
-  }
 };
 
 // The directory, or its configuration, says no to this login. what() holds no password.

@@ -85,16 +85,17 @@ void add_ldap_config_routes(Router& router) {
               .tenancy = Tenancy::scoped,
               .summary = "Get the directory of a tenant; every member is null when there is none",
               .answer = object_of(config_shape())});
-  router.add(
-      {.method = "PUT",
-       .path = path,
-       .access = access + "update",
-       .plugin = "ldap_config",
-       .handler = put_config,
-       .tenancy = Tenancy::scoped,
-       .summary = "Set the directory of a tenant; members that may be null keep what they had when they are left out",
-       .body = takes(config_body(), Report::field),
-       .answer = object_of(config_shape())});
+  router.add({.method = "PUT",
+              .path = path,
+              .access = access + "update",
+              .plugin = "ldap_config",
+              .handler = put_config,
+              .tenancy = Tenancy::scoped,
+              .summary =
+                  "Set the directory of a tenant; members that may be null keep what they had when they are left out, "
+                  "bind_password only for the same host, port and protocol_security",
+              .body = takes(config_body(), Report::field),
+              .answer = object_of(config_shape())});
   router.add({.method = "DELETE",
               .path = path,
               .access = access + "delete",
