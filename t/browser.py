@@ -11,7 +11,7 @@ import shutil
 import tempfile
 
 from selenium import webdriver
-from selenium.common.exceptions import JavascriptException, StaleElementReferenceException, TimeoutException
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -49,8 +49,8 @@ def chromium(script=True, width=1000, dark=False):
 
 
 def wait_for(page, condition, what, seconds=20):
-    """Until condition() is true. That the page leaves while condition() looks at it is what it may be waiting for."""
-    waiting = WebDriverWait(page, seconds, 0.1, (StaleElementReferenceException, JavascriptException))
+    """Until condition() is true. The page may leave while condition() looks at it; Chromium says so in several ways."""
+    waiting = WebDriverWait(page, seconds, 0.1, (WebDriverException,))
     try:
         return waiting.until(lambda _: condition())
     except TimeoutException:

@@ -9,7 +9,6 @@ from conftest import SECRETS
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import staleness_of
-from selenium.webdriver.support.ui import WebDriverWait
 
 BROWSER = {'Accept': 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8'}
 PATH = '/users/password/reset'
@@ -102,8 +101,8 @@ def fill(page, password, again):
 def next_page(page):
     old = page.find_element(By.TAG_NAME, 'html')
     yield
-    WebDriverWait(page, 10).until(staleness_of(old))
-    WebDriverWait(page, 10).until(lambda _: page.find_elements(By.TAG_NAME, 'h1'))
+    browser.wait_for(page, lambda: staleness_of(old)(page), 'the same page')
+    browser.wait_for(page, lambda: page.find_elements(By.TAG_NAME, 'h1'), 'no heading')
 
 
 # -- checks of a page, as an auditor makes them ------------------------------------------------------------------------
