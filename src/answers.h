@@ -2,8 +2,8 @@
 #pragma once
 
 #include "context.h"
-#include "wazoauth/rest/http.h"
-#include "wazoauth/rest/problem.h"
+#include "wazoauth/http/http.h"
+#include "wazoauth/http/problem.h"
 
 namespace wazoauth::nginx {
 

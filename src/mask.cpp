@@ -1,12 +1,12 @@
 // Hides tokens in what nginx's logs print of a request.
-#include "wazoauth/gate/mask.h"
+#include "wazoauth/base/mask.h"
 
 #include <algorithm>
 
 #include "conf.h"
 #include "handlers.h"
 #include "process.h"
-#include "wazoauth/log.h"
+#include "wazoauth/base/log.h"
 
 namespace wazoauth::nginx {
 

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "ngx.h"
-#include "wazoauth/log.h"
+#include "wazoauth/base/log.h"
 
 namespace wazoauth::nginx {
 

@@ -9,9 +9,9 @@
 #include "upgrades.h"
 #include "wazoauth/app.h"
 #include "wazoauth/cache/redis_cache.h"
-#include "wazoauth/gate/login_throttle.h"
+#include "wazoauth/cache/tenant_tree.h"
+#include "wazoauth/login/throttle.h"
 #include "wazoauth/node/housekeeper.h"
-#include "wazoauth/tenant/tenant_tree.h"
 #include "zone.h"
 
 namespace wazoauth::nginx {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "conf.h"
-#include "wazoauth/rest/http.h"
+#include "wazoauth/http/http.h"
 
 namespace wazoauth::nginx {
 

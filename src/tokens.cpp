@@ -1,8 +1,8 @@
 #include "tokens.h"
 
-#include "wazoauth/ascii.h"
+#include "wazoauth/base/ascii.h"
 #include "wazoauth/gate/target.h"
-#include "wazoauth/rest/http.h"
+#include "wazoauth/http/http.h"
 
 namespace wazoauth::nginx {
 

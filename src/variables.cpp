@@ -1,9 +1,9 @@
 #include "conf.h"
 #include "context.h"
 #include "handlers.h"
-#include "wazoauth/gate/mask.h"
+#include "wazoauth/base/log.h"
+#include "wazoauth/base/mask.h"
 #include "wazoauth/gate/target.h"
-#include "wazoauth/log.h"
 
 namespace wazoauth::nginx {
 

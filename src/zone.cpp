@@ -5,7 +5,7 @@
 #include <exception>
 #include <stdexcept>
 
-#include "wazoauth/gate/login_throttle.h"
+#include "wazoauth/login/throttle.h"
 
 namespace wazoauth::nginx {
 

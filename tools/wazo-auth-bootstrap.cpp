@@ -10,8 +10,8 @@
 #include <sstream>
 
 #include "tool.h"
+#include "wazoauth/base/text.h"
 #include "wazoauth/config/yaml.h"
-#include "wazoauth/text.h"
 #include "wazoauth/user/bootstrap.h"
 
 namespace {

@@ -3,24 +3,24 @@
 #include <atomic>
 #include <mutex>
 
-#include "wazoauth/config/config_routes.h"
-#include "wazoauth/email/routes.h"
+#include "wazoauth/about/api_document.h"
+#include "wazoauth/about/config_routes.h"
+#include "wazoauth/about/status_routes.h"
 #include "wazoauth/external/routes.h"
 #include "wazoauth/external/waits.h"
 #include "wazoauth/group/routes.h"
-#include "wazoauth/idp/routes.h"
 #include "wazoauth/ldap/routes.h"
 #include "wazoauth/node/listener.h"
 #include "wazoauth/policy/routes.h"
-#include "wazoauth/rest/api_document.h"
-#include "wazoauth/rest/status_routes.h"
 #include "wazoauth/saml/providers.h"
 #include "wazoauth/saml/routes.h"
 #include "wazoauth/session/routes.h"
 #include "wazoauth/tenant/routes.h"
 #include "wazoauth/token/from_zone.h"
 #include "wazoauth/token/routes.h"
+#include "wazoauth/user/mail_routes.h"
 #include "wazoauth/user/routes.h"
+#include "wazoauth/user/user_idps.h"
 
 namespace wazoauth {
 

@@ -12,8 +12,8 @@
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/config/settings.h"
+#include "wazoauth/http/http.h"
 #include "wazoauth/ldap/directories.h"
-#include "wazoauth/rest/http.h"
 #include "wazoauth/rest/router.h"
 #include "wazoauth/store/database.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "wazoauth/token/password.h"
+#include "wazoauth/login/password.h"
 
 namespace {
 

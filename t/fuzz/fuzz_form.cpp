@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "wazoauth/rest/form_data.h"
-#include "wazoauth/rest/problem.h"
-#include "wazoauth/text.h"
+#include "wazoauth/base/text.h"
+#include "wazoauth/http/form_data.h"
+#include "wazoauth/http/problem.h"
 
 namespace {
 

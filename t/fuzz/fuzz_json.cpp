@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "wazoauth/json.h"
+#include "wazoauth/base/json.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto value = wazoauth::Json::parse({reinterpret_cast<const char*>(data), size});

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "wazoauth/gate/login_throttle.h"
-#include "wazoauth/text.h"
+#include "wazoauth/base/text.h"
+#include "wazoauth/login/throttle.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/external/authorization.h"
 #include "wazoauth/external/provider.h"
-#include "wazoauth/rest/http.h"
+#include "wazoauth/http/http.h"
 
 namespace {
 

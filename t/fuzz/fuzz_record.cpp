@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "wazoauth/base/text.h"
 #include "wazoauth/cache/token_record.h"
 #include "wazoauth/cache/zone_record.h"
 #include "wazoauth/node/listener.h"
-#include "wazoauth/text.h"
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "wazoauth/base/text.h"
 #include "wazoauth/rest/router.h"
-#include "wazoauth/text.h"
 
 namespace {
 

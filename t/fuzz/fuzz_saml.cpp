@@ -7,9 +7,9 @@
 #include <string_view>
 
 #include "../unit/saml_idp.h"
+#include "wazoauth/base/text.h"
+#include "wazoauth/base/url.h"
 #include "wazoauth/saml/binding.h"
-#include "wazoauth/saml/url.h"
-#include "wazoauth/text.h"
 
 namespace {
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "wazoauth/rest/problem.h"
-#include "wazoauth/rest/schema.h"
-#include "wazoauth/text.h"
+#include "wazoauth/base/text.h"
+#include "wazoauth/http/problem.h"
+#include "wazoauth/http/schema.h"
 
 namespace {
 

@@ -7,12 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "wazoauth/base/log.h"
+#include "wazoauth/base/mask.h"
+#include "wazoauth/base/text.h"
 #include "wazoauth/gate/forwarded.h"
-#include "wazoauth/gate/mask.h"
 #include "wazoauth/gate/target.h"
-#include "wazoauth/log.h"
-#include "wazoauth/rest/http.h"
-#include "wazoauth/text.h"
+#include "wazoauth/http/http.h"
 
 namespace {
 

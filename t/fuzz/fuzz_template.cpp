@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "wazoauth/email/template.h"
+#include "wazoauth/http/template.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using wazoauth::Template;

@@ -15,7 +15,7 @@ extern "C" {
 }
 
 #include "wazoauth/acl/access_list.h"
-#include "wazoauth/json.h"
+#include "wazoauth/base/json.h"
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 
-#include "wazoauth/rest/form_data.h"
-#include "wazoauth/rest/problem.h"
+#include "wazoauth/http/form_data.h"
+#include "wazoauth/http/problem.h"
 
 // Last: its macro fail() breaks the standard library's headers.
 extern "C" {

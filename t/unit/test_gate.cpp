@@ -9,10 +9,10 @@ extern "C" {
 #include <string>
 #include <vector>
 
+#include "wazoauth/base/mask.h"
 #include "wazoauth/gate/forwarded.h"
-#include "wazoauth/gate/login_throttle.h"
-#include "wazoauth/gate/mask.h"
 #include "wazoauth/gate/target.h"
+#include "wazoauth/login/throttle.h"
 
 using namespace wazoauth::gate;
 

@@ -12,8 +12,8 @@ extern "C" {
 #include <stdexcept>
 #include <string>
 
-#include "wazoauth/json.h"
-#include "wazoauth/json_text.h"
+#include "wazoauth/base/json.h"
+#include "wazoauth/base/json_text.h"
 
 using namespace wazoauth;
 using namespace std::string_literals;

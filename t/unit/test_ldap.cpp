@@ -14,9 +14,9 @@ extern "C" {
 
 #include <vector>
 
+#include "wazoauth/base/text.h"
 #include "wazoauth/ldap/directories.h"
 #include "wazoauth/ldap/escape.h"
-#include "wazoauth/text.h"
 
 using wazoauth::ldap::Directories;
 using wazoauth::ldap::escape_dn;

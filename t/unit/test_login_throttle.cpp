@@ -10,7 +10,7 @@ extern "C" {
 #include <string>
 #include <vector>
 
-#include "wazoauth/gate/login_throttle.h"
+#include "wazoauth/login/throttle.h"
 
 using wazoauth::gate::basic_login;
 using wazoauth::gate::LoginThrottle;

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "wazoauth/config/settings.h"
-#include "wazoauth/email/mail_templates.h"
-#include "wazoauth/email/message.h"
-#include "wazoauth/email/template.h"
-#include "wazoauth/rest/schema.h"
-#include "wazoauth/rest/web_pages.h"
+#include "wazoauth/http/schema.h"
+#include "wazoauth/http/template.h"
+#include "wazoauth/http/web_pages.h"
+#include "wazoauth/mail/mail_templates.h"
+#include "wazoauth/mail/message.h"
 
 // Last: its macro fail() breaks the standard library's headers.
 extern "C" {

@@ -11,7 +11,7 @@ extern "C" {
 
 #include <string>
 
-#include "wazoauth/token/password.h"
+#include "wazoauth/login/password.h"
 
 using namespace wazoauth;
 

@@ -4,10 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "wazoauth/rest/http.h"
-#include "wazoauth/rest/problem.h"
+#include "wazoauth/http/http.h"
+#include "wazoauth/http/problem.h"
+#include "wazoauth/http/schema.h"
 #include "wazoauth/rest/router.h"
-#include "wazoauth/rest/schema.h"
 
 // Last: its macro fail() breaks the standard library's headers.
 extern "C" {

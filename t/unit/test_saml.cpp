@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "saml_idp.h"
-#include "wazoauth/rest/http.h"
+#include "wazoauth/base/text.h"
+#include "wazoauth/base/url.h"
+#include "wazoauth/http/http.h"
 #include "wazoauth/saml/binding.h"
-#include "wazoauth/saml/url.h"
-#include "wazoauth/text.h"
 
 // Last: its macro fail() breaks the standard library's headers.
 extern "C" {

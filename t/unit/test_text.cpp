@@ -10,8 +10,8 @@ extern "C" {
 #include <set>
 #include <string>
 
-#include "wazoauth/log.h"
-#include "wazoauth/text.h"
+#include "wazoauth/base/log.h"
+#include "wazoauth/base/text.h"
 
 using namespace wazoauth;
 

@@ -11,7 +11,7 @@
 #include "wazoauth/acl/access_list.h"
 #include "wazoauth/acl/block.h"
 #include "wazoauth/acl/text.h"
-#include "wazoauth/json_text.h"
+#include "wazoauth/base/json_text.h"
 
 namespace wazoauth::acl {
 namespace {

@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "wazoauth/json.h"
+#include "wazoauth/base/json.h"
 
 namespace wazoauth {
 

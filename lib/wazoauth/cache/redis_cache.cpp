@@ -6,9 +6,9 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "wazoauth/base/log.h"
+#include "wazoauth/cache/tenant_tree.h"
 #include "wazoauth/cache/token_store.h"
-#include "wazoauth/log.h"
-#include "wazoauth/tenant/tenant_tree.h"
 
 namespace wazoauth {
 

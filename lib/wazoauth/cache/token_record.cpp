@@ -6,7 +6,7 @@
 #include <ctime>
 #include <utility>
 
-#include "wazoauth/json_text.h"
+#include "wazoauth/base/json_text.h"
 
 namespace wazoauth {
 namespace {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "wazoauth/json.h"
+#include "wazoauth/base/json.h"
 
 namespace wazoauth {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <chrono>
 
+#include "wazoauth/base/log.h"
+#include "wazoauth/cache/load.h"
 #include "wazoauth/cache/redis_cache.h"
-#include "wazoauth/log.h"
-#include "wazoauth/token/load.h"
 
 namespace wazoauth {
 

@@ -13,9 +13,9 @@
 #include <new>
 #include <utility>
 
-#include "wazoauth/ascii.h"
+#include "wazoauth/base/ascii.h"
+#include "wazoauth/base/url.h"
 #include "wazoauth/config/text_file.h"
-#include "wazoauth/saml/url.h"
 
 namespace wazoauth {
 namespace {

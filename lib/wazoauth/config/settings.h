@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "wazoauth/email/smtp.h"
-#include "wazoauth/external/service.h"
-#include "wazoauth/json.h"
-#include "wazoauth/ldap/settings.h"
+#include "wazoauth/base/json.h"
+#include "wazoauth/config/external.h"
+#include "wazoauth/config/ldap.h"
+#include "wazoauth/config/saml.h"
+#include "wazoauth/mail/smtp.h"
 #include "wazoauth/outgoing/address.h"
-#include "wazoauth/saml/settings.h"
 
 namespace wazoauth {
 

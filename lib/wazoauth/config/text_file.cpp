@@ -5,7 +5,7 @@
 #include <memory>
 #include <system_error>
 
-#include "wazoauth/text.h"
+#include "wazoauth/base/text.h"
 
 namespace wazoauth {
 

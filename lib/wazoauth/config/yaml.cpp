@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "wazoauth/base/text.h"
 #include "wazoauth/config/settings.h"
-#include "wazoauth/text.h"
 
 namespace wazoauth {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "wazoauth/json.h"
+#include "wazoauth/base/json.h"
 
 namespace wazoauth {
 

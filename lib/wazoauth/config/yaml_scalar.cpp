@@ -6,8 +6,8 @@
 #include <limits>
 #include <optional>
 
+#include "wazoauth/base/text.h"
 #include "wazoauth/config/yaml.h"
-#include "wazoauth/text.h"
 
 namespace wazoauth {
 namespace {

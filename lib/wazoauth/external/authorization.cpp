@@ -1,8 +1,8 @@
 #include "wazoauth/external/authorization.h"
 
-#include "wazoauth/bus/event.h"
+#include "wazoauth/base/text.h"
 #include "wazoauth/outgoing/form_post.h"
-#include "wazoauth/text.h"
+#include "wazoauth/store/event.h"
 
 namespace wazoauth::external {
 

@@ -1,7 +1,7 @@
 #include "wazoauth/external/data.h"
 
-#include "wazoauth/bus/event.h"
 #include "wazoauth/rest/failures.h"
+#include "wazoauth/store/event.h"
 #include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/user_rows.h"
 

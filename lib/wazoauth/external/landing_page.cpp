@@ -1,10 +1,10 @@
 #include "wazoauth/external/landing_page.h"
 
 #include "wazoauth/app.h"
+#include "wazoauth/base/log.h"
 #include "wazoauth/external/authorization.h"
 #include "wazoauth/external/waits.h"
-#include "wazoauth/log.h"
-#include "wazoauth/rest/web_pages.h"
+#include "wazoauth/http/web_pages.h"
 
 namespace wazoauth {
 

@@ -1,14 +1,14 @@
 // What a user does with a service that hands out tokens: allow it, use it, leave it. All services are alike.
 #include "wazoauth/app.h"
-#include "wazoauth/bus/event.h"
+#include "wazoauth/base/log.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/external/asking.h"
 #include "wazoauth/external/data.h"
 #include "wazoauth/external/routes.h"
 #include "wazoauth/external/waits.h"
-#include "wazoauth/log.h"
 #include "wazoauth/rest/failures.h"
+#include "wazoauth/store/event.h"
 #include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/user_rows.h"
 

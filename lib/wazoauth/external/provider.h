@@ -6,8 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "wazoauth/base/json.h"
 #include "wazoauth/config/settings.h"
-#include "wazoauth/json.h"
 #include "wazoauth/outgoing/form_post.h"
 
 namespace wazoauth::external {

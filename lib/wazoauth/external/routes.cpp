@@ -1,8 +1,8 @@
 #include "wazoauth/external/routes.h"
 
+#include "wazoauth/base/log.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/external/data.h"
-#include "wazoauth/log.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
 #include "wazoauth/tenant/tree.h"

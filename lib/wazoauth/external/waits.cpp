@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "wazoauth/base/log.h"
+#include "wazoauth/base/text.h"
 #include "wazoauth/external/authorization.h"
-#include "wazoauth/log.h"
-#include "wazoauth/text.h"
 
 namespace wazoauth::external {
 

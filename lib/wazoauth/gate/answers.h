@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "wazoauth/rest/problem.h"
+#include "wazoauth/http/problem.h"
 
 namespace wazoauth::gate {
 

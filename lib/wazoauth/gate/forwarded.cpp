@@ -1,6 +1,6 @@
 #include "wazoauth/gate/forwarded.h"
 
-#include "wazoauth/ascii.h"
+#include "wazoauth/base/ascii.h"
 
 namespace wazoauth::gate {
 

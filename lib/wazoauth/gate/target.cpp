@@ -1,7 +1,7 @@
 #include "wazoauth/gate/target.h"
 
-#include "wazoauth/ascii.h"
-#include "wazoauth/rest/http.h"
+#include "wazoauth/base/ascii.h"
+#include "wazoauth/http/http.h"
 
 namespace wazoauth::gate {
 

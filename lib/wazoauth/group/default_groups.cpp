@@ -1,6 +1,6 @@
 #include "wazoauth/group/default_groups.h"
 
-#include "wazoauth/log.h"
+#include "wazoauth/base/log.h"
 
 namespace wazoauth {
 

@@ -1,8 +1,8 @@
 #include "wazoauth/group/group_rows.h"
 #include "wazoauth/group/routes.h"
+#include "wazoauth/http/slug.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
-#include "wazoauth/rest/slug.h"
 
 namespace wazoauth {
 

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <new>
 
-#include "wazoauth/log.h"
+#include "wazoauth/base/log.h"
 
 namespace wazoauth::ldap {
 

@@ -5,8 +5,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "wazoauth/deadline.h"
-#include "wazoauth/ldap/settings.h"
+#include "wazoauth/base/deadline.h"
+#include "wazoauth/config/ldap.h"
 #include "wazoauth/outgoing/connect.h"
 
 struct ldap;

@@ -1,7 +1,7 @@
 #include "wazoauth/ldap/login.h"
 
+#include "wazoauth/base/text.h"
 #include "wazoauth/ldap/escape.h"
-#include "wazoauth/text.h"
 
 namespace wazoauth::ldap {
 

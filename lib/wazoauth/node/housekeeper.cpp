@@ -7,13 +7,13 @@
 #include <random>
 
 #include "wazoauth/app.h"
+#include "wazoauth/base/log.h"
+#include "wazoauth/cache/redis_relay.h"
 #include "wazoauth/cache/token_store.h"
-#include "wazoauth/log.h"
-#include "wazoauth/node/leader.h"
 #include "wazoauth/node/listener.h"
-#include "wazoauth/node/redis_relay.h"
 #include "wazoauth/saml/cleanup.h"
 #include "wazoauth/store/connection_string.h"
+#include "wazoauth/store/leader.h"
 #include "wazoauth/store/migration.h"
 #include "wazoauth/token/cleanup.h"
 

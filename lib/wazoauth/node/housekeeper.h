@@ -13,11 +13,11 @@
 #include <thread>
 #include <vector>
 
+#include "wazoauth/base/wake.h"
+#include "wazoauth/bus/relay.h"
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/config/settings.h"
-#include "wazoauth/node/bus_relay.h"
-#include "wazoauth/node/mail_relay.h"
-#include "wazoauth/node/wake.h"
+#include "wazoauth/mail/relay.h"
 #include "wazoauth/store/database.h"
 
 namespace wazoauth {

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "wazoauth/base/json.h"
+#include "wazoauth/base/log.h"
+#include "wazoauth/cache/tenant_tree.h"
 #include "wazoauth/cache/token_store.h"
-#include "wazoauth/json.h"
-#include "wazoauth/log.h"
-#include "wazoauth/tenant/tenant_tree.h"
 
 namespace wazoauth {
 

@@ -8,8 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "wazoauth/base/wake.h"
 #include "wazoauth/cache/zone.h"
-#include "wazoauth/node/wake.h"
 
 namespace wazoauth {
 

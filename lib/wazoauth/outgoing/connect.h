@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "wazoauth/deadline.h"
+#include "wazoauth/base/deadline.h"
 #include "wazoauth/outgoing/address.h"
 
 namespace wazoauth {

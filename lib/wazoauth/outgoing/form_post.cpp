@@ -4,8 +4,8 @@
 
 #include <array>
 
+#include "wazoauth/base/text.h"
 #include "wazoauth/outgoing/curl.h"
-#include "wazoauth/text.h"
 
 namespace wazoauth {
 

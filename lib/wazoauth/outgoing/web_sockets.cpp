@@ -16,7 +16,7 @@
 #include <optional>
 #include <thread>
 
-#include "wazoauth/log.h"
+#include "wazoauth/base/log.h"
 
 namespace wazoauth {
 

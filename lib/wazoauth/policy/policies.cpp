@@ -1,10 +1,10 @@
 #include <algorithm>
 
+#include "wazoauth/http/slug.h"
 #include "wazoauth/policy/policy_rows.h"
 #include "wazoauth/policy/routes.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
-#include "wazoauth/rest/slug.h"
 
 namespace wazoauth {
 

@@ -1,8 +1,8 @@
 #include <stdexcept>
 
 #include "wazoauth/app.h"
+#include "wazoauth/base/text.h"
 #include "wazoauth/rest/router.h"
-#include "wazoauth/text.h"
 
 namespace wazoauth {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "wazoauth/app.h"
-#include "wazoauth/ascii.h"
+#include "wazoauth/base/ascii.h"
 
 namespace wazoauth {
 

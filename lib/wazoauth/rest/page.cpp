@@ -4,9 +4,9 @@
 #include <cctype>
 
 #include "wazoauth/app.h"
-#include "wazoauth/json_text.h"
+#include "wazoauth/base/json_text.h"
+#include "wazoauth/base/text.h"
 #include "wazoauth/store/statements.h"
-#include "wazoauth/text.h"
 
 namespace wazoauth {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <deque>
 
-#include "wazoauth/ascii.h"
+#include "wazoauth/base/ascii.h"
 
 namespace wazoauth {
 

@@ -13,10 +13,10 @@
 
 #include "wazoauth/acl/access_list.h"
 #include "wazoauth/cache/token_record.h"
-#include "wazoauth/rest/form_data.h"
-#include "wazoauth/rest/http.h"
-#include "wazoauth/rest/problem.h"
-#include "wazoauth/rest/schema.h"
+#include "wazoauth/http/form_data.h"
+#include "wazoauth/http/http.h"
+#include "wazoauth/http/problem.h"
+#include "wazoauth/http/schema.h"
 #include "wazoauth/store/database.h"
 
 namespace wazoauth {

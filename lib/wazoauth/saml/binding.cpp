@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "wazoauth/rest/http.h"
-#include "wazoauth/text.h"
+#include "wazoauth/base/text.h"
+#include "wazoauth/http/http.h"
 
 namespace wazoauth::saml {
 

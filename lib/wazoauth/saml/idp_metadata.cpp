@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "wazoauth/saml/url.h"
+#include "wazoauth/base/text.h"
+#include "wazoauth/base/url.h"
 #include "wazoauth/saml/xml.h"
-#include "wazoauth/text.h"
 
 namespace wazoauth::saml {
 

@@ -1,15 +1,15 @@
 // Logins: a request to the identity provider, and its response by way of the browser.
 #include "wazoauth/app.h"
+#include "wazoauth/base/log.h"
+#include "wazoauth/base/text.h"
+#include "wazoauth/base/url.h"
 #include "wazoauth/cache/token_record.h"
 #include "wazoauth/config/settings.h"
-#include "wazoauth/log.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/saml/binding.h"
 #include "wazoauth/saml/flow.h"
 #include "wazoauth/saml/routes.h"
-#include "wazoauth/saml/url.h"
 #include "wazoauth/tenant/tenant_body.h"
-#include "wazoauth/text.h"
 
 namespace wazoauth {
 

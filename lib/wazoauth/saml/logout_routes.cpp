@@ -1,13 +1,13 @@
 // Logouts: here at once, and at the identity provider by way of the browser.
 #include "wazoauth/app.h"
-#include "wazoauth/bus/event.h"
+#include "wazoauth/base/log.h"
+#include "wazoauth/base/url.h"
 #include "wazoauth/cache/token_record.h"
 #include "wazoauth/config/settings.h"
-#include "wazoauth/log.h"
 #include "wazoauth/saml/flow.h"
 #include "wazoauth/saml/routes.h"
-#include "wazoauth/saml/url.h"
 #include "wazoauth/saml/xml.h"
+#include "wazoauth/store/event.h"
 #include "wazoauth/token/answers.h"
 
 namespace wazoauth {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "wazoauth/json.h"
-#include "wazoauth/log.h"
+#include "wazoauth/base/json.h"
+#include "wazoauth/base/log.h"
 
 namespace wazoauth::saml {
 

@@ -4,8 +4,8 @@
 #include <array>
 #include <set>
 
-#include "wazoauth/saml/url.h"
-#include "wazoauth/text.h"
+#include "wazoauth/base/text.h"
+#include "wazoauth/base/url.h"
 
 namespace wazoauth::saml {
 

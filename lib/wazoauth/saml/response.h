@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "wazoauth/saml/settings.h"
+#include "wazoauth/config/saml.h"
 #include "wazoauth/saml/xml.h"
 
 namespace wazoauth::saml {

@@ -15,11 +15,11 @@
 #include <stdexcept>
 #include <vector>
 
-#include "wazoauth/log.h"
-#include "wazoauth/rest/http.h"
+#include "wazoauth/base/log.h"
+#include "wazoauth/base/text.h"
+#include "wazoauth/base/url.h"
+#include "wazoauth/http/http.h"
 #include "wazoauth/saml/binding.h"
-#include "wazoauth/saml/url.h"
-#include "wazoauth/text.h"
 
 namespace wazoauth::saml {
 

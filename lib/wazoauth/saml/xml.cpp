@@ -6,7 +6,7 @@
 #include <chrono>
 #include <ctime>
 
-#include "wazoauth/text.h"
+#include "wazoauth/base/text.h"
 
 namespace wazoauth::saml {
 

@@ -1,7 +1,7 @@
 #include "wazoauth/session/session_rules.h"
 
-#include "wazoauth/bus/event.h"
-#include "wazoauth/rest/problem.h"
+#include "wazoauth/http/problem.h"
+#include "wazoauth/store/event.h"
 
 namespace wazoauth {
 

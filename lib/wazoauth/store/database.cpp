@@ -14,7 +14,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "wazoauth/log.h"
+#include "wazoauth/base/log.h"
 #include "wazoauth/store/connection_string.h"
 #include "wazoauth/store/statements.h"
 

@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "wazoauth/bus/event.h"
-#include "wazoauth/json.h"
+#include "wazoauth/base/json.h"
+#include "wazoauth/store/event.h"
 
 namespace wazoauth {
 

@@ -2,7 +2,7 @@
 
 #include <libpq-fe.h>
 
-#include "wazoauth/log.h"
+#include "wazoauth/base/log.h"
 #include "wazoauth/store/connection_string.h"
 #include "wazoauth/store/database.h"
 

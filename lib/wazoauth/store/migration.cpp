@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "wazoauth/log.h"
+#include "wazoauth/base/log.h"
 #include "wazoauth/store/direct_connection.h"
 #include "wazoauth/store/embedded_sql.h"
 

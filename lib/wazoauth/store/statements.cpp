@@ -6,9 +6,9 @@
 #include <shared_mutex>
 #include <stdexcept>
 
-#include "wazoauth/ascii.h"
+#include "wazoauth/base/ascii.h"
+#include "wazoauth/base/text.h"
 #include "wazoauth/store/embedded_sql.h"
-#include "wazoauth/text.h"
 
 namespace wazoauth {
 

@@ -1,9 +1,9 @@
 #include "wazoauth/tenant/new_tenant.h"
 
-#include "wazoauth/bus/event.h"
+#include "wazoauth/base/text.h"
 #include "wazoauth/group/default_groups.h"
-#include "wazoauth/rest/slug.h"
-#include "wazoauth/text.h"
+#include "wazoauth/http/slug.h"
+#include "wazoauth/store/event.h"
 
 namespace wazoauth {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "wazoauth/rest/slug.h"
+#include "wazoauth/http/slug.h"
 #include "wazoauth/user/user_rows.h"
 
 namespace wazoauth {

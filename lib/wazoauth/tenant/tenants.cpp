@@ -1,6 +1,6 @@
-#include "wazoauth/bus/event.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
+#include "wazoauth/store/event.h"
 #include "wazoauth/tenant/new_tenant.h"
 #include "wazoauth/tenant/routes.h"
 #include "wazoauth/tenant/tenant_body.h"

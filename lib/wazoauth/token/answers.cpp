@@ -1,6 +1,6 @@
 #include "wazoauth/token/answers.h"
 
-#include "wazoauth/text.h"
+#include "wazoauth/base/text.h"
 
 namespace wazoauth {
 

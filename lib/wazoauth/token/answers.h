@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "wazoauth/cache/token_record.h"
-#include "wazoauth/rest/http.h"
-#include "wazoauth/rest/problem.h"
-#include "wazoauth/rest/schema.h"
+#include "wazoauth/http/http.h"
+#include "wazoauth/http/problem.h"
+#include "wazoauth/http/schema.h"
 
 namespace wazoauth {
 

@@ -1,7 +1,7 @@
 #include "wazoauth/token/cleanup.h"
 
-#include "wazoauth/bus/event.h"
-#include "wazoauth/log.h"
+#include "wazoauth/base/log.h"
+#include "wazoauth/store/event.h"
 
 namespace wazoauth {
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "wazoauth/cache/token_store.h"
-#include "wazoauth/rest/schema.h"
+#include "wazoauth/http/schema.h"
 #include "wazoauth/token/answers.h"
 
 namespace wazoauth {

@@ -6,7 +6,7 @@
 
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/config/settings.h"
-#include "wazoauth/rest/http.h"
+#include "wazoauth/http/http.h"
 
 namespace wazoauth {
 

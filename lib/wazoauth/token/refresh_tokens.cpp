@@ -1,7 +1,7 @@
-#include "wazoauth/bus/event.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
 #include "wazoauth/session/session_rules.h"
+#include "wazoauth/store/event.h"
 #include "wazoauth/token/routes.h"
 
 namespace wazoauth {

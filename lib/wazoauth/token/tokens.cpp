@@ -1,8 +1,8 @@
 #include "wazoauth/app.h"
-#include "wazoauth/bus/event.h"
+#include "wazoauth/login/log_in.h"
 #include "wazoauth/rest/failures.h"
+#include "wazoauth/store/event.h"
 #include "wazoauth/token/answers.h"
-#include "wazoauth/token/login.h"
 #include "wazoauth/token/routes.h"
 
 namespace wazoauth {

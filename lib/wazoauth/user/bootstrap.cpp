@@ -2,9 +2,9 @@
 
 #include <stdexcept>
 
-#include "wazoauth/text.h"
-#include "wazoauth/token/password.h"
-#include "wazoauth/user/credentials.h"
+#include "wazoauth/base/text.h"
+#include "wazoauth/login/credentials.h"
+#include "wazoauth/login/password.h"
 #include "wazoauth/user/user_rows.h"
 
 namespace wazoauth {

@@ -1,7 +1,7 @@
 #include "wazoauth/user/new_user.h"
 
+#include "wazoauth/base/text.h"
 #include "wazoauth/group/default_groups.h"
-#include "wazoauth/text.h"
 #include "wazoauth/user/user_rows.h"
 
 namespace wazoauth {

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "wazoauth/login/credentials.h"
 #include "wazoauth/rest/router.h"
-#include "wazoauth/user/credentials.h"
 
 namespace wazoauth {
 

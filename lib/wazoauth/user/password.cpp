@@ -1,10 +1,10 @@
 #include "wazoauth/user/password.h"
 
+#include "wazoauth/login/credentials.h"
+#include "wazoauth/login/password.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/session/session_rules.h"
 #include "wazoauth/tenant/tree.h"
-#include "wazoauth/token/password.h"
-#include "wazoauth/user/credentials.h"
 
 namespace wazoauth {
 

@@ -1,8 +1,8 @@
 #include "wazoauth/user/registration.h"
 
-#include "wazoauth/email/mails.h"
-#include "wazoauth/email/message.h"
-#include "wazoauth/log.h"
+#include "wazoauth/base/log.h"
+#include "wazoauth/mail/mails.h"
+#include "wazoauth/mail/message.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
 #include "wazoauth/tenant/new_tenant.h"

@@ -1,0 +1,73 @@
+#include "wazoauth/about/config_routes.h"
+
+#include "wazoauth/app.h"
+
+namespace wazoauth {
+
+namespace {
+
+struct Change {
+  bool debug;  // else profiling
+  bool value;
+};
+
+Problem invalid(const std::string& text) {
+  return Problem::m_form(400, text);
+}
+
+Change read_change(const Json& operation) {
+  if (!operation.is_object()) throw invalid("each operation must be an object");
+  for (const auto& [key, value] : operation.members()) {
+    if (key != "op" && key != "path" && key != "value") throw invalid("\"" + key + "\": unknown key of an operation");
+  }
+  if (operation.text_or("op", "") != "replace") throw invalid("\"op\" must be \"replace\"");
+  const std::string path = operation.text_or("path", "");
+  if (path != "/debug" && path != "/profiling_enabled")
+    throw invalid("\"path\" must be \"/debug\" or \"/profiling_enabled\"");
+  static const Schema value{{{.name = "value", .type = Type::boolean, .required = true}}, {}};
+  const Validated valid = validate(value, Json::object({{"value", operation.get("value")}}));
+  if (!valid.errors.is_null()) throw invalid("\"value\" must be a boolean");
+  return {path == "/debug", valid.value.get("value").boolean()};
+}
+
+Step show_config(Context& context) {
+  return Response::json(shown_config(context.settings, context.app.debug(), context.app.profiling()));
+}
+
+Step change_config(Context& context) {
+  const Json body = context.body();
+  if (!body.is_array()) throw invalid("the body must be a list of operations");
+  std::vector<Change> changes;  // all are read before the first is made
+  for (const Json& operation : body.items()) changes.push_back(read_change(operation));
+  for (const Change& change : changes)
+    change.debug ? context.app.set_debug(change.value) : context.app.set_profiling(change.value);
+  return show_config(context);
+}
+
+}  // namespace
+
+void add_config_routes(Router& router) {
+  const Field config{.type = Type::object};
+  router.add({.method = "GET",
+              .path = "/config",
+              .access = "auth.config.read",
+              .plugin = "config",
+              .handler = show_config,
+              .mode = Mode::read_only,
+              .tenancy = Tenancy::master,
+              .summary = "Get the configuration; secrets are masked",
+              .answer = config});
+  router.add(
+      {.method = "PATCH",
+       .path = "/config",
+       .access = "auth.config.update",
+       .plugin = "config",
+       .handler = change_config,
+       .mode = Mode::read_only,
+       .tenancy = Tenancy::master,
+       .summary = "Change /debug and /profiling_enabled until the next start, by a list of JSON Patch replacements",
+       .answer = config,
+       .failures = {{400, Form::m, "what is wrong with the list"}}});
+}
+
+}  // namespace wazoauth

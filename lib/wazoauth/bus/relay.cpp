@@ -1,0 +1,157 @@
+#include "wazoauth/bus/relay.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+
+#include "wazoauth/base/log.h"
+#include "wazoauth/bus/broker.h"
+#include "wazoauth/store/leader.h"
+
+namespace wazoauth {
+
+namespace {
+
+constexpr std::chrono::milliseconds idle{2000}, first_retry{500}, last_retry{10000};
+
+// Local time without a zone; no fraction when there is none.
+std::string timestamp() {
+  const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+  const auto whole = std::chrono::floor<std::chrono::seconds>(now);
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(whole);
+  std::tm parts{};
+  localtime_r(&seconds, &parts);
+  char text[48];
+  std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  const auto fraction = static_cast<int>((now - whole).count());
+  if (fraction != 0)
+    size += static_cast<std::size_t>(std::snprintf(text + size, sizeof text - size, ".%06d", fraction));
+  return {text, size};
+}
+
+std::vector<std::string> split(const std::string& uris) {
+  std::vector<std::string> parts;
+  for (std::size_t at = 0; at <= uris.size();) {
+    const std::size_t end = std::min(uris.find(';', at), uris.size());
+    if (end > at) parts.push_back(uris.substr(at, end - at));
+    at = end + 1;
+  }
+  if (parts.empty()) parts.emplace_back();
+  return parts;
+}
+
+void publish(Broker& broker, const Rows& rows, std::size_t row, const std::string& origin_uuid) {
+  Json headers = rows.json(row, "headers");
+  headers.set("origin_uuid", origin_uuid).set("timestamp", timestamp());
+  Json body = Json::object();
+  for (const auto& [name, value] : headers.members()) body.set(name, value);
+  body.set("data", rows.json(row, "body"));
+  broker.publish(rows.text(row, "routing_key"), headers, body.dump());
+}
+
+std::vector<std::string> ids(const Rows& rows) {
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i < rows.size(); ++i) all.push_back(rows.text(i, "id"));
+  return all;
+}
+
+}  // namespace
+
+BusRelay::BusRelay(Options options)
+    : options_(std::move(options)), database_(leader_options(options_.database)), uris_(split(options_.amqp_uri)) {}
+
+BusRelay::~BusRelay() = default;
+
+void BusRelay::run() {
+  std::uint64_t seen = 0;
+  std::string last_trouble;
+  std::chrono::milliseconds pause{0}, back_off = first_retry;
+  while (options_.wake->wait(pause, seen)) {
+    try {
+      if (!take_lead(database_, "wazo_auth.bus_relay")) {
+        disconnect();
+        pause = last_retry;
+        continue;
+      }
+      pause = relay() ? std::chrono::milliseconds(0) : idle;
+      if (broker_) broker_->serve_heartbeat();
+      if (!last_trouble.empty() && broker_) log::info("events: the broker is back");
+      if (broker_) last_trouble.clear();
+      back_off = first_retry;
+    } catch (const std::exception& e) {
+      disconnect();
+      if (last_trouble != e.what()) log::warning(std::string("events wait in the outbox: ") + e.what());
+      last_trouble = e.what();
+      pause = back_off;
+      back_off = std::min(back_off * 2, last_retry);
+      // What is written meanwhile is no reason to try sooner.
+      if (!options_.wake->wait(pause)) break;
+      pause = std::chrono::milliseconds(0);
+    }
+  }
+  disconnect();
+}
+
+void BusRelay::interrupt() {
+  if (const int fd = socket_.exchange(-1); fd >= 0) shutdown(fd, SHUT_RDWR);
+}
+
+void BusRelay::connect() {
+  if (broker_) return;
+  const std::string& uri = uris_[next_uri_++ % uris_.size()];
+  broker_ = std::make_unique<Broker>(
+      uri, Broker::Exchange{options_.exchange_name, options_.exchange_type, options_.exchange_durable});
+  socket_ = broker_->socket();
+  if (options_.wake->stopping()) throw BrokerUnavailable("stopping");
+}
+
+// The rows stay until the broker has them; who dies in between leaves them to the next, who sends them again. No
+// transaction is open while the broker is waited for.
+bool BusRelay::relay() {
+  UnitOfWork reading(database_);
+  require_lead(reading);
+  const Rows rows = reading.run("node.waiting", {"bus"});
+  reading.commit();
+  if (rows.empty()) return false;
+  connect();
+  try {
+    for (std::size_t i = 0; i < rows.size(); ++i) publish(*broker_, rows, i, options_.origin_uuid);
+    broker_->confirm();
+    settle(ids(rows));
+  } catch (const MessageRefused&) {
+    disconnect();
+    for (std::size_t i = 0; i < rows.size(); ++i) publish_alone(rows, i);
+  }
+  return true;
+}
+
+void BusRelay::publish_alone(const Rows& rows, std::size_t row) {
+  const std::vector<std::string> id{rows.text(row, "id")};
+  try {
+    connect();
+    publish(*broker_, rows, row, options_.origin_uuid);
+    broker_->confirm();
+    settle(id);
+  } catch (const MessageRefused& e) {
+    disconnect();
+    log::error("event " + id[0] + " (" + rows.text(row, "routing_key") + ") is refused for good: " + e.what());
+    UnitOfWork unit(database_);
+    unit.run("node.refused", {Param(id), e.what()});
+    unit.commit();
+  }
+}
+
+void BusRelay::settle(const std::vector<std::string>& row_ids) {
+  UnitOfWork unit(database_);
+  unit.run("node.done", {Param(row_ids)});
+  unit.commit();
+}
+
+void BusRelay::disconnect() {
+  socket_ = -1;
+  broker_.reset();
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,83 @@
+#include "wazoauth/cache/redis_relay.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "wazoauth/base/log.h"
+#include "wazoauth/cache/tenant_tree.h"
+#include "wazoauth/cache/token_store.h"
+#include "wazoauth/node/listener.h"
+#include "wazoauth/store/leader.h"
+
+namespace wazoauth {
+
+namespace {
+
+constexpr std::chrono::milliseconds idle{5000}, retry{500};
+constexpr std::int64_t prune_every_ms = 60000;
+
+// Tests hold the relay back: what is revoked must be refused even so.
+bool held() {
+  const char* file = std::getenv("WAZO_AUTH_TEST_HOLD_RELAY");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+  return file && access(file, F_OK) == 0;
+}
+
+}  // namespace
+
+RedisRelay::RedisRelay(Options options)
+    : options_(std::move(options)), database_(leader_options(options_.database)), redis_(options_.redis_uri) {}
+
+void RedisRelay::run() {
+  std::uint64_t seen = 0;
+  std::int64_t next_prune = 0;
+  for (std::chrono::milliseconds pause{0}; options_.wake->wait(pause, seen);) {
+    pause = retry;
+    if (held()) continue;
+    try {
+      if (!take_lead(database_, "wazo_auth.redis_relay")) {
+        pause = idle;
+        continue;
+      }
+      if (unix_ms() >= next_prune) {
+        UnitOfWork(database_, Mode::read_only).run("node.prune");
+        next_prune = unix_ms() + prune_every_ms;
+      }
+      pause = relay() ? std::chrono::milliseconds(0) : retry;
+    } catch (const std::exception& e) {
+      log::warning(std::string("relay to Redis: ") + e.what());
+    }
+  }
+}
+
+bool RedisRelay::relay() {
+  const std::uint64_t generation = options_.zone->counter(counter_generation);
+  if (generation == 0) return false;
+  std::vector<std::string> done;
+  bool all = true;
+  UnitOfWork unit(database_);
+  require_lead(unit);
+  const Rows rows = unit.run("node.waiting", {"redis"});
+  for (std::size_t i = 0; i < rows.size() && all; ++i) {
+    all = bury(rows.json(i, "body").get("deaths"), generation);
+    if (all) done.push_back(rows.text(i, "id"));
+  }
+  if (!done.empty()) unit.run("node.done", {Param(done)});
+  unit.commit();
+  return all && !rows.empty();
+}
+
+bool RedisRelay::bury(const Json& deaths, std::uint64_t generation) {
+  for (const Json& item : deaths.items()) {
+    const TokenNews news = parse_news(item.is_string() ? item.text() : "");
+    for (const Zone::Death& death : news.dead) {
+      if (!redis_.bury(death.key, death.expire_t, generation)) return false;
+    }
+    for (const Zone::Death& change : news.changed) {
+      if (!redis_.disown(change.key, change.expire_t, generation)) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace wazoauth

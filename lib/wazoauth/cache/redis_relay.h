@@ -1,0 +1,33 @@
+// From the outbox into Redis: deaths of tokens become tombstones there. One relay per database at a time.
+#pragma once
+
+#include <string>
+
+#include "wazoauth/base/wake.h"
+#include "wazoauth/cache/redis_cache.h"
+#include "wazoauth/store/database.h"
+
+namespace wazoauth {
+
+class RedisRelay {
+ public:
+  struct Options {
+    std::string redis_uri;
+    DatabaseOptions database;
+    Zone* zone;  // knows the generation of the keys
+    Wake* wake;
+  };
+  explicit RedisRelay(Options options);
+
+  void run();  // until wake->stop()
+
+ private:
+  bool relay();  // false: there was nothing to do, or nothing could be done
+  bool bury(const Json& deaths, std::uint64_t generation);
+
+  Options options_;
+  Database database_;
+  RedisCache redis_;
+};
+
+}  // namespace wazoauth

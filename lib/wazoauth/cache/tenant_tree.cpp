@@ -1,0 +1,53 @@
+#include "wazoauth/cache/tenant_tree.h"
+
+#include "wazoauth/base/log.h"
+#include "wazoauth/cache/token_store.h"
+
+namespace wazoauth {
+
+namespace {
+constexpr std::int64_t listen_good_ms = 2000;
+constexpr std::int64_t unheard_ms = 1000;  // how old a snapshot may be while LISTEN isn't known good
+}  // namespace
+
+std::shared_ptr<const TenantTree::Snapshot> TenantTree::current() const {
+  const std::lock_guard lock(mutex_);
+  return snapshot_;
+}
+
+std::optional<bool> TenantTree::in_subtree(std::string_view child, std::string_view ancestor) const {
+  const auto snapshot = current();
+  if (!snapshot) return std::nullopt;
+  const std::int64_t now = unix_ms();
+  const bool listening = zone_ && now - zone_->last_good_ms() <= listen_good_ms;
+  if (listening ? snapshot->changes != zone_->counter(counter_tenants) : now - snapshot->read_at_ms > unheard_ms)
+    return std::nullopt;
+  // Bounded by the number of tenants, in case somebody made a circle of parents.
+  auto at = snapshot->parents.find(child);
+  for (std::size_t steps = 0; at != snapshot->parents.end() && steps <= snapshot->parents.size(); ++steps) {
+    if (at->first == ancestor) return true;
+    if (at->second == at->first) break;
+    at = snapshot->parents.find(at->second);
+  }
+  return false;
+}
+
+bool TenantTree::refresh() {
+  auto fresh = std::make_shared<Snapshot>();
+  fresh->changes = zone_ ? zone_->counter(counter_tenants) : 0;
+  fresh->read_at_ms = unix_ms();
+  try {
+    UnitOfWork unit(database_, Mode::read_only);
+    const Rows rows = unit.run("node.tenants");
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      fresh->parents.emplace(rows.text(i, "uuid"), rows.text(i, "parent_uuid"));
+  } catch (const Unavailable& e) {
+    log::warning(std::string("the tree of tenants can't be read: ") + e.what());
+    return false;
+  }
+  const std::lock_guard lock(mutex_);
+  snapshot_ = std::move(fresh);
+  return true;
+}
+
+}  // namespace wazoauth

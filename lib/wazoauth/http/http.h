@@ -1,0 +1,55 @@
+// A request and an answer of the API, whoever carries them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "wazoauth/base/json.h"
+
+namespace wazoauth {
+
+struct Request {
+  std::string method;  // as sent
+  std::string path;    // raw (percent-encoded), below the API's prefix: "/0.1/users/..."
+  std::string query;   // raw, without '?'
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, values trimmed
+  std::string body;
+  std::string remote_addr;  // the client's, proxies considered
+  std::string scheme = "http";
+  std::string host;
+  std::string script_name;  // prefix of absolute URLs: "/api/auth" or ""
+  // The same as nginx's own configuration has them: no client and no proxy can change these.
+  std::string own_host, own_prefix;
+
+  std::optional<std::string> header(std::string_view lower_case_name) const;  // the first one
+  std::string header_or_empty(std::string_view lower_case_name) const;
+  bool prefers_html() const;  // over JSON, by its Accept: a browser, as opposed to a program
+};
+
+struct Response {
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>> headers;  // beside Content-Type
+  std::string content_type = "application/json";
+  std::string body;
+  bool has_body = true;               // false: no body and no Content-Length (204)
+  std::int64_t least_ms = 0;          // goes out no sooner than so long after the request came,
+  std::function<bool()> soon_enough;  // or when this says so; asked in the loop now and then
+
+  static Response json(const Json& value, int status = 200);  // with the newline at the end
+  static Response no_content();                               // 204
+};
+
+// First value of a query parameter, decoded ('+' is a blank, as in forms; invalid UTF-8 becomes U+FFFD).
+std::optional<std::string> query_parameter(std::string_view raw_query, std::string_view name);
+std::vector<std::string> query_parameters(std::string_view raw_query, std::string_view name);
+// All of them, in order; also of a form's body.
+std::vector<std::pair<std::string, std::string>> query_fields(std::string_view raw_query);
+// A path segment decoded: '+' stays, "%2F" stays, invalid UTF-8 becomes U+FFFD.
+std::string decode_segment(std::string_view raw);
+
+}  // namespace wazoauth

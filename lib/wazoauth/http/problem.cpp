@@ -1,0 +1,89 @@
+#include "wazoauth/http/problem.h"
+
+#include <chrono>
+
+namespace wazoauth {
+
+namespace {
+double now() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<double>(std::chrono::duration_cast<std::chrono::microseconds>(since).count()) / 1e6;
+}
+
+std::string quoted(std::string_view text) {
+  return "\"" + std::string(text) + "\"";
+}
+}  // namespace
+
+Problem Problem::a_form(int status, Json error_id, Json message, Json details, std::string_view resource) {
+  Json body = Json::object({{"message", std::move(message)},
+                            {"error_id", std::move(error_id)},
+                            {"details", std::move(details)},
+                            {"timestamp", now()}});
+  if (!resource.empty()) body.set("resource", resource);
+  return Problem(status, body);
+}
+
+Problem Problem::r_form(int status, std::string_view reason) {
+  return Problem(status, Json::object({{"reason", Json::array({Json(reason)})},
+                                       {"timestamp", Json::array({Json(now())})},
+                                       {"status_code", status}}));
+}
+
+Problem Problem::m_form(int status, std::string_view message) {
+  return Problem(status, Json::object({{"message", message}}));
+}
+
+namespace problems {
+
+Problem unreadable_body() {
+  return Problem::m_form(400, "The browser (or proxy) sent a request that this server could not understand.");
+}
+
+Problem unauthorized(Json details) {
+  return Problem::a_form(401, "unauthorized", "Unauthorized", std::move(details));
+}
+
+Problem unauthorized_tenant(std::string_view tenant) {
+  return Problem::a_form(401, "unauthorized-tenant", "Unauthorized tenant", Json::object({{"tenant_uuid", tenant}}));
+}
+
+Problem invalid_data(std::string_view message, Json details, std::string_view resource) {
+  return Problem::a_form(400, "invalid-data", message, std::move(details), resource);
+}
+
+Problem unknown(std::string_view what, std::string_view uuid) {
+  return Problem::a_form(404, "unknown-" + std::string(what), "No such " + std::string(what) + ": " + quoted(uuid),
+                         Json::object({{"uuid", uuid}}), std::string(what) + "s");
+}
+
+Problem conflict(std::string_view resource, std::string_view column, std::string_view text, std::string_view message,
+                 std::string_view error_id) {
+  const Json detail = Json::object({{"constraint_id", "unique"}, {"message", text}});
+  return Problem::a_form(409, error_id, message, Json::object({{column, detail}}), resource);
+}
+
+Problem managed_externally(std::string_view user_uuid) {
+  return Problem::a_form(405, "password-managed-externally",
+                         "Unable to update externally managed password for user : " + quoted(user_uuid),
+                         Json::object({{"uuid", user_uuid}}), "users");
+}
+
+Problem unavailable() {
+  Problem problem =
+      Problem::a_form(503, "service-unavailable", "The authentication database is not available", Json::object());
+  problem.headers.emplace_back("Retry-After", "1");
+  return problem;
+}
+
+Problem top_tenant_unknown() {
+  return Problem::a_form(503, "top-tenant-not-initialized", "wazo-auth top tenant is not initialized", Json::object());
+}
+
+Problem authentication_failed() {
+  return Problem::r_form(401, "Authentication Failed");
+}
+
+}  // namespace problems
+
+}  // namespace wazoauth

@@ -1,0 +1,496 @@
+#include "wazoauth/http/schema.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "wazoauth/base/ascii.h"
+#include "wazoauth/base/text.h"
+#include "wazoauth/http/problem.h"
+
+namespace wazoauth {
+
+Json check_object(std::string_view message, std::string_view constraint_id, Json constraint) {
+  return Json::object({{"message", message}, {"constraint_id", constraint_id}, {"constraint", std::move(constraint)}});
+}
+
+namespace {
+
+struct TypeName {
+  const char* message;
+  const char* constraint;
+};
+
+TypeName type_name(Type type) {
+  switch (type) {
+    case Type::string:
+      return {"Not a valid string.", "string"};
+    case Type::integer:
+      return {"Not a valid integer.", "integer"};
+    case Type::boolean:
+      return {"Not a valid boolean.", "boolean"};
+    case Type::uuid:
+      return {"Not a valid UUID.", "uuid"};
+    case Type::email:
+      return {"Not a valid email address.", "email"};
+    case Type::list:
+      return {"Not a valid list.", "list"};
+    case Type::number:
+      return {"Not a valid number.", "number"};
+    case Type::object:
+    case Type::any:
+      return {"Invalid type.", "dict"};
+  }
+  return {"Invalid type.", "dict"};
+}
+
+Json type_error(Type type) {
+  const TypeName name = type_name(type);
+  return check_object(name.message, "type", name.constraint);
+}
+
+// An integer as Python's int() reads text: blanks around, a sign, '_' between digits.
+std::optional<std::int64_t> integer_in(std::string_view text) {
+  text = ascii::trimmed(text, " \t\r\n\f\v");
+  if (text.empty()) return std::nullopt;
+  std::string digits;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool digit = c >= '0' && c <= '9';
+    const bool sign = i == 0 && (c == '+' || c == '-');
+    const bool separator = c == '_' && i > 0 && i + 1 < text.size() &&
+                           std::isdigit(static_cast<unsigned char>(text[i - 1])) &&
+                           std::isdigit(static_cast<unsigned char>(text[i + 1]));
+    if (!digit && !sign && !separator) return std::nullopt;
+    if (digit || c == '-') digits += c;
+  }
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error == std::errc::result_out_of_range)
+    return digits.front() == '-' ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<std::int64_t> to_integer(const Json& input) {
+  if (input.is_integer()) return input.integer();
+  if (input.is_string()) return integer_in(input.text());
+  if (!input.is_real()) return std::nullopt;
+  const double whole = std::trunc(input.number());
+  if (whole >= 9.2e18) return std::numeric_limits<std::int64_t>::max();
+  if (whole <= -9.2e18) return std::numeric_limits<std::int64_t>::min();
+  return static_cast<std::int64_t>(whole);
+}
+
+std::optional<bool> to_boolean(const Json& input) {
+  if (input.is_boolean()) return input.boolean();
+  if (input.is_number()) {
+    if (input.number() == 1.0) return true;
+    if (input.number() == 0.0) return false;
+    return std::nullopt;
+  }
+  if (!input.is_string()) return std::nullopt;
+  static const std::vector<std::string_view> yes = {"t",  "T", "true", "True", "TRUE", "on",  "On",
+                                                    "ON", "y", "Y",    "yes",  "Yes",  "YES", "1"};
+  static const std::vector<std::string_view> no = {"f",   "F", "false", "False", "FALSE", "off", "Off",
+                                                   "OFF", "n", "N",     "no",    "No",    "NO",  "0"};
+  if (std::find(yes.begin(), yes.end(), input.text()) != yes.end()) return true;
+  if (std::find(no.begin(), no.end(), input.text()) != no.end()) return false;
+  return std::nullopt;
+}
+
+// PostgreSQL's text can't hold NUL.
+bool storable(const Json& input) {
+  return input.is_string() && input.text().find('\0') == std::string_view::npos;
+}
+
+Json validate_list(const Field& field, const Json& input, Json& errors);
+
+// The converted value; `errors` is set when it isn't one of the type.
+Json convert(const Field& field, const Json& input, Json& errors) {
+  errors = Json();
+  switch (field.type) {
+    case Type::string:
+      if (storable(input)) return input;
+      break;
+    case Type::integer:
+      if (const auto value = to_integer(input)) return Json(*value);
+      break;
+    case Type::number:
+      if (input.is_number()) return input;
+      break;
+    case Type::boolean:
+      if (const auto value = to_boolean(input)) return Json(*value);
+      break;
+    case Type::uuid:
+      if (input.is_string()) {
+        if (const auto value = canonical_uuid(input.text())) return Json(*value);
+      }
+      break;
+    case Type::email:
+      if (storable(input) && is_email(input.text())) return input;
+      // A malformed address is a failed check of a text, not a wrong type: its error is a list.
+      if (input.is_string()) {
+        errors = Json::array({type_error(Type::email)});
+        return Json();
+      }
+      break;
+    case Type::list:
+      if (input.is_array()) return validate_list(field, input, errors);
+      break;
+    case Type::object: {
+      if (!input.is_object()) break;
+      if (!field.fields) return input;
+      Validated nested = validate(*field.fields, input);
+      errors = nested.errors;
+      return nested.value;
+    }
+    case Type::any:
+      return input;
+  }
+  errors = type_error(field.type);
+  return Json();
+}
+
+std::string number(std::int64_t value) {
+  return std::to_string(value);
+}
+
+std::optional<Json> length_error(const Field& field, const Json& value) {
+  if (!field.min_length && !field.max_length) return std::nullopt;
+  const std::size_t length = value.is_string() ? code_points(value.text()) : value.size();
+  if ((!field.min_length || length >= *field.min_length) && (!field.max_length || length <= *field.max_length))
+    return std::nullopt;
+  const Json low = field.min_length ? Json(static_cast<std::int64_t>(*field.min_length)) : Json();
+  const Json high = field.max_length ? Json(static_cast<std::int64_t>(*field.max_length)) : Json();
+  std::string message;
+  if (field.min_length && field.max_length)
+    message = "Length must be between " + number(low.integer()) + " and " + number(high.integer()) + ".";
+  else if (field.min_length)
+    message = "Shorter than minimum length " + number(low.integer()) + ".";
+  else
+    message = "Longer than maximum length " + number(high.integer()) + ".";
+  return check_object(message, "length", Json::object({{"min", low}, {"max", high}}));
+}
+
+std::optional<Json> range_error(const Field& field, const Json& value) {
+  if ((!field.minimum || value.integer() >= *field.minimum) && (!field.maximum || value.integer() <= *field.maximum))
+    return std::nullopt;
+  std::string message = "Must be greater than or equal to " + number(field.minimum.value_or(0));
+  Json constraint = Json::object({{"min", Json(field.minimum.value_or(0))}});
+  if (field.maximum) {
+    message += " and less than or equal to " + number(*field.maximum);
+    constraint.set("max", Json(*field.maximum));
+  }
+  return check_object(message + ".", "range", constraint);
+}
+
+std::optional<Json> choice_error(const Field& field, const Json& value) {
+  if (field.choices.empty()) return std::nullopt;
+  if (std::find(field.choices.begin(), field.choices.end(), value.text()) != field.choices.end()) return std::nullopt;
+  std::string message = "Must be one of: ";
+  for (const std::string& choice : field.choices) message += (&choice == &field.choices.front() ? "" : ", ") + choice;
+  return check_object(message + ".", "enum", Json::object({{"choices", Json::strings(field.choices)}}));
+}
+
+// Patterns are ^[class]+$, where the class is letters, digits, '_' and perhaps '-'; Python's $ lets a newline follow.
+std::optional<Json> pattern_error(const Field& field, const Json& value) {
+  if (field.pattern.empty()) return std::nullopt;
+  std::string_view text = value.text();
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  const bool dash = field.pattern.find("-]") != std::string::npos;
+  const bool fits = !text.empty() && std::all_of(text.begin(), text.end(), [&](unsigned char c) {
+    return c < 128 && (std::isalnum(c) || c == '_' || (dash && c == '-'));
+  });
+  if (fits) return std::nullopt;
+  return check_object("String does not match expected pattern.", "regex", field.pattern);
+}
+
+Json failed_checks(const Field& field, const Json& value) {
+  Json failed = Json::array();
+  if (auto error = length_error(field, value)) failed.append(*error);
+  if (field.type == Type::integer) {
+    if (auto error = range_error(field, value)) failed.append(*error);
+  }
+  if (value.is_string()) {
+    if (auto error = pattern_error(field, value)) failed.append(*error);
+    if (auto error = choice_error(field, value)) failed.append(*error);
+  }
+  if (field.check) {
+    if (auto error = field.check(value)) failed.append(*error);
+  }
+  return failed;
+}
+
+Json validate_field(const Field& field, const Json& input, Json& errors) {
+  errors = Json();
+  if (input.is_null()) {
+    if (!field.nullable) errors = check_object("Field may not be null.", "not_null", "not_null");
+    return Json();
+  }
+  Json value = convert(field, input, errors);
+  if (!errors.is_null()) return Json();
+  const Json failed = failed_checks(field, value);
+  if (failed.size() > 0) errors = failed;
+  return value;
+}
+
+Json validate_list(const Field& field, const Json& input, Json& errors) {
+  Json values = Json::array(), failed = Json::object();
+  if (!field.item) return input;
+  std::size_t index = 0;
+  for (const Json& item : input.items()) {
+    Json error;
+    values.append(validate_field(*field.item, item, error));
+    if (!error.is_null()) failed.set(std::to_string(index), error);
+    ++index;
+  }
+  if (failed.size() > 0) errors = failed;
+  return values;
+}
+
+}  // namespace
+
+Validated validate(const Schema& schema, const Json& input) {
+  Validated result{Json::object(), Json()};
+  if (!input.is_object()) {
+    result.errors = Json::object({{"_schema", Json::array({Json("Invalid input type.")})}});
+    return result;
+  }
+  Json errors = Json::object();
+  for (const Field& field : schema.fields) {
+    if (!input.has(field.name)) {
+      if (field.required)
+        errors.set(field.name, check_object("Missing data for required field.", "required", "required"));
+      else if (field.fallback)
+        result.value.set(field.name, field.fallback->deep_copy());
+      continue;
+    }
+    Json error;
+    Json value = validate_field(field, input.get(field.name), error);
+    if (error.is_null())
+      result.value.set(field.name, value);
+    else
+      errors.set(field.name, error);
+  }
+  if (errors.size() == 0) {
+    Json texts = Json::array();
+    for (const auto& check : schema.whole) {
+      if (const auto text = check(result.value)) texts.append(*text);
+    }
+    if (texts.size() > 0) errors.set("_schema", texts);
+  }
+  if (errors.size() > 0) result.errors = errors;
+  return result;
+}
+
+bool is_uuid(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (std::size_t i = 0; i < 36; ++i) {
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    if (dash ? text[i] != '-' : !std::isxdigit(static_cast<unsigned char>(text[i]))) return false;
+  }
+  return true;
+}
+
+std::optional<std::string> canonical_uuid(std::string_view s) {
+  std::string text(s);
+  for (const std::string_view word : {"urn:", "uuid:"}) {
+    for (auto at = text.find(word); at != std::string::npos; at = text.find(word)) text.erase(at, word.size());
+  }
+  while (!text.empty() && (text.front() == '{' || text.front() == '}')) text.erase(0, 1);
+  while (!text.empty() && (text.back() == '{' || text.back() == '}')) text.pop_back();
+  std::erase(text, '-');
+  if (text.size() != 32) return std::nullopt;
+  std::string uuid;
+  for (const char c : text) {
+    if (!std::isxdigit(static_cast<unsigned char>(c))) return std::nullopt;
+    if (uuid.size() == 8 || uuid.size() == 13 || uuid.size() == 18 || uuid.size() == 23) uuid += '-';
+    uuid += ascii::lower(c);
+  }
+  return uuid;
+}
+
+std::shared_ptr<const Schema> shape(std::string name, std::vector<Field> always, std::vector<Field> sometimes) {
+  Schema schema;
+  schema.name = std::move(name);
+  schema.fields = std::move(always);
+  for (Field& field : schema.fields) field.required = true;
+  schema.fields.insert(schema.fields.end(), sometimes.begin(), sometimes.end());
+  return std::make_shared<const Schema>(std::move(schema));
+}
+
+Field object_of(std::shared_ptr<const Schema> fields, std::string name) {
+  return {.name = std::move(name), .type = Type::object, .fields = std::move(fields)};
+}
+
+Field list_of(Field item, std::string name) {
+  return {.name = std::move(name), .type = Type::list, .item = std::make_shared<const Field>(std::move(item))};
+}
+
+// -- reports -------------------------------------------------------------------------------------------------------
+
+namespace {
+
+std::string python_string(std::string_view text) {
+  const char quote = text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos ? '"' : '\'';
+  std::string literal(1, quote);
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == quote || c == '\\') {
+      literal += '\\';
+      literal += c;
+    } else if (c == '\n') {
+      literal += "\\n";
+    } else if (c == '\r') {
+      literal += "\\r";
+    } else if (c == '\t') {
+      literal += "\\t";
+    } else if (byte < 32 || byte == 127) {
+      constexpr char digits[] = "0123456789abcdef";
+      literal += std::string("\\x") + digits[byte >> 4] + digits[byte & 15];
+    } else {
+      literal += c;
+    }
+  }
+  return literal + quote;
+}
+
+bool is_index(std::string_view key) {
+  return !key.empty() && std::all_of(key.begin(), key.end(), [](unsigned char c) { return std::isdigit(c); });
+}
+
+}  // namespace
+
+std::string python_literal(const Json& value) {
+  if (value.is_null()) return "None";
+  if (value.is_boolean()) return value.boolean() ? "True" : "False";
+  if (value.is_string()) return python_string(value.text());
+  std::string text;
+  if (value.is_array()) {
+    for (const Json& item : value.items()) text += (text.empty() ? "" : ", ") + python_literal(item);
+    return "[" + text + "]";
+  }
+  if (!value.is_object()) return value.dump();
+  for (const auto& [key, member] : value.members())
+    text += (text.empty() ? "" : ", ") + (is_index(key) ? key : python_string(key)) + ": " + python_literal(member);
+  return "{" + text + "}";
+}
+
+namespace {
+
+// The first check that failed, in the same nesting; `message` gets its text.
+Json first_check(const Json& error, std::string& message) {
+  if (error.is_array()) return first_check(error.at(0), message);
+  if (error.is_string()) {
+    message = error.text();
+    return Json::object({{"message", error}});
+  }
+  if (error.has("constraint_id")) {
+    message = error.text_or("message", "");
+    return error;
+  }
+  const auto members = error.members();
+  if (members.empty()) return error;
+  return Json::object({{members.front().first, first_check(members.front().second, message)}});
+}
+
+}  // namespace
+
+void report(Report how, const Json& errors, std::string_view resource) {
+  switch (how) {
+    case Report::python:
+      throw Problem::r_form(400, python_literal(errors));
+    case Report::field:
+      throw Problem::r_form(400, "Invalid value supplied for field: " + errors.members().front().first);
+    case Report::map:
+      throw Problem::a_form(400, "invalid-data", errors, Json::object(), resource);
+    case Report::list_parameters:
+      throw Problem::a_form(400, "invalid-list-param", errors, Json::object(), "users");
+    case Report::text:
+      if (errors.has("_schema"))
+        throw Problem::a_form(400, "invalid-data", errors.get("_schema"), Json::object(), resource);
+      break;
+    case Report::name:
+      throw problems::invalid_data(errors.members().front().first, Json::object(), resource);
+    case Report::form:
+    case Report::first:
+      break;
+  }
+  std::string message;
+  const Json details = first_check(errors, message);
+  if (how == Report::text) throw problems::invalid_data(message, Json::object(), resource);
+  if (how == Report::form) throw Problem::a_form(400, "invalid-list-param", message, details, "users");
+  throw problems::invalid_data(message, details, resource);
+}
+
+// -- lists -----------------------------------------------------------------------------------------------------------
+
+Schema list_schema(const ListSpec& spec) {
+  std::vector<std::string> columns = spec.sort_columns;
+  columns.insert(columns.end(), spec.unsortable.begin(), spec.unsortable.end());
+  Schema schema;
+  schema.fields = {
+      {.name = "order", .choices = columns},
+      {.name = "direction", .choices = {"asc", "desc"}},
+      {.name = "limit", .type = Type::integer, .minimum = 0},
+      {.name = "offset", .type = Type::integer, .minimum = 0},
+      {.name = "search"},
+      {.name = "recurse", .type = Type::boolean},
+  };
+  if (columns.empty())
+    schema.fields.front().check = [](const Json&) {
+      return check_object("Must be one of: .", "enum", Json::object({{"choices", Json::array()}}));
+    };
+  schema.fields.insert(schema.fields.end(), spec.filters.begin(), spec.filters.end());
+  for (const std::string& name : spec.columns) schema.fields.push_back({.name = name});
+  return schema;
+}
+
+namespace {
+
+std::string like_pattern(std::string_view search) {
+  std::string pattern = "%";
+  while (!search.empty()) {
+    const std::string_view piece = search.substr(0, search.find(' '));
+    search.remove_prefix(std::min(search.size(), piece.size() + 1));
+    if (!piece.empty()) pattern.append(piece).append("%");
+  }
+  return pattern;
+}
+
+}  // namespace
+
+ListQuery parse_list(const Request& request, const ListSpec& spec, const Schema& list_schema) {
+  Json given = Json::object();
+  for (const char* name : {"order", "direction", "limit", "offset", "search", "recurse"}) {
+    if (const auto value = query_parameter(request.query, name)) given.set(name, *value);
+  }
+  for (const std::string& name : spec.columns) {
+    if (const auto value = query_parameter(request.query, name)) given.set(name, *value);
+  }
+  for (const Field& field : spec.filters) {
+    const auto values = query_parameters(request.query, field.name);
+    if (values.empty()) continue;
+    given.set(field.name, field.type == Type::list ? Json::strings(values) : Json(values.front()));
+  }
+  const Validated valid = validate(list_schema, given);
+  if (!valid.errors.is_null()) report(Report::list_parameters, valid.errors);
+  ListQuery query;
+  query.filters = valid.value;
+  query.order = valid.value.text_or("order", spec.default_order);
+  if (std::find(spec.unsortable.begin(), spec.unsortable.end(), query.order) != spec.unsortable.end())
+    throw Problem::r_form(400, "Invalid sort column: " + query.order);
+  query.descending = valid.value.text_or("direction", "asc") == "desc";
+  if (valid.value.has("limit")) query.limit = valid.value.get("limit").integer();
+  if (valid.value.has("offset")) query.offset = valid.value.get("offset").integer();
+  if (valid.value.has("recurse")) query.recurse = valid.value.get("recurse").boolean();
+  if (valid.value.has("search")) {
+    query.search = std::string(valid.value.get("search").text());
+    query.search_pattern = like_pattern(*query.search);
+  }
+  return query;
+}
+
+}  // namespace wazoauth

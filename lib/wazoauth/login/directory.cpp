@@ -1,0 +1,110 @@
+#include "wazoauth/login/directory.h"
+
+#include "wazoauth/app.h"
+#include "wazoauth/base/log.h"
+#include "wazoauth/config/settings.h"
+#include "wazoauth/gate/answers.h"
+#include "wazoauth/ldap/login.h"
+
+namespace wazoauth {
+
+namespace {
+
+// Waits for the directory, on a thread that has nothing else to do.
+struct Visit {
+  ldap::Configuration directory;
+  Deadline deadline;
+  std::unique_ptr<ldap::Directories::Place> place;
+};
+
+Rows configured(UnitOfWork& unit, const Login& login) {
+  if (login.body.has("domain_name")) {
+    const std::string domain(login.body.get("domain_name").text());
+    Rows rows = unit.run("ldap.of_domain", {domain});
+    if (rows.empty()) refuse(login, "unknown domain " + Json(domain).dump());
+    return rows;
+  }
+  const std::string tenant(login.body.get("tenant_id").text());
+  Rows rows = unit.run("ldap.of_tenant", {tenant});
+  if (rows.empty()) throw problems::unknown("tenant", tenant);
+  return rows;
+}
+
+ldap::Security security_of(const std::string& name) {
+  if (name == "ldaps") return ldap::Security::ldaps;
+  return name == "tls" ? ldap::Security::start_tls : ldap::Security::none;
+}
+
+ldap::Configuration directory_of(UnitOfWork& unit, const Login& login) {
+  const Rows rows = configured(unit, login);
+  const std::string tenant = rows.text(0, "tenant_uuid");
+  if (rows.is_null(0, "host")) refuse(login, "tenant " + tenant + " has no directory");
+  const auto text = [&](std::string_view column) { return rows.text(0, column); };
+  return {.tenant_uuid = tenant,
+          .server = {.host = text("host"),
+                     .port = static_cast<int>(rows.integer(0, "port")),
+                     .version = rows.integer(0, "protocol_version") == 2 ? 2 : 3,
+                     .security = security_of(text("protocol_security"))},
+          .bind_dn = text("bind_dn"),
+          .bind_password = text("bind_password"),
+          .user_base_dn = text("user_base_dn"),
+          .user_login_attribute = text("user_login_attribute"),
+          .user_email_attribute = text("user_email_attribute"),
+          .search_filters = text("search_filters")};
+}
+
+// The address that the directory gives. Trouble with it says nothing about the password: such a 401 must not slow down
+// the next try.
+std::string ask(Context& context, const Login& login, Visit& visit) {
+  const Settings& settings = context.settings;
+  if (visit.deadline.passed()) throw gate::overloaded();  // all the time went by before a thread was free
+  try {
+    std::string email = ldap::log_in(visit.directory, login.credentials->login, login.credentials->password,
+                                     settings.ldap, settings.outgoing, visit.deadline);
+    visit.place->answered(true);
+    return email;
+  } catch (const ldap::Refused& e) {
+    visit.place->answered(true);
+    refuse(login, e.what());
+  } catch (const ldap::Away& e) {
+    visit.place->answered(false);
+    context.password_unjudged = true;
+    refuse(login, e.what(), log::Level::warning);
+  } catch (const ldap::Failure& e) {
+    visit.place->answered(true);
+    context.password_unjudged = true;
+    refuse(login, e.what(), log::Level::warning);
+  }
+}
+
+// Only a user of the directory's own tenant: whoever administers a directory can have it say any address.
+void find_user(UnitOfWork& unit, Login& login, const std::string& email, const std::string& tenant) {
+  const Rows rows = unit.run("logins.find", {email});
+  if (rows.empty() || rows.text(0, "tenant_uuid") != tenant)
+    refuse(login,
+           "no enabled user of tenant " + tenant + " has the confirmed address or the name " + Json(email).dump());
+  login.identity.user_uuid = rows.text(0, "uuid");
+  login.identity.method = "ldap";
+  login.identity.login = email;
+}
+
+}  // namespace
+
+Step LdapProvider::identify(Context& context, const LoginPtr& login, Finish finish) const {
+  ldap::Configuration directory = directory_of(context.db(), *login);
+  auto place = context.app.directories().enter(directory.tenant_uuid);
+  if (!place) throw gate::overloaded();
+  auto visit = std::make_shared<Visit>(
+      Visit{std::move(directory), Deadline(context.settings.ldap.limits.login), std::move(place)});
+  return Step::then(Lane::directory, [login, visit, finish](Context& c) mutable {
+    const std::shared_ptr<Visit> mine = std::move(visit);  // it ends with this step
+    // Not `proved_password`: that makes up for wrong ones, and a directory of one's own says yes to any.
+    const std::string email = ask(c, *login, *mine);
+    return Step::then(Lane::database, [login, email, tenant = mine->directory.tenant_uuid, finish](Context& last) {
+      find_user(last.db(), *login, email, tenant);
+      return finish(last, login);
+    });
+  });
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,13 @@
+// Logins with a password that is in the database.
+#pragma once
+
+#include "wazoauth/login/identity_provider.h"
+
+namespace wazoauth {
+
+class NativeProvider : public IdentityProvider {
+ public:
+  Step identify(Context& context, const LoginPtr& login, Finish finish) const override;
+};
+
+}  // namespace wazoauth

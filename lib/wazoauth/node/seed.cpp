@@ -1,0 +1,152 @@
+// What a start does in the database: ../shared/spec/endpoints.md section 19, config.md 5.3 to 5.5.
+#include <algorithm>
+#include <set>
+#include <stdexcept>
+
+#include "wazoauth/app.h"
+#include "wazoauth/base/log.h"
+#include "wazoauth/group/default_groups.h"
+#include "wazoauth/policy/policy_rows.h"
+#include "wazoauth/user/bootstrap.h"
+
+namespace wazoauth {
+
+namespace {
+
+std::string master_tenant(UnitOfWork& unit) {
+  const Rows rows = unit.run("context.master_tenant");
+  if (rows.empty()) throw std::runtime_error("the database has no master tenant");
+  return rows.text(0, "uuid");
+}
+
+void update_default_policy(UnitOfWork& unit, const std::string& tenant, const std::string& uuid,
+                           const DefaultPolicy& policy) {
+  if (policy.shared)
+    log::warning("default_policies: \"" + policy.slug + "\" exists, `shared` only counts when it is created");
+  if (unit.run("seed.name_taken", {tenant, policy.slug, uuid}).boolean(0, "taken")) {
+    log::warning("default_policies: another policy has the name \"" + policy.slug + "\", not renamed");
+    unit.run("seed.manage_policy", {uuid, policy.description});
+  } else {
+    unit.run("seed.update_policy", {uuid, policy.slug, policy.description});
+  }
+  set_accesses(unit, uuid, policy.acl);
+}
+
+void create_default_policy(UnitOfWork& unit, const std::string& tenant, const DefaultPolicy& policy) {
+  unit.run("policies.lock_names");
+  if (unit.run("policies.shared_name_taken", {tenant, policy.slug, policy.slug, policy.shared}).boolean(0, "taken")) {
+    log::error("default_policies: a policy with the name or slug \"" + policy.slug + "\" exists, skipped");
+    return;
+  }
+  try {
+    unit.savepoint([&] {
+      const Rows made =
+          unit.run("policies.create", {policy.slug, policy.slug, policy.description, tenant, true, policy.shared});
+      add_accesses(unit, made.text(0, "uuid"), policy.acl);
+    });
+  } catch (const ConstraintViolation& e) {
+    if (!e.unique()) throw;
+    log::error("default_policies: a policy with the name or slug \"" + policy.slug + "\" exists, skipped");
+  }
+}
+
+std::vector<std::string> default_slugs(const Settings& settings) {
+  std::vector<std::string> slugs;
+  for (const DefaultPolicy& policy : settings.default_policies) slugs.push_back(policy.slug);
+  return slugs;
+}
+
+void seed_default_policies(UnitOfWork& unit, const Settings& settings) {
+  const std::string tenant = master_tenant(unit);
+  for (const DefaultPolicy& policy : settings.default_policies) {
+    const Rows known = unit.run("seed.default_policy", {tenant, policy.slug});
+    if (known.empty())
+      create_default_policy(unit, tenant, policy);
+    else
+      update_default_policy(unit, tenant, known.text(0, "uuid"), policy);
+  }
+}
+
+void seed_all_users_policies(UnitOfWork& unit, const Settings& settings) {
+  ensure_all_users_group(unit, settings, std::nullopt);
+  std::vector<std::string> slugs;
+  for (const auto& [slug, attached] : settings.all_users_policies) slugs.push_back(slug);
+  unit.run("seed.detach_from_all_users", {Param(slugs)});
+}
+
+void delete_orphans(UnitOfWork& unit, const Settings& settings) {
+  const Param slugs(default_slugs(settings));
+  const Rows gone = unit.run("seed.delete_orphans", {slugs});
+  for (std::size_t i = 0; i < gone.size(); ++i)
+    log::info("default_policies: policy \"" + gone.text(i, "slug") + "\" is no longer configured: deleted");
+  const Rows kept = unit.run("seed.orphans", {slugs});
+  for (std::size_t i = 0; i < kept.size(); ++i)
+    log::warning("default_policies: policy \"" + kept.text(i, "slug") +
+                 "\" is no longer configured but attached: kept");
+}
+
+void seed_policies(Database& database, const Settings& settings) {
+  UnitOfWork unit(database);
+  unit.run("seed.lock");
+  seed_default_policies(unit, settings);
+  seed_all_users_policies(unit, settings);
+  ensure_configured_groups(unit, settings, std::nullopt);
+  delete_orphans(unit, settings);
+  unit.commit();
+}
+
+void seed_bootstrap_user(Database& database, const Settings& settings) {
+  if (!settings.bootstrap_user_username || !settings.bootstrap_user_password)
+    throw std::runtime_error("bootstrap_user_on_startup needs bootstrap_user_username and bootstrap_user_password");
+  const auto create = [&] {
+    create_initial_user(database, *settings.bootstrap_user_username, *settings.bootstrap_user_password,
+                        settings.bootstrap_user_purpose, settings.bootstrap_user_policy_slug);
+  };
+  try {
+    create();
+  } catch (const ConstraintViolation&) {
+    // Another node was faster: now the user exists and its password is compared.
+    create();
+  }
+}
+
+void enable_external_types(Database& database, const Settings& settings) {
+  UnitOfWork unit(database);
+  unit.run("seed.lock");
+  unit.run("external.enable", {Param(settings.external_types), Param(settings.foreign_external_types)});
+  unit.commit();
+}
+
+void check_authentication_methods(Database& database, const Settings& settings) {
+  log::info("Checking configured authentication methods for missing implementations");
+  std::vector<std::string> available = settings.idps;
+  available.insert(available.end(), {"native", "default"});
+  UnitOfWork unit(database, Mode::read_only);
+  const Rows tenants = unit.run("seed.tenants_with_other_methods", {Param(available)});
+  const Rows users = unit.run("seed.users_with_other_methods", {Param(available)});
+  std::set<std::string> missing;
+  for (const Rows& rows : {tenants, users}) {
+    for (std::size_t i = 0; i < rows.size(); ++i) missing.insert(rows.text(i, "method"));
+  }
+  for (const std::string& method : missing)
+    log::warning("Authentication method " + method + " is in use but is not available");
+  for (std::size_t i = 0; i < tenants.size(); ++i)
+    log::warning("Tenant (uuid=" + tenants.text(i, "uuid") +
+                 ") has no available idp implementation for default authentication method " +
+                 tenants.text(i, "method"));
+  for (std::size_t i = 0; i < users.size(); ++i)
+    log::warning("User (uuid=" + users.text(i, "uuid") +
+                 ") has no available idp implementation for authentication method " + users.text(i, "method"));
+  unit.commit();
+}
+
+}  // namespace
+
+void seed(Database& database, const Settings& settings) {
+  if (settings.update_policy_on_startup) seed_policies(database, settings);
+  if (settings.bootstrap_user_on_startup) seed_bootstrap_user(database, settings);
+  enable_external_types(database, settings);
+  check_authentication_methods(database, settings);
+}
+
+}  // namespace wazoauth

@@ -1,0 +1,208 @@
+// One request of the API, from routing to its answer.
+
+#include "wazoauth/app.h"
+#include "wazoauth/base/log.h"
+
+namespace wazoauth {
+
+namespace {
+
+Response page(int status, std::string_view body) {
+  Response response;
+  response.status = status;
+  response.content_type = "text/html; charset=utf-8";
+  response.body = body;
+  return response;
+}
+
+Response not_found() {
+  return page(404,
+              "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
+              "<p>Nothing is served at this address.</p>\n</html>\n");
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+Response options_of(const std::vector<std::string>& allowed) {
+  Response response = page(200, "");
+  response.headers.emplace_back("Allow", joined(allowed));
+  return response;
+}
+
+Response from_problem(const Problem& problem) {
+  Response response = Response::json(problem.body(), problem.status());
+  response.headers = problem.headers;
+  return response;
+}
+
+Response wrong_method(const std::vector<std::string>& allowed) {
+  Problem problem = Problem::m_form(405, "The method is not allowed for the requested URL.");
+  problem.headers.emplace_back("Allow", joined(allowed));
+  return from_problem(problem);
+}
+
+Response redirect(const Request& request, const std::string& path) {
+  const std::string query = request.query.empty() ? "" : "?" + request.query;
+  Response response = page(308,
+                           "<!doctype html>\n<html lang=en>\n<title>Redirecting...</title>\n<h1>Redirecting...</h1>\n"
+                           "<p>Slashes are not repeated in the addresses of this API.</p>\n</html>\n");
+  response.headers.emplace_back("Location", request.scheme + "://" + request.host + request.script_name + path + query);
+  return response;
+}
+
+Problem internal_error() {
+  return Problem::m_form(500, "Internal Server Error");
+}
+
+}  // namespace
+
+struct Call::State {
+  State(App& a, Request r, const Route* p) : app(a), request(std::move(r)), page(p) { begin(); }
+
+  App& app;
+  Request request;
+  const Route* page;
+  Router::Match match;
+  std::unique_ptr<Context> context;
+  std::function<Step(Context&)> next;
+  Lane lane = Lane::database;
+  std::chrono::milliseconds pause{0};
+  std::optional<Response> response;
+
+  void begin() {
+    if (page) {
+      match.route = page;
+    } else {
+      find_route();
+    }
+    if (response) return;
+    context = std::make_unique<Context>(app, request, *match.route, match.parameters);
+    next = [this](Context& c) {
+      authenticate(c);
+      return c.route.handler(c);
+    };
+  }
+
+  void find_route() {
+    match = app.router().match(request.method, request.path);
+    if (match.redirect_to)
+      respond(redirect(request, *match.redirect_to));
+    else if (match.allowed.empty())
+      respond(not_found());
+    else if (request.method == "OPTIONS")
+      respond(options_of(match.allowed));
+    else if (!match.route)
+      respond(wrong_method(match.allowed));
+  }
+
+  void respond(Response answer) {
+    if (!page) add_cors(app.settings(), request, answer);
+    response = std::move(answer);
+  }
+
+  std::string required_access() const {
+    const std::string& wanted = match.route->access;
+    if (!match.route->query_access) return acl::fill_template(wanted, match.parameters);
+    const auto open = wanted.find('{'), close = wanted.find('}');
+    const auto value = query_parameter(request.query, wanted.substr(open + 1, close - open - 1));
+    return wanted.substr(0, open) + value.value_or("None") + wanted.substr(close + 1);
+  }
+
+  void authenticate(Context& c) {
+    if (c.route.access.empty()) return;
+    const std::string access = required_access();
+    const Context::Admission admission = c.admit(access);
+    Json details = Json::object({{"invalid_token", c.token_id()}});
+    if (admission == Context::Admission::granted) {
+      if (c.route.tenancy == Tenancy::master && c.token().tenant_uuid() != c.master_tenant())
+        throw problems::unauthorized(details);
+      return;
+    }
+    if (c.route.query_access) throw problems::unauthorized(details);
+    if (admission == Context::Admission::unknown) {
+      details.set("reason", "not_found_or_expired").set("required_access", access);
+    } else {
+      details.set("reason", "missing_permission_or_invalid_tenant").set("required_access", access);
+      details.set("tenant_uuid", Json(request.header("wazo-tenant")));
+    }
+    throw problems::unauthorized(details);
+  }
+
+  void fail(const Problem& problem) {
+    const auto shown = match.route->page ? match.route->page(request, problem) : std::nullopt;
+    respond(shown.value_or(from_problem(problem)));
+  }
+
+  // Runs the next step in a unit of work of its own. False: it may be worth a second try.
+  bool attempt() {
+    context->unit = std::make_unique<UnitOfWork>(app.database(), match.route->mode);
+    try {
+      Step step = next(*context);
+      if (context->unit->started()) app.tokens_died(context->unit->commit());
+      context->unit.reset();
+      lane = step.lane;
+      pause = step.pause;
+      next = std::move(step.next);
+      if (step.response) respond(std::move(*step.response));
+      return true;
+    } catch (const SerializationFailure&) {
+      context->unit.reset();
+      return false;
+    }
+  }
+
+  void run() {
+    try {
+      for (int tries = 0; !attempt(); ++tries) {
+        if (tries == 3) throw Unavailable("the transaction failed four times");
+      }
+    } catch (const Problem& problem) {
+      fail(problem);
+    } catch (const Unavailable& e) {
+      log::error(std::string("database: ") + e.what());
+      fail(problems::unavailable());
+    } catch (const BadValue&) {
+      fail(problems::unreadable_body());
+    } catch (const std::exception& e) {
+      log::error(match.route->method + " " + match.route->path + ": " + e.what());
+      fail(internal_error());
+    }
+    if (context) context->unit.reset();
+  }
+};
+
+Call::Call(App& app, Request request, const Route* page)
+    : state_(std::make_unique<State>(app, std::move(request), page)) {}
+Call::~Call() = default;
+Lane Call::lane() const {
+  return state_->lane;
+}
+
+std::chrono::milliseconds Call::pause() const {
+  return state_->pause;
+}
+
+bool Call::step() {
+  const Lane lane = state_->lane;
+  if (!state_->response) state_->run();
+  while (!state_->response && state_->lane == lane && state_->pause.count() == 0) state_->run();
+  return state_->response.has_value();
+}
+
+Response& Call::response() {
+  return *state_->response;
+}
+
+bool Call::proved_password() const {
+  return state_->context && state_->context->proved_password;
+}
+
+bool Call::password_unjudged() const {
+  return state_->context && state_->context->password_unjudged;
+}
+
+}  // namespace wazoauth

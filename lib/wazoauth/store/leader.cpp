@@ -1,0 +1,28 @@
+#include "wazoauth/store/leader.h"
+
+namespace wazoauth {
+
+DatabaseOptions leader_options(DatabaseOptions options) {
+  options.connections = 1;
+  options.acquire_timeout = std::chrono::milliseconds(1000);
+  options.connect_timeout = std::chrono::milliseconds(2000);
+  options.statement_timeout = std::chrono::milliseconds(5000);
+  options.idle_timeout = std::chrono::hours(24 * 365);
+  return options;
+}
+
+bool take_lead(Database& database, std::string_view name) {
+  UnitOfWork unit(database, Mode::read_only);
+  if (unit.run("node.still_locked").boolean(0, "mine")) return true;
+  return unit.run("node.lock", {name}).boolean(0, "got");
+}
+
+void give_up_lead(Database& database) {
+  UnitOfWork(database, Mode::read_only).run("node.unlock");
+}
+
+void require_lead(UnitOfWork& unit) {
+  if (!unit.run("node.still_locked").boolean(0, "mine")) throw Unavailable("another nginx has taken over");
+}
+
+}  // namespace wazoauth
