@@ -9,8 +9,9 @@
 #include "metrics.h"
 #include "process.h"
 #include "request.h"
-#include "wazoauth/external/landing_page.h"
 #include "wazoauth/gate/answers.h"
+#include "wazoauth/rest/call.h"
+#include "wazoauth/rest/cors.h"
 
 namespace wazoauth::nginx {
 
@@ -112,7 +113,10 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     std::string body = std::move(request_.body);
     Request request = request_;
     request.body = std::move(body);
-    call_.emplace(process_.app, std::move(request), page_);
+    if (page_)
+      call_.emplace(process_.app.services(), *page_, std::move(request));
+    else
+      call_.emplace(process_.app.services(), process_.app.router(), std::move(request));
     next_step();
   }
 
@@ -290,7 +294,7 @@ ngx_int_t oauth2_handler(ngx_http_request_t* r) {
   Process* const process = nginx::process();
   if (!process) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   try {
-    return read_body(r, *process, make_request(r, process->conf, loc_conf(r)), &landing_page());
+    return read_body(r, *process, make_request(r, process->conf, loc_conf(r)), &process->app.landing_page());
   } catch (const std::exception& e) {
     log::error(std::string("oauth2: ") + e.what());
     return NGX_HTTP_INTERNAL_SERVER_ERROR;

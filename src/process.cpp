@@ -86,7 +86,7 @@ bool Process::start(ngx_cycle_t* cycle) {
   if (ngx_worker != 0 && ngx_process == NGX_PROCESS_WORKER) return true;
   HousekeeperOptions options;
   options.settings = app.settings();
-  options.database = app.database().options();
+  options.database = app.database_options();
   options.zone = &zone;
   options.redis_uri = view(conf.redis);
   housekeeper_ = std::make_unique<Housekeeper>(std::move(options));
@@ -113,10 +113,10 @@ void Process::on_tick(ngx_event_t* event) {
 }
 
 void Process::tick() {
-  log::set_level(app.debug() ? log::Level::debug : log_level(app.settings()));
+  log::set_level(app.runtime_config().debug() ? log::Level::debug : log_level(app.settings()));
   if (ngx_exiting && !draining_) {
     draining_ = true;
-    app.database().limit(1);
+    app.limit_connections(1);
     app.waits().let_go();
   }
   if (++ticks_ % close_idle_ticks == 0) {

@@ -42,7 +42,6 @@ class Process {
 
   std::unique_ptr<Housekeeper> housekeeper_;
   ngx_event_t tick_{};
-  ngx_connection_t tick_connection_{};
   bool draining_ = false;
   unsigned ticks_ = 0;
 };

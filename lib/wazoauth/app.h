@@ -1,20 +1,15 @@
-// The wiring, once. An App is the authority of one process: routes, database, caches. Whoever carries HTTP makes a Call
-// for each request and runs its steps on threads of the wanted lanes.
+// The wiring, once: makes the parts of one process's authority and hands them to their routes.
 #pragma once
 
-#include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
+#include "wazoauth/about/runtime_config.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/config/settings.h"
-#include "wazoauth/http/http.h"
-#include "wazoauth/ldap/directories.h"
 #include "wazoauth/rest/router.h"
+#include "wazoauth/rest/services.h"
 #include "wazoauth/store/database.h"
 
 namespace wazoauth {
@@ -30,36 +25,22 @@ struct AppOptions {
   RedisCache* redis = nullptr;
 };
 
-namespace saml {
-class Providers;
-}
-
 class App {
  public:
   explicit App(AppOptions options);
   ~App();
 
   const Settings& settings() const;
-  Database& database();
-  Zone* zone();
-  TokenStore& tokens();
-  ldap::Directories& directories();
-  saml::Providers& saml();
-  external::Waits& waits();  // for what external services tell
-  void close_idle();         // database connections that nobody used for long; blocks a little, call it now and then
+  const Services& services() const;
   const Router& router() const;
+  const Route& landing_page() const;  // of wazo_auth_oauth2
+  TokenStore& tokens();
+  RuntimeConfig& runtime_config();
+  external::Waits& waits();  // for what external services tell
 
-  // PATCH /config; kept in the zone, so that all workers of this nginx see it.
-  bool debug() const;
-  bool profiling() const;
-  void set_debug(bool value);
-  void set_profiling(bool value);
-
-  // Tokens died in a committed transaction: forget them here at once, before anybody is told (others hear NOTIFY).
-  void tokens_died(const std::vector<std::string>& deaths);
-
-  // The uuid of the master tenant, read once; nullopt while there is none.
-  std::optional<std::string> master_tenant(UnitOfWork& unit);
+  const DatabaseOptions& database_options() const;
+  void limit_connections(int connections);  // from now on
+  void close_idle();  // database connections that nobody used for long; blocks a little, call it now and then
 
   // Answers that need no thread: HEAD and GET /token/{t}, POST /token/{t}/scopes/check of a token that the zone knows.
   // Never blocks. nullopt: make a Call.
@@ -69,29 +50,5 @@ class App {
   struct State;
   std::unique_ptr<State> state_;
 };
-
-class Call {
- public:
-  Call(App& app, Request request, const Route* page = nullptr);  // null: by the App's router
-  ~Call();
-  Lane lane() const;                        // where the next step wants to run
-  std::chrono::milliseconds pause() const;  // and how much later
-  bool step();  // runs it, and those that follow on its lane; true when the answer is ready. Never throws.
-  Response& response();
-  bool proved_password() const;    // that of its Authorization header
-  bool password_unjudged() const;  // nobody could look at it: a 401 doesn't say that it is wrong
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
-
-// Adds the CORS headers of http-conventions.md section 11. Applies to every answer.
-void add_cors(const Settings& settings, const Request& request, Response& response);
-
-// What a start does in the database (endpoints.md section 19): default policies, all-users policies, default groups,
-// orphans, bootstrap user, check of authentication methods. Serialised over all nodes by an advisory lock.
-// Throws Unavailable while the database is away, std::runtime_error for what stops a start.
-void seed(Database& database, const Settings& settings);
 
 }  // namespace wazoauth

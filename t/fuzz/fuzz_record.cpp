@@ -1,5 +1,5 @@
-// Token records as they lie in Redis and in the zone, and the news of their deaths: what was written is read, and what
-// somebody else wrote does no harm.
+// Token records as they lie in Redis and in the zone, and the notice of their deaths: what was written is read, and
+// what somebody else wrote does no harm.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +12,7 @@
 #include "wazoauth/base/text.h"
 #include "wazoauth/cache/token_record.h"
 #include "wazoauth/cache/zone_record.h"
-#include "wazoauth/node/listener.h"
+#include "wazoauth/store/token_notice.h"
 
 namespace {
 
@@ -121,27 +121,27 @@ void check_slot(Input input) {
   zone::record_of(*body);
 }
 
-std::string as_payload(const TokenNews& news) {
-  std::string payload = news.everything ? "*" : "";
-  const auto append = [&payload](std::string_view mark, const Zone::Death& death) {
-    (payload += payload.empty() ? "" : ",").append(mark).append(to_hex(death.key));
-    payload += ":" + std::to_string(death.expire_t);
+std::string as_payload(const TokenNotice& notice) {
+  std::string payload = notice.everything ? "*" : "";
+  const auto append = [&payload](std::string_view mark, const Revocation& revocation) {
+    (payload += payload.empty() ? "" : ",").append(mark).append(to_hex(revocation.key));
+    payload += ":" + std::to_string(revocation.expire_t);
   };
-  for (const auto& death : news.dead) append("", death);
-  for (const auto& change : news.changed) append("~", change);
+  for (const auto& death : notice.revoked) append("", death);
+  for (const auto& change : notice.changed) append("~", change);
   return payload;
 }
 
 void check_payload(std::string_view payload) {
-  const TokenNews news = parse_news(payload);
+  const TokenNotice notice = parse_token_notice(payload);
   const auto commas = static_cast<std::size_t>(std::count(payload.begin(), payload.end(), ','));
-  require(news.dead.size() + news.changed.size() <= commas + 1);
-  const TokenNews again = parse_news(as_payload(news));
-  require(as_payload(again) == as_payload(news));
+  require(notice.revoked.size() + notice.changed.size() <= commas + 1);
+  const TokenNotice again = parse_token_notice(as_payload(notice));
+  require(as_payload(again) == as_payload(notice));
 }
 
 // Whatever stands between them, well-formed items arrive.
-void check_news(Input input) {
+void check_notice(Input input) {
   std::string payload;
   std::size_t dead = 0, changed = 0;
   for (int i = 0; i < 6 && !input.empty(); ++i) {
@@ -153,11 +153,11 @@ void check_news(Input input) {
     std::string rubbish = input.text().substr(0, 30);  // too short for another item
     std::erase(rubbish, ',');
     if (rubbish != "*") payload += rubbish + ",";
-    const TokenNews news = parse_news(payload);
-    require(news.dead.size() == dead && news.changed.size() == changed && !news.everything);
-    require((change ? news.changed : news.dead).back().expire_t == expire_t);
+    const TokenNotice notice = parse_token_notice(payload);
+    require(notice.revoked.size() == dead && notice.changed.size() == changed && !notice.everything);
+    require((change ? notice.changed : notice.revoked).back().expire_t == expire_t);
   }
-  require(parse_news(payload + "*").everything);
+  require(parse_token_notice(payload + "*").everything);
 }
 
 void check_hex(std::string_view text) {
@@ -186,7 +186,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       check_payload(input);
       break;
     case 4:
-      check_news(Input(input));
+      check_notice(Input(input));
       break;
     default:
       check_hex(input);

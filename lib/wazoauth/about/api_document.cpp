@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <set>
 
-#include "wazoauth/app.h"
 #include "wazoauth/base/ascii.h"
 #include "wazoauth/base/text.h"
+#include "wazoauth/rest/context.h"
+#include "wazoauth/rest/router.h"
 
 namespace wazoauth {
 
@@ -299,12 +300,12 @@ void emit(YAML::Emitter& out, const Json& value) {
   }
 }
 
-Step show_document(Context& context) {
+Step show_document(const Context& context, const Router& documented) {
   const Request& request = context.request;
   const std::string scheme = request.script_name.empty() ? request.scheme : "https";
   Response response;
   response.content_type = "application/x-yaml";
-  response.body = to_yaml(api_document(context.app.router(), request.script_name + "/0.1", scheme));
+  response.body = to_yaml(api_document(documented, request.script_name + "/0.1", scheme));
   return response;
 }
 
@@ -343,11 +344,11 @@ std::string to_yaml(const Json& value) {
   return std::string(out.c_str()) + "\n";
 }
 
-void add_api_document_route(Router& router) {
+void add_api_document_route(Router& router, const Router& documented) {
   router.add({.method = "GET",
               .path = "/api/api.yml",
               .plugin = "api",
-              .handler = show_document,
+              .handler = [&documented](const Context& context) { return show_document(context, documented); },
               .mode = Mode::read_only,
               .summary = "Get this document",
               .status = 200,

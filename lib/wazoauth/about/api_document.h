@@ -15,6 +15,7 @@ Json api_document(const Router& router, const std::string& base_path, const std:
 
 std::string to_yaml(const Json& value);
 
-void add_api_document_route(Router& router);  // GET /api/api.yml
+// GET /api/api.yml: the document of `documented`, which lives as long as `router`.
+void add_api_document_route(Router& router, const Router& documented);
 
 }  // namespace wazoauth

@@ -1,6 +1,7 @@
 #include "wazoauth/about/config_routes.h"
 
-#include "wazoauth/app.h"
+#include "wazoauth/rest/context.h"
+#include "wazoauth/rest/router.h"
 
 namespace wazoauth {
 
@@ -30,43 +31,43 @@ Change read_change(const Json& operation) {
   return {path == "/debug", valid.value.get("value").boolean()};
 }
 
-Step show_config(Context& context) {
-  return Response::json(shown_config(context.settings, context.app.debug(), context.app.profiling()));
+Step show_config(Context& context, const RuntimeConfig& config) {
+  return Response::json(shown_config(context.settings, config.debug(), config.profiling()));
 }
 
-Step change_config(Context& context) {
+Step change_config(Context& context, RuntimeConfig& config) {
   const Json body = context.body();
   if (!body.is_array()) throw invalid("the body must be a list of operations");
   std::vector<Change> changes;  // all are read before the first is made
   for (const Json& operation : body.items()) changes.push_back(read_change(operation));
   for (const Change& change : changes)
-    change.debug ? context.app.set_debug(change.value) : context.app.set_profiling(change.value);
-  return show_config(context);
+    change.debug ? config.set_debug(change.value) : config.set_profiling(change.value);
+  return show_config(context, config);
 }
 
 }  // namespace
 
-void add_config_routes(Router& router) {
-  const Field config{.type = Type::object};
+void add_config_routes(Router& router, RuntimeConfig& config) {
+  const Field answer{.type = Type::object};
   router.add({.method = "GET",
               .path = "/config",
               .access = "auth.config.read",
               .plugin = "config",
-              .handler = show_config,
+              .handler = [&config](Context& context) { return show_config(context, config); },
               .mode = Mode::read_only,
               .tenancy = Tenancy::master,
               .summary = "Get the configuration; secrets are masked",
-              .answer = config});
+              .answer = answer});
   router.add(
       {.method = "PATCH",
        .path = "/config",
        .access = "auth.config.update",
        .plugin = "config",
-       .handler = change_config,
+       .handler = [&config](Context& context) { return change_config(context, config); },
        .mode = Mode::read_only,
        .tenancy = Tenancy::master,
        .summary = "Change /debug and /profiling_enabled until the next start, by a list of JSON Patch replacements",
-       .answer = config,
+       .answer = answer,
        .failures = {{400, Form::m, "what is wrong with the list"}}});
 }
 

@@ -1,10 +1,11 @@
 // The configuration over HTTP: ../shared/spec/endpoints.md section 16.
 #pragma once
 
+#include "wazoauth/about/runtime_config.h"
 #include "wazoauth/rest/router.h"
 
 namespace wazoauth {
 
-void add_config_routes(Router& router);
+void add_config_routes(Router& router, RuntimeConfig& config);  // `config` lives as long as the router
 
 }  // namespace wazoauth

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "wazoauth/config/settings.h"
+#include "wazoauth/rest/context.h"
 
 namespace wazoauth {
 

@@ -270,4 +270,9 @@ void Json::erase(std::string_view key) {
   json_object_deln(value_, key.data(), key.size());
 }
 
+std::optional<std::string> text_of(const Json& value) {
+  if (value.is_null()) return std::nullopt;
+  return std::string(value.text());
+}
+
 }  // namespace wazoauth

@@ -89,4 +89,6 @@ class Json {
   json_t* value_;
 };
 
+std::optional<std::string> text_of(const Json& value);  // nullopt for null
+
 }  // namespace wazoauth

@@ -7,7 +7,6 @@
 #include "wazoauth/base/log.h"
 #include "wazoauth/cache/tenant_tree.h"
 #include "wazoauth/cache/token_store.h"
-#include "wazoauth/node/listener.h"
 #include "wazoauth/store/leader.h"
 
 namespace wazoauth {
@@ -69,11 +68,11 @@ bool RedisRelay::relay() {
 
 bool RedisRelay::bury(const Json& deaths, std::uint64_t generation) {
   for (const Json& item : deaths.items()) {
-    const TokenNews news = parse_news(item.is_string() ? item.text() : "");
-    for (const Zone::Death& death : news.dead) {
-      if (!redis_.bury(death.key, death.expire_t, generation)) return false;
+    const TokenNotice notice = parse_token_notice(item.is_string() ? item.text() : "");
+    for (const Revocation& revocation : notice.revoked) {
+      if (!redis_.bury(revocation.key, revocation.expire_t, generation)) return false;
     }
-    for (const Zone::Death& change : news.changed) {
+    for (const Revocation& change : notice.changed) {
       if (!redis_.disown(change.key, change.expire_t, generation)) return false;
     }
   }

@@ -2,7 +2,6 @@
 // uuid, the secret, is not part of it.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,14 +9,9 @@
 #include <vector>
 
 #include "wazoauth/base/json.h"
+#include "wazoauth/store/token_key.h"
 
 namespace wazoauth {
-
-using TokenKey = std::array<unsigned char, 32>;  // SHA-256 of the token's text
-
-TokenKey token_key(std::string_view token);
-std::string to_hex(const TokenKey& key);
-std::optional<TokenKey> key_from_hex(std::string_view hex);
 
 struct TokenRecord {
   std::string auth_id;  // user uuid or "wazo-auth"

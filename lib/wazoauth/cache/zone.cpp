@@ -206,12 +206,12 @@ void Zone::confirm(const TokenKey& key, std::int64_t now_ms, std::uint32_t epoch
   layout_->slots.confirm(key, now_ms, epoch_before);
 }
 
-void Zone::revoke(const std::vector<Death>& deaths, std::int64_t now) {
+void Zone::revoke(const std::vector<Revocation>& revocations, std::int64_t now) {
   const Writer writer(*layout_, lock_);
-  for (const Death& death : deaths) {
-    layout_->tombstones.add(death.key, death.expire_t, now);
-    layout_->slots.remove(death.key);
-    layout_->ring.append(death.key);
+  for (const Revocation& revocation : revocations) {
+    layout_->tombstones.add(revocation.key, revocation.expire_t, now);
+    layout_->slots.remove(revocation.key);
+    layout_->ring.append(revocation.key);
   }
 }
 
@@ -223,9 +223,9 @@ TokenKey change_key(TokenKey key) {
 }
 }  // namespace
 
-void Zone::change(const std::vector<Death>& changes, std::int64_t now) {
+void Zone::change(const std::vector<Revocation>& changes, std::int64_t now) {
   const Writer writer(*layout_, lock_);
-  for (const Death& change : changes) {
+  for (const Revocation& change : changes) {
     layout_->tombstones.add(change_key(change.key), change.expire_t, now);
     layout_->slots.remove(change.key);
     layout_->unknown.remove(change.key);

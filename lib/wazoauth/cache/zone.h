@@ -20,6 +20,7 @@
 
 #include "wazoauth/acl/access_list.h"
 #include "wazoauth/cache/token_record.h"
+#include "wazoauth/store/token_notice.h"
 
 namespace wazoauth {
 
@@ -93,17 +94,13 @@ class Zone {
   void confirm(const TokenKey& key, std::int64_t now_ms, std::uint32_t epoch_before);
   // The token is dead for ever: its slot is freed, a tombstone stays until `expire_t` (0: until the zone is full or
   // ends), the ring notes it. Several at once under one lock.
-  struct Death {
-    TokenKey key;
-    std::int64_t expire_t;
-  };
-  void revoke(const std::vector<Death>& deaths, std::int64_t now);
+  void revoke(const std::vector<Revocation>& revocations, std::int64_t now);
   // Forgets an entry without a tombstone (a record that changed in the database and has to be read again). Also noted
   // in the ring of revocations as a change, and loads under way can't bring the old one back.
   void forget(const std::vector<TokenKey>& keys);
   // The same for a token whose row was changed: until it expires (as for revoke()) its record in Redis may be the one
   // from before, see changed().
-  void change(const std::vector<Death>& changes, std::int64_t now);
+  void change(const std::vector<Revocation>& changes, std::int64_t now);
   bool changed(const TokenKey& key) const;
   void remember_unknown(const TokenKey& key, std::int64_t until_ms);
   void sweep(std::int64_t now);  // expired slots, tombstones, unused blobs; call it now and then

@@ -619,4 +619,9 @@ Settings make_settings(const Json& tree, const std::string& xivo_uuid, std::vect
   return Maker(tree, places, warnings).make(xivo_uuid);
 }
 
+bool is_authentication_method(const Settings& settings, std::string_view method) {
+  return method == "native" || method == "default" ||
+         std::find(settings.idps.begin(), settings.idps.end(), method) != settings.idps.end();
+}
+
 }  // namespace wazoauth

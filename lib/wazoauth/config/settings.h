@@ -14,7 +14,7 @@
 #include "wazoauth/config/external.h"
 #include "wazoauth/config/ldap.h"
 #include "wazoauth/config/saml.h"
-#include "wazoauth/mail/smtp.h"
+#include "wazoauth/config/smtp.h"
 #include "wazoauth/outgoing/address.h"
 
 namespace wazoauth {
@@ -133,6 +133,9 @@ struct Settings {
     return it != enabled_http_plugins.end() && it->second;
   }
 };
+
+// native, default and the identity providers that are switched on.
+bool is_authentication_method(const Settings& settings, std::string_view method);
 
 // `warnings` gets unknown plug-ins and the like. `places`, when given, lets errors name file and line.
 Settings make_settings(const Json& tree, const std::string& xivo_uuid, std::vector<std::string>& warnings,

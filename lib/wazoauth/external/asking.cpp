@@ -1,7 +1,7 @@
 #include "wazoauth/external/asking.h"
 
-#include "wazoauth/app.h"
 #include "wazoauth/external/waits.h"
+#include "wazoauth/rest/context.h"
 
 namespace wazoauth::external {
 
@@ -12,8 +12,7 @@ constexpr std::int64_t broker_limit_ms = 2000;
 
 }  // namespace
 
-Step ask_and_answer(Context& context, const Authorization& authorization, Response answer) {
-  Waits& waits = context.app.waits();
+Step ask_and_answer(Context& context, Waits& waits, const Authorization& authorization, Response answer) {
   ask(context.db(), authorization, authorization.websocket ? waits.holder() : "");
   if (!authorization.websocket) return answer;
   answer.least_ms = broker_limit_ms;

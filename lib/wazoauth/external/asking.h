@@ -2,12 +2,14 @@
 #pragma once
 
 #include "wazoauth/external/authorization.h"
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/context.h"
 
 namespace wazoauth::external {
 
+class Waits;
+
 // Writes its row and, when a broker tells what becomes of it, listens there: from the moment that the row is there,
 // whether the client waits for the answer or not.
-Step ask_and_answer(Context& context, const Authorization& authorization, Response answer);
+Step ask_and_answer(Context& context, Waits& waits, const Authorization& authorization, Response answer);
 
 }  // namespace wazoauth::external

@@ -2,7 +2,6 @@
 
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/store/event.h"
-#include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/user_rows.h"
 
 namespace wazoauth::external {
@@ -30,7 +29,7 @@ void require(Context& context, const std::string& type, const Failure& failure) 
 }
 
 std::string tenant_of(Context& context, const std::string& user) {
-  return visible_user(context.db(), user, caller_tenant(context)).text(0, "tenant_uuid");
+  return visible_user(context.db(), user, context.caller_tenant()).text(0, "tenant_uuid");
 }
 
 // Types appear when something of them is stored. Two statements: the second one also sees what others inserted while

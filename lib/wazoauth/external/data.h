@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/context.h"
 
 namespace wazoauth::external {
 

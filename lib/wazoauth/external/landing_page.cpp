@@ -1,10 +1,10 @@
 #include "wazoauth/external/landing_page.h"
 
-#include "wazoauth/app.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/external/authorization.h"
 #include "wazoauth/external/waits.h"
 #include "wazoauth/http/web_pages.h"
+#include "wazoauth/rest/context.h"
 
 namespace wazoauth {
 
@@ -46,7 +46,7 @@ Step used(Waits::End end) {
 
 // The authorization is used up when this step ends, whatever comes then. The next one is on the same lane: a browser
 // that doesn't wait for it changes nothing.
-Step take(Context& context, const std::string& state, const std::string& code) {
+Step take(Context& context, Waits& waits, const std::string& state, const std::string& code) {
   const Json told = Json::object({{"code", code}});
   const auto authorization = external::take(context.db(), context.settings, state, told, external::Told::by_browser);
   if (!authorization) return outdated();
@@ -55,26 +55,28 @@ Step take(Context& context, const std::string& state, const std::string& code) {
     log::info(authorization->type + ": the authorization of user " + authorization->user + " was refused");
     return page(403, "Your account was not connected", "The other service reports that access was not granted.");
   }
-  return Step::then(Lane::external, [authorization = *authorization, told](Context& c) {
-    return used(c.app.waits().complete(authorization, told));
+  return Step::then(Lane::external, [&waits, authorization = *authorization, told](Context&) {
+    return used(waits.complete(authorization, told));
   });
 }
 
-Step come_back(Context& context) {
+Step come_back(Context& context, Waits& waits) {
   if (context.request.method != "GET") return wrong_method();
   const auto parameter = [&](std::string_view name) {
     return query_parameter(context.request.query, name).value_or("");
   };
-  return Step::then(Lane::external, [state = parameter("state"), code = parameter("code")](Context& c) {
-    return take(c, state, code);
+  return Step::then(Lane::external, [&waits, state = parameter("state"), code = parameter("code")](Context& c) {
+    return take(c, waits, state, code);
   });
 }
 
 }  // namespace
 
-const Route& landing_page() {
-  static const Route route{.method = "GET", .path = "wazo_auth_oauth2", .handler = come_back, .page = problem_page};
-  return route;
+Route landing_page(Waits& waits) {
+  return {.method = "GET",
+          .path = "wazo_auth_oauth2",
+          .handler = [&waits](Context& context) { return come_back(context, waits); },
+          .page = problem_page};
 }
 
 }  // namespace wazoauth

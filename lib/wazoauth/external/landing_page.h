@@ -2,10 +2,14 @@
 // service's redirect_uri. It uses the authorization and shows a page for people.
 #pragma once
 
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/route.h"
 
 namespace wazoauth {
 
-const Route& landing_page();
+namespace external {
+class Waits;
+}
+
+Route landing_page(external::Waits& waits);  // `waits` lives as long as the route
 
 }  // namespace wazoauth

@@ -1,5 +1,4 @@
 // What a user does with a service that hands out tokens: allow it, use it, leave it. All services are alike.
-#include "wazoauth/app.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/config/settings.h"
@@ -7,9 +6,10 @@
 #include "wazoauth/external/data.h"
 #include "wazoauth/external/routes.h"
 #include "wazoauth/external/waits.h"
+#include "wazoauth/rest/context.h"
 #include "wazoauth/rest/failures.h"
+#include "wazoauth/rest/router.h"
 #include "wazoauth/store/event.h"
-#include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/user_rows.h"
 
 namespace wazoauth {
@@ -48,17 +48,17 @@ void require_addresses(const OAuth2Service& service) {
 
 // -- to allow it ------------------------------------------------------------------------------------------------------
 
-Step ask(Context& context, const OAuth2Service& service) {
+Step ask(Context& context, const OAuth2Service& service, external::Waits& waits) {
   const Json wanted = context.valid_body().get("scope");
   const std::string& user = context.param("user_uuid");
   const external::Client client =
       external::client_of(external::config_of(context, service.type, external::unknown_config));
-  visible_user(context.db(), user, caller_tenant(context));
+  visible_user(context.db(), user, context.caller_tenant());
   require_addresses(service);
   const external::Authorization asked = external::new_authorization(
       service, user, context.tenant(), wanted.size() ? wanted : Json::strings(service.scope));
   return external::ask_and_answer(
-      context, asked,
+      context, waits, asked,
       Response::json(Json::object({{"authorization_url", external::consent_address(service, client, asked)},
                                    {"state", asked.state}}),
                      201));
@@ -96,8 +96,9 @@ Response shown(const Json& data) {
 // So everything from the reservation on is done on one lane.
 class Renewal {
  public:
-  Renewal(const OAuth2Service& service, const Context& context)
+  Renewal(const OAuth2Service& service, external::Waits& waits, const Context& context)
       : service_(service),
+        waits_(waits),
         user_(context.param("user_uuid")),
         limit_(context.settings.external_auth_timeout + milliseconds(5000)),
         end_(Clock::now() + limit_) {}
@@ -144,7 +145,7 @@ class Renewal {
   // Has no unit of work of its own: a step whose transaction fails is done again.
   Step renew(Context& context, const Json& data, const external::Client& client) const {
     try {
-      return store(context, data, external::renew(context.settings, service_, client, data));
+      return store(data, external::renew(context.settings, service_, client, data));
     } catch (const external::ProviderError& e) {
       log::warning(service_.type + ": the token of user " + user_ + " isn't renewed: " + e.what());
       return Step::then(Lane::external,
@@ -152,10 +153,10 @@ class Renewal {
     }
   }
 
-  Step store(Context& context, const Json& old, const Json& renewed) const {
+  Step store(const Json& old, const Json& renewed) const {
     bool stored = false;
     const auto work = [&](UnitOfWork& unit) { stored = replace(unit, old, renewed); };
-    if (!context.app.waits().in_database(work)) throw Unavailable(service_.type + ": a new token is lost");
+    if (!waits_.in_database(work)) throw Unavailable(service_.type + ": a new token is lost");
     if (stored) return shown(renewed);
     return Step::then(Lane::external, [self = *this](Context& c) {
       return shown(external::data_of(c, self.user_, self.service_.type));
@@ -182,19 +183,20 @@ class Renewal {
   }
 
   const OAuth2Service& service_;
+  external::Waits& waits_;
   std::string user_;
   milliseconds limit_;
   Clock::time_point end_;
 };
 
-Step get(Context& context, const OAuth2Service& service) {
+Step get(Context& context, const OAuth2Service& service, external::Waits& waits) {
   context.tenant();  // its configuration counts; one that isn't the caller's is refused even when nobody needs it
-  return Renewal(service, context).get(context);
+  return Renewal(service, waits, context).get(context);
 }
 
 }  // namespace
 
-void add_oauth2_routes(Router& router, const OAuth2Service& service) {
+void add_oauth2_routes(Router& router, const OAuth2Service& service, external::Waits& waits) {
   const std::string path = "/users/<user_uuid>/external/" + service.type;
   const std::string access = "auth.users.{user_uuid}.external." + service.type + ".";
   const std::string plugin = "external." + service.type;
@@ -202,7 +204,7 @@ void add_oauth2_routes(Router& router, const OAuth2Service& service) {
               .path = path,
               .access = access + "create",
               .plugin = plugin,
-              .handler = [&service](Context& context) { return ask(context, service); },
+              .handler = [&service, &waits](Context& context) { return ask(context, service, waits); },
               .tenancy = Tenancy::scoped,
               .summary = "Ask a user to connect to " + service.type + ": where he says yes",
               .body = takes(scope_body(), Report::first, "users"),
@@ -214,7 +216,7 @@ void add_oauth2_routes(Router& router, const OAuth2Service& service) {
        .path = path,
        .access = access + "read",
        .plugin = plugin,
-       .handler = [&service](Context& context) { return get(context, service); },
+       .handler = [&service, &waits](Context& context) { return get(context, service, waits); },
        .tenancy = Tenancy::scoped,
        .summary = "Get a user's token for " + service.type + ", a new one if the old one has expired",
        .answer = object_of(token_shape()),

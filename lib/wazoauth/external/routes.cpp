@@ -5,7 +5,6 @@
 #include "wazoauth/external/data.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
-#include "wazoauth/tenant/tree.h"
 
 namespace wazoauth {
 
@@ -61,7 +60,7 @@ Response types_response(const Settings& settings, const Rows& rows) {
 Step list_types_of_user(Context& context) {
   const ListQuery query = context.list_query();
   const std::string& user = context.param("user_uuid");
-  const bool visible = !context.db().run("users.visible", {user, caller_tenant(context)}).empty();
+  const bool visible = !context.db().run("users.visible", {user, context.caller_tenant()}).empty();
   std::vector<std::string> shown;
   for (const ShownService& service : context.settings.shown_services) shown.push_back(service.type);
   const Rows rows = context.db().run("external.types_of_user",

@@ -5,13 +5,16 @@
 
 namespace wazoauth {
 
+namespace external {
+class Waits;
+}
 struct OAuth2Service;
 struct StoredService;
 
 void add_external_routes(Router& router);
 void add_mobile_routes(Router& router);
-// The services live as long as the router.
-void add_oauth2_routes(Router& router, const OAuth2Service& service);
-void add_stored_routes(Router& router, const StoredService& service);
+// What they are given lives as long as the router.
+void add_oauth2_routes(Router& router, const OAuth2Service& service, external::Waits& waits);
+void add_stored_routes(Router& router, const StoredService& service, external::Waits& waits);
 
 }  // namespace wazoauth

@@ -5,7 +5,6 @@
 #include "wazoauth/external/data.h"
 #include "wazoauth/external/routes.h"
 #include "wazoauth/rest/failures.h"
-#include "wazoauth/tenant/tree.h"
 
 namespace wazoauth {
 
@@ -19,18 +18,18 @@ Json body_of(const Context& context, const StoredService& service) {
   return body;
 }
 
-Step post(Context& context, const StoredService& service) {
+Step post(Context& context, const StoredService& service, external::Waits& waits) {
   const Json data = body_of(context, service);
   const std::string& user = context.param("user_uuid");
   if (service.awaited.empty()) {
     external::add_data(context, user, service.type, data);
     return Response::json(data);
   }
-  const external::Authorization asked = external::new_authorization(service, user, caller_tenant(context));
+  const external::Authorization asked = external::new_authorization(service, user, context.caller_tenant());
   Json completed = data.deep_copy();
   completed.set("state", asked.state);
   external::add_data(context, user, service.type, completed);
-  return external::ask_and_answer(context, asked, Response::json(completed));
+  return external::ask_and_answer(context, waits, asked, Response::json(completed));
 }
 
 Step put(Context& context, const StoredService& service) {
@@ -41,7 +40,7 @@ Step put(Context& context, const StoredService& service) {
 
 }  // namespace
 
-void add_stored_routes(Router& router, const StoredService& service) {
+void add_stored_routes(Router& router, const StoredService& service, external::Waits& waits) {
   const std::string path = "/users/<user_uuid>/external/" + service.type;
   const std::string access = "auth.users.{user_uuid}.external." + service.type + ".";
   const std::string plugin = "external." + service.type;
@@ -67,7 +66,7 @@ void add_stored_routes(Router& router, const StoredService& service) {
               .path = path,
               .access = access + "create",
               .plugin = plugin,
-              .handler = with(post),
+              .handler = [&service, &waits](Context& c) { return post(c, service, waits); },
               .tenancy = Tenancy::caller,
               .summary = "Store data of a user for " + service.type,
               .body = body,

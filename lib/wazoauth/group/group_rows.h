@@ -1,7 +1,7 @@
 // Groups as rows and as objects of the API.
 #pragma once
 
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/context.h"
 
 namespace wazoauth {
 

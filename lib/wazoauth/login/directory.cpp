@@ -1,10 +1,11 @@
 #include "wazoauth/login/directory.h"
 
-#include "wazoauth/app.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/gate/answers.h"
+#include "wazoauth/ldap/directories.h"
 #include "wazoauth/ldap/login.h"
+#include "wazoauth/rest/context.h"
 
 namespace wazoauth {
 
@@ -92,7 +93,7 @@ void find_user(UnitOfWork& unit, Login& login, const std::string& email, const s
 
 Step LdapProvider::identify(Context& context, const LoginPtr& login, Finish finish) const {
   ldap::Configuration directory = directory_of(context.db(), *login);
-  auto place = context.app.directories().enter(directory.tenant_uuid);
+  auto place = directories_.enter(directory.tenant_uuid);
   if (!place) throw gate::overloaded();
   auto visit = std::make_shared<Visit>(
       Visit{std::move(directory), Deadline(context.settings.ldap.limits.login), std::move(place)});

@@ -5,9 +5,17 @@
 
 namespace wazoauth {
 
+namespace ldap {
+class Directories;
+}
+
 class LdapProvider : public IdentityProvider {
  public:
+  explicit LdapProvider(ldap::Directories& directories) : directories_(directories) {}
   Step identify(Context& context, const LoginPtr& login, Finish finish) const override;
+
+ private:
+  ldap::Directories& directories_;
 };
 
 }  // namespace wazoauth

@@ -8,7 +8,7 @@
 
 #include "wazoauth/base/json.h"
 #include "wazoauth/base/log.h"
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/context.h"
 
 namespace wazoauth {
 
@@ -49,10 +49,6 @@ class IdentityProvider {
   // steps.
   virtual Step identify(Context& context, const LoginPtr& login, Finish finish) const = 0;
 };
-
-// The provider that a request asks for, by the keys that it has and the order that the configuration gives; null when
-// it asks for none, or for one that this server doesn't have.
-const IdentityProvider* choose_provider(const Login& login, const Settings& settings);
 
 // Writes the line of the log and throws 401. `why` is for the log only: clients learn nothing.
 [[noreturn]] void refuse(const Login& login, std::string_view why, log::Level level = log::Level::info);

@@ -70,14 +70,14 @@ std::shared_ptr<const BodySpec> login_body() {
   return takes(token_request(), Report::python);
 }
 
-Step log_in(Context& context) {
+Step log_in(Context& context, const IdentityProviders& providers) {
   const auto login = std::make_shared<Login>();
   login->body = context.valid_body();
   login->credentials = basic_credentials(context.request.header_or_empty("authorization"));
   login->remote_addr = context.request.remote_addr;
   login->user_agent = utf8_or_latin1(context.request.header_or_empty("user-agent"));
   login->mobile = ascii::same("mobile", context.request.header_or_empty("wazo-session-type"));
-  const IdentityProvider* const provider = choose_provider(*login, context.settings);
+  const IdentityProvider* const provider = providers.choose(*login, context.settings);
   if (!provider) refuse(*login, "no identity provider for this request");
   return provider->identify(context, login, issue_token);
 }

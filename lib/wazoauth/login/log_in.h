@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "wazoauth/login/identity_provider.h"
+#include "wazoauth/login/identity_providers.h"
 
 namespace wazoauth {
 
@@ -12,7 +12,7 @@ namespace wazoauth {
 std::optional<Credentials> basic_credentials(std::string_view authorization);
 
 std::shared_ptr<const BodySpec> login_body();
-Step log_in(Context& context);  // the route's handler
+Step log_in(Context& context, const IdentityProviders& providers);  // the handler of POST /token
 
 // The last step of every login, in one transaction: checks the user, the method and the limit of sessions, makes the
 // token and what comes with it, and answers.

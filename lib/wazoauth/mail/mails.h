@@ -9,7 +9,7 @@
 #include <string>
 
 #include "wazoauth/mail/smtp.h"
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/context.h"
 
 namespace wazoauth {
 

@@ -1,28 +1,14 @@
 // Handing a mail to the server that settings name: ../shared/spec/email-flows.md section 2.4.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
+#include "wazoauth/config/smtp.h"
+
 namespace wazoauth {
-
-struct SmtpServer {
-  enum class Tls {
-    none,
-    starttls,  // or no mail: nothing is ever sent in the clear instead
-    implicit,  // from the first byte on
-  };
-
-  std::string hostname;
-  int port = 25;
-  std::chrono::milliseconds timeout{4000};  // to connect, and for each answer while a client waits for us
-  Tls tls = Tls::none;
-  std::string ca;                  // certificates (PEM) that the server's one has to come from; "" for the system's
-  std::string username, password;  // "" for no login
-};
 
 struct Envelope {
   std::string sender, recipient;  // as envelope_address() gives them

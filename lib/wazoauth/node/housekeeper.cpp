@@ -6,11 +6,11 @@
 #include <cmath>
 #include <random>
 
-#include "wazoauth/app.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/cache/redis_relay.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/node/listener.h"
+#include "wazoauth/node/seed.h"
 #include "wazoauth/saml/cleanup.h"
 #include "wazoauth/store/connection_string.h"
 #include "wazoauth/store/leader.h"

@@ -3,11 +3,11 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "wazoauth/base/json.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/cache/tenant_tree.h"
+#include "wazoauth/cache/token_notice.h"
 #include "wazoauth/cache/token_store.h"
 
 namespace wazoauth {
@@ -23,33 +23,6 @@ void set_generation(Zone& zone, std::uint64_t generation) {
 }
 
 }  // namespace
-
-TokenNews parse_news(std::string_view payload) {
-  TokenNews news;
-  while (!payload.empty()) {
-    std::string_view item = payload.substr(0, payload.find(','));
-    payload.remove_prefix(std::min(payload.size(), item.size() + 1));
-    if (item == "*") {
-      news.everything = true;
-      continue;
-    }
-    const bool changed = item.starts_with('~');
-    if (changed) item.remove_prefix(1);
-    const auto colon = item.find(':');
-    const auto key = key_from_hex(item.substr(0, colon));
-    if (!key) continue;
-    std::int64_t expire_t = 0;
-    if (colon != std::string_view::npos) std::from_chars(item.data() + colon + 1, item.data() + item.size(), expire_t);
-    (changed ? news.changed : news.dead).push_back({*key, expire_t});
-  }
-  return news;
-}
-
-void apply_news(Zone& zone, const TokenNews& news) {
-  if (!news.dead.empty()) zone.revoke(news.dead, unix_seconds());
-  if (!news.changed.empty()) zone.change(news.changed, unix_seconds());
-  if (news.everything) zone.raise_epoch();
-}
 
 void Listener::run() {
   while (!options_.wake->stopping() && !superseded()) {
@@ -119,9 +92,9 @@ void Listener::handle(const PGnotify& notification) {
   const std::string_view channel = notification.relname;
   Zone& zone = *options_.zone;
   if (channel == "wazo_auth_tokens") {
-    const TokenNews news = parse_news(notification.extra);
-    apply_news(zone, news);
-    if (news.everything && options_.uses_redis) {
+    const TokenNotice notice = parse_token_notice(notification.extra);
+    apply(zone, notice);
+    if (notice.everything && options_.uses_redis) {
       // Redis' records of this generation are those of dead tokens.
       if (in_charge_) set_generation(zone, 0);
       settled_ = false;
@@ -178,7 +151,7 @@ bool Listener::read_pending() {
             "WHERE target = 'redis'",
             &items))
     return false;
-  apply_news(*options_.zone, parse_news(items));
+  apply(*options_.zone, parse_token_notice(items));
   return true;
 }
 

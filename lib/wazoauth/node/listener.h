@@ -13,15 +13,6 @@
 
 namespace wazoauth {
 
-// Items of channel wazo_auth_tokens (sql/schema/0003_wazo_auth_triggers.sql): deaths, changes, or everything.
-struct TokenNews {
-  std::vector<Zone::Death> dead;
-  std::vector<Zone::Death> changed;  // expire_t: the later one of old and new
-  bool everything = false;
-};
-TokenNews parse_news(std::string_view payload);
-void apply_news(Zone& zone, const TokenNews& news);
-
 class Listener {
  public:
   struct Options {

@@ -1,9 +1,9 @@
-// What a start does in the database: ../shared/spec/endpoints.md section 19, config.md 5.3 to 5.5.
+#include "wazoauth/node/seed.h"
+
 #include <algorithm>
 #include <set>
 #include <stdexcept>
 
-#include "wazoauth/app.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/group/default_groups.h"
 #include "wazoauth/policy/policy_rows.h"

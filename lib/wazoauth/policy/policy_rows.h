@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/context.h"
 
 namespace wazoauth {
 

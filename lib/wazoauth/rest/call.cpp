@@ -1,7 +1,10 @@
-// One request of the API, from routing to its answer.
+#include "wazoauth/rest/call.h"
 
-#include "wazoauth/app.h"
 #include "wazoauth/base/log.h"
+#include "wazoauth/cache/token_notice.h"
+#include "wazoauth/rest/context.h"
+#include "wazoauth/rest/cors.h"
+#include "wazoauth/rest/router.h"
 
 namespace wazoauth {
 
@@ -61,9 +64,13 @@ Problem internal_error() {
 }  // namespace
 
 struct Call::State {
-  State(App& a, Request r, const Route* p) : app(a), request(std::move(r)), page(p) { begin(); }
+  State(const Services& s, Request r, const Router* by, const Route* p)
+      : services(s), router(by), request(std::move(r)), page(p) {
+    begin();
+  }
 
-  App& app;
+  const Services& services;
+  const Router* router;  // null: `page` is the route
   Request request;
   const Route* page;
   Router::Match match;
@@ -80,7 +87,7 @@ struct Call::State {
       find_route();
     }
     if (response) return;
-    context = std::make_unique<Context>(app, request, *match.route, match.parameters);
+    context = std::make_unique<Context>(services, request, *match.route, match.parameters);
     next = [this](Context& c) {
       authenticate(c);
       return c.route.handler(c);
@@ -88,7 +95,7 @@ struct Call::State {
   }
 
   void find_route() {
-    match = app.router().match(request.method, request.path);
+    match = router->match(request.method, request.path);
     if (match.redirect_to)
       respond(redirect(request, *match.redirect_to));
     else if (match.allowed.empty())
@@ -100,7 +107,7 @@ struct Call::State {
   }
 
   void respond(Response answer) {
-    if (!page) add_cors(app.settings(), request, answer);
+    if (!page) add_cors(services.settings, request, answer);
     response = std::move(answer);
   }
 
@@ -139,10 +146,10 @@ struct Call::State {
 
   // Runs the next step in a unit of work of its own. False: it may be worth a second try.
   bool attempt() {
-    context->unit = std::make_unique<UnitOfWork>(app.database(), match.route->mode);
+    context->unit = std::make_unique<UnitOfWork>(services.database, match.route->mode);
     try {
       Step step = next(*context);
-      if (context->unit->started()) app.tokens_died(context->unit->commit());
+      if (context->unit->started()) forget(context->unit->commit());
       context->unit.reset();
       lane = step.lane;
       pause = step.pause;
@@ -153,6 +160,11 @@ struct Call::State {
       context->unit.reset();
       return false;
     }
+  }
+
+  // Here at once, before anybody learns of it; other nginx hear the notification.
+  void forget(const TokenNotice& notice) {
+    if (services.zone && !notice.empty()) apply(*services.zone, notice);
   }
 
   void run() {
@@ -175,8 +187,10 @@ struct Call::State {
   }
 };
 
-Call::Call(App& app, Request request, const Route* page)
-    : state_(std::make_unique<State>(app, std::move(request), page)) {}
+Call::Call(const Services& services, const Router& router, Request request)
+    : state_(std::make_unique<State>(services, std::move(request), &router, nullptr)) {}
+Call::Call(const Services& services, const Route& route, Request request)
+    : state_(std::make_unique<State>(services, std::move(request), nullptr, &route)) {}
 Call::~Call() = default;
 Lane Call::lane() const {
   return state_->lane;

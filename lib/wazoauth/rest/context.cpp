@@ -1,13 +1,15 @@
+#include "wazoauth/rest/context.h"
+
 #include <stdexcept>
 
-#include "wazoauth/app.h"
 #include "wazoauth/base/text.h"
-#include "wazoauth/rest/router.h"
+#include "wazoauth/cache/token_store.h"
+#include "wazoauth/rest/master_tenant.h"
 
 namespace wazoauth {
 
-Context::Context(App& a, const Request& r, const Route& matched, PathParameters parameters)
-    : app(a), request(r), route(matched), settings(a.settings()), parameters_(std::move(parameters)) {}
+Context::Context(const Services& s, const Request& r, const Route& matched, PathParameters parameters)
+    : services(s), request(r), route(matched), settings(s.settings), parameters_(std::move(parameters)) {}
 Context::~Context() = default;
 
 const std::string& Context::param(std::string_view name) const {
@@ -33,7 +35,7 @@ Context::Admission Context::admit(const std::string& access) {
     const auto in_query = query_parameter(request.query, "token");
     if (in_query && !in_query->empty()) token_text_ = *in_query;
   }
-  const Loaded loaded = token_text_.empty() ? Loaded{Loaded::Status::unknown, {}} : app.tokens().find(token_text_);
+  const Loaded loaded = token_text_.empty() ? Loaded{Loaded::Status::unknown, {}} : services.tokens.find(token_text_);
   if (loaded.status == Loaded::Status::unavailable) throw problems::unavailable();
   if (loaded.status == Loaded::Status::unknown || loaded.record->expired(unix_seconds())) return Admission::unknown;
   token_record_ = loaded.record;
@@ -54,7 +56,7 @@ acl::AccessList Context::access_list() const {
 bool Context::granted(std::string_view access) const {
   // The zone has the list compiled already.
   TokenFacts facts;
-  if (const Zone* zone = app.zone()) {
+  if (const Zone* zone = services.zone) {
     const Verdict verdict = zone->check(token_key(token_text_), access, facts);
     if (verdict == Verdict::granted || verdict == Verdict::denied) return verdict == Verdict::granted;
   }
@@ -75,15 +77,17 @@ void Context::refuse_access(std::string_view access) const {
   throw problems::unauthorized(details);
 }
 
+std::string Context::caller_tenant() {
+  const std::string user_uuid = token().user_uuid();
+  if (user_uuid.empty()) return token().tenant_uuid();
+  const Rows rows = db().run("context.user_tenant", {user_uuid});
+  if (rows.empty()) throw problems::unknown("user", user_uuid);
+  return rows.text(0, "tenant_uuid");
+}
+
 const std::string& Context::tenant() {
   if (tenant_) return *tenant_;
-  const std::string user_uuid = token().user_uuid();
-  std::string own = token().tenant_uuid();
-  if (!user_uuid.empty()) {
-    const Rows rows = db().run("context.user_tenant", {user_uuid});
-    if (rows.empty()) throw problems::unknown("user", user_uuid);
-    own = rows.text(0, "tenant_uuid");
-  }
+  const std::string own = caller_tenant();
   const std::string wanted = utf8_or_latin1(request.header_or_empty("wazo-tenant"));
   if (wanted.empty() || wanted == own) {
     tenant_ = own;
@@ -102,7 +106,7 @@ bool Context::in_subtree(std::string_view tenant_uuid) {
 
 const std::string& Context::master_tenant() {
   if (!master_tenant_) {
-    const auto uuid = app.master_tenant(db());
+    const auto uuid = services.master_tenant.uuid(db());
     if (!uuid) throw problems::top_tenant_unknown();
     master_tenant_ = *uuid;
   }

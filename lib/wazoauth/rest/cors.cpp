@@ -1,8 +1,8 @@
-// Cross-origin answers: ../shared/spec/http-conventions.md section 11, and the options of Flask-CORS that
-// administrators may have set.
+// The rules of http-conventions.md section 11, and the options of Flask-CORS that administrators may have set.
+#include "wazoauth/rest/cors.h"
+
 #include <algorithm>
 
-#include "wazoauth/app.h"
 #include "wazoauth/base/ascii.h"
 
 namespace wazoauth {

@@ -1,7 +1,7 @@
 // Failures that several routes declare.
 #pragma once
 
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/route.h"
 
 namespace wazoauth::failures {
 

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cctype>
 
-#include "wazoauth/app.h"
 #include "wazoauth/base/json_text.h"
 #include "wazoauth/base/text.h"
+#include "wazoauth/rest/context.h"
+#include "wazoauth/rest/master_tenant.h"
 #include "wazoauth/store/statements.h"
 
 namespace wazoauth {
@@ -199,7 +200,7 @@ std::string Page::of_column(std::string_view name, const Param& tenant) {
 
 Page& Page::of_tenant(Context& context, const std::string& tenant, bool subtree) {
   if (subtree) {
-    const bool everything = tenant == context.app.master_tenant(context.db());
+    const bool everything = tenant == context.services.master_tenant.uuid(context.db());
     scope_ = where_ = everything ? "true" : of_column("scope.subtree", tenant);
     return *this;
   }

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/context.h"
 
 namespace wazoauth {
 

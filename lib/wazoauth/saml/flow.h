@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/route.h"
 #include "wazoauth/saml/providers.h"
 
 namespace wazoauth::saml {

@@ -1,13 +1,16 @@
 // Logins: a request to the identity provider, and its response by way of the browser.
-#include "wazoauth/app.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/text.h"
 #include "wazoauth/base/url.h"
 #include "wazoauth/cache/token_record.h"
+#include "wazoauth/cache/token_store.h"
 #include "wazoauth/config/settings.h"
+#include "wazoauth/rest/context.h"
 #include "wazoauth/rest/failures.h"
+#include "wazoauth/rest/router.h"
 #include "wazoauth/saml/binding.h"
 #include "wazoauth/saml/flow.h"
+#include "wazoauth/saml/providers.h"
 #include "wazoauth/saml/routes.h"
 #include "wazoauth/tenant/tenant_body.h"
 
@@ -41,8 +44,8 @@ Step store(Context& context, const Beginning& login, const OutgoingRequest& requ
   return Response::json(Json::object({{"location", request.location}, {"saml_session_id", login.session_id}}));
 }
 
-Step make_request(Context& context, const Beginning& login, const Source& source) {
-  const auto provider = context.app.saml().get(source);
+Step make_request(Providers& providers, const Beginning& login, const Source& source) {
+  const auto provider = providers.get(source);
   if (!provider) throw no_provider(login.domain);
   try {
     const OutgoingRequest request = provider->login_request(login.relay_state, unix_seconds());
@@ -53,15 +56,16 @@ Step make_request(Context& context, const Beginning& login, const Source& source
   }
 }
 
-Step begin_login(Context& context) {
+Step begin_login(Context& context, Providers& providers) {
   const Json body = context.valid_body();
   Beginning login{.domain = std::string(body.get("domain").text()),
                   .redirect_url = std::string(body.get("redirect_url").text())};
   if (!may_redirect(login.redirect_url, context.settings.saml.redirect_urls))
     throw problems::invalid_data("redirect_url", Json::object(), "saml");
-  const auto source = context.app.saml().find(context.db(), login.domain);
+  const auto source = providers.find(context.db(), login.domain);
   if (!source) throw no_provider(login.domain);
-  return Step::then(Lane::hashing, [login, source](Context& next) { return make_request(next, login, *source); });
+  return Step::then(Lane::hashing,
+                    [&providers, login, source](Context&) { return make_request(providers, login, *source); });
 }
 
 // -- POST /saml/acs
@@ -106,9 +110,10 @@ Step finish_login(Context& context, const Session& session, const Assertion& ass
   return redirect_to(session.redirect_url);
 }
 
-Step judge(Context& context, const Session& session, const Source& source, const std::string& message) {
+Step judge(Context& context, Providers& providers, const Session& session, const Source& source,
+           const std::string& message) {
   try {
-    const auto provider = context.app.saml().get(source);
+    const auto provider = providers.get(source);
     if (!provider) throw Refused("the configuration can't be used");
     Assertion assertion = provider->accept(message, session.request_id, context.request.remote_addr, unix_seconds());
     if (code_points(assertion.login) > longest_login) throw Refused("the user's name is too long");
@@ -120,7 +125,7 @@ Step judge(Context& context, const Session& session, const Source& source, const
   }
 }
 
-Step consume_assertion(Context& context) {
+Step consume_assertion(Context& context, Providers& providers) {
   const FormData form = context.form_data();
   const auto message = form.field("SAMLResponse"), relay_state = form.field("RelayState");
   if (!message || !relay_state) throw problems::invalid_data("RelayState and/or SAMLResponse", Json::object(), "saml");
@@ -128,15 +133,16 @@ Step consume_assertion(Context& context) {
   // Rows may be another server's, which asks nobody where it may send a browser.
   if (!session || !may_redirect(session->redirect_url, context.settings.saml.redirect_urls))
     throw processing_error(404, "Context not found");
-  const auto source = context.app.saml().find(context.db(), session->domain);
+  const auto source = providers.find(context.db(), session->domain);
   if (!source) throw processing_error(500, "Unexpected error");
   // The login that it was for stays what it is: browsers post twice, too.
   if (session->finished) {
     log_refusal(*session, "the response came again");
     return failed(*session);
   }
-  return Step::then(Lane::hashing,
-                    [session, source, message](Context& next) { return judge(next, *session, *source, *message); });
+  return Step::then(Lane::hashing, [&providers, session, source, message](Context& next) {
+    return judge(next, providers, *session, *source, *message);
+  });
 }
 
 std::optional<Json> domain_error(const Json& value) {
@@ -153,11 +159,11 @@ Schema login_request() {
 
 }  // namespace
 
-void add_saml_login_routes(Router& router) {
+void add_saml_login_routes(Router& router, Providers& providers) {
   router.add({.method = "POST",
               .path = "/saml/sso",
               .plugin = "saml",
-              .handler = begin_login,
+              .handler = [&providers](Context& context) { return begin_login(context, providers); },
               .summary = "Begin a login by SAML: where to send the browser, and what to come back with",
               .body = takes(login_request(), Report::name, "saml"),
               .answer = object_of(shape("SamlLogin", {{.name = "location"}, {.name = "saml_session_id"}})),
@@ -166,7 +172,7 @@ void add_saml_login_routes(Router& router) {
       {.method = "POST",
        .path = "/saml/acs",
        .plugin = "saml",
-       .handler = consume_assertion,
+       .handler = [&providers](Context& context) { return consume_assertion(context, providers); },
        .summary = "Take the response of an identity provider from the browser, and send it on",
        .body = takes_form({{{.name = "SAMLResponse", .required = true}, {.name = "RelayState", .required = true}}},
                           Report::name, "saml"),

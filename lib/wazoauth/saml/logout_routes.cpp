@@ -1,10 +1,13 @@
 // Logouts: here at once, and at the identity provider by way of the browser.
-#include "wazoauth/app.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/url.h"
 #include "wazoauth/cache/token_record.h"
+#include "wazoauth/cache/token_store.h"
 #include "wazoauth/config/settings.h"
+#include "wazoauth/rest/context.h"
+#include "wazoauth/rest/router.h"
 #include "wazoauth/saml/flow.h"
+#include "wazoauth/saml/providers.h"
 #include "wazoauth/saml/routes.h"
 #include "wazoauth/saml/xml.h"
 #include "wazoauth/store/event.h"
@@ -31,7 +34,7 @@ struct Ending {
 std::string presented_token(const Context& context) {
   std::string token = context.request.header_or_empty("x-auth-token");
   if (token.empty()) token = query_parameter(context.request.query, "token").value_or("");
-  const Loaded loaded = token.empty() ? Loaded{Loaded::Status::unknown, {}} : context.app.tokens().find(token);
+  const Loaded loaded = token.empty() ? Loaded{Loaded::Status::unknown, {}} : context.services.tokens.find(token);
   if (loaded.status == Loaded::Status::unavailable) throw problems::unavailable();
   if (loaded.status == Loaded::Status::unknown || loaded.record->expired(unix_seconds())) throw no_such_token();
   return token;
@@ -90,7 +93,7 @@ Step write_request(Context& context, const Ending& ending, const std::shared_ptr
   return logout ? end_there(context, ending, *logout) : end_here(context, ending, provider.get());
 }
 
-Step log_out(Context& context) {
+Step log_out(Context& context, Providers& providers) {
   Ending ending;
   ending.token = presented_token(context);
   const Rows rows = context.db().run("saml.of_token", {ending.token});
@@ -105,10 +108,10 @@ Step log_out(Context& context) {
   ending.refresh_token = rows.text(0, "refresh_token_uuid");
   const auto name_id = name_id_of(ending.session);
   if (name_id) ending.name_id = *name_id;
-  ending.source = context.app.saml().find(context.db(), ending.session.domain);
+  ending.source = providers.find(context.db(), ending.session.domain);
   if (!name_id || !ending.source) return end_here(context, ending, nullptr);
-  return Step::then(Lane::hashing, [ending](Context& making) {
-    const auto provider = making.app.saml().get(*ending.source);
+  return Step::then(Lane::hashing, [&providers, ending](Context&) {
+    const auto provider = providers.get(*ending.source);
     return Step::then(Lane::database, [ending, provider](Context& next) {
       return provider ? write_request(next, ending, provider) : end_here(next, ending, nullptr);
     });
@@ -125,8 +128,9 @@ Step finish_logout(Context& context, const Session& session, const std::string& 
   return redirect_to(with_parameter(session.redirect_url, logged_out));
 }
 
-Step judge(Context& context, const Session& session, const Source& source, const std::string& relay_state) {
-  const auto provider = context.app.saml().get(source);
+Step judge(Context& context, Providers& providers, const Session& session, const Source& source,
+           const std::string& relay_state) {
+  const auto provider = providers.get(source);
   if (!provider) throw processing_error(500, "Unexpected error");
   try {
     provider->check_logout(context.request.query, relay_state, unix_seconds());
@@ -139,7 +143,7 @@ Step judge(Context& context, const Session& session, const Source& source, const
   });
 }
 
-Step consume_logout(Context& context) {
+Step consume_logout(Context& context, Providers& providers) {
   const auto message = query_parameter(context.request.query, "SAMLResponse");
   const auto relay_state = query_parameter(context.request.query, "RelayState");
   if (!message || !relay_state) throw processing_error(500, "RelayState and/or SAMLResponse");
@@ -147,20 +151,20 @@ Step consume_logout(Context& context) {
   const bool of_logout = relay_state->find('|') != std::string::npos;
   if (!session || !of_logout || !may_redirect(session->redirect_url, context.settings.saml.redirect_urls))
     throw processing_error(500, "Context not found");
-  const auto source = context.app.saml().find(context.db(), session->domain);
+  const auto source = providers.find(context.db(), session->domain);
   if (!source) throw processing_error(500, "Unexpected error");
-  return Step::then(Lane::hashing, [session, source, relay_state](Context& next) {
-    return judge(next, *session, *source, *relay_state);
+  return Step::then(Lane::hashing, [&providers, session, source, relay_state](Context& next) {
+    return judge(next, providers, *session, *source, *relay_state);
   });
 }
 
 }  // namespace
 
-void add_saml_logout_routes(Router& router) {
+void add_saml_logout_routes(Router& router, Providers& providers) {
   router.add({.method = "GET",
               .path = "/saml/logout",
               .plugin = "saml",
-              .handler = log_out,
+              .handler = [&providers](Context& context) { return log_out(context, providers); },
               .summary = "Log out the token's user: here, and where to send the browser for the rest",
               .parameters = {"token"},
               .answer = object_of(shape("SamlLogout", {{.name = "location"}})),
@@ -168,7 +172,7 @@ void add_saml_logout_routes(Router& router) {
   router.add({.method = "GET",
               .path = "/saml/sls",
               .plugin = "saml",
-              .handler = consume_logout,
+              .handler = [&providers](Context& context) { return consume_logout(context, providers); },
               .summary = "Take an identity provider's answer to a logout from the browser, and send it on",
               .parameters = {"SAMLResponse", "RelayState", "SigAlg", "Signature"},
               .status = 302,

@@ -467,7 +467,7 @@ void UnitOfWork::publish(const Event& event) {
   state_->events.push_back(event);
 }
 
-std::vector<std::string> UnitOfWork::commit() {
+TokenNotice UnitOfWork::commit() {
   if (!state_->events.empty()) {
     std::vector<std::string> keys, headers, bodies;
     for (const Event& event : state_->events) {
@@ -478,23 +478,16 @@ std::vector<std::string> UnitOfWork::commit() {
     run("outbox.publish", {Param(keys), Param(headers), Param(bodies)});
     state_->events.clear();
   }
-  std::vector<std::string> deaths;
-  if (!state_->lease.connection) return deaths;
+  TokenNotice notice;
+  if (!state_->lease.connection) return notice;
   if (state_->mode == Mode::write) {
-    if (state_->may_kill) {
-      const std::string killed = run("outbox.killed").text(0, "killed");
-      for (std::size_t at = 0; at < killed.size();) {
-        const std::size_t end = std::min(killed.find(',', at), killed.size());
-        if (end > at) deaths.push_back(killed.substr(at, end - at));
-        at = end + 1;
-      }
-    }
+    if (state_->may_kill) notice = parse_token_notice(run("outbox.killed").text(0, "killed"));
     state_->attempt([](Database::Connection& c) { return c.execute("COMMIT", {}); });
     state_->begun = state_->executed = false;
   }
   state_->pool.give_back(std::move(state_->lease.connection));
   state_->lease = {};
-  return deaths;
+  return notice;
 }
 
 }  // namespace wazoauth

@@ -19,6 +19,7 @@
 
 #include "wazoauth/base/json.h"
 #include "wazoauth/store/event.h"
+#include "wazoauth/store/token_notice.h"
 
 namespace wazoauth {
 
@@ -165,7 +166,7 @@ class UnitOfWork {
 
   // Commits. Returns the deaths of tokens that this transaction caused, whatever caused them (the trigger on auth_token
   // tells), as "sha256hex:expire_t" texts.
-  std::vector<std::string> commit();
+  TokenNotice commit();
   bool started() const;
 
  private:

@@ -4,7 +4,6 @@
 #include <cctype>
 
 #include "wazoauth/http/slug.h"
-#include "wazoauth/user/user_rows.h"
 
 namespace wazoauth {
 

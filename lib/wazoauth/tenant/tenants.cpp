@@ -4,7 +4,6 @@
 #include "wazoauth/tenant/new_tenant.h"
 #include "wazoauth/tenant/routes.h"
 #include "wazoauth/tenant/tenant_body.h"
-#include "wazoauth/tenant/tree.h"
 
 namespace wazoauth {
 
@@ -116,7 +115,7 @@ Step delete_tenant(Context& context) {
 
 Step list_domains(Context& context) {
   const std::string& uuid = context.param("tenant_uuid");
-  visible_tenant(context.db(), uuid, caller_tenant(context));
+  visible_tenant(context.db(), uuid, context.caller_tenant());
   return list_response(context.db().run("tenants.domains", {uuid}), *domain_shape());
 }
 

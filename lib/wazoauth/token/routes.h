@@ -5,7 +5,9 @@
 
 namespace wazoauth {
 
-void add_token_routes(Router& router);
+class IdentityProviders;
+
+void add_token_routes(Router& router, const IdentityProviders& providers);  // they live as long as the router
 void add_refresh_token_routes(Router& router);
 
 }  // namespace wazoauth

@@ -1,6 +1,8 @@
-#include "wazoauth/app.h"
+#include "wazoauth/cache/token_store.h"
 #include "wazoauth/login/log_in.h"
+#include "wazoauth/rest/context.h"
 #include "wazoauth/rest/failures.h"
+#include "wazoauth/rest/router.h"
 #include "wazoauth/store/event.h"
 #include "wazoauth/token/answers.h"
 #include "wazoauth/token/routes.h"
@@ -10,7 +12,7 @@ namespace wazoauth {
 namespace {
 
 TokenRecord live_token(Context& context) {
-  const Loaded loaded = context.app.tokens().find(context.param("token_uuid"));
+  const Loaded loaded = context.services.tokens.find(context.param("token_uuid"));
   if (loaded.status == Loaded::Status::unavailable) throw problems::unavailable();
   if (loaded.status == Loaded::Status::unknown || loaded.record->expired(unix_seconds())) throw no_such_token();
   return *loaded.record;
@@ -98,7 +100,7 @@ std::shared_ptr<const Schema> token_answer() {
 
 }  // namespace
 
-void add_token_routes(Router& router) {
+void add_token_routes(Router& router, const IdentityProviders& providers) {
   using namespace failures;
   const std::string one = "/token/<token_uuid>";
   const auto token = token_answer();
@@ -111,7 +113,7 @@ void add_token_routes(Router& router) {
   router.add({.method = "POST",
               .path = "/token",
               .plugin = "tokens",
-              .handler = log_in,
+              .handler = [&providers](Context& context) { return log_in(context, providers); },
               .summary = "Log in: credentials by HTTP's Basic scheme, or a refresh token in the body",
               .body = login_body(),
               .answer = object_of(token),

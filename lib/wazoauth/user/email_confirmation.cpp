@@ -5,7 +5,6 @@
 #include "wazoauth/mail/mail_templates.h"
 #include "wazoauth/mail/mails.h"
 #include "wazoauth/rest/failures.h"
-#include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/mail_routes.h"
 #include "wazoauth/user/user_rows.h"
 
@@ -16,7 +15,7 @@ namespace {
 // The address as it is now: between two steps it may have been confirmed or deleted.
 Confirmation unconfirmed(Context& context) {
   const std::string &user = context.param("user_uuid"), &email = context.param("email_uuid");
-  visible_user(context.db(), user, caller_tenant(context));
+  visible_user(context.db(), user, context.caller_tenant());
   const Rows rows = context.db().run("mails.address", {email, user});
   if (rows.empty()) throw problems::unknown("email", email);
   if (rows.boolean(0, "confirmed"))
@@ -45,7 +44,7 @@ void confirm(Context& context) {
       throw problems::unauthorized(Json::object({{"invalid_token", context.token_id()},
                                                  {"reason", "not_found_or_expired"},
                                                  {"required_access", "auth.emails." + email + ".confirm.update"}}));
-  } else if (!context.db().run("mails.visible", {email, caller_tenant(context)}).boolean(0, "visible")) {
+  } else if (!context.db().run("mails.visible", {email, context.caller_tenant()}).boolean(0, "visible")) {
     throw problems::unknown("email", email);
   }
   if (context.db().run("mails.confirm", {email}).affected() == 0) throw problems::unknown("email", email);

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "wazoauth/rest/failures.h"
-#include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/routes.h"
 #include "wazoauth/user/user_rows.h"
 
@@ -102,7 +101,7 @@ Step replace_emails(Context& context) {
   UnitOfWork& unit = context.db();
   lock_logins(unit, addresses);
   refuse_taken_logins(unit, addresses, "email_address", user_uuid);
-  if (unit.run("emails.lock_owner", {user_uuid, caller_tenant(context)}).empty())
+  if (unit.run("emails.lock_owner", {user_uuid, context.caller_tenant()}).empty())
     throw problems::unknown("user", user_uuid);
   const std::set<std::string> added = write(unit, user_uuid, emails);
   return Response::json(answer(unit, user_uuid, emails, added));

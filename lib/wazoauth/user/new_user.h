@@ -5,7 +5,7 @@
 #include <string>
 
 #include "wazoauth/login/credentials.h"
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/context.h"
 
 namespace wazoauth {
 

@@ -2,9 +2,9 @@
 
 #include "wazoauth/login/credentials.h"
 #include "wazoauth/login/password.h"
+#include "wazoauth/rest/context.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/session/session_rules.h"
-#include "wazoauth/tenant/tree.h"
 
 namespace wazoauth {
 
@@ -45,7 +45,7 @@ Step change_password(Context& context) {
   change.user_uuid = context.param("user_uuid");
   change.old_password = body.get("old_password").text();
   change.new_password = body.get("new_password").text();
-  const Rows rows = context.db().run("users.credentials", {change.user_uuid, caller_tenant(context)});
+  const Rows rows = context.db().run("users.credentials", {change.user_uuid, context.caller_tenant()});
   if (rows.empty()) throw problems::unknown("user", change.user_uuid);
   if (rows.boolean(0, "enabled") && rows.boolean(0, "has_login")) {
     change.stored_hash = rows.text(0, "password_hash");

@@ -1,7 +1,7 @@
 // PUT /users/<user_uuid>/password: ../shared/spec/endpoints.md section 7.
 #pragma once
 
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/route.h"
 
 namespace wazoauth {
 

@@ -1,7 +1,7 @@
 // POST /users/register: ../shared/spec/endpoints.md section 18, email-flows.md section 5.
 #pragma once
 
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/route.h"
 
 namespace wazoauth {
 

@@ -2,7 +2,6 @@
 #include "wazoauth/group/routes.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
-#include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/user_rows.h"
 
 namespace wazoauth {
@@ -13,7 +12,7 @@ namespace {
 Step list_members(Context& context) {
   const ListQuery query = context.list_query();
   const std::string& group = context.param("group_uuid");
-  const std::string tenant = caller_tenant(context);
+  const std::string tenant = context.caller_tenant();
   if (context.db().run("groups.visible", {group, tenant}).empty()) return empty_page();
   return page_response(page_of_users(context, query, {tenant, true, group}), *user_shape());
 }

@@ -1,7 +1,6 @@
 #include "wazoauth/policy/policy_rows.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/page.h"
-#include "wazoauth/tenant/tree.h"
 #include "wazoauth/user/routes.h"
 #include "wazoauth/user/user_rows.h"
 
@@ -14,7 +13,7 @@ Step list_user_policies(Context& context) {
   const Request& request = context.request;
   const ListQuery query = context.list_query();
   const std::string& uuid = context.param("user_uuid");
-  if (context.db().run("users.visible", {uuid, caller_tenant(context)}).empty()) return empty_page();
+  if (context.db().run("users.visible", {uuid, context.caller_tenant()}).empty()) return empty_page();
   std::vector<Variant> variants = sort_variants(query);
   variants.emplace_back("table", "auth_user_policy");
   variants.emplace_back("owner", "user_uuid");

@@ -75,14 +75,4 @@ void refuse_taken_login(UnitOfWork& unit, const Json& login, std::string_view co
   if (login.is_string()) refuse_taken_logins(unit, {std::string(login.text())}, column, user_uuid);
 }
 
-bool is_authentication_method(const Settings& settings, std::string_view method) {
-  return method == "native" || method == "default" ||
-         std::find(settings.idps.begin(), settings.idps.end(), method) != settings.idps.end();
-}
-
-std::optional<std::string> text_of(const Json& value) {
-  if (value.is_null()) return std::nullopt;
-  return std::string(value.text());
-}
-
 }  // namespace wazoauth

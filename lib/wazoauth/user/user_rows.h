@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "wazoauth/config/settings.h"
-#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/context.h"
 
 namespace wazoauth {
 
@@ -42,10 +42,5 @@ Problem login_taken(std::string_view column, std::string_view login);
 
 // Filters of a list of users by exact text.
 const std::vector<std::string>& user_columns();
-
-// native, default and the identity providers that are switched on.
-bool is_authentication_method(const Settings& settings, std::string_view method);
-
-std::optional<std::string> text_of(const Json& value);  // nullopt for null
 
 }  // namespace wazoauth

@@ -1,0 +1,24 @@
+// The mail server that the configuration names.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace wazoauth {
+
+struct SmtpServer {
+  enum class Tls {
+    none,
+    starttls,  // or no mail: nothing is ever sent in the clear instead
+    implicit,  // from the first byte on
+  };
+
+  std::string hostname;
+  int port = 25;
+  std::chrono::milliseconds timeout{4000};  // to connect, and for each answer while a client waits for us
+  Tls tls = Tls::none;
+  std::string ca;                  // certificates (PEM) that the server's one has to come from; "" for the system's
+  std::string username, password;  // "" for no login
+};
+
+}  // namespace wazoauth

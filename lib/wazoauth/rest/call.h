@@ -1,0 +1,31 @@
+// One request of the API, from routing to its response. The carrier of HTTP (nginx, a test) runs its steps on threads
+// of the lanes that it asks for.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "wazoauth/rest/router.h"
+#include "wazoauth/rest/services.h"
+
+namespace wazoauth {
+
+class Call {
+ public:
+  // By the router; or by one fixed route, which answers at whatever path its location has.
+  Call(const Services& services, const Router& router, Request request);
+  Call(const Services& services, const Route& route, Request request);
+  ~Call();
+  Lane lane() const;                        // where the next step wants to run
+  std::chrono::milliseconds pause() const;  // and how much later
+  bool step();  // runs it, and those that follow on its lane; true when the answer is ready. Never throws.
+  Response& response();
+  bool proved_password() const;    // that of its Authorization header
+  bool password_unjudged() const;  // nobody could look at it: a 401 doesn't say that it is wrong
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace wazoauth

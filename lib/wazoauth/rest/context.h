@@ -1,0 +1,78 @@
+// One request on its way through the steps of a handler: its token, its tenant, its body, and what it may use.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wazoauth/acl/access_list.h"
+#include "wazoauth/cache/token_record.h"
+#include "wazoauth/config/settings.h"
+#include "wazoauth/http/form_data.h"
+#include "wazoauth/rest/route.h"
+#include "wazoauth/rest/services.h"
+
+namespace wazoauth {
+
+class Context {
+ public:
+  Context(const Services& services, const Request& request, const Route& route, PathParameters parameters);
+  ~Context();
+
+  const Services& services;
+  const Request& request;
+  const Route& route;
+  const Settings& settings;  // services.settings
+
+  const std::string& param(std::string_view name) const;
+  UnitOfWork& db();
+
+  // The token that made the request (protected routes only).
+  const std::string& token_id() const;
+  const TokenRecord& token() const;
+  // Takes the token that the request brings. Throws 503.
+  enum class Admission { granted, unknown, insufficient };
+  Admission admit(const std::string& access);
+  bool granted(std::string_view access) const;  // by the token's list
+  bool may_add(std::string_view access) const;
+  bool may_remove(std::string_view access) const;
+  [[noreturn]] void refuse_access(std::string_view access) const;  // 401 of section 7.1, "may not put/remove"
+
+  // The tenant of the user who asks, whatever the header Wazo-Tenant says: for operations that ignore it. 404 when the
+  // user is gone.
+  std::string caller_tenant();
+  // The scoping tenant (http-conventions.md section 8), resolved at the first call: 401 unauthorized-tenant, 404.
+  const std::string& tenant();
+  bool in_subtree(std::string_view tenant_uuid);  // of tenant()
+  const std::string& master_tenant();             // throws 503 when there is none
+
+  // The body as JSON: throws 400 M-form. `body_object` also turns falsy top-level values into {}.
+  Json body() const;
+  Json body_object() const;
+  // The body, or the list's parameters, as the route declares them: throws its 400.
+  Json valid_body() const { return valid_body(body_object()); }
+  Json valid_body(const Json& body) const;
+  FormData form_data() const;
+  Json valid_body(const FormData& form) const;  // its texts
+  ListQuery list_query() const;
+  Json valid_query() const;
+
+  // Set by Call.
+  std::unique_ptr<UnitOfWork> unit;
+  bool proved_password = false;    // set by providers that verified the one of the Authorization header
+  bool password_unjudged = false;  // set when nobody could look at it
+
+ private:
+  acl::AccessList access_list() const;
+
+  std::string token_text_;
+  std::optional<TokenRecord> token_record_;
+  mutable std::string access_block_;  // compiled at first use
+  PathParameters parameters_;
+  std::optional<std::string> tenant_;
+  std::optional<std::string> master_tenant_;
+};
+
+}  // namespace wazoauth

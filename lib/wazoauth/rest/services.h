@@ -1,0 +1,20 @@
+// What every request may use. A feature's own parts are handed to its routes when they are added.
+#pragma once
+
+namespace wazoauth {
+
+class Database;
+class MasterTenant;
+class TokenStore;
+class Zone;
+struct Settings;
+
+struct Services {
+  const Settings& settings;
+  Database& database;
+  TokenStore& tokens;
+  Zone* zone;  // null: nothing is cached (tools, tests)
+  MasterTenant& master_tenant;
+};
+
+}  // namespace wazoauth

@@ -1,0 +1,52 @@
+// What a handler returns: a response, or the step that follows it and the lane it runs on.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include "wazoauth/http/http.h"
+
+namespace wazoauth {
+
+class Context;
+
+enum class Lane {
+  database,   // short work that talks to PostgreSQL
+  hashing,    // password hashing: 60-100 ms of CPU, no database connection held
+  mail,       // waits for the mail server, within a limit; no database connection held
+  directory,  // waits for the LDAP server of a tenant, likewise
+  external,   // the same for external services
+};
+
+// Each step has a unit of work of its own, committed when the step returns and rolled back when it throws; no database
+// connection is held between steps.
+//
+// Consecutive steps on one lane run back to back. A step on another lane may never run (client gone, lane full): keep
+// work that must complete together on one lane.
+struct Step {
+  std::optional<Response> response;
+  Lane lane = Lane::database;
+  std::chrono::milliseconds pause{0};
+  std::function<Step(Context&)> next;
+
+  Step(Response r) : response(std::move(r)) {}  // NOLINT: a handler just returns its response
+  static Step then(Lane lane, std::function<Step(Context&)> next) {
+    Step step;
+    step.lane = lane;
+    step.next = std::move(next);
+    return step;
+  }
+  // On the database lane, after `pause`; no thread sleeps meanwhile.
+  static Step after(std::chrono::milliseconds pause, std::function<Step(Context&)> next) {
+    Step step = then(Lane::database, std::move(next));
+    step.pause = pause;
+    return step;
+  }
+
+ private:
+  Step() = default;
+};
+
+}  // namespace wazoauth

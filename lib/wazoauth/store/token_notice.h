@@ -1,0 +1,30 @@
+// What the triggers on auth_token say of tokens: as the payload of a notification, in rows of the outbox, and at the
+// end of the transaction that did it (sql/schema/0003_wazo_auth_triggers.sql writes the form).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "wazoauth/store/token_key.h"
+
+namespace wazoauth {
+
+struct Revocation {
+  TokenKey key;
+  std::int64_t expire_t;  // Unix seconds, 0: never. Of a changed row: the later one of old and new
+};
+
+struct TokenNotice {
+  std::vector<Revocation> revoked;
+  std::vector<Revocation> changed;  // the row was changed: it has to be read again
+  bool everything = false;          // more than a notification can name
+
+  bool empty() const { return revoked.empty() && changed.empty() && !everything; }
+};
+
+// Comma-separated items: "<hex key>:<expire_t>", with "~" in front when changed; "*" for everything. Unreadable items
+// are skipped.
+TokenNotice parse_token_notice(std::string_view payload);
+
+}  // namespace wazoauth
