@@ -7,8 +7,8 @@
 #include <thread>
 
 #include "tool.h"
-#include "wazoauth/store/database.h"
 #include "wazoauth/store/direct_connection.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace {
 

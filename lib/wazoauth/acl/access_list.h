@@ -12,13 +12,9 @@
 #include <string_view>
 #include <vector>
 
-namespace wazoauth::acl {
+#include "wazoauth/acl/holder.h"
 
-// Who holds the list: what `me` and `my_session` stand for.
-struct Holder {
-  std::string_view auth_id;
-  std::string_view session_uuid;
-};
+namespace wazoauth::acl {
 
 // The block for a list of accesses, in their order, duplicates kept. It also holds the list as JSON text in wire
 // form (`["a", "b"]`), for answers that show it.

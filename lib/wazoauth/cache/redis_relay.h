@@ -5,7 +5,7 @@
 
 #include "wazoauth/base/wake.h"
 #include "wazoauth/cache/redis_cache.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "wazoauth/cache/zone.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 

@@ -11,7 +11,7 @@
 
 #include "wazoauth/cache/token_record.h"
 #include "wazoauth/cache/zone.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 

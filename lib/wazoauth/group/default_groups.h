@@ -5,7 +5,7 @@
 #include <string>
 
 #include "wazoauth/config/settings.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 

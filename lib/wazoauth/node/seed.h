@@ -2,7 +2,7 @@
 #pragma once
 
 #include "wazoauth/config/settings.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 

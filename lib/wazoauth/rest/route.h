@@ -12,7 +12,7 @@
 #include "wazoauth/http/problem.h"
 #include "wazoauth/http/schema.h"
 #include "wazoauth/rest/step.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 

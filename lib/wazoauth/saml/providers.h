@@ -10,7 +10,7 @@
 #include <string>
 
 #include "wazoauth/saml/service_provider.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth::saml {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 
