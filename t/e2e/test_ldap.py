@@ -1,4 +1,4 @@
-"""The directory of a tenant and logins with it, over real slapd servers: federation.md sections 1 and 3."""
+"""The directory of a tenant and logins with it, over real slapd servers: docs/spec/federation.md sections 1 and 3."""
 import itertools
 import re
 import socket

@@ -1,4 +1,4 @@
-"""Passwords chosen anew by a mailed link, over a real mail server: email-flows.md sections 1, 2 and 4."""
+"""Passwords chosen anew by a mailed link, over a real mail server: docs/spec/email-flows.md sections 1, 2 and 4."""
 import json
 import re
 import statistics

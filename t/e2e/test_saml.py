@@ -1,4 +1,4 @@
-"""Logins and logouts by SAML against pysaml2's identity provider; federation.md sections 4.2 to 4.6."""
+"""Logins and logouts by SAML against pysaml2's identity provider; docs/spec/federation.md sections 4.2 to 4.6."""
 import base64
 import html
 import re

@@ -1,4 +1,4 @@
-"""wazo-auth-upgrade-db: the schema that it makes, adopts or refuses, and what of it is ours. spec/schema.md."""
+"""wazo-auth-upgrade-db: the schema that it makes, adopts or refuses, and what of it is ours. docs/spec/schema.md."""
 import re
 import subprocess
 import uuid

@@ -1,4 +1,4 @@
-"""Logins with a password, and what can be asked about a token: endpoints.md section 4.
+"""Logins with a password, and what can be asked about a token: docs/spec/endpoints.md section 4.
 
 Each failed login comes from an address of its own, so that none slows down another: of those at one address the sixth
 would have to wait.

@@ -76,7 +76,7 @@ void recorded_templates(void**) {
   assert_string_equal(wazoauth::acl::fill_template("a.{b.{", {}).c_str(), "a.{b.{");
 }
 
-// The rules of acl.md section 2 once more, written for shortness: exponential.
+// The rules of docs/spec/acl.md section 2 once more, written for shortness: exponential.
 class Naive {
  public:
   Naive(std::string pattern, Holder holder) : pattern_(std::move(pattern)), holder_(holder) {}

@@ -1,4 +1,4 @@
-// Mail templates and messages: email-flows.md sections 2.2 and 2.3.
+// Mail templates and messages: docs/spec/email-flows.md sections 2.2 and 2.3.
 #include <csetjmp>
 #include <cstdarg>
 #include <cstddef>

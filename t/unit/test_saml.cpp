@@ -1,4 +1,4 @@
-// SAML: what is believed and what isn't. federation.md section 4, TECHNIQUE.md section 6.
+// SAML: what is believed and what isn't. docs/spec/federation.md section 4.
 #include <zlib.h>
 
 #include <algorithm>

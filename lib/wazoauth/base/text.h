@@ -33,7 +33,7 @@ std::string fold_case(std::string_view utf8);  // equal for texts that differ on
 // An ASCII approximation: "é" → "e", "ß" → "ss"; what has none is left out.
 std::string transliterate(std::string_view utf8);
 
-// The slug that a name suggests (../shared/spec/endpoints.md section 3.3): ASCII letters, digits, '_' and, if allowed,
+// The slug that a name suggests (docs/spec/endpoints.md section 3.3): ASCII letters, digits, '_' and, if allowed,
 // '-' are kept, everything else vanishes; at most `max` characters. May be empty.
 std::string make_slug(std::string_view name, std::size_t max, bool allow_dash);
 

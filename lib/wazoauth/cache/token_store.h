@@ -1,5 +1,5 @@
 // Where a token's facts come from when the event loop can't answer by itself: zone, Redis, PostgreSQL, in this order,
-// without ever bringing a revoked token back (DESIGN.md, "Revocation" and "When something is away").
+// without ever bringing a revoked token back (docs/ARCHITECTURE.md, "Revocation", and docs/operations.md).
 //
 // Everything here blocks, but for judge(): call it on a thread.
 #pragma once

@@ -2,7 +2,7 @@
 //
 // Nothing here knows nginx: the caller gives a block of memory that all processes see (at any address) and a lock that
 // all of them honour. Readers take no lock; writers do. Facts are stored, never verdicts: expiry and access are judged
-// by the reader on every request. See DESIGN.md section 3, "The zone" and "Revocation".
+// by the reader on every request. See docs/ARCHITECTURE.md, "The zone" and "Revocation".
 //
 // Layout (zone_layout.h): header | ring of revocations | tombstones | unknown tokens | tag and slot table (8-way
 // buckets, two choices) | access list blobs. Every area has a fixed share of the size: a zone of 160 MiB holds 200,000

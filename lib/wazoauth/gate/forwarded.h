@@ -1,4 +1,4 @@
-// Who the client is when proxies stand between (../shared/spec/http-conventions.md section 1).
+// Who the client is when proxies stand between (docs/spec/http-conventions.md section 1).
 #pragma once
 
 #include <optional>

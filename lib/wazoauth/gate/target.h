@@ -1,5 +1,5 @@
-// What the gate asks of a request's target and of the values that enter a required access (../shared/DESIGN.md
-// section 3, "Gate").
+// What the gate asks of a request's target and of the values that enter a required access (docs/ARCHITECTURE.md,
+// "Gate").
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Logins with a password that the directory of a tenant knows: ../shared/spec/federation.md section 3.2.
+// Logins with a password that the directory of a tenant knows: docs/spec/federation.md section 3.2.
 #pragma once
 
 #include "wazoauth/login/identity_provider.h"

@@ -1,4 +1,4 @@
-// Who somebody is: one provider for each way to prove it. ../shared/spec/endpoints.md section 4.1, steps 2 and 3.
+// Who somebody is: one provider for each way to prove it. docs/spec/endpoints.md section 4.1, steps 2 and 3.
 #pragma once
 
 #include <memory>

@@ -39,7 +39,7 @@ std::int64_t seconds_of(Time time) {
   return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
 }
 
-// ISO 8601 without offset (http-conventions.md section 10).
+// ISO 8601 without offset (docs/spec/http-conventions.md section 10).
 std::string iso(Time time, std::tm* convert(const std::time_t*, std::tm*), bool always_fraction) {
   const std::time_t seconds = seconds_of(time);
   std::tm parts{};

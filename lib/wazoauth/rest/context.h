@@ -43,7 +43,8 @@ class Context {
   // The tenant of the user who asks, whatever the header Wazo-Tenant says: for operations that ignore it. 404 when the
   // user is gone.
   std::string caller_tenant();
-  // The scoping tenant (http-conventions.md section 8), resolved at the first call: 401 unauthorized-tenant, 404.
+  // The scoping tenant (docs/spec/http-conventions.md section 8), resolved at the first call: 401 unauthorized-tenant,
+  // 404.
   const std::string& tenant();
   bool in_subtree(std::string_view tenant_uuid);  // of tenant()
   const std::string& master_tenant();             // throws 503 when there is none
