@@ -1,14 +1,7 @@
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
-extern "C" {
-#include <cmocka.h>
-}
-
 #include <string>
 #include <vector>
 
+#include "check.h"
 #include "wazoauth/base/mask.h"
 #include "wazoauth/gate/forwarded.h"
 #include "wazoauth/gate/target.h"
@@ -23,17 +16,17 @@ constexpr const char* hidden = "XXXXXXXX-XXXX-XXXX-XXXX-XXXX55555555";
 
 void paths(void**) {
   for (const char* good : {"/", "/users/me", "/a.b/c..d/...", "/a%20b?x=//..%2f", "/users/%C3%A9", "/a/.../b", "/%"})
-    assert_true(unambiguous(good));
+    check::that(unambiguous(good), good);
   for (const char* bad : {"//", "/a//b", "/a/../b", "/a/./b", "/a/..", "/.", "/a%2fb", "/a%2Fb", "/a%5cb", "/a%00",
                           "/a\\b", "/a/%2e%2E/b", "/a/.%2e", "/a/%2e", "/users/other%2f..%2fme/x", "/a#b"})
-    assert_false(unambiguous(bad));
+    check::never(unambiguous(bad), bad);
 }
 
 void values(void**) {
   std::string access = "confd.";
   assert_true(append_value(access, "a.b"));
   assert_string_equal(access.c_str(), "confd.a_b");
-  for (const char* bad : {"", "a#b", "*", "a\nb", "\x7f"}) assert_false(append_value(access, bad));
+  for (const char* bad : {"", "a#b", "*", "a\nb", "\x7f"}) check::never(append_value(access, bad), bad);
 }
 
 void verbs(void**) {
@@ -57,11 +50,11 @@ void masks(void**) {
   assert_false(mask_tokens("GET /tokens?xtoken=1 HTTP/1.1", names).has_value());
   for (const char* before : {"/0.1/tok%65n/", "/0.1%2Ftoken%2f", "/0.1/%74%6F%6b%65%6e//",
                              "/x?tok%65n=", "/x?TOKEN=", "/x?a=%&Key=", "http://a/0.1/token/", "/token/token/"})
-    assert_true(mask_tokens(before + t + "\"", names) == before + h + "\"");
+    check::that(mask_tokens(before + t + "\"", names) == before + h + "\"", before);
   assert_false(mask_tokens("GET /0.1/token/" + h + " HTTP/1.1", names).has_value());
   assert_false(mask_tokens("GET /0.1/token/XXXXXXXX-XXXX-XXXX-XXXX-XXXX HTTP/1.1", names).has_value());
   for (const char* ends : {"%", "/%2", "/token/", "/token", "?token=", "?token", "&", ""})
-    assert_false(mask_tokens(ends, names).has_value());
+    check::never(mask_tokens(ends, names).has_value(), ends);
 }
 
 void log_lines(void**) {

@@ -1,15 +1,8 @@
 // Who has to wait, and who mustn't.
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
-extern "C" {
-#include <cmocka.h>
-}
-
 #include <string>
 #include <vector>
 
+#include "check.h"
 #include "wazoauth/login/throttle.h"
 
 using wazoauth::gate::basic_login;

@@ -7,24 +7,19 @@
 
 #include <atomic>
 #include <chrono>
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 
-extern "C" {
-#include <cmocka.h>
-}
-
+#include "check.h"
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/cache/zone_layout.h"
 
 namespace {
+
+using check::equal;
 
 using namespace wazoauth;
 using namespace std::chrono_literals;
@@ -118,10 +113,6 @@ bool known(const Memory& memory, unsigned n) {
   return memory->check(key_of(n), std::nullopt, facts) == Verdict::granted;
 }
 
-void same(const std::string& actual, const std::string& expected) {
-  assert_string_equal(actual.c_str(), expected.c_str());
-}
-
 // -- facts ---------------------------------------------------------------------------------------------------------
 
 void facts_and_record(void**) {
@@ -131,11 +122,11 @@ void facts_and_record(void**) {
   assert_true(insert(memory, 1));
   assert_int_equal(memory->check(key_of(1), "auth.users." + uuid(1) + ".tokens", facts), Verdict::granted);
   const TokenRecord record = record_of(1);
-  same(facts.auth_id, record.auth_id);
-  same(facts.user_uuid, record.auth_id);
-  same(facts.tenant_uuid, uuid(7));
-  same(facts.session_uuid, record.session_uuid);
-  same(facts.refresh_token_uuid, *record.refresh_token_uuid);
+  equal(facts.auth_id, record.auth_id);
+  equal(facts.user_uuid, record.auth_id);
+  equal(facts.tenant_uuid, uuid(7));
+  equal(facts.session_uuid, record.session_uuid);
+  equal(facts.refresh_token_uuid, *record.refresh_token_uuid);
   assert_int_equal(facts.expire_t, later);
   assert_int_equal(facts.validated_at_ms, now_ms);
   assert_int_equal(facts.epoch, memory->epoch());
@@ -144,10 +135,10 @@ void facts_and_record(void**) {
 
   const auto full = memory->find(key_of(1));
   assert_true(full.has_value());
-  same(full->acl_json, R"(["auth.users.me.#", "confd.users.*.read", "!confd.users.secret.#"])");
+  equal(full->acl_json, R"(["auth.users.me.#", "confd.users.*.read", "!confd.users.secret.#"])");
   TokenRecord without_list = record;
   without_list.acl.clear();
-  same(encode(full->record), encode(without_list));
+  equal(encode(full->record), encode(without_list));
   assert_false(memory->find(key_of(2)).has_value());
 }
 
@@ -158,13 +149,13 @@ void unusual_records(void**) {
   record.user_agent = "\xc3\xa9\x80\xff\x01 wazo-auth";
   record.expire_t = 0;
   assert_true(insert(memory, 1, record));
-  same(encode(memory->find(key_of(1))->record), encode(record));
+  equal(encode(memory->find(key_of(1))->record), encode(record));
   record.expire_t.reset();
   record.refresh_token_uuid = "";
   record.pbx_user_uuid = "";
   record.metadata = R"({"uuid": "another", "tenant_uuid": "t", "other": "\u00e9"})";
   assert_true(insert(memory, 1, record));
-  same(encode(memory->find(key_of(1))->record), encode(record));
+  equal(encode(memory->find(key_of(1))->record), encode(record));
 
   record.user_agent = std::string(600, 'x');
   assert_true(insert(memory, 2, record));
@@ -172,7 +163,7 @@ void unusual_records(void**) {
   assert_true(known(memory, 2));
   TokenFacts facts;
   memory->check(key_of(2), std::nullopt, facts);
-  same(facts.user_uuid, "another");
+  equal(facts.user_uuid, "another");
 
   record.auth_id = std::string(40, 'x');
   assert_false(insert(memory, 3, record));
@@ -188,7 +179,7 @@ void several_accesses_at_once(void**) {
   insert(memory, 1);
   assert_true(memory->check_all(key_of(1), required, facts, granted));
   assert_true(granted[0] && !granted[1] && granted[2]);
-  same(facts.auth_id, uuid(1));
+  equal(facts.auth_id, uuid(1));
 }
 
 void confirmation(void**) {
@@ -399,7 +390,7 @@ void two_hundred_thousand_tokens(void**) {
   const Memory memory(size);
   for (unsigned n = 0; n < tokens; ++n) assert_true(insert(memory, n));
   for (unsigned n = 0; n < tokens; ++n) assert_int_equal(check(memory, n), Verdict::granted);
-  for (unsigned n = 0; n < tokens; n += 100) same(memory->find(key_of(n))->record.auth_id, uuid(n));
+  for (unsigned n = 0; n < tokens; n += 100) equal(memory->find(key_of(n))->record.auth_id, uuid(n));
   const ZoneCounters counters = memory->counters();
   assert_int_equal(counters.used, tokens);
   assert_int_equal(counters.evictions, 0);
