@@ -75,6 +75,10 @@ char* set_config(ngx_conf_t* cf, ngx_command_t*, void* data) {
     if (ngx_conf_full_name(cf->cycle, &conf->config, 1) != NGX_OK) return failed;
     LoadedConfig loaded = load_config(std::string(view(conf->config)));
     const char* uuid = std::getenv("XIVO_UUID");
+    // `nginx -t` has a shell's environment, which says nothing about that of the service.
+    if (!ngx_test_config && (!uuid || !*uuid))
+      loaded.warnings.emplace_back(
+          "XIVO_UUID is not in the environment: events and tokens don't name this installation");
     conf->settings = make_settings(loaded.tree, uuid ? uuid : "", loaded.warnings, loaded.places);
     conf->settings->mail_templates = read_mail_templates(*conf->settings, loaded.warnings);
     conf->settings->saml.keys = saml::read_keys(*conf->settings, loaded.warnings);

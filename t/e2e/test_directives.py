@@ -1,6 +1,7 @@
 """The directives: what `nginx -t` accepts and refuses, what they inherit, and what a reload makes of them."""
 import json
 import os
+import re
 import select
 import socket
 import time
@@ -334,16 +335,45 @@ def test_a_relative_file_is_beside_nginx_conf(check):
     refused(checked, f'{config_of(checked)}:2', at='wazo_auth_config')
 
 
-def test_no_xivo_uuid_is_warned_of(folder, check):
-    config = folder / 'empty.yml'
-    config.write_text('{}')
+def test_no_xivo_uuid_is_warned_of_where_it_matters(folder, wait_until):
+    """`nginx -t` has the environment of somebody's shell."""
+    config = servers.write_settings(folder / 'uuid', {})
     nginx = servers.Nginx(folder / 'uuid', BUILD, CONF, values={
         **{level.upper(): '' for level in LEVELS}, 'PORT': servers.free_port(),
         'REQUIRED': f'wazo_auth_config {config}; wazo_auth_zone tokens:2m;'}, environment={'XIVO_UUID': ''})
-    nginx.folder.mkdir()
-    ok, output = nginx.test()
-    assert ok
-    assert '[warn]' in output and 'XIVO_UUID' in output
+    assert nginx.test() == (True, '')
+    nginx.start()
+    try:
+        warning = re.compile(r'\[warn\].* XIVO_UUID is not in the environment')
+        assert warning.search(nginx.error_log.read_text())
+        start = nginx.error_log.stat().st_size
+        nginx.reload()
+        wait_until(lambda: warning.search(nginx.error_log.read_text()[start:]))
+    finally:
+        nginx.stop()
+
+
+DEFAULT_KEY = '/var/lib/wazo-auth/saml/server.key'
+
+
+@pytest.mark.skipif(os.path.exists(DEFAULT_KEY), reason='this machine has a key')
+def test_a_missing_key_of_saml_is_for_who_wants_saml(check, folder):
+    """Without one where the defaults look, and without another name for it, nobody wants it."""
+
+    def output(**saml):
+        own = folder / uuid.uuid4().hex
+        required = f'wazo_auth_config {servers.write_settings(own, {"saml": saml})}; wazo_auth_zone tokens:2m;'
+        checked = check(required=required)
+        assert checked.ok
+        return checked.output
+
+    nowhere, here = f'{folder}/no.key', f'{folder}/here.crt'
+    servers.Path(here).touch()
+    assert output() == ''
+    assert output(key_file=DEFAULT_KEY) == ''
+    assert f'{nowhere}: No such file or directory; nobody can log in by SAML' in output(key_file=nowhere)
+    assert f'{DEFAULT_KEY}: No such file or directory; nobody can log in by SAML' in output(cert_file=here)
+    assert 'nobody can log in by SAML' in output(key_file=None)
 
 
 # -- !exec -------------------------------------------------------------------------------------------------------------
