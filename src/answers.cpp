@@ -112,7 +112,7 @@ ngx_int_t change_headers(ngx_http_request_t* r) {
   auto* context = static_cast<RequestContext*>(ngx_http_get_module_ctx(r, ngx_wazo_auth_module));
   const bool ours = context && context->page.len && context->page_status == static_cast<ngx_int_t>(r->err_status);
   if (!ours) {
-    if (!loc_conf(r).api || !prepare_api_page(r)) return NGX_OK;
+    if (loc_conf(r).handler != api_handler || !prepare_api_page(r)) return NGX_OK;
     context = find_context(r);
   }
   return replace_headers(r, *context);

@@ -51,7 +51,8 @@ def check_configuration(table):
     header = (TOP / 'src/conf.h').read_text()
     location = re.search(r'struct LocConf \{(.*?)\n\};', header, re.S)[1]
     members = re.findall(r'(\w+);', re.sub(r'//.*', '', location))
-    created, merged = function(conf, 'void* create_loc_conf'), function(conf, 'char* merge_loc_conf')
+    created = function(conf, 'void* create_loc_conf')
+    merged = '\n'.join(function(conf, start) for start in re.findall(r'^\S+ merge_\w+\(', conf, re.M))
     for member in members:
         if member not in created:
             complain(f'LocConf::{member} has no initial value in create_loc_conf()')
@@ -61,7 +62,7 @@ def check_configuration(table):
     for name, entry in table.items():
         if entry['field']:
             written.add(entry['field'])
-        elif entry['setter'].startswith('set_'):
+        if entry['setter'].startswith('set_'):
             written |= fields_set_by(entry['setter'])
         if entry['levels'] == 'every_level' and not entry['field'] and not fields_set_by(entry['setter']) & set(members):
             complain(f'{name} may be inherited, but sets no member of LocConf')
