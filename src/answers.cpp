@@ -13,12 +13,12 @@ namespace wazoauth::nginx {
 ngx_http_output_header_filter_pt next_header_filter;
 ngx_http_output_body_filter_pt next_body_filter;
 
-namespace {
-
 bool push(ngx_http_request_t* r, std::string_view name, std::string_view value) {
   const ngx_str_t key = copy(r->pool, name), text = copy(r->pool, value);
   return key.data && text.data && push_header(r->headers_out.headers, key, text);
 }
+
+namespace {
 
 // The text goes with the request's pool: a long list isn't copied.
 ngx_int_t send_body(ngx_http_request_t* r, std::string text) {

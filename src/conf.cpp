@@ -140,7 +140,7 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   ngx_conf_merge_uint_value(conf->tenant, prev->tenant, 0);
   ngx_conf_merge_value(conf->identity, prev->identity, 0);
   ngx_conf_merge_uint_value(conf->denied, prev->denied, NGX_HTTP_FORBIDDEN);
-  ngx_conf_merge_uint_value(conf->preflight, prev->preflight, 0);
+  ngx_conf_merge_uint_value(conf->preflight, prev->preflight, 1);
   ngx_conf_merge_uint_value(conf->path, prev->path, 1);
   ngx_conf_merge_msec_value(conf->grace, prev->grace, 60000);
   return NGX_CONF_OK;
