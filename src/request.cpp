@@ -1,5 +1,6 @@
 #include "request.h"
 
+#include "wazoauth/ascii.h"
 #include "wazoauth/gate/forwarded.h"
 
 namespace wazoauth::nginx {
@@ -17,8 +18,7 @@ std::string joined(const Request& request, std::string_view lower_case_name) {
 
 void copy_headers(ngx_http_request_t* r, Request& request) {
   each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
-    request.headers.emplace_back(std::string_view(reinterpret_cast<const char*>(header.lowcase_key), header.key.len),
-                                 view(header.value));
+    request.headers.emplace_back(ascii::lower(view(header.key)), view(header.value));
   });
 }
 

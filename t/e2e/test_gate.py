@@ -16,7 +16,7 @@ SERVERS = """\
         location / { proxy_pass http://upstream; }
         location = /read { wazo_auth_acl confd.users.read; proxy_pass http://upstream; }
         location = /verb { wazo_auth_acl confd.users.$wazo_auth_method_verb; proxy_pass http://upstream; }
-        location ~ ^/captured/([^/]+)/(.*)$ { wazo_auth_acl confd.$1.items.read; proxy_pass http://upstream; }
+        location ~ ^/captured/(?<kind>[^/]+)/(.*)$ { wazo_auth_acl confd.$kind.items.read; proxy_pass http://upstream; }
         location ~ ^/users/(?<owner>[^/]+)/ { wazo_auth_acl confd.users.$owner.read; proxy_pass http://upstream; }
         location = /argument { wazo_auth_acl confd.${arg_resource}.read; proxy_pass http://upstream; }
 
@@ -328,6 +328,9 @@ def test_an_ungated_location_with_identity_forwards_no_forged_one(gate):
 UNSAFE = ['/a%2fb', '/a%2Fb', '/a%5cb', '/a%5Cb', '/a\\b', '/a//b', '//a', '/a/', '/a/./b', '/a/../b', '/a/..', '/a/.',
           '/a/%2e%2e/b', '/a/%2E%2e/b', '/a/.%2e/b', '/a/%2e/b', '/a/%2e', '/..%2fa', '/a%00b', '/a/..?x', '/./']
 UNSAFE.remove('/a/')
+# Servers in Java read a segment up to its first ';'.
+UNSAFE += ['/a/..;/b', '/a/..;x=1/b', '/a/%2e%2e;/b', '/a/..%3b/b', '/a/..%3B/b', '/a/.;/b', '/a/.;..', '/a;/../b', '/a/;/b',
+           '/a/;x/b', '/;/a', '/a/%3Bx/b', '/..;', '/a/..;b;c/d']
 
 
 @pytest.mark.parametrize('target', UNSAFE)
@@ -336,7 +339,8 @@ def test_ambiguous_paths_are_400(gate, nobody, target):
     assert status == 400
 
 
-@pytest.mark.parametrize('target', ['/a/', '/a.b', '/a/...', '/..a/b..', '/.well-known/x', '/a?x=%2f..//\\', '/a%20b', '/%41'])
+@pytest.mark.parametrize('target', ['/a/', '/a.b', '/a/...', '/..a/b..', '/.well-known/x', '/a?x=%2f..//\\', '/a%20b', '/%41',
+                                    '/users/me;x=1', '/a;/b', '/a;x/b;y=..', '/a?;/..;/', '/a/...;/b', '/a%3b'])
 def test_ordinary_paths_pass_untouched(gate, nobody, target):
     status, text = gate.raw(target, header(nobody))
     assert status == 200

@@ -22,10 +22,14 @@ constexpr const char* token = "11111111-2222-3333-4444-555555555555";
 constexpr const char* hidden = "XXXXXXXX-XXXX-XXXX-XXXX-XXXX55555555";
 
 void paths(void**) {
-  for (const char* good : {"/", "/users/me", "/a.b/c..d/...", "/a%20b?x=//..%2f", "/users/%C3%A9", "/a/.../b", "/%"})
+  for (const char* good : {"/", "/users/me", "/a.b/c..d/...", "/a%20b?x=//..%2f", "/users/%C3%A9", "/a/.../b", "/%",
+                           "/a;b", "/a;..", "/a%3b/b", "/a;/b?/..;/", "/...;/", "/%3"})
     assert_true(unambiguous(good));
-  for (const char* bad : {"//", "/a//b", "/a/../b", "/a/./b", "/a/..", "/.", "/a%2fb", "/a%2Fb", "/a%5cb", "/a%00",
-                          "/a\\b", "/a/%2e%2E/b", "/a/.%2e", "/a/%2e", "/users/other%2f..%2fme/x", "/a#b"})
+  for (const char* bad : {"//",     "/a//b",       "/a/../b",         "/a/./b",   "/a/..",
+                          "/.",     "/a%2fb",      "/a%2Fb",          "/a%5cb",   "/a%00",
+                          "/a\\b",  "/a/%2e%2E/b", "/a/.%2e",         "/a/%2e",   "/users/other%2f..%2fme/x",
+                          "/a#b",   "/a/..;/b",    "/a/%2E%2e;x=y/b", "/a/..%3B", "/.;",
+                          "/a/;/b", "/;x",         "/a/%3bx",         "/..%3b..", "/a;/.."})
     assert_false(unambiguous(bad));
 }
 
