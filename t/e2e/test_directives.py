@@ -258,7 +258,7 @@ NOT_GATED = "in a location that isn't gated"
 
 @pytest.mark.parametrize('line', [
     'wazo_auth_acl confd.users.read;', 'wazo_auth_token_from bearer;', 'wazo_auth_tenant header;', 'wazo_auth_identity on;',
-    'wazo_auth_denied 401;', 'wazo_auth_preflight pass;', 'wazo_auth_path loose;', 'wazo_auth_api; wazo_auth_acl a;',
+    'wazo_auth_denied 401;', 'wazo_auth_preflight pass;', 'wazo_auth_path loose;',
 ])
 def test_a_directive_of_the_gate_in_an_open_location(check, line):
     name = line.split(';')[-2].split()[0]
@@ -274,6 +274,15 @@ def test_a_directive_of_the_gate_in_an_open_location(check, line):
         assert f'in {checked.line(line)}' in checked.output
     nested = f'location /a/ {{\n{line}\nlocation /a/b/ {{ wazo_auth on; }} }}'
     refused(check(server=nested), NOT_GATED, at=line)
+
+
+def test_a_directive_of_the_gate_in_an_api_that_is_open(check):
+    line = 'wazo_auth_api; wazo_auth_acl a;'
+    for levels in {}, {'server': 'wazo_auth on;'}, {'http': 'wazo_auth on;'}:
+        refused(check(**levels | {'location': line}), f'"wazo_auth_acl" {NOT_GATED}', at=line)
+    for gate in 'on', 'off':
+        checked = check(location=f'wazo_auth {gate}; {line}')
+        assert (checked.ok, checked.output) == (True, '')
 
 
 @pytest.mark.parametrize('level', ['http', 'server'])
