@@ -56,6 +56,9 @@ struct LocConf {
   ngx_msec_t grace;
 };
 
+// Of the database: the directive's, else the YAML's. Needs settings.
+std::string conninfo(const MainConf& conf);
+
 inline MainConf& main_conf(ngx_http_request_t* r) {
   return *static_cast<MainConf*>(ngx_http_get_module_main_conf(r, ngx_wazo_auth_module));
 }
