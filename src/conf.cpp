@@ -6,6 +6,7 @@
 
 #include "handlers.h"
 #include "wazoauth/store/connection_string.h"
+#include "zone.h"
 
 namespace wazoauth::nginx {
 
@@ -195,10 +196,15 @@ char* init_main_conf(ngx_conf_t* cf, void* data) {
   if (conf->trusted_proxies == NGX_CONF_UNSET_PTR) conf->trusted_proxies = default_proxies(cf);
   if (!conf->trusted_proxies) return static_cast<char*>(NGX_CONF_ERROR);
   if (char* problem = check_database(cf, *conf); problem != NGX_CONF_OK) return problem;
+  if (conf->settings && conf->zone) SharedMemory::set_database(cf, conf->zone, conninfo(*conf));
   if (!conf->needed_by.line) return NGX_CONF_OK;
   if (!conf->settings) return missing(cf, *conf, "wazo_auth_config");
   if (!conf->zone) return missing(cf, *conf, "wazo_auth_zone");
   return NGX_CONF_OK;
+}
+
+std::string conninfo(const MainConf& conf) {
+  return conf.database.len ? std::string(view(conf.database)) : conf.settings->db_uri;
 }
 
 void* create_loc_conf(ngx_conf_t* cf) {

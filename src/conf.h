@@ -93,6 +93,9 @@ struct LocConf {
   ngx_array_t* captured;  // those of them that are part of the access; null: none
 };
 
+// Of the database: the directive's, else the YAML's. Needs settings.
+std::string conninfo(const MainConf& conf);
+
 inline MainConf& main_conf(ngx_http_request_t* r) {
   return *static_cast<MainConf*>(ngx_http_get_module_main_conf(r, ngx_wazo_auth_module));
 }
