@@ -92,6 +92,24 @@ ngx_int_t postconfiguration(ngx_conf_t* cf) {
   return NGX_OK;
 }
 
+// A module of its own because its filter has another place, see `ngx_module_order` in modules.c and config.
+ngx_int_t add_cors_filter(ngx_conf_t*) {
+  next_cors_filter = ngx_http_top_header_filter;
+  ngx_http_top_header_filter = cors_filter;
+  return NGX_OK;
+}
+
+ngx_http_module_t cors_filter_context = {
+    nullptr,          // preconfiguration
+    add_cors_filter,  // postconfiguration
+    nullptr,          // create main configuration
+    nullptr,          // init main configuration
+    nullptr,          // create server configuration
+    nullptr,          // merge server configuration
+    nullptr,          // create location configuration
+    nullptr,          // merge location configuration
+};
+
 }  // namespace
 
 ngx_module_t ngx_wazo_auth_module = {
@@ -105,6 +123,21 @@ ngx_module_t ngx_wazo_auth_module = {
     nullptr,  // init thread
     nullptr,  // exit thread
     exit_process,
+    nullptr,  // exit master
+    NGX_MODULE_V1_PADDING,
+};
+
+ngx_module_t ngx_wazo_auth_cors_filter_module = {
+    NGX_MODULE_V1,
+    &cors_filter_context,
+    nullptr,  // directives
+    NGX_HTTP_MODULE,
+    nullptr,  // init master
+    nullptr,  // init module
+    nullptr,  // init process
+    nullptr,  // init thread
+    nullptr,  // exit thread
+    nullptr,  // exit process
     nullptr,  // exit master
     NGX_MODULE_V1_PADDING,
 };

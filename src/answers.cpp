@@ -13,12 +13,12 @@ namespace wazoauth::nginx {
 ngx_http_output_header_filter_pt next_header_filter;
 ngx_http_output_body_filter_pt next_body_filter;
 
-namespace {
-
 bool push(ngx_http_request_t* r, std::string_view name, std::string_view value) {
   const ngx_str_t key = copy(r->pool, name), text = copy(r->pool, value);
   return key.data && text.data && push_header(r->headers_out.headers, key, text);
 }
+
+namespace {
 
 // The text goes with the request's pool: a long list isn't copied.
 ngx_int_t send_body(ngx_http_request_t* r, std::string text) {
@@ -112,7 +112,7 @@ ngx_int_t change_headers(ngx_http_request_t* r) {
   auto* context = static_cast<RequestContext*>(ngx_http_get_module_ctx(r, ngx_wazo_auth_module));
   const bool ours = context && context->page.len && context->page_status == static_cast<ngx_int_t>(r->err_status);
   if (!ours) {
-    if (!loc_conf(r).api || !prepare_api_page(r)) return NGX_OK;
+    if (loc_conf(r).handler != api_handler || !prepare_api_page(r)) return NGX_OK;
     context = find_context(r);
   }
   return replace_headers(r, *context);

@@ -94,9 +94,8 @@ char* init_main_conf(ngx_conf_t* cf, void* data) {
 void* create_loc_conf(ngx_conf_t* cf) {
   auto* conf = static_cast<LocConf*>(ngx_pcalloc(cf->pool, sizeof(LocConf)));
   if (!conf) return nullptr;
-  // set by ngx_pcalloc(): prefix
-  conf->api = NGX_CONF_UNSET;
-  conf->gate = NGX_CONF_UNSET;
+  // set by ngx_pcalloc(): handler, prefix, entrance
+  conf->gate = conf->gate_inside = NGX_CONF_UNSET;
   conf->access = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
   conf->token_from = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
   conf->tenant = NGX_CONF_UNSET_UINT;
@@ -108,19 +107,32 @@ void* create_loc_conf(ngx_conf_t* cf) {
   return conf;
 }
 
+namespace {
+
+void merge_handler(ngx_conf_t* cf, const LocConf& prev, LocConf& conf) {
+  auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  if (!core->noname || core->handler || !prev.handler) return;
+  core->handler = conf.handler = prev.handler;
+  conf.prefix = prev.prefix;
+  conf.gate = prev.gate;
+}
+
+// An entrance asks nobody for what it hands out, whatever the server says of its other locations. Those inside of it
+// inherit as if it weren't one.
+void merge_gate(const LocConf& prev, LocConf& conf) {
+  const bool said_here = conf.gate != NGX_CONF_UNSET;
+  ngx_conf_merge_value(conf.gate_inside, prev.gate_inside, 0);
+  if (!said_here) conf.gate = conf.entrance ? 0 : conf.gate_inside;
+}
+
+}  // namespace
+
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   auto* prev = static_cast<LocConf*>(parent);
   auto* conf = static_cast<LocConf*>(child);
   remember_log(cf);
-  // A content handler isn't inherited, neither is what belongs to it: api, prefix. But for `if` and `limit_except`.
-  auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-  if (core->noname && prev->api == 1 && conf->api == NGX_CONF_UNSET) {
-    conf->api = 1;
-    conf->prefix = prev->prefix;
-    if (!core->handler) core->handler = api_handler;
-  }
-  ngx_conf_init_value(conf->api, 0);
-  ngx_conf_merge_value(conf->gate, prev->gate, 0);
+  merge_handler(cf, *prev, *conf);
+  merge_gate(*prev, *conf);
   ngx_conf_merge_ptr_value(conf->access, prev->access, nullptr);
   if (prev->token_from == NGX_CONF_UNSET_PTR) prev->token_from = default_sources(cf);
   if (!prev->token_from) return static_cast<char*>(NGX_CONF_ERROR);
@@ -128,7 +140,7 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   ngx_conf_merge_uint_value(conf->tenant, prev->tenant, 0);
   ngx_conf_merge_value(conf->identity, prev->identity, 0);
   ngx_conf_merge_uint_value(conf->denied, prev->denied, NGX_HTTP_FORBIDDEN);
-  ngx_conf_merge_uint_value(conf->preflight, prev->preflight, 0);
+  ngx_conf_merge_uint_value(conf->preflight, prev->preflight, 1);
   ngx_conf_merge_uint_value(conf->path, prev->path, 1);
   ngx_conf_merge_msec_value(conf->grace, prev->grace, 60000);
   return NGX_CONF_OK;

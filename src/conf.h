@@ -43,9 +43,12 @@ struct MainConf : MainConfBase {
 };
 
 struct LocConf {
-  ngx_flag_t api;
+  // What of ours answers here: not inherited, but for `if` and `limit_except`.
+  ngx_http_handler_pt handler;
   ngx_str_t prefix;
-  ngx_flag_t gate;
+  ngx_flag_t entrance;      // one comes here to get a token: gated only if this very location says so
+  ngx_flag_t gate;          // is it gated?
+  ngx_flag_t gate_inside;   // ... as locations inside inherit it
   ngx_array_t* access;      // AccessPart; null: any live token
   ngx_array_t* token_from;  // TokenSource
   ngx_uint_t tenant;

@@ -75,6 +75,10 @@ char* set_config(ngx_conf_t* cf, ngx_command_t*, void* data) {
     if (ngx_conf_full_name(cf->cycle, &conf->config, 1) != NGX_OK) return failed;
     LoadedConfig loaded = load_config(std::string(view(conf->config)));
     const char* uuid = std::getenv("XIVO_UUID");
+    // `nginx -t` has a shell's environment, which says nothing about that of the service.
+    if (!ngx_test_config && (!uuid || !*uuid))
+      loaded.warnings.emplace_back(
+          "XIVO_UUID is not in the environment: events and tokens don't name this installation");
     conf->settings = make_settings(loaded.tree, uuid ? uuid : "", loaded.warnings, loaded.places);
     conf->settings->mail_templates = read_mail_templates(*conf->settings, loaded.warnings);
     conf->settings->saml.keys = saml::read_keys(*conf->settings, loaded.warnings);
@@ -158,8 +162,9 @@ char* set_trusted_proxies(ngx_conf_t* cf, ngx_command_t*, void* data) {
 
 char* set_api(ngx_conf_t* cf, ngx_command_t*, void* data) {
   auto* conf = static_cast<LocConf*>(data);
-  if (conf->api != NGX_CONF_UNSET) return const_cast<char*>("is duplicate");
-  conf->api = 1;
+  if (conf->handler == api_handler) return const_cast<char*>("is duplicate");
+  conf->handler = api_handler;
+  conf->entrance = 1;
   if (cf->args->nelts == 2) {
     constexpr std::string_view prefix = "prefix=";
     const ngx_str_t& value = arguments(cf)[1];
@@ -171,19 +176,26 @@ char* set_api(ngx_conf_t* cf, ngx_command_t*, void* data) {
   return handled_by(cf, api_handler);
 }
 
-char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void*) {
+char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  conf->handler = metrics_handler;
   return handled_by(cf, metrics_handler);
 }
 
 // What a browser brings back from another service is nobody else's.
-char* set_oauth2(ngx_conf_t* cf, ngx_command_t*, void*) {
+char* set_oauth2(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  conf->handler = oauth2_handler;
+  conf->entrance = 1;
   for (const char* name : {"code", "state"}) main_of(cf)->query_names.emplace_back(name);
   return handled_by(cf, oauth2_handler);
 }
 
 char* set_gate(ngx_conf_t* cf, ngx_command_t* command, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
   char* result = ngx_conf_set_flag_slot(cf, command, data);
-  if (result == ok && static_cast<LocConf*>(data)->gate == 1) needs_process(cf);
+  conf->gate_inside = conf->gate;
+  if (result == ok && conf->gate == 1) needs_process(cf);
   return result;
 }
 

@@ -16,6 +16,8 @@ ngx_int_t header_filter(ngx_http_request_t* r);
 ngx_int_t body_filter(ngx_http_request_t* r, ngx_chain_t* in);
 extern ngx_http_output_header_filter_pt next_header_filter;
 extern ngx_http_output_body_filter_pt next_body_filter;
+ngx_int_t cors_filter(ngx_http_request_t* r);  // headers, after nginx's own have been added
+extern ngx_http_output_header_filter_pt next_cors_filter;
 
 ngx_int_t add_variables(ngx_conf_t* cf);
 

@@ -10,7 +10,7 @@ extern "C" {
 
 #include <string_view>
 
-extern "C" ngx_module_t ngx_wazo_auth_module;
+extern "C" ngx_module_t ngx_wazo_auth_module, ngx_wazo_auth_cors_filter_module;
 
 namespace wazoauth::nginx {
 

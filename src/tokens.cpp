@@ -149,12 +149,14 @@ bool make_access(ngx_http_request_t* r, const LocConf& conf, ngx_str_t& access) 
 
 bool is_preflight(ngx_http_request_t* r) {
   if (r->method != NGX_HTTP_OPTIONS) return false;
-  bool origin = false, method = false;
+  bool origin = false, method = false, more = r->headers_in.content_length_n > 0 || r->headers_in.chunked;
   each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
     origin = origin || same_name(header, "origin");
     method = method || same_name(header, "access-control-request-method");
+    for (const char* name : {"upgrade", "x-http-method-override", "x-http-method", "x-method-override"})
+      more = more || same_name(header, name);
   });
-  return origin && method;
+  return origin && method && !more;
 }
 
 }  // namespace wazoauth::nginx

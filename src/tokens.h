@@ -18,7 +18,8 @@ bool find_wanted_tenant(ngx_http_request_t* r, std::string_view& tenant);
 // The required access with its variables' values. False: one of them is refused. Only when conf.access is set.
 bool make_access(ngx_http_request_t* r, const LocConf& conf, ngx_str_t& access);
 
-// Origin and Access-Control-Request-Method are both present, and it is OPTIONS.
+// OPTIONS with Origin and Access-Control-Request-Method, and nothing by which an upstream could take it for something
+// else: a body, an upgrade, another method. Browsers send none of these with it.
 bool is_preflight(ngx_http_request_t* r);
 
 }  // namespace wazoauth::nginx

@@ -1,6 +1,7 @@
 """The directives: what `nginx -t` accepts and refuses, what they inherit, and what a reload makes of them."""
 import json
 import os
+import re
 import select
 import socket
 import time
@@ -334,16 +335,45 @@ def test_a_relative_file_is_beside_nginx_conf(check):
     refused(checked, f'{config_of(checked)}:2', at='wazo_auth_config')
 
 
-def test_no_xivo_uuid_is_warned_of(folder, check):
-    config = folder / 'empty.yml'
-    config.write_text('{}')
+def test_no_xivo_uuid_is_warned_of_where_it_matters(folder, wait_until):
+    """`nginx -t` has the environment of somebody's shell."""
+    config = servers.write_settings(folder / 'uuid', {})
     nginx = servers.Nginx(folder / 'uuid', BUILD, CONF, values={
         **{level.upper(): '' for level in LEVELS}, 'PORT': servers.free_port(),
         'REQUIRED': f'wazo_auth_config {config}; wazo_auth_zone tokens:2m;'}, environment={'XIVO_UUID': ''})
-    nginx.folder.mkdir()
-    ok, output = nginx.test()
-    assert ok
-    assert '[warn]' in output and 'XIVO_UUID' in output
+    assert nginx.test() == (True, '')
+    nginx.start()
+    try:
+        warning = re.compile(r'\[warn\].* XIVO_UUID is not in the environment')
+        assert warning.search(nginx.error_log.read_text())
+        start = nginx.error_log.stat().st_size
+        nginx.reload()
+        wait_until(lambda: warning.search(nginx.error_log.read_text()[start:]))
+    finally:
+        nginx.stop()
+
+
+DEFAULT_KEY = '/var/lib/wazo-auth/saml/server.key'
+
+
+@pytest.mark.skipif(os.path.exists(DEFAULT_KEY), reason='this machine has a key')
+def test_a_missing_key_of_saml_is_for_who_wants_saml(check, folder):
+    """Without one where the defaults look, and without another name for it, nobody wants it."""
+
+    def output(**saml):
+        own = folder / uuid.uuid4().hex
+        required = f'wazo_auth_config {servers.write_settings(own, {"saml": saml})}; wazo_auth_zone tokens:2m;'
+        checked = check(required=required)
+        assert checked.ok
+        return checked.output
+
+    nowhere, here = f'{folder}/no.key', f'{folder}/here.crt'
+    servers.Path(here).touch()
+    assert output() == ''
+    assert output(key_file=DEFAULT_KEY) == ''
+    assert f'{nowhere}: No such file or directory; nobody can log in by SAML' in output(key_file=nowhere)
+    assert f'{DEFAULT_KEY}: No such file or directory; nobody can log in by SAML' in output(cert_file=here)
+    assert 'nobody can log in by SAML' in output(key_file=None)
 
 
 # -- !exec -------------------------------------------------------------------------------------------------------------
@@ -490,7 +520,32 @@ TWO_SERVERS = """\
             wazo_auth_path strict;
             proxy_pass http://upstream;
         }
-        location /api/ { wazo_auth_api; location /api/below/ { proxy_pass http://upstream; } }
+    }
+    server {
+        listen 127.0.0.1:@ENTRANCE_PORT@;
+        location /api/ {
+            wazo_auth_api prefix=/api;
+            if ($arg_if) { set $something 1; }
+            location /api/below/ { proxy_pass http://upstream; }
+            location /api/below/api/ { wazo_auth_api prefix=/api/below/api; }
+        }
+        location /limited/ { wazo_auth_api prefix=/limited; limit_except GET { deny 127.0.0.2; } }
+        location /moving/ { wazo_auth_api prefix=/moving; if ($arg_old) { proxy_pass http://upstream; } }
+        location /closed/ {
+            wazo_auth on;
+            wazo_auth_api prefix=/closed;
+            if ($arg_if) { set $something 1; }
+            limit_except GET { deny 127.0.0.2; }
+            location /closed/api/ { wazo_auth_api prefix=/closed/api; }
+        }
+        location /open/ {
+            wazo_auth off;
+            proxy_pass http://upstream;
+            location /open/api/ { wazo_auth_api prefix=/open/api; location /open/api/below/ { proxy_pass http://upstream; } }
+        }
+        location = /back { wazo_auth_oauth2; if ($arg_if) { set $something 1; } }
+        location = /back-closed { wazo_auth on; wazo_auth_oauth2; }
+        location = /metrics { wazo_auth_metrics; if ($arg_if) { set $something 1; } }
     }
     server {
         listen 127.0.0.1:@OTHER_PORT@;
@@ -512,8 +567,8 @@ TWO_SERVERS = """\
 @pytest.fixture(scope='module')
 def nginx(stack):
     nginx = stack.new_nginx('directives', TWO_SERVERS, http=INHERITED, start=False)
-    nginx.values |= {'OTHER_PORT': servers.free_port(), 'OPEN_PORT': servers.free_port()}
-    nginx.conf = nginx.conf.replace('location / { wazo_auth_api; }', 'wazo_auth off; location / { wazo_auth_api; }')
+    nginx.values |= {'OTHER_PORT': servers.free_port(), 'OPEN_PORT': servers.free_port(), 'ENTRANCE_PORT': servers.free_port()}
+    nginx.entrance = type(nginx.gate)(nginx.values['ENTRANCE_PORT'])
     nginx.other = type(nginx.gate)(nginx.values['OTHER_PORT'])
     nginx.open = type(nginx.gate)(nginx.values['OPEN_PORT'])
     nginx.start()
@@ -585,9 +640,42 @@ def test_nested_locations(gate, insert_token):
     assert gate.get('/nested/open').status_code == 200
 
 
-def test_the_api_is_not_inherited(gate, insert_token):
-    answer = gate.get('/api/below/0.1/status', headers=other(insert_token()))
-    assert answer.json()['target'] == '/api/below/0.1/status'
+@pytest.mark.parametrize('prefix', ['/api', '/api/below/api', '/limited', '/moving', '/closed/api', '/open/api'])
+def test_the_api_gates_itself(nginx, admin, prefix):
+    """One comes to it for a token: what a server says of its other locations would keep everybody out."""
+    for query in ('', '?if=1'):
+        assert nginx.entrance.get(f'{prefix}/0.1/backends{query}').status_code == 200
+        assert nginx.entrance.head(f'{prefix}/0.1/status{query}').status_code == 200
+        login = nginx.entrance.post(f'{prefix}/0.1/token{query}', auth=(admin['username'], admin['password']))
+        assert login.status_code == 200
+        assert nginx.entrance.get(f'{prefix}/0.1/users{query}').status_code == 401
+
+
+@pytest.mark.parametrize('query', ['', '?if=1'])
+def test_the_api_is_gated_where_it_says_so_itself(nginx, insert_token, query):
+    target, token = f'/closed/0.1/backends{query}', insert_token()
+    assert nginx.entrance.get(target).status_code == 401
+    assert nginx.entrance.get(target, headers=other(token)).status_code == 200
+    assert nginx.entrance.post(f'/closed/0.1/token{query}').json()['error_id'] == 'unauthorized'
+    assert nginx.entrance.get('/back-closed').status_code == 401
+
+
+@pytest.mark.parametrize('query', ['', '?if=1'])
+def test_other_entrances(nginx, insert_token, query):
+    """Where browsers come back to is one, metrics aren't."""
+    answer = nginx.entrance.get(f'/back{query}')
+    assert (answer.status_code, answer.headers['Content-Type'].split(';')[0]) == (400, 'text/html')
+    assert nginx.entrance.get(f'/metrics{query}').status_code == 401
+    answer = nginx.entrance.get(f'/metrics{query}', headers=other(insert_token()))
+    assert answer.status_code == 200 and 'wazo_auth' in answer.text
+
+
+def test_inside_the_api_others_are_gated_as_in_the_server(nginx, insert_token):
+    for target in ('/api/below/0.1/status', '/moving/0.1/status?old=1'):
+        assert nginx.entrance.get(target).status_code == 401
+        answer = nginx.entrance.get(target, headers=other(insert_token()))
+        assert answer.json()['target'] == target
+    assert nginx.entrance.get('/open/api/below/x').json()['target'] == '/open/api/below/x'
 
 
 def test_grace_is_overridden(gate, postgres, insert_token, wait_until):
