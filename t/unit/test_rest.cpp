@@ -8,6 +8,7 @@
 #include "wazoauth/rest/problem.h"
 #include "wazoauth/rest/router.h"
 #include "wazoauth/rest/schema.h"
+#include "wazoauth/token/login.h"
 
 // Last: its macro fail() breaks the standard library's headers.
 extern "C" {
@@ -203,6 +204,16 @@ void list_parameters(void**) {
   }
 }
 
+void logins_are_read_in_any_encoding(void**) {
+  const auto login = [](const char* header) {
+    const auto credentials = basic_credentials(header);
+    return credentials ? credentials->login : "";
+  };
+  assert_string_equal(login("Basic w6k6eA==").c_str(), "\xc3\xa9");
+  assert_string_equal(login("Basic 6Tp4").c_str(), "\xc3\xa9");
+  assert_string_equal(login("Bearer w6k6eA==").c_str(), "");
+}
+
 }  // namespace
 
 int main() {
@@ -220,6 +231,7 @@ int main() {
       cmocka_unit_test(emails),
       cmocka_unit_test(uuids),
       cmocka_unit_test(list_parameters),
+      cmocka_unit_test(logins_are_read_in_any_encoding),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -33,6 +33,12 @@ enum class Lane {
   external,   // the same for external services
 };
 
+// A secret that a step judges: whom it is tried for, "" when the request names nobody, and what tells this try from
+// others. Guessing is slowed down.
+struct Guess {
+  std::string login, fingerprint;
+};
+
 // What a handler ends with: an answer, or what to do next and where. Each step has a unit of work of its own, committed
 // when the step returns and rolled back when it throws; no connection is held between steps.
 //
@@ -42,6 +48,7 @@ struct Step {
   std::optional<Response> response;
   Lane lane = Lane::database;
   std::chrono::milliseconds pause{0};
+  std::optional<Guess> guess;  // judged by the next step, which may have to wait for that, or never come
   std::function<Step(Context&)> next;
 
   Step(Response r) : response(std::move(r)) {}  // NOLINT: a handler just returns its response
@@ -49,6 +56,11 @@ struct Step {
     Step step;
     step.lane = lane;
     step.next = std::move(next);
+    return step;
+  }
+  static Step judge(Guess guess, Lane lane, std::function<Step(Context&)> next) {
+    Step step = then(lane, std::move(next));
+    step.guess = std::move(guess);
     return step;
   }
   // Later, on the database's lane; no thread waits for it.
@@ -180,9 +192,12 @@ class Context {
   ListQuery list_query() const;
   Json valid_query() const;
 
+  // What this request tries. The whole of it counts, not its password alone: that may be tried on somebody else.
+  Guess guess_at(std::string login) const;
+
   // Used by App.
   std::unique_ptr<UnitOfWork> unit;
-  bool proved_password = false;    // set by providers that verified the one of the Authorization header
+  bool proved_password = false;    // set by who verified the password of the login that was guessed at
   bool password_unjudged = false;  // set when nobody could look at it
 
  private:
