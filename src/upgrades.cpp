@@ -23,9 +23,7 @@ Upgrades::Upgrades(Process& process) : process_(process) {
   tick_.cancelable = 1;
 }
 
-void Upgrades::watch(ngx_http_request_t* r) {
-  const RequestContext* context = find_context(r);
-  if (!context || !context->passed || !context->identified) return;
+void Upgrades::watch(ngx_http_request_t* r, const RequestContext& context) {
   ngx_http_cleanup_t* cleanup = ngx_http_cleanup_add(r, 0);
   if (!cleanup) throw std::bad_alloc();
   const Zone& zone = process_.zone;
@@ -39,11 +37,11 @@ void Upgrades::watch(ngx_http_request_t* r) {
   upgrade.id = id;
   upgrade.owner = this;
   upgrade.connection = r->connection;
-  upgrade.token = view(context->token);
-  upgrade.key = context->key;
-  upgrade.facts = context->facts;
-  if (context->has_access) upgrade.required = view(context->required);
-  upgrade.grace_ms = static_cast<std::int64_t>(loc_conf(r).grace);
+  upgrade.token = view(context.token);
+  upgrade.key = context.key;
+  upgrade.facts = context.facts;
+  if (context.has_access) upgrade.required = view(context.required);
+  upgrade.grace_ms = context.grace_ms;
   upgrade.expiry.handler = on_expiry;
   upgrade.expiry.data = &upgrade;
   upgrade.expiry.cancelable = 1;

@@ -20,8 +20,9 @@ class Upgrades {
  public:
   explicit Upgrades(Process& process);
 
-  // A gated request's connection is about to be upgraded. Forgotten when the request ends.
-  void watch(ngx_http_request_t* r);
+  // A request's connection is about to be upgraded, by whatever location; `context` is how the gate admitted it.
+  // Forgotten when the request ends.
+  void watch(ngx_http_request_t* r, const RequestContext& context);
   std::size_t size() const { return all_.size(); }
 
  private:

@@ -268,6 +268,12 @@ class Server:
 # -- PostgreSQL --------------------------------------------------------------------------------------------------------
 
 
+def statement(name):
+    """The text of a statement in sql/queries."""
+    text = (CHECKOUT / f"sql/queries/{name.split('.')[0]}.sql").read_text()
+    return re.search(rf'^-- name: {re.escape(name)}$(.*?)(?=^-- name: |\Z)', text, re.M | re.S)[1]
+
+
 def _postgres_program(name):
     found = sorted(Path('/usr/lib/postgresql').glob(f'*/bin/{name}'), key=lambda path: int(path.parts[-3]))
     if not found:
@@ -338,6 +344,14 @@ class Postgres(Server):
             self.psql('postgres', f"CREATE ROLE \"{owner}\" LOGIN PASSWORD '{password}'")
         self.psql('postgres', f'CREATE DATABASE "{name}" OWNER "{owner}"')
         return self.uri(name, owner, password)
+
+    def program(self, name, *arguments, timeout=120):
+        """Runs pg_dump or the like as the superuser of this cluster, and checks that it went well."""
+        done = subprocess.run(
+            [_postgres_program(name), '-h', self.host, '-p', str(self.port), '-U', self.superuser, *map(str, arguments)],
+            capture_output=True, text=True, timeout=timeout, check=False)
+        if done.returncode:
+            raise ServerError(f'{name}: {done.stderr.strip()}')
 
     def drop_database(self, name):
         self.psql('postgres', f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -4,6 +4,7 @@
 #include "wazoauth/http/http.h"
 #include "wazoauth/http/problem.h"
 #include "wazoauth/http/schema.h"
+#include "wazoauth/login/log_in.h"
 #include "wazoauth/rest/router.h"
 
 using namespace wazoauth;
@@ -195,6 +196,16 @@ void list_parameters(void**) {
   }
 }
 
+void logins_are_read_in_any_encoding(void**) {
+  const auto login = [](const char* header) {
+    const auto credentials = basic_credentials(header);
+    return credentials ? credentials->login : "";
+  };
+  assert_string_equal(login("Basic w6k6eA==").c_str(), "\xc3\xa9");
+  assert_string_equal(login("Basic 6Tp4").c_str(), "\xc3\xa9");
+  assert_string_equal(login("Bearer w6k6eA==").c_str(), "");
+}
+
 }  // namespace
 
 int main() {
@@ -212,6 +223,7 @@ int main() {
       cmocka_unit_test(emails),
       cmocka_unit_test(uuids),
       cmocka_unit_test(list_parameters),
+      cmocka_unit_test(logins_are_read_in_any_encoding),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

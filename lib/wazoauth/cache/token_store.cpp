@@ -55,7 +55,7 @@ struct TokenStore::State {
     // Read before the query: what dies after this can't be brought back by its answer.
     const std::uint64_t revocations = zone ? zone->revocations() : 0;
     const std::uint32_t epoch = zone ? zone->epoch() : 0;
-    const bool shares = redis && zone && redis->usable(*zone);
+    const auto life = redis && zone ? RedisCache::usable(*zone) : std::nullopt;
     std::optional<TokenRecord> record;
     try {
       UnitOfWork unit(database, Mode::read_only);
@@ -79,21 +79,23 @@ struct TokenStore::State {
       // Refused because of a death, or because it is too large for the zone: a tombstone tells which.
       TokenFacts facts;
       if (zone->check(key, std::nullopt, facts) == Verdict::revoked) return {Loaded::Status::unknown, std::nullopt};
-    } else if (shares && redis->usable(*zone) && !zone->changed(key)) {
-      redis->put(key, *record, unix_seconds());
+    } else if (life && RedisCache::usable(*zone) == life && !zone->changed(key)) {
+      redis->put(key, *record, unix_seconds(), *life);
     }
     return {Loaded::Status::found, std::move(record)};
   }
 
   std::optional<Loaded> from_redis(const TokenKey& key) {
-    if (!redis || !zone || !redis->usable(*zone)) return std::nullopt;
+    const auto life = redis && zone ? RedisCache::usable(*zone) : std::nullopt;
+    if (!life) return std::nullopt;
     const std::uint64_t revocations = zone->revocations();
     const std::uint32_t epoch = zone->epoch();
     if (zone->changed(key)) return std::nullopt;
-    RedisCache::Found found = redis->get(key);
+    RedisCache::Found found = redis->get(key, *life);
+    // Not good any more, or another life: deaths may have been missed since the record was written.
+    if (RedisCache::usable(*zone) != life) return std::nullopt;
     if (found.dead) return Loaded{Loaded::Status::unknown, std::nullopt};
-    // Not good any more: deaths may have been missed since the record was written.
-    if (!found.record || !redis->usable(*zone)) return std::nullopt;
+    if (!found.record) return std::nullopt;
     if (!zone->insert(key, *found.record, unix_ms(), revocations, epoch)) return std::nullopt;
     return Loaded{Loaded::Status::found, std::move(found.record)};
   }

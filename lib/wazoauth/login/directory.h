@@ -12,6 +12,7 @@ class Directories;
 class LdapProvider : public IdentityProvider {
  public:
   explicit LdapProvider(ldap::Directories& directories) : directories_(directories) {}
+  bool takes_password() const override { return true; }
   Step identify(Context& context, const LoginPtr& login, Finish finish) const override;
 
  private:

@@ -65,7 +65,7 @@ void Housekeeper::start() {
       {"wazo-mail", on_schema([this] { mails_->run(); })}, {"wazo-clean-up", on_schema([this] { clean_up(); })}};
   if (!options_.redis_uri.empty())
     work.emplace_back("wazo-redis", on_schema([this] {
-                        RedisRelay({options_.redis_uri, options_.database, options_.zone, &wake_}).run();
+                        RedisRelay({options_.redis_uri, options_.database, &wake_}).run();
                       }));
   alive_ = work.size();
   for (const auto& [name, function] : work) threads_.emplace_back([this, n = name, f = function] { run(n, f); });

@@ -19,6 +19,11 @@ const std::string& Context::param(std::string_view name) const {
   throw std::logic_error("route " + route.path + " has no parameter " + std::string(name));
 }
 
+Guess Context::guess_at(std::string login) const {
+  return {std::move(login),
+          sha256_base64url(request.header_or_empty("authorization") + '\0' + request.path + '\0' + request.body)};
+}
+
 UnitOfWork& Context::db() {
   return *unit;
 }

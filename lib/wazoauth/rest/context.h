@@ -60,9 +60,12 @@ class Context {
   ListQuery list_query() const;
   Json valid_query() const;
 
+  // What this request tries. The whole of it counts, not its password alone: that may be tried on somebody else.
+  Guess guess_at(std::string login) const;
+
   // Set by Call.
   std::unique_ptr<UnitOfWork> unit;
-  bool proved_password = false;    // set by providers that verified the one of the Authorization header
+  bool proved_password = false;    // set by who verified the password of the login that was guessed at
   bool password_unjudged = false;  // set when nobody could look at it
 
  private:

@@ -120,7 +120,7 @@ void add_token_routes(Router& router, const IdentityProviders& providers) {
               .failures = {login_failed,
                            unknown_tenant,
                            {429, Form::r, "User <uuid> has exceeded the maximum number of active sessions"},
-                           {429, Form::a, "too-many-requests"}}});
+                           throttled}});
   router.add({.method = "GET",
               .path = one,
               .plugin = "tokens",
