@@ -199,7 +199,7 @@ def test_who_leaves_before_its_turn_gives_it_back(guessed, attempt, guess, slowe
             guessed.api.post('/token', auth=(user['username'], password()), headers=here, timeout=0.3)
     start = time.monotonic()
     assert attempt(credentials(user), here).status_code == 200
-    assert time.monotonic() - start < 6
+    assert time.monotonic() - start < 10
 
 
 def test_whose_client_has_left_counts(guessed, guess, slowed, make_user):
@@ -328,7 +328,6 @@ def test_the_old_password_is_guessed_at_as_slowly(guessed, admin_token, slowed, 
         assert change(again, here) == 401
     for _ in range(4):
         assert change(password(), here) == 401
-    assert slowed() == (0, 0)
     start = time.monotonic()
     assert change(user['password'], here) == 204
     assert time.monotonic() - start > 0.3
@@ -397,11 +396,12 @@ def test_a_socket_for_both(slowed, make_user):
     user = make_user()
     for _ in range(5):
         assert log_in(PORTS['both'], user, word=password(), source='127.0.0.2').status == 401
+    assert log_in(PORTS['both'], user, word=password(), source='127.0.0.2').status == 401
+    assert slowed() == (1, 0)
     assert log_in(PORTS['both'], user, source='127.0.0.3').remote_addr == '127.0.0.3'
     assert log_in(PORTS['both'], user, to='::1').remote_addr == '::1'
-    assert slowed() == (0, 0)
-    assert log_in(PORTS['both'], user, source='127.0.0.2').remote_addr == '127.0.0.2'
     assert slowed() == (1, 0)
+    assert log_in(PORTS['both'], user, source='127.0.0.2').remote_addr == '127.0.0.2'
     # A trusted proxy is one there, too, and nobody else.
     forwarded = {'X-Forwarded-For': '198.51.100.7'}
     assert log_in(PORTS['both'], user, forwarded).remote_addr == '198.51.100.7'
@@ -460,8 +460,7 @@ def test_the_proxy_protocol_names_who_speaks(make_user, slowed, name):
     for number in range(5):
         guess = FORWARDED | {'X-Forwarded-For': f'203.0.113.{number}'}
         assert log_in(port, user, guess, password(), **proxied(here)).status == 401
-    assert slowed() == (0, 0)
+    assert log_in(port, user, FORWARDED, password(), **proxied(here)).status == 401
+    assert slowed() == (1, 0)
     assert log_in(port, user, **proxied(address())).status == 200
-    assert slowed() == (0, 0)
-    assert log_in(port, user, FORWARDED, **proxied(here)).status == 200
     assert slowed() == (1, 0)
