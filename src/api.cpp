@@ -19,6 +19,11 @@ namespace {
 constexpr ngx_msec_t start_poll_ms = 50, answer_poll_ms = 20;
 constexpr std::size_t most_delayed_logins = 512;
 
+// As the throttle counts.
+std::int64_t boot_ms() {
+  return loop_time().time_since_epoch().count();
+}
+
 Offload::Pool pool_of(Lane lane) {
   switch (lane) {
     case Lane::hashing:
@@ -59,8 +64,8 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
       if (!copy_body(r_, request_.body)) throw std::runtime_error("the body can't be read");
       // A client that leaves is noticed.
       r_->read_event_handler = ngx_http_test_reading;
-      began_ = now_ms();
-      waits_until_ = began_ + process_.app.settings().db_connect_retry_timeout_seconds * 1000;
+      began_ = loop_time();
+      waits_until_ = began_ + std::chrono::seconds(process_.app.settings().db_connect_retry_timeout_seconds);
       started();
     });
     in_handler_ = false;
@@ -78,7 +83,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
 
   void started() {
     if (!process_.zone.started()) {
-      if (now_ms() >= waits_until_) return fail(gate::starting());
+      if (loop_time() >= waits_until_) return fail(gate::starting());
       return wait(Waits::start, start_poll_ms);
     }
     if (page_) return make_call();
@@ -98,7 +103,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   }
 
   void throttle() {
-    const auto delay = process_.throttle.delay(request_.remote_addr, *login_, now_ms());
+    const auto delay = process_.throttle.delay(request_.remote_addr, *login_, boot_ms());
     if (!delay || (*delay > 0 && process_.delayed_logins >= most_delayed_logins)) {
       process_.zone.add(counter::logins_refused);
       return fail(gate::too_many_logins());
@@ -136,8 +141,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     if (!r_) return;
     if (!ready_) return call_->pause().count() ? wait(Waits::step, call_->pause().count()) : next_step();
     if (login_) count_login();
-    // The clock may have been set back.
-    const std::int64_t least = call_->response().least_ms, early = std::min(least, began_ + least - now_ms());
+    const std::int64_t early = call_->response().least_ms - (loop_time() - began_).count();
     answer_at_ = ngx_current_msec + static_cast<ngx_msec_t>(std::max<std::int64_t>(early, 0));
     answer();
   }
@@ -153,7 +157,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   // Only a password makes up for wrong ones: a refresh token may come with the login of somebody else.
   void count_login() {
     if (call_->response().status == 401 && !call_->password_unjudged())
-      process_.throttle.failed(request_.remote_addr, *login_, now_ms());
+      process_.throttle.failed(request_.remote_addr, *login_, boot_ms());
     else if (call_->proved_password())
       process_.throttle.succeeded(request_.remote_addr, *login_);
   }
@@ -219,7 +223,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   bool in_handler_ = false;  // called by nginx's handler of this connection
   std::atomic<bool> abandoned_{false};
   Waits waits_ = Waits::nothing;
-  std::int64_t began_ = 0, waits_until_ = 0;
+  BootTime began_, waits_until_;
   ngx_msec_t answer_at_ = 0;
   ngx_event_t timer_{};
 };

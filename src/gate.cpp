@@ -80,11 +80,11 @@ class Visit {
     context_.verdict = process_.zone.check(context_.key, required(), context_.facts);
     context_.status = Status::hit;
     if (context_.verdict == Verdict::unknown) {
-      if (process_.zone.known_unknown(context_.key, now_ms())) return no_token(Status::unknown);
+      if (process_.zone.known_unknown(context_.key, loop_time())) return no_token(Status::unknown);
       return wait(false);
     }
     if (context_.verdict == Verdict::revoked) return judge_token();
-    switch (judge(process_.zone, context_.facts, now_ms(), conf_.grace)) {
+    switch (judge(process_.zone, context_.facts, loop_time(), conf_.grace)) {
       case Freshness::revalidate:
         return expired() ? judge_token() : wait(true);
       case Freshness::too_old:
@@ -225,7 +225,7 @@ Verdict judge_record(const TokenRecord& record, RequestContext& context) {
 }
 
 void take_result(RequestContext& context, const Loaded& loaded, Process& process) {
-  const auto grace = static_cast<std::int64_t>(loc_conf(context.request).grace);
+  const std::chrono::milliseconds grace(loc_conf(context.request).grace);
   std::optional<std::string_view> required;
   if (context.has_access && !context.required_refused) required = view(context.required);
   switch (loaded.status) {
@@ -240,7 +240,7 @@ void take_result(RequestContext& context, const Loaded& loaded, Process& process
       // What was known before counts as long as the grace lasts.
       context.verdict = process.zone.check(context.key, required, context.facts);
       const bool known = context.verdict == Verdict::granted || context.verdict == Verdict::denied;
-      if (known && now_ms() <= known_good_ms(process.zone, context.facts) + grace)
+      if (known && loop_time() - known_good(process.zone, context.facts) <= grace)
         context.status = Status::grace;
       else
         context.unavailable = context.verdict != Verdict::revoked;

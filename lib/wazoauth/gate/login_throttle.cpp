@@ -121,18 +121,18 @@ constexpr std::string_view anybody;  // stands for all logins of an address: non
 }
 
 std::optional<std::int64_t> LoginThrottle::delay(std::string_view address, std::string_view login,
-                                                 std::int64_t now_ms) {
+                                                 std::int64_t boot_ms) {
   // Without a login there is none to guess at: the failed refresh token of one phone mustn't slow down its neighbours'.
-  const auto one = login.empty() ? 0 : reserve(hash(address, login), of_login, now_ms);
+  const auto one = login.empty() ? 0 : reserve(hash(address, login), of_login, boot_ms);
   if (!one) return std::nullopt;
-  const auto all = reserve(hash(address, anybody), of_prefix, now_ms);
+  const auto all = reserve(hash(address, anybody), of_prefix, boot_ms);
   if (!all) return std::nullopt;
   return std::max(*one, *all);
 }
 
-void LoginThrottle::failed(std::string_view address, std::string_view login, std::int64_t now_ms) {
-  if (!login.empty()) count(hash(address, login), of_login, now_ms);
-  count(hash(address, anybody), of_prefix, now_ms);
+void LoginThrottle::failed(std::string_view address, std::string_view login, std::int64_t boot_ms) {
+  if (!login.empty()) count(hash(address, login), of_login, boot_ms);
+  count(hash(address, anybody), of_prefix, boot_ms);
 }
 
 void LoginThrottle::succeeded(std::string_view address, std::string_view login) {

@@ -23,8 +23,9 @@ class LoginThrottle {
 
   // Milliseconds that a login has to wait before its password is looked at; nullopt: refuse it, too many wait already.
   // `address`: IPv4 counts whole, IPv6 by its first 64 bits. `login`: "" for a try that names none.
-  std::optional<std::int64_t> delay(std::string_view address, std::string_view login, std::int64_t now_ms);
-  void failed(std::string_view address, std::string_view login, std::int64_t now_ms);
+  // `boot_ms`: milliseconds of BootClock, which nobody sets.
+  std::optional<std::int64_t> delay(std::string_view address, std::string_view login, std::int64_t boot_ms);
+  void failed(std::string_view address, std::string_view login, std::int64_t boot_ms);
   void succeeded(std::string_view address, std::string_view login);
 
  private:
