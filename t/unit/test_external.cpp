@@ -2,7 +2,7 @@
 #include <set>
 #include <string>
 
-#include "wazoauth/cache/token_store.h"
+#include "wazoauth/clock.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/external/authorization.h"
 #include "wazoauth/outgoing/form_post.h"

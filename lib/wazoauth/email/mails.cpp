@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "wazoauth/cache/token_store.h"
+#include "wazoauth/clock.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/email/mail_templates.h"
 #include "wazoauth/email/message.h"

@@ -1,7 +1,7 @@
 // What a user does with a service that hands out tokens: allow it, use it, leave it. All services are alike.
 #include "wazoauth/app.h"
 #include "wazoauth/bus/event.h"
-#include "wazoauth/cache/token_store.h"
+#include "wazoauth/clock.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/external/asking.h"
 #include "wazoauth/external/data.h"

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "wazoauth/cache/zone.h"
+#include "wazoauth/clock.h"
 #include "wazoauth/node/life.h"
 #include "wazoauth/node/wake.h"
 
@@ -51,9 +52,9 @@ class Listener {
   bool register_node();
   bool settle();
   bool read_pending();
-  bool take_over(std::int64_t listening_since_ms);
+  bool take_over(BootTime listening_since);
   bool listen();  // false: the connection is lost
-  bool pump(int timeout_ms);
+  bool pump(std::chrono::milliseconds limit);
   void handle(const PGnotify& notification);
   bool superseded() const;
 

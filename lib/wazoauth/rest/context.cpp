@@ -1,6 +1,7 @@
 #include <stdexcept>
 
 #include "wazoauth/app.h"
+#include "wazoauth/clock.h"
 #include "wazoauth/rest/router.h"
 #include "wazoauth/text.h"
 

@@ -1,6 +1,7 @@
 // Logins: a request to the identity provider, and its response by way of the browser.
 #include "wazoauth/app.h"
 #include "wazoauth/cache/token_record.h"
+#include "wazoauth/clock.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/log.h"
 #include "wazoauth/rest/failures.h"

@@ -2,6 +2,7 @@
 #include "wazoauth/app.h"
 #include "wazoauth/bus/event.h"
 #include "wazoauth/cache/token_record.h"
+#include "wazoauth/clock.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/log.h"
 #include "wazoauth/saml/flow.h"

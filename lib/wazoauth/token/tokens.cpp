@@ -1,5 +1,6 @@
 #include "wazoauth/app.h"
 #include "wazoauth/bus/event.h"
+#include "wazoauth/clock.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/token/answers.h"
 #include "wazoauth/token/login.h"
