@@ -20,6 +20,11 @@ namespace {
 constexpr ngx_msec_t start_poll_ms = 50, answer_poll_ms = 20;
 constexpr std::size_t most_delayed_logins = 512;
 
+// As the throttle counts.
+std::int64_t boot_ms() {
+  return loop_time().time_since_epoch().count();
+}
+
 Offload::Pool pool_of(Lane lane) {
   switch (lane) {
     case Lane::hashing:
@@ -61,8 +66,8 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
       if (!copy_body(r_, request_.body)) throw std::runtime_error("the body can't be read");
       // A client that leaves is noticed.
       r_->read_event_handler = ngx_http_test_reading;
-      began_ = now_ms();
-      waits_until_ = began_ + process_.app.settings().db_connect_retry_timeout_seconds * 1000;
+      began_ = loop_time();
+      waits_until_ = began_ + std::chrono::seconds(process_.app.settings().db_connect_retry_timeout_seconds);
       started();
     });
     in_handler_ = false;
@@ -80,7 +85,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
 
   void started() {
     if (!process_.zone.started()) {
-      if (now_ms() >= waits_until_) return fail(gate::starting());
+      if (loop_time() >= waits_until_) return fail(gate::starting());
       return wait(Waits::start, start_poll_ms);
     }
     if (page_) return make_call();
@@ -109,7 +114,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
 
   void begin_guess(const Guess& guess) {
     guess_ = process_.throttle.make_try(request_.remote_addr, guess.login, guess.fingerprint);
-    const auto delay = process_.throttle.begin(*guess_, now_ms());
+    const auto delay = process_.throttle.begin(*guess_, boot_ms());
     if (!delay || (*delay > 0 && process_.delayed_logins >= most_delayed_logins)) {
       if (delay) process_.throttle.unjudged(*guess_);
       process_.zone.add(counter::logins_refused);
@@ -142,8 +147,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     if (ready_ && guess_) end_guess();
     if (!r_) return;
     if (!ready_) return go_on();
-    // The clock may have been set back.
-    const std::int64_t least = call_->response().least_ms, early = std::min(least, began_ + least - now_ms());
+    const std::int64_t early = call_->response().least_ms - (loop_time() - began_).count();
     answer_at_ = ngx_current_msec + static_cast<ngx_msec_t>(std::max<std::int64_t>(early, 0));
     answer();
   }
@@ -159,7 +163,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   void end_guess() {
     switch (call_->judgement()) {
       case Call::Judgement::wrong:
-        return process_.throttle.wrong(*guess_, now_ms());
+        return process_.throttle.wrong(*guess_, boot_ms());
       case Call::Judgement::right:
         return process_.throttle.right(*guess_);
       default:
@@ -227,7 +231,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   bool in_handler_ = false;  // called by nginx's handler of this connection
   std::atomic<bool> abandoned_{false};
   Waits waits_ = Waits::nothing;
-  std::int64_t began_ = 0, waits_until_ = 0;
+  BootTime began_, waits_until_;
   ngx_msec_t answer_at_ = 0;
   ngx_event_t timer_{};
 };

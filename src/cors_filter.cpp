@@ -5,9 +5,9 @@
 #include "conf.h"
 #include "context.h"
 #include "handlers.h"
-#include "wazoauth/rest/cors.h"
 #include "wazoauth/base/ascii.h"
 #include "wazoauth/base/log.h"
+#include "wazoauth/rest/cors.h"
 
 namespace wazoauth::nginx {
 

@@ -75,11 +75,11 @@ class Visit {
     context_.verdict = process_.zone.check(context_.key, required(), context_.facts);
     context_.status = Status::hit;
     if (context_.verdict == Verdict::unknown) {
-      if (process_.zone.known_unknown(context_.key, now_ms())) return no_token(Status::unknown);
+      if (process_.zone.known_unknown(context_.key, loop_time())) return no_token(Status::unknown);
       return wait(false);
     }
     if (context_.verdict == Verdict::revoked) return judge_token();
-    switch (judge(process_.zone, context_.facts, now_ms(), context_.grace_ms)) {
+    switch (judge(process_.zone, context_.facts, loop_time(), context_.grace_ms)) {
       case Freshness::revalidate:
         return expired() ? judge_token() : wait(true);
       case Freshness::too_old:
@@ -238,7 +238,7 @@ void take_result(RequestContext& context, const Loaded& loaded, Process& process
       // What was known before counts as long as the grace lasts.
       context.verdict = process.zone.check(context.key, required, context.facts);
       const bool known = context.verdict == Verdict::granted || context.verdict == Verdict::denied;
-      if (known && now_ms() <= known_good_ms(process.zone, context.facts) + context.grace_ms)
+      if (known && loop_time() - known_good(process.zone, context.facts) <= std::chrono::milliseconds(context.grace_ms))
         context.status = Status::grace;
       else
         context.unavailable = context.verdict != Verdict::revoked;

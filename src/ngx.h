@@ -10,6 +10,8 @@ extern "C" {
 
 #include <string_view>
 
+#include "wazoauth/base/clock.h"
+
 extern "C" ngx_module_t ngx_wazo_auth_module, ngx_wazo_auth_cors_filter_module;
 
 namespace wazoauth::nginx {
@@ -28,9 +30,16 @@ inline ngx_str_t copy(ngx_pool_t* pool, std::string_view text) {
   return result;
 }
 
-inline std::int64_t now_ms() {
-  const ngx_time_t* now = ngx_timeofday();
-  return static_cast<std::int64_t>(now->sec) * 1000 + static_cast<std::int64_t>(now->msec);
+// BootClock's time as of this turn of the event loop, as ngx_time() is the wall clock's: for the loop only. nginx keeps
+// CLOCK_MONOTONIC in ngx_current_msec, which stands still while the machine sleeps; it tells when to look again.
+inline BootTime loop_time() {
+  static ngx_msec_t turn = 0;
+  static BootTime time;
+  if (turn != ngx_current_msec || time == BootTime()) {
+    turn = ngx_current_msec;
+    time = BootClock::now();
+  }
+  return time;
 }
 
 // Its value is made anew when somebody asks for it again. `index`: -1 when the configuration asks for it nowhere.

@@ -4,7 +4,9 @@
 * conf/nginx/example.conf and the README's table have exactly the directives of the table, other files beside it no more;
 * `nginx -t` accepts each file of conf/nginx, and has nothing to warn of;
 * the module that was built asks nobody for symbols that are its own;
-* sql/queries: every statement is used, every used statement is there.
+* sql/queries: every statement is used, every used statement is there;
+* nothing but lib/wazoauth/base/clock.cpp reads the wall clock or waits until it shows some time (what expires by it asks
+  unix_seconds() or ngx_time()).
 """
 import re
 import subprocess
@@ -130,11 +132,24 @@ def check_statements():
     assert families
 
 
+def check_clocks():
+    wall_clock = re.compile(r'system_clock::now|CLOCK_REALTIME|\bgettimeofday\(|\btime\((?:nullptr|NULL|0|&)|ngx_timeofday|'
+                            r'ngx_cached_time|pthread_(?:mutex_timed|rwlock_timed|cond_timed)\w+|sem_timedwait')
+    for folder in ('lib', 'src', 'tools'):
+        for path in sorted((TOP / folder).rglob('*')):
+            if path.suffix not in ('.c', '.cpp', '.h') or path.name == 'clock.cpp':
+                continue
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                if wall_clock.search(line):
+                    complain(f'{path.relative_to(TOP)}:{number}: the wall clock may be set at any moment, see clock.h')
+
+
 def main():
     table = directives()
     check_configuration(table)
     check_documents(table)
     check_statements()
+    check_clocks()
     build = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else TOP / 'build'
     if (build / 'ngx_wazo_auth_module.so').exists():
         check_symbols(build)

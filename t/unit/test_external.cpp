@@ -3,7 +3,7 @@
 #include <string>
 
 #include "check.h"
-#include "wazoauth/cache/token_store.h"
+#include "wazoauth/base/clock.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/external/authorization.h"
 #include "wazoauth/outgoing/form_post.h"

@@ -6,17 +6,17 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/cache/tenant_tree.h"
-#include "wazoauth/cache/token_store.h"
 
 namespace wazoauth {
 
 namespace {
 
 constexpr int timeout_ms = 200;
-constexpr std::int64_t retry_after_ms = 1000;
-constexpr std::int64_t year = 365 * 86400;
+constexpr std::chrono::milliseconds retry_after{1000};
+constexpr std::int64_t day = 86400, year = 365 * day;
 constexpr std::string_view tombstone = "dead";
 constexpr std::string_view changed = "changed";  // no record and no tombstone: PostgreSQL is to be asked
 
@@ -100,7 +100,7 @@ struct RedisCache::State {
   std::mutex mutex;  // one connection, used by few threads for some 20 µs each
   Context context;
   std::uint64_t server = 0;
-  std::int64_t not_before_ms = 0;
+  BootTime not_before;
 
   // Null when Redis doesn't answer; the connection is closed then.
   Reply ask(const std::vector<std::string>& words) {
@@ -127,11 +127,11 @@ struct RedisCache::State {
   void give_up(const std::string& why) {
     log::warning("Redis: " + why);
     context.reset();
-    not_before_ms = unix_ms() + retry_after_ms;
+    not_before = BootClock::now() + retry_after;
   }
 
   bool connect() {
-    if (unix_ms() < not_before_ms) return false;
+    if (BootClock::now() < not_before) return false;
     const timeval limit{0, timeout_ms * 1000};
     context.reset(address.path.empty() ? redisConnectWithTimeout(address.host.c_str(), address.port, limit)
                                        : redisConnectUnixWithTimeout(address.path.c_str(), limit));
@@ -169,8 +169,8 @@ struct RedisCache::State {
   }
 
   bool mark(const TokenKey& key, std::string_view value, std::int64_t expire_t, const RedisLife& in) {
-    const std::int64_t life = expire_t == 0 ? year : expire_t - unix_seconds() + 60;
-    if (life <= 0) return true;
+    // A day more than our clock says: it must outlive the record, even if that clock is wrong.
+    const std::int64_t life = expire_t == 0 ? year : std::max<std::int64_t>(expire_t - unix_seconds(), 0) + day;
     const std::lock_guard lock(mutex);
     const std::string name = key_for(key, in);
     if (name.empty()) return false;
@@ -183,7 +183,7 @@ RedisCache::~RedisCache() = default;
 
 std::optional<RedisLife> RedisCache::usable(const Zone& zone) {
   const RedisLife life{zone.counter(counter_redis_life), zone.counter(counter_redis_server)};
-  if (life.life == 0 || zone.tombstones_overflowed() || unix_ms() - zone.last_good_ms() > 2000) return std::nullopt;
+  if (life.life == 0 || zone.tombstones_overflowed() || !zone.listening(BootClock::now())) return std::nullopt;
   return life;
 }
 
@@ -205,7 +205,7 @@ RedisCache::Found RedisCache::get(const TokenKey& key, const RedisLife& in) {
 }
 
 void RedisCache::put(const TokenKey& key, const TokenRecord& record, std::int64_t now, const RedisLife& in) {
-  const std::int64_t life = record.expire_t && *record.expire_t != 0 ? *record.expire_t - now : 86400;
+  const std::int64_t life = record.expire_t && *record.expire_t != 0 ? *record.expire_t - now : day;
   if (life <= 0) return;
   const std::lock_guard lock(state_->mutex);
   const std::string name = state_->key_for(key, in);

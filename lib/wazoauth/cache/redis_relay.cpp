@@ -4,18 +4,17 @@
 
 #include <cstdlib>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/cache/life.h"
 #include "wazoauth/cache/tenant_tree.h"
-#include "wazoauth/cache/token_store.h"
 #include "wazoauth/store/leader.h"
 
 namespace wazoauth {
 
 namespace {
 
-constexpr std::chrono::milliseconds idle{5000}, retry{500};
-constexpr std::int64_t prune_every_ms = 60000;
+constexpr std::chrono::milliseconds idle{5000}, retry{500}, prune_every{60000};
 
 // Tests hold the relay back: what is revoked must be refused even so.
 bool held() {
@@ -30,7 +29,7 @@ RedisRelay::RedisRelay(Options options)
 
 void RedisRelay::run() {
   std::uint64_t seen = 0;
-  std::int64_t next_prune = 0;
+  BootTime next_prune;
   for (std::chrono::milliseconds pause{0}; options_.wake->wait(pause, seen);) {
     pause = retry;
     if (held()) continue;
@@ -39,9 +38,9 @@ void RedisRelay::run() {
         pause = idle;
         continue;
       }
-      if (unix_ms() >= next_prune) {
+      if (BootClock::now() >= next_prune) {
         UnitOfWork(database_, Mode::read_only).run("node.prune");
-        next_prune = unix_ms() + prune_every_ms;
+        next_prune = BootClock::now() + prune_every;
       }
       pause = relay() ? std::chrono::milliseconds(0) : retry;
     } catch (const std::exception& e) {

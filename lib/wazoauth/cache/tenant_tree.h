@@ -32,7 +32,7 @@ class TenantTree {
   struct Snapshot {
     std::map<std::string, std::string, std::less<>> parents;
     std::uint64_t changes;
-    std::int64_t read_at_ms;
+    BootTime read_at;
   };
   std::shared_ptr<const Snapshot> current() const;
 

@@ -28,7 +28,7 @@ struct LoginThrottle::Entry {
   std::atomic<std::int64_t> next_repeat_ms;  // the same for what is known to be wrong
   std::atomic<std::uint64_t> failures;
 
-  std::int64_t quiet_ms(std::int64_t now_ms) const { return now_ms - std::max(since_ms.load(), last_ms.load()); }
+  std::int64_t quiet_ms(std::int64_t boot_ms) const { return boot_ms - std::max(since_ms.load(), last_ms.load()); }
 };
 
 struct LoginThrottle::Secret {
@@ -63,18 +63,18 @@ struct LoginThrottle::Turn {
   std::atomic<std::int64_t>* next_ms = nullptr;  // null: no queue
   std::int64_t distance_ms = 0, ahead_ms = 0;    // it may come so much too early
 
-  std::int64_t wait(std::int64_t now_ms) const {
-    return next_ms ? std::max<std::int64_t>(0, next_ms->load() - ahead_ms - now_ms) : 0;
+  std::int64_t wait(std::int64_t boot_ms) const {
+    return next_ms ? std::max<std::int64_t>(0, next_ms->load() - ahead_ms - boot_ms) : 0;
   }
-  std::int64_t take(std::int64_t now_ms) const {
+  std::int64_t take(std::int64_t boot_ms) const {
     if (!next_ms || distance_ms == 0) return 0;
     std::int64_t next = next_ms->load(), after;
-    do after = std::max(now_ms, next) + distance_ms;
+    do after = std::max(boot_ms, next) + distance_ms;
     while (!next_ms->compare_exchange_weak(next, after));
     return after;
   }
-  static std::optional<std::int64_t> longest_wait(const Turn& a, const Turn& b, std::int64_t now_ms) {
-    const std::int64_t wait = std::max(a.wait(now_ms), b.wait(now_ms));
+  static std::optional<std::int64_t> longest_wait(const Turn& a, const Turn& b, std::int64_t boot_ms) {
+    const std::int64_t wait = std::max(a.wait(boot_ms), b.wait(boot_ms));
     return wait > longest_wait_ms ? std::nullopt : std::optional(wait);
   }
 };
@@ -162,14 +162,14 @@ LoginThrottle::Secret* LoginThrottle::find_secret(std::uint64_t key) const {
   return nullptr;
 }
 
-std::optional<bool> LoginThrottle::known_wrong(std::uint64_t secret, std::int64_t now_ms) const {
+std::optional<bool> LoginThrottle::known_wrong(std::uint64_t secret, std::int64_t boot_ms) const {
   const Secret* const known = find_secret(secret);
   if (!known) return std::nullopt;
   const std::int64_t seen = known->seen.load();
-  return now_ms - seen / 2 > remembered_ms ? std::nullopt : std::optional((seen & 1) != 0);
+  return boot_ms - seen / 2 > remembered_ms ? std::nullopt : std::optional((seen & 1) != 0);
 }
 
-void LoginThrottle::remember(std::uint64_t secret, bool wrong, std::int64_t now_ms) {
+void LoginThrottle::remember(std::uint64_t secret, bool wrong, std::int64_t boot_ms) {
   Secret* place = find_secret(secret);
   if (!place) {
     auto* const bucket = reinterpret_cast<Secret*>(secrets_of(memory_)) + secret % (secrets / ways) * ways;
@@ -177,7 +177,7 @@ void LoginThrottle::remember(std::uint64_t secret, bool wrong, std::int64_t now_
     place =
         std::min_element(bucket, bucket + ways, [&](const Secret& a, const Secret& b) { return rank(a) < rank(b); });
   }
-  place->seen.store(2 * now_ms + (wrong ? 1 : 0));
+  place->seen.store(2 * boot_ms + (wrong ? 1 : 0));
   place->key.store(secret);
 }
 
@@ -188,63 +188,63 @@ void LoginThrottle::forget(std::uint64_t secret) {
   }
 }
 
-std::optional<std::int64_t> LoginThrottle::begin(Try& attempt, std::int64_t now_ms) {
-  return known_wrong(attempt.secret, now_ms).value_or(false) ? begin_repeat(attempt, now_ms)
-                                                             : begin_guess(attempt, now_ms);
+std::optional<std::int64_t> LoginThrottle::begin(Try& attempt, std::int64_t boot_ms) {
+  return known_wrong(attempt.secret, boot_ms).value_or(false) ? begin_repeat(attempt, boot_ms)
+                                                              : begin_guess(attempt, boot_ms);
 }
 
 // Looked at again, for it may be the right one by now; but not as often as the machine can.
-std::optional<std::int64_t> LoginThrottle::begin_repeat(const Try& attempt, std::int64_t now_ms) {
+std::optional<std::int64_t> LoginThrottle::begin_repeat(const Try& attempt, std::int64_t boot_ms) {
   const auto turn = [&](std::uint64_t key, const Rule& rule) {
     return key ? Turn{&claim(key).next_repeat_ms, rule.repeat_ms, rule.many * rule.repeat_ms} : Turn{};
   };
   const Turn one = turn(attempt.login, of_login), all = turn(attempt.prefix, of_prefix);
-  const auto wait = Turn::longest_wait(one, all, now_ms);
+  const auto wait = Turn::longest_wait(one, all, boot_ms);
   if (!wait) return std::nullopt;
-  one.take(now_ms);
-  all.take(now_ms);
+  one.take(boot_ms);
+  all.take(boot_ms);
   return wait;
 }
 
 // Of the same guess several times at once, each takes a turn, and one counts.
-std::optional<std::int64_t> LoginThrottle::begin_guess(Try& attempt, std::int64_t now_ms) {
-  const bool is_new = !known_wrong(attempt.secret, now_ms);
+std::optional<std::int64_t> LoginThrottle::begin_guess(Try& attempt, std::int64_t boot_ms) {
+  const bool is_new = !known_wrong(attempt.secret, boot_ms);
   Turn all, one;
   if (Entry* entry = find(attempt.prefix))
-    all = {&entry->next_ms, of_prefix.distance(of_prefix.left(entry->failures, entry->quiet_ms(now_ms)))};
+    all = {&entry->next_ms, of_prefix.distance(of_prefix.left(entry->failures, entry->quiet_ms(boot_ms)))};
   // Without a login there is none to guess at: the failed refresh token of one phone mustn't slow down its neighbours'.
   Entry* const entry = attempt.login ? &claim(attempt.login) : nullptr;
   std::uint64_t before = 0, failures = 0;
   if (entry) {
     before = entry->failures.load();
-    failures = of_login.left(before, entry->quiet_ms(now_ms)) + (is_new ? 1 : 0);
+    failures = of_login.left(before, entry->quiet_ms(boot_ms)) + (is_new ? 1 : 0);
     one = {&entry->next_ms, of_login.distance(failures)};
   }
-  const auto wait = Turn::longest_wait(one, all, now_ms);
+  const auto wait = Turn::longest_wait(one, all, boot_ms);
   if (!wait) return std::nullopt;
-  all.take(now_ms);
+  all.take(boot_ms);
   attempt.distance_ms = one.distance_ms;
-  attempt.next_ms = one.take(now_ms);
-  remember(attempt.secret, false, now_ms);
+  attempt.next_ms = one.take(boot_ms);
+  remember(attempt.secret, false, boot_ms);
   if (!entry || !is_new) return wait;
-  if (failures == 1) entry->since_ms.store(now_ms);
+  if (failures == 1) entry->since_ms.store(boot_ms);
   while (!entry->failures.compare_exchange_weak(before, failures)) failures = before + 1;
   attempt.counted = true;
   return wait;
 }
 
-void LoginThrottle::wrong(const Try& attempt, std::int64_t now_ms) {
-  const std::optional<bool> known = known_wrong(attempt.secret, now_ms);
-  remember(attempt.secret, true, now_ms);
+void LoginThrottle::wrong(const Try& attempt, std::int64_t boot_ms) {
+  const std::optional<bool> known = known_wrong(attempt.secret, boot_ms);
+  remember(attempt.secret, true, boot_ms);
   if (known.value_or(false)) return;
   const auto count = [&](Entry& entry, const Rule& rule, std::uint64_t more) {
-    const std::int64_t quiet = entry.quiet_ms(now_ms);
+    const std::int64_t quiet = entry.quiet_ms(boot_ms);
     std::uint64_t before = entry.failures.load(), failures;
     do failures = std::max<std::uint64_t>(1, rule.left(before, quiet) + more);
     while (!entry.failures.compare_exchange_weak(before, failures));
-    entry.last_ms.store(now_ms);
+    entry.last_ms.store(boot_ms);
     const std::int64_t distance = rule.distance(failures);
-    if (distance) entry.next_ms.store(std::max(entry.next_ms.load(), now_ms + distance));
+    if (distance) entry.next_ms.store(std::max(entry.next_ms.load(), boot_ms + distance));
   };
   // It was counted when it began; or the same one that began before was, and has been taken back since.
   if (attempt.login) count(claim(attempt.login), of_login, attempt.counted || known ? 0 : 1);

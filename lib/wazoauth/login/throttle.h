@@ -52,10 +52,10 @@ class LoginThrottle {
 
   // Counts the try and takes its turn. Milliseconds that it has to wait before its secret is looked at; nullopt: refuse
   // it, too many wait already.
-  std::optional<std::int64_t> begin(Try& attempt, std::int64_t now_ms);
+  std::optional<std::int64_t> begin(Try& attempt, std::int64_t boot_ms);
 
   // How a try that has begun ended; none of them when nobody knows: it stays counted.
-  void wrong(const Try& attempt, std::int64_t now_ms);
+  void wrong(const Try& attempt, std::int64_t boot_ms);
   void right(const Try& attempt);     // makes up for wrong ones
   void unjudged(const Try& attempt);  // as if it had never begun
 
@@ -69,12 +69,12 @@ class LoginThrottle {
   Entry* find(std::uint64_t key) const;
   Entry& claim(std::uint64_t key);
   Secret* find_secret(std::uint64_t key) const;
-  void remember(std::uint64_t secret, bool wrong, std::int64_t now_ms);
+  void remember(std::uint64_t secret, bool wrong, std::int64_t boot_ms);
   void forget(std::uint64_t secret);
-  std::optional<bool> known_wrong(std::uint64_t secret, std::int64_t now_ms) const;  // nullopt: not known at all
+  std::optional<bool> known_wrong(std::uint64_t secret, std::int64_t boot_ms) const;  // nullopt: not known at all
 
-  std::optional<std::int64_t> begin_repeat(const Try& attempt, std::int64_t now_ms);
-  std::optional<std::int64_t> begin_guess(Try& attempt, std::int64_t now_ms);
+  std::optional<std::int64_t> begin_repeat(const Try& attempt, std::int64_t boot_ms);
+  std::optional<std::int64_t> begin_guess(Try& attempt, std::int64_t boot_ms);
 
   void* memory_;
 };

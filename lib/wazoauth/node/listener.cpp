@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "wazoauth/base/deadline.h"
 #include "wazoauth/base/json.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/cache/tenant_tree.h"
@@ -15,9 +16,9 @@ namespace wazoauth {
 
 namespace {
 
-constexpr std::int64_t heartbeat_ms = 500;
-constexpr std::int64_t silence_ms = 2000;
-constexpr std::int64_t node_row_ms = 10000;
+using std::chrono::milliseconds;
+
+constexpr milliseconds beat_every{500}, row_every{10000}, overlap_limit{1200};
 
 void set_counter(Zone& zone, unsigned counter, std::uint64_t value) {
   zone.add(counter, value - zone.counter(counter));
@@ -30,7 +31,7 @@ void Listener::run() {
     if (!serve()) {
       connection_.reset();
       set_redis({});
-      if (!options_.wake->wait(std::chrono::milliseconds(200))) break;
+      if (!options_.wake->wait(milliseconds(200))) break;
     }
   }
 }
@@ -58,11 +59,11 @@ bool Listener::connect() {
 bool Listener::exec(const std::string& sql, std::string* value) {
   PGconn* const connection = connection_.get();
   if (PQsendQuery(connection, sql.c_str()) == 0) return false;
-  const std::int64_t deadline = unix_ms() + silence_ms;
+  const Deadline deadline(Zone::good_for);
   bool good = true;
   for (;;) {
     while (PQisBusy(connection) != 0) {
-      if (options_.wake->stopping() || unix_ms() > deadline || !pump(100)) return false;
+      if (options_.wake->stopping() || deadline.passed() || !pump(deadline.left())) return false;
     }
     PGresult* const result = PQgetResult(connection);
     if (!result) return good;
@@ -77,10 +78,11 @@ bool Listener::exec(const std::string& sql, std::string* value) {
   }
 }
 
-// Reads what there is, waits for it for so long, and handles notifications. False: the connection is lost.
-bool Listener::pump(int timeout_ms) {
-  pollfd descriptor{PQsocket(connection_.get()), POLLIN, 0};
-  if (poll(&descriptor, 1, timeout_ms) < 0 && errno != EINTR) return false;
+// Reads what there is, waits for it for so long (or for the end), and handles notifications. False: the connection is
+// lost.
+bool Listener::pump(milliseconds limit) {
+  pollfd descriptors[] = {{PQsocket(connection_.get()), POLLIN, 0}, {options_.wake->end(), POLLIN, 0}};
+  if (poll(descriptors, 2, static_cast<int>(limit.count())) < 0 && errno != EINTR) return false;
   if (PQconsumeInput(connection_.get()) == 0) return false;
   while (PGnotify* const notification = PQnotifies(connection_.get())) {
     handle(*notification);
@@ -156,13 +158,14 @@ bool Listener::read_pending() {
 
 // Who was here before heard everything as long as its heartbeats go on after we listen too: then nothing was missed.
 // Otherwise every token has to be confirmed once.
-bool Listener::take_over(std::int64_t listening_since_ms) {
+bool Listener::take_over(BootTime listening_since) {
   Zone& zone = *options_.zone;
   bool overlapped = false;
   if (!in_charge_ && zone.housekeeper() != 0 && zone.counter(counter_life) == life_) {
-    while (!overlapped && unix_ms() < listening_since_ms + 1200 && !options_.wake->stopping()) {
-      if (!pump(50)) return false;
-      overlapped = zone.last_good_ms() > listening_since_ms;
+    const Deadline deadline(overlap_limit);
+    while (!overlapped && !deadline.passed() && !options_.wake->stopping()) {
+      if (!pump(milliseconds(50))) return false;
+      overlapped = zone.last_good() > listening_since;
     }
   }
   zone.set_housekeeper(options_.id);
@@ -201,16 +204,17 @@ void Listener::see(const Life& life) {
 
 // What a heartbeat that came back proves is that everything before its NOTIFY has arrived, so that is its time.
 bool Listener::beat() {
-  const std::int64_t sent = unix_ms();
+  const BootTime sent = BootClock::now();
+  const Deadline deadline(Zone::good_for);
   heartbeat_seen_ = all_died_ = false;
   std::string life;
   if (!exec("NOTIFY " + heartbeat_channel() + ";" + fragment("node.life"), &life)) return false;
   while (!heartbeat_seen_) {
-    if (unix_ms() > sent + silence_ms || options_.wake->stopping() || !pump(50)) return false;
+    if (deadline.passed() || options_.wake->stopping() || !pump(deadline.left())) return false;
   }
   if (superseded()) return true;
   see(parse_life(life));
-  options_.zone->set_last_good_ms(sent);
+  options_.zone->set_last_good(sent);
   return true;
 }
 
@@ -224,7 +228,7 @@ bool Listener::listen() {
             "LISTEN wazo_auth_tokens; LISTEN wazo_auth_tenants; LISTEN wazo_auth_outbox; LISTEN " +
             heartbeat_channel()))
     return false;
-  const std::int64_t since = unix_ms();
+  const BootTime since = BootClock::now();
   std::string life;
   if (!exec(fragment("node.life"), &life)) return false;
   life_ = parse_life(life).database;
@@ -233,19 +237,21 @@ bool Listener::listen() {
   if (!take_over(since) || !register_node()) return false;
   log::info("listening for revoked tokens");
   options_.wake->poke();
-  std::int64_t next_row = unix_ms() + node_row_ms;
+  BootTime next_row = BootClock::now() + row_every;
   while (!options_.wake->stopping() && !superseded()) {
-    const std::int64_t next_beat = unix_ms() + heartbeat_ms;
+    const BootTime next_beat = BootClock::now() + beat_every;
     if (!beat()) return false;
-    if (unix_ms() >= next_row || must_register_) {
+    if (BootClock::now() >= next_row || must_register_) {
       // After a long stop of this process others may have taken the node for gone.
       must_register_ = false;
       if (!register_node()) return false;
-      next_row = unix_ms() + node_row_ms;
+      next_row = BootClock::now() + row_every;
     }
     if (!settle()) return false;
-    while (unix_ms() < next_beat && !options_.wake->stopping() && !must_register_) {
-      if (!pump(static_cast<int>(std::max<std::int64_t>(1, next_beat - unix_ms())))) return false;
+    while (!options_.wake->stopping() && !must_register_) {
+      const milliseconds left = next_beat - BootClock::now();
+      if (left.count() <= 0) break;
+      if (!pump(left)) return false;
     }
   }
   return true;

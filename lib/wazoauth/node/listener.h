@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/wake.h"
 #include "wazoauth/cache/life.h"
 #include "wazoauth/cache/zone.h"
@@ -42,9 +43,9 @@ class Listener {
   bool register_node();
   bool settle();
   bool read_pending();
-  bool take_over(std::int64_t listening_since_ms);
+  bool take_over(BootTime listening_since);
   bool listen();  // false: the connection is lost
-  bool pump(int timeout_ms);
+  bool pump(std::chrono::milliseconds limit);
   void handle(const PGnotify& notification);
   bool superseded() const;
 

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/text.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/rest/master_tenant.h"

@@ -1,3 +1,4 @@
+#include "wazoauth/base/clock.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/login/log_in.h"
 #include "wazoauth/rest/context.h"
