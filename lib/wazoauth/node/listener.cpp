@@ -78,16 +78,25 @@ bool Listener::exec(const std::string& sql, std::string* value) {
   }
 }
 
-// Reads what there is, waits for it for so long (or for the end), and handles notifications. False: the connection is
-// lost.
-bool Listener::pump(milliseconds limit) {
-  pollfd descriptors[] = {{PQsocket(connection_.get()), POLLIN, 0}, {options_.wake->end(), POLLIN, 0}};
-  if (poll(descriptors, 2, static_cast<int>(limit.count())) < 0 && errno != EINTR) return false;
-  if (PQconsumeInput(connection_.get()) == 0) return false;
+// Handles the notifications that libpq has read. False: there is none.
+bool Listener::handle_notifications() {
+  bool any = false;
   while (PGnotify* const notification = PQnotifies(connection_.get())) {
+    any = true;
     handle(*notification);
     PQfreemem(notification);
   }
+  return any;
+}
+
+// Handles notifications, and waits for the first of them, or for the end, for so long. False: the connection is lost.
+bool Listener::pump(milliseconds limit) {
+  // One that came with the end of an answer lies in libpq already: the socket has nothing more to say.
+  if (handle_notifications()) return true;
+  pollfd descriptors[] = {{PQsocket(connection_.get()), POLLIN, 0}, {options_.wake->end(), POLLIN, 0}};
+  if (poll(descriptors, 2, static_cast<int>(limit.count())) < 0 && errno != EINTR) return false;
+  if (PQconsumeInput(connection_.get()) == 0) return false;
+  handle_notifications();
   return true;
 }
 

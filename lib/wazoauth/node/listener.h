@@ -45,6 +45,7 @@ class Listener {
   bool read_pending();
   bool take_over(BootTime listening_since);
   bool listen();  // false: the connection is lost
+  bool handle_notifications();
   bool pump(std::chrono::milliseconds limit);
   void handle(const PGnotify& notification);
   bool superseded() const;
