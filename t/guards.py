@@ -1,7 +1,8 @@
 """Checks of the checkout that fail the build: what would otherwise drift apart unnoticed.
 
 * every directive of the table has a place in the configuration, an initial value and, where it is inherited, a merge rule;
-* conf/nginx/example.conf and the README's table have exactly the directives of the table;
+* conf/nginx/example.conf has exactly the directives of the table;
+* the documentation agrees with the code (guards_docs.py);
 * `nginx -t` accepts conf/nginx/example.conf;
 * the module that was built asks nobody for symbols that are its own;
 * sql/queries: every statement is used, every used statement is there.
@@ -13,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import guards_docs  # noqa: E402
 import servers  # noqa: E402
 
 TOP = servers.CHECKOUT
@@ -70,16 +72,13 @@ def check_configuration(table):
             complain(f'LocConf::{member} is set by no directive')
 
 
-def check_documents(table):
+def check_example(table):
     reference = TOP / 'conf/nginx/example.conf'
-    text = reference.read_text()
-    shown = set(re.findall(r'^\s*#?\s*(wazo_auth(?:_\w+)?)\s*(?=[^=\s].*;|;)', text, re.M))
-    readme = set(re.findall(r'^\| `(wazo_auth(?:_\w+)?)', (TOP / 'README.md').read_text(), re.M))
-    for where, names in ((reference.name, shown), ('README.md', readme)):
-        for name in sorted(set(table) - names):
-            complain(f'{where} lacks {name}')
-        for name in sorted(names - set(table)):
-            complain(f'{where} has {name}, which is no directive')
+    shown = set(re.findall(r'^\s*#?\s*(wazo_auth(?:_\w+)?)\s*(?=[^=\s].*;|;)', reference.read_text(), re.M))
+    for name in sorted(set(table) - shown):
+        complain(f'{reference.name} lacks {name}')
+    for name in sorted(shown - set(table)):
+        complain(f'{reference.name} has {name}, which is no directive')
 
 
 def check_example_loads(build):
@@ -134,7 +133,8 @@ def check_statements():
 def main():
     table = directives()
     check_configuration(table)
-    check_documents(table)
+    check_example(table)
+    guards_docs.check(table, complain)
     check_statements()
     build = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else TOP / 'build'
     if (build / 'ngx_wazo_auth_module.so').exists():
