@@ -1,6 +1,5 @@
 #include "loads.h"
 
-#include "gate.h"
 #include "process.h"
 
 namespace wazoauth::nginx {
@@ -18,7 +17,7 @@ RequestContext* Loads::next(Flight& flight) {
   return context;
 }
 
-bool Loads::wait_for_token(RequestContext& context, bool revalidate) {
+bool Loads::wait_for_token(RequestContext& context, bool revalidate, TokenLoaded loaded) {
   auto found = flights_.find(context.key);
   if (found == flights_.end()) {
     auto flight = std::make_shared<Flight>();
@@ -30,10 +29,10 @@ bool Loads::wait_for_token(RequestContext& context, bool revalidate) {
         log::error(std::string("a token could not be loaded: ") + e.what());
       }
     };
-    auto done = [this, flight, key = context.key] {
+    auto done = [this, flight, loaded, key = context.key] {
       flights_.erase(key);
       // Each one may finish its request, and with it others that wait here.
-      while (RequestContext* waiter = next(*flight)) gate_loaded(*waiter, flight->loaded);
+      while (RequestContext* waiter = next(*flight)) loaded(*waiter, flight->loaded);
     };
     if (!process_.offload.post(Offload::loading, std::move(work), std::move(done))) return false;
     found = flights_.emplace(context.key, std::move(flight)).first;
@@ -42,7 +41,7 @@ bool Loads::wait_for_token(RequestContext& context, bool revalidate) {
   return true;
 }
 
-bool Loads::wait_for_tenants(RequestContext& context) {
+bool Loads::wait_for_tenants(RequestContext& context, TenantsRead read) {
   if (!tenants_) {
     auto flight = std::make_shared<Flight>();
     auto work = [this] {
@@ -52,9 +51,9 @@ bool Loads::wait_for_tenants(RequestContext& context) {
         log::error(std::string("the tenants could not be read: ") + e.what());
       }
     };
-    auto done = [this, flight] {
+    auto done = [this, flight, read] {
       tenants_.reset();
-      while (RequestContext* waiter = next(*flight)) gate_tenants_known(*waiter);
+      while (RequestContext* waiter = next(*flight)) read(*waiter);
     };
     if (!process_.offload.post(Offload::loading, std::move(work), std::move(done))) return false;
     tenants_ = std::move(flight);

@@ -19,10 +19,12 @@ class Loads {
  public:
   explicit Loads(Process& process) : process_(process) {}
 
-  // The request is parked; gate_loaded() or gate_tenants_known() is called for it, unless it dies before. False: too
-  // much is waiting already.
-  bool wait_for_token(RequestContext& context, bool revalidate);
-  bool wait_for_tenants(RequestContext& context);
+  using TokenLoaded = void (*)(RequestContext& context, const Loaded& loaded) noexcept;
+  using TenantsRead = void (*)(RequestContext& context) noexcept;
+
+  // The request is parked; it is called back unless it dies before. False: too much is waiting already.
+  bool wait_for_token(RequestContext& context, bool revalidate, TokenLoaded loaded);
+  bool wait_for_tenants(RequestContext& context, TenantsRead read);
 
   std::size_t under_way() const { return flights_.size(); }
 

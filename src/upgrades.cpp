@@ -14,9 +14,8 @@ constexpr std::chrono::milliseconds look_every{1000}, successor_every{10000};
 constexpr int successor_scans = 8;  // in one tick: each walks the whole zone
 constexpr int most_asking = 256;    // of PostgreSQL at once; requests at the gate want to ask, too
 
-// As the gate judges it.
 bool expired(const TokenFacts& facts) {
-  return facts.expire_t != 0 && ngx_time() > facts.expire_t;
+  return gate::expired(facts.expire_t, ngx_time());
 }
 }  // namespace
 
@@ -86,7 +85,7 @@ void Upgrades::tick() {
 
 void Upgrades::look_at_ring() {
   if (process_.zone.ring_position() == position_) return;
-  const Zone::Revoked revoked = process_.zone.revoked_since(position_);
+  const RevokedKeys revoked = process_.zone.revoked_since(position_);
   position_ = revoked.position;
   for (auto& [id, upgrade] : all_) upgrade.ask_successor = upgrade.ask_successor || expired(upgrade.facts);
   if (revoked.lost) {
@@ -135,19 +134,19 @@ void Upgrades::look_at_all() {
 
 bool Upgrades::still_believed(const Upgrade& upgrade) const {
   const std::chrono::milliseconds grace(upgrade.grace_ms);
-  return loop_time() - known_good(process_.zone, upgrade.facts) <= grace + Zone::good_for;
+  return loop_time() - gate::known_good(process_.zone, upgrade.facts) <= grace + Zone::good_for;
 }
 
 void Upgrades::look(Upgrade& upgrade) {
   if (upgrade.ended || expired(upgrade.facts)) return;
   switch (process_.zone.check(upgrade.key, upgrade.required, upgrade.facts)) {
-    case Verdict::revoked:
+    case Lookup::revoked:
       return end(upgrade, "its token was revoked");
-    case Verdict::denied:
+    case Lookup::denied:
       return end(upgrade, "its token lost the access");
-    case Verdict::unknown:
+    case Lookup::unknown:
       return ask_database(upgrade);
-    case Verdict::granted:
+    case Lookup::granted:
       break;
   }
 }
@@ -212,8 +211,10 @@ void Upgrades::ask_successors() {
   // Nobody asks PostgreSQL about a successor: it counts while it is known to live, or PostgreSQL is known to be away.
   const auto usable = [&](std::int64_t grace_ms) {
     return [this, grace_ms](const TokenFacts& facts) {
-      const Freshness freshness = judge(process_.zone, facts, loop_time(), grace_ms);
-      const bool recent = loop_time() - known_good(process_.zone, facts) <= look_every + Zone::good_for;
+      using gate::Freshness;
+      const Freshness freshness =
+          gate::freshness(process_.zone, facts, loop_time(), std::chrono::milliseconds(grace_ms));
+      const bool recent = loop_time() - gate::known_good(process_.zone, facts) <= look_every + Zone::good_for;
       return freshness == Freshness::good || freshness == Freshness::grace ||
              (freshness == Freshness::revalidate && recent);
     };
