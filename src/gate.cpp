@@ -1,7 +1,7 @@
 #include "answers.h"
+#include "counters.h"
 #include "handlers.h"
 #include "identity.h"
-#include "metrics.h"
 #include "process.h"
 #include "tokens.h"
 #include "wazoauth/gate/answers.h"

@@ -9,15 +9,16 @@
 #include <unordered_map>
 
 #include "context.h"
+#include "offload.h"
+#include "wazoauth/cache/tenant_tree.h"
 #include "wazoauth/cache/token_store.h"
 
 namespace wazoauth::nginx {
 
-class Process;
-
 class Loads {
  public:
-  explicit Loads(Process& process) : process_(process) {}
+  Loads(Offload& offload, TokenStore& tokens, TenantTree& tenants)
+      : offload_(offload), token_store_(tokens), tenant_tree_(tenants) {}
 
   using TokenLoaded = void (*)(RequestContext& context, const Loaded& loaded) noexcept;
   using TenantsRead = void (*)(RequestContext& context) noexcept;
@@ -44,7 +45,9 @@ class Loads {
   static void join(Flight& flight, RequestContext& context);
   static RequestContext* next(Flight& flight);
 
-  Process& process_;
+  Offload& offload_;
+  TokenStore& token_store_;
+  TenantTree& tenant_tree_;
   std::unordered_map<TokenKey, std::shared_ptr<Flight>, Hash> flights_;
   std::shared_ptr<Flight> tenants_;
 };
