@@ -13,6 +13,7 @@ SERVERS = """\
         proxy_set_header Connection $connection_upgrade;
         location / { proxy_pass http://upstream; }
         location = /read { wazo_auth_acl events.read; proxy_pass http://upstream; }
+        location = /metrics { wazo_auth off; wazo_auth_metrics; }
         location = /query { wazo_auth_token_from query:token strip; proxy_pass http://upstream; }
 
         location = /tried { try_files /nowhere @open; }
@@ -112,7 +113,7 @@ def test_it_is_watched_wherever_it_was_admitted(connect, api, insert_token, expe
     assert seconds_until_end(connection) < 0.5
 
 
-def test_the_grace_is_that_of_who_admitted_it(connect, postgres, insert_token, wait_until):
+def test_the_grace_is_that_of_who_admitted_it(nginx, connect, postgres, insert_token, metrics, wait_until):
     direct, redirected = (connect(insert_token()['token'], path) for path in ('/no-grace', '/graceful'))
     postgres.stop()
     try:
@@ -121,6 +122,8 @@ def test_the_grace_is_that_of_who_admitted_it(connect, postgres, insert_token, w
             seconds_until_end(redirected, 2)
     finally:
         postgres.start()
+    # Until it listens again, nginx hears of a death only when it asks.
+    wait_until(lambda: metrics(nginx)['wazo_auth_listen_age_milliseconds'] < 1000, 10, 'listening again')
 
 
 def test_only_that_one_ends(connect, api, insert_token):
