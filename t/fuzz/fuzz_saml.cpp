@@ -15,6 +15,7 @@ namespace {
 
 using namespace saml_idp;
 using wazoauth::encode_base64;
+using wazoauth::percent_encoded;
 
 constexpr const char* request_id = "id-abcdefghijklmnopq";
 
