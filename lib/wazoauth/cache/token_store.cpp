@@ -125,8 +125,9 @@ Loaded TokenStore::find(std::string_view token) {
   if (judge(*zone, facts, unix_ms(), 0) == Freshness::good) {
     if (auto full = zone->find(key)) {
       TokenRecord record = std::move(full->record);
-      const auto list = Json::parse(full->acl_json);
-      for (const Json& access : list ? list->items() : std::vector<Json>()) record.acl.emplace_back(access.text());
+      if (const auto list = Json::parse(full->acl_json)) {
+        for (const Json& access : list->items()) record.acl.emplace_back(access.text());
+      }
       return {Loaded::Status::found, std::move(record)};
     }
     return load(token);
