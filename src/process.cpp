@@ -27,7 +27,7 @@ DatabaseOptions database_options(ngx_cycle_t* cycle, const MainConf& conf) {
   const Settings& settings = *conf.settings;
   const int per_nginx = conf.connections ? static_cast<int>(conf.connections) : std::min(settings.max_threads, 8);
   DatabaseOptions options;
-  options.conninfo = conf.database.len ? std::string(view(conf.database)) : settings.db_uri;
+  options.conninfo = conninfo(conf);
   options.connections = std::max(1, per_nginx / workers(cycle));
   return options;
 }
@@ -71,8 +71,8 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
       trees(database_options(cycle, main).for_short_reads()),
       tenants(trees, &zone),
       offload(offload_options(cycle, main)),
-      loads(*this),
-      upgrades(*this) {}
+      loads(offload, app.tokens(), tenants),
+      upgrades(zone, app.tokens(), offload) {}
 
 bool Process::start(ngx_cycle_t* cycle) {
   if (!offload.start(cycle)) return false;

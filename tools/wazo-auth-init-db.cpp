@@ -1,4 +1,4 @@
-// Role, database and extension: ../shared/spec/schema.md section 4.6.
+// Role, database and extension: docs/spec/schema.md section 4.6.
 #include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
@@ -7,8 +7,8 @@
 #include <thread>
 
 #include "tool.h"
-#include "wazoauth/store/database.h"
 #include "wazoauth/store/direct_connection.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace {
 

@@ -10,7 +10,7 @@
 #include "wazoauth/config/settings.h"
 #include "wazoauth/rest/router.h"
 #include "wazoauth/rest/services.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 

@@ -1,6 +1,6 @@
 // Compiled access lists: does a token's list of accesses grant a required access?
 //
-// Semantics: ../shared/spec/acl.md section 2, proven by t/acl-vectors.json. A list is compiled once into one block of
+// Semantics: docs/spec/acl.md section 2, proven by t/acl-vectors.json. A list is compiled once into one block of
 // bytes without pointers, so that it can lie in shared memory and be shared by all tokens that have the same list.
 // Matching reads that block only, checks every offset against its size, and allocates nothing for required accesses
 // up to 1 KiB.
@@ -12,13 +12,9 @@
 #include <string_view>
 #include <vector>
 
-namespace wazoauth::acl {
+#include "wazoauth/acl/holder.h"
 
-// Who holds the list: what `me` and `my_session` stand for.
-struct Holder {
-  std::string_view auth_id;
-  std::string_view session_uuid;
-};
+namespace wazoauth::acl {
 
 // The block for a list of accesses, in their order, duplicates kept. It also holds the list as JSON text in wire
 // form (`["a", "b"]`), for answers that show it.
@@ -37,7 +33,7 @@ class AccessList {
   std::string_view block_;
 };
 
-// Delegation (acl.md section 4): may the holder put this access in a policy, or take it out?
+// Delegation (docs/spec/acl.md section 4): may the holder put this access in a policy, or take it out?
 bool may_add(const AccessList& holder_list, std::string_view access, const Holder& holder);
 bool may_remove(const AccessList& holder_list, std::string_view access, const Holder& holder);
 

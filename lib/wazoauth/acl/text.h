@@ -10,7 +10,7 @@
 #include <memory>
 #include <string_view>
 
-#include "wazoauth/acl/access_list.h"
+#include "wazoauth/acl/holder.h"
 
 namespace wazoauth::acl {
 

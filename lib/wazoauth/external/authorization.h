@@ -14,7 +14,7 @@
 
 #include "wazoauth/config/settings.h"
 #include "wazoauth/external/provider.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth::external {
 

@@ -19,7 +19,7 @@
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/outgoing/web_sockets.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth::external {
 

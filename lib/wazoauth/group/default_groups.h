@@ -1,11 +1,12 @@
-// The groups that every tenant has: the all-users group and those of the configuration (endpoints.md sections 11, 19).
+// The groups that every tenant has: the all-users group and those of the configuration (docs/spec/endpoints.md sections
+// 11, 19).
 #pragma once
 
 #include <optional>
 #include <string>
 
 #include "wazoauth/config/settings.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 

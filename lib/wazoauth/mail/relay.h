@@ -8,7 +8,7 @@
 
 #include "wazoauth/base/wake.h"
 #include "wazoauth/mail/smtp.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 

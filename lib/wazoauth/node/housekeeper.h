@@ -18,7 +18,7 @@
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/mail/relay.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 

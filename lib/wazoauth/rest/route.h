@@ -12,7 +12,7 @@
 #include "wazoauth/http/problem.h"
 #include "wazoauth/http/schema.h"
 #include "wazoauth/rest/step.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 
@@ -21,7 +21,7 @@ using Handler = std::function<Step(Context&)>;
 // What a person who came with a browser is shown in place of a problem in JSON; nullopt for programs.
 using ProblemPage = std::optional<Response> (*)(const Request&, const Problem&);
 
-// Forms of error bodies: http-conventions.md section 6.
+// Forms of error bodies: docs/spec/http-conventions.md section 6.
 enum class Form { a, r, m };
 
 struct Failure {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth::saml {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/database_options.h"
 
 namespace wazoauth {
 

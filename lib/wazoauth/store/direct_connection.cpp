@@ -4,7 +4,7 @@
 
 #include "wazoauth/base/log.h"
 #include "wazoauth/store/connection_string.h"
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 namespace {

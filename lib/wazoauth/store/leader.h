@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 

@@ -1,9 +1,9 @@
-// The first user of a platform: ../shared/spec/config.md sections 3.5 and 5.4.
+// The first user of a platform: docs/spec/config.md sections 3.5 and 5.4.
 #pragma once
 
 #include <string>
 
-#include "wazoauth/store/database.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 

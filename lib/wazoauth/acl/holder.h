@@ -1,0 +1,14 @@
+// The holder of an access list.
+#pragma once
+
+#include <string_view>
+
+namespace wazoauth::acl {
+
+// What `me` and `my_session` stand for.
+struct Holder {
+  std::string_view auth_id;
+  std::string_view session_uuid;
+};
+
+}  // namespace wazoauth::acl

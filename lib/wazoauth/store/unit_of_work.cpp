@@ -1,0 +1,174 @@
+#include "wazoauth/store/unit_of_work.h"
+
+#include <algorithm>
+
+#include "wazoauth/store/pool.h"
+#include "wazoauth/store/rows_data.h"
+#include "wazoauth/store/statements.h"
+
+namespace wazoauth {
+
+namespace {
+
+// libpqxx 6 keeps the message only. Names of constraints survive translation of the message, so take the longest
+// word that can be one of ours.
+std::string constraint_in(const std::string& message) {
+  std::string longest;
+  const std::string line = message.substr(0, message.find('\n'));
+  for (std::size_t at = line.find("auth_"); at != std::string::npos; at = line.find("auth_", at + 1)) {
+    if (at > 0 && (std::isalnum(static_cast<unsigned char>(line[at - 1])) || line[at - 1] == '_')) continue;
+    std::size_t end = at;
+    while (end < line.size() && (std::isalnum(static_cast<unsigned char>(line[end])) || line[end] == '_')) ++end;
+    if (end - at > longest.size()) longest = line.substr(at, end - at);
+  }
+  return longest;
+}
+
+bool is_outage(const std::string& state) {
+  return state.empty() || state.compare(0, 2, "08") == 0 || state.compare(0, 2, "53") == 0 ||
+         state.compare(0, 3, "57P") == 0 || state == "57014" || state == "55P03" || state == "25006";
+}
+
+[[noreturn]] void translate(const pqxx::sql_error& error) {
+  const std::string& state = error.sqlstate();
+  if (is_outage(state)) throw Unavailable(error.what());
+  if (state.compare(0, 2, "23") == 0) throw ConstraintViolation(error.what(), state, constraint_in(error.what()));
+  if (state.compare(0, 2, "22") == 0 || state.compare(0, 2, "54") == 0) throw BadValue(error.what());
+  if (state == "40001" || state == "40P01") throw SerializationFailure(error.what());
+  throw std::runtime_error(error.what());
+}
+
+}  // namespace
+
+struct UnitOfWork::State {
+  State(Pool& p, Mode m) : pool(p), mode(m) {}
+
+  Pool& pool;
+  Mode mode;
+  Pool::Lease lease;
+  bool begun = false;     // BEGIN went through, or (read only) a statement
+  bool may_kill = false;  // something was deleted or updated
+  std::vector<Event> events;
+
+  template <typename Work>
+  Rows attempt(Work work) {
+    for (bool again = true;;) {
+      if (!lease.connection && executed && mode == Mode::write) throw Unavailable("the connection was lost before");
+      if (!lease.connection) lease = pool.acquire();
+      try {
+        if (mode == Mode::write && !begun) lease.connection->execute("BEGIN", {});
+        begun = begun || mode == Mode::write;
+        auto data = std::make_shared<RowsData>();
+        data->result = work(*lease.connection);
+        return Rows(std::move(data));
+      } catch (const pqxx::sql_error& e) {
+        if (e.sqlstate().empty() || e.sqlstate().compare(0, 3, "57P") == 0 || e.sqlstate().compare(0, 2, "08") == 0) {
+          if (lost(again)) continue;
+        }
+        translate(e);
+      } catch (const pqxx::statement_completion_unknown& e) {
+        throw Unavailable(e.what());
+      } catch (const pqxx::transaction_rollback& e) {  // no sql_error in libpqxx 6
+        throw SerializationFailure(e.what());
+      } catch (const pqxx::broken_connection& e) {
+        if (lost(again)) continue;
+        throw Unavailable(e.what());
+      }
+    }
+  }
+
+  // The connection died. True when nothing had been done on it and it is worth trying on a new one.
+  bool lost(bool& again) {
+    const bool retry = again && lease.reused && !executed;
+    again = false;
+    begun = false;
+    pool.discard(std::move(lease.connection));
+    lease = {};
+    return retry;
+  }
+
+  bool executed = false;  // a statement beyond BEGIN succeeded
+
+  void rollback() {
+    if (!lease.connection) return;
+    try {
+      if (mode == Mode::write && begun) lease.connection->execute("ROLLBACK", {});
+      pool.give_back(std::move(lease.connection));
+    } catch (const std::exception&) {
+      pool.discard(std::move(lease.connection));
+    }
+    lease = {};
+  }
+};
+
+namespace {
+std::vector<const char*> raw(const std::vector<Param>& params) {
+  std::vector<const char*> values;
+  values.reserve(params.size());
+  for (const Param& param : params) {
+    if (param.value() && param.value()->find('\0') != std::string::npos) throw BadValue("NUL in a text");
+    values.push_back(param.value() ? param.value()->c_str() : nullptr);
+  }
+  return values;
+}
+}  // namespace
+
+UnitOfWork::UnitOfWork(Database& database, Mode mode) : state_(std::make_unique<State>(*database.pool_, mode)) {}
+UnitOfWork::~UnitOfWork() {
+  state_->rollback();
+}
+bool UnitOfWork::started() const {
+  return state_->begun || !state_->events.empty();
+}
+
+Rows UnitOfWork::run(std::string_view statement, std::initializer_list<Param> params,
+                     std::initializer_list<Variant> variants) {
+  return run(statement, std::vector<Param>(params), std::vector<Variant>(variants));
+}
+
+Rows UnitOfWork::run(std::string_view name, const std::vector<Param>& params, const std::vector<Variant>& variants) {
+  const Statement statement = find_statement(name, variants);
+  const auto values = raw(params);
+  const bool prepared = state_->pool.options().prepared;
+  Rows rows = state_->attempt([&](Connection& c) { return c.run(statement, values, prepared); });
+  state_->executed = true;
+  state_->may_kill = state_->may_kill || statement.changes_rows;
+  return rows;
+}
+
+Rows UnitOfWork::execute(const std::string& sql, const std::vector<Param>& params) {
+  const auto values = raw(params);
+  Rows rows = state_->attempt([&](Connection& c) { return c.execute(sql, values); });
+  state_->executed = true;
+  state_->may_kill = true;
+  return rows;
+}
+
+void UnitOfWork::publish(const Event& event) {
+  state_->events.push_back(event);
+}
+
+TokenNotice UnitOfWork::commit() {
+  if (!state_->events.empty()) {
+    std::vector<std::string> keys, headers, bodies;
+    for (const Event& event : state_->events) {
+      keys.push_back(event.routing_key);
+      headers.push_back(event_headers(event).dump());
+      bodies.push_back(event.data.dump());
+    }
+    run("outbox.publish", {Param(keys), Param(headers), Param(bodies)});
+    state_->events.clear();
+  }
+  TokenNotice notice;
+  if (!state_->lease.connection) return notice;
+  if (state_->mode == Mode::write) {
+    if (state_->may_kill) notice = parse_token_notice(run("outbox.killed").text(0, "killed"));
+    state_->attempt([](Connection& c) { return c.execute("COMMIT", {}); });
+    state_->begun = state_->executed = false;
+  }
+  state_->pool.give_back(std::move(state_->lease.connection));
+  state_->lease = {};
+  return notice;
+}
+
+}  // namespace wazoauth
