@@ -100,7 +100,7 @@ void check_made(Input input) {
 
 void check_slot(Input input) {
   TokenRecord record = make_record(input);
-  auto body = zone::pack(token_key("secret"), record, input.number(), 1);
+  auto body = zone::pack(token_key("secret"), record, BootTime(std::chrono::milliseconds(input.number())), 1);
   if (!body) return;
   require(zone::facts_words(*body) != 0);
   if (const auto unpacked = zone::record_of(*body)) {
