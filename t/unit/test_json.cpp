@@ -118,6 +118,14 @@ void test_depth(void**) {
   expect(std::string(2048, '[') + std::string(2048, ']'), std::string(2048, '[') + std::string(2048, ']'));
   refuse(std::string(2049, '[') + std::string(2049, ']'));
   refuse(std::string(1000000, '['));
+  std::string objects;
+  for (int i = 0; i < 2047; ++i) objects += "{\"a\": ";
+  objects += "[]" + std::string(2047, '}');
+  Json deep = *Json::parse(objects);
+  const Json copy = deep;
+  assert_true(copy == deep);
+  deep = Json();
+  assert_string_equal(copy.dump().c_str(), objects.c_str());
 }
 
 void test_reading(void**) {
@@ -147,17 +155,110 @@ void test_reading(void**) {
 
 void test_building(void**) {
   Json value = Json::object({{"a", 1}, {"b", "x"}, {"c", Json::array({true, nullptr, 2.0})}});
-  Json shared = value;
-  const Json copy = value.deep_copy();
-  shared.set("a", Json::strings({"p", "q"})).set("d", std::optional<std::string>());
-  shared.erase("b");
-  assert_string_equal(value.dump().c_str(), "{\"a\": [\"p\", \"q\"], \"c\": [true, null, 2.0], \"d\": null}");
-  assert_string_equal(copy.dump().c_str(), "{\"a\": 1, \"b\": \"x\", \"c\": [true, null, 2.0]}");
-  assert_true(value == shared && !(value == copy));
+  value.set("a", Json::strings({"p", "q"})).set("d", std::optional<std::string>());
+  value.erase("b");
+  value.erase("not there");
+  assert_string_equal(value.dump().c_str(), R"({"a": ["p", "q"], "c": [true, null, 2.0], "d": null})");
+  value.set("b", "back").set("c", 3);  // what went comes back at the end; what is there keeps its place
+  assert_string_equal(value.dump().c_str(), R"({"a": ["p", "q"], "c": 3, "d": null, "b": "back"})");
   assert_string_equal(Json(std::string("a\xff\0b", 4)).dump().c_str(), "\"a\\ufffd\\u0000b\"");
   Json object = Json::object();
   object.set("\xff", 1);
   assert_string_equal(object.dump().c_str(), "{\"\\ufffd\": 1}");
+  object.set("\xfe", 2);
+  assert_string_equal(object.dump().c_str(), "{\"\\ufffd\": 2}");
+  assert_string_equal(Json::object({{"a", 1}, {"\xff", 2}, {"a", 3}, {"\xfe", 4}}).dump().c_str(),
+                      "{\"a\": 3, \"\\ufffd\": 4}");
+  for (Json wrong : {Json(1), Json("x"), Json()}) {
+    bool set = true, appended = true;
+    try {
+      wrong.set("a", 1);
+    } catch (const std::logic_error&) {
+      set = false;
+    }
+    try {
+      wrong.append(1);
+    } catch (const std::logic_error&) {
+      appended = false;
+    }
+    wrong.erase("a");
+    assert_true(!set && !appended);
+  }
+}
+
+void test_copies(void**) {
+  const std::string text = R"({"list": [1, {"deep": "x"}], "n": 1})";
+  Json value = *Json::parse(text);
+  const Json copy = value;
+  Json list = value.get("list");
+  Json assigned;
+  assigned = value;
+  value.set("n", 2).set("new", true).erase("list");
+  list.append("more");
+  assigned.set("n", 3);
+  assert_string_equal(copy.dump().c_str(), text.c_str());
+  assert_string_equal(value.dump().c_str(), R"({"n": 2, "new": true})");
+  assert_string_equal(list.dump().c_str(), R"([1, {"deep": "x"}, "more"])");
+  assert_string_equal(assigned.dump().c_str(), R"({"list": [1, {"deep": "x"}], "n": 3})");
+  Json part = copy;
+  part.set("list", part.get("list").at(1)).set("self", part);
+  assert_string_equal(part.dump().c_str(),
+                      R"({"list": {"deep": "x"}, "n": 1, "self": {"list": {"deep": "x"}, "n": 1}})");
+  Json items = Json::array({1});
+  items.append(items).append(items);
+  assert_string_equal(items.dump().c_str(), "[1, [1], [1, [1]]]");
+}
+
+// Parts of a value that is about to go.
+void test_parts_of_temporaries(void**) {
+  const auto made = [] {
+    return *Json::parse(R"({"a": ["a text too long to be kept inside of a string", {"b": 1}]})");
+  };
+  const Json& list = made().get("a");
+  const Json& first = made().get("a").at(0);
+  const auto text = made().get("a").at(0).text();
+  std::size_t count = 0;
+  for (const Json& item : made().get("a").items()) count += item.is_null() ? 0 : 1;
+  for (const auto& [name, member] : made().get("a").at(1).members()) count += name == "b" && member.integer() == 1;
+  assert_int_equal(list.size(), 2);
+  assert_true(first.text() == "a text too long to be kept inside of a string" && first.text() == text);
+  assert_int_equal(count, 3);
+  assert_true(made().get("x").is_null() && made().get("a").at(2).is_null() && made().at(0).is_null());
+  assert_true(made().items().empty() && made().get("a").members().empty());
+}
+
+void test_equality(void**) {
+  const auto equal = [](const char* a, const char* b) { return *Json::parse(a) == *Json::parse(b); };
+  for (const char* same :
+       {"null", "true", "1", "1.5", "\"a\"", "[1, [2]]", R"({"a": {"b": []}})", R"({"a\u0000b": 1})"})
+    assert_true(equal(same, same));
+  assert_true(equal(R"({"a": 1, "b": {"c": 2, "d": 3}})", R"({"b": {"d": 3, "c": 2}, "a": 1})"));
+  assert_true(equal("0.0", "-0.0"));
+  assert_false(equal("1", "1.0"));
+  assert_false(equal("0", "false"));
+  assert_false(equal("null", "false"));
+  assert_false(equal("true", "false"));
+  assert_false(equal("\"a\"", "\"a\\u0000\""));
+  assert_false(equal("[]", "{}"));
+  assert_false(equal("[1, 2]", "[2, 1]"));
+  assert_false(equal("[1, 2]", "[1]"));
+  assert_false(equal(R"({"a": 1})", R"({"a": 1, "b": null})"));
+  assert_false(equal(R"({"a": 1, "b": null})", R"({"a": 1})"));
+  assert_false(equal(R"({"a": null})", R"({"b": null})"));
+  assert_false(equal(R"({"a": 1})", R"({"a": 2})"));
+}
+
+// As many members as a client can send. Were each name compared with all others, this would take minutes.
+void test_many_members(void**) {
+  std::string text = "{";
+  constexpr int count = 200000;
+  for (int i = 0; i < count; ++i) text += "\"" + std::to_string(i) + "\": 0, ";
+  text += "\"7\": 1, \"last\": 2, \"7\": 3}";
+  const Json value = *Json::parse(text);
+  assert_int_equal(value.size(), count + 1);
+  assert_int_equal(value.get("7").integer(), 3);
+  assert_string_equal(value.members()[7].first.c_str(), "7");
+  assert_string_equal(value.members()[count].first.c_str(), "last");
 }
 
 // What PostgreSQL writes, as it goes over the wire.
@@ -177,9 +278,12 @@ void text_of_postgresql(void**) {
 
 int main() {
   const CMUnitTest tests[] = {
-      cmocka_unit_test(text_of_postgresql), cmocka_unit_test(test_wire_form), cmocka_unit_test(test_numbers),
-      cmocka_unit_test(test_refused),       cmocka_unit_test(test_encodings), cmocka_unit_test(test_depth),
+      cmocka_unit_test(text_of_postgresql), cmocka_unit_test(test_wire_form),
+      cmocka_unit_test(test_numbers),       cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_encodings),     cmocka_unit_test(test_depth),
       cmocka_unit_test(test_reading),       cmocka_unit_test(test_building),
+      cmocka_unit_test(test_copies),        cmocka_unit_test(test_parts_of_temporaries),
+      cmocka_unit_test(test_equality),      cmocka_unit_test(test_many_members),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -80,8 +80,8 @@ class Shapes {
       properties.set(each.name, field(each));
       if (each.required) required.append(each.name);
     }
-    Json shape = Json::object({{"type", "object"}, {"properties", properties}});
-    if (required.size() > 0) shape.set("required", required);
+    Json shape = Json::object({{"type", "object"}, {"properties", std::move(properties)}});
+    if (required.size() > 0) shape.set("required", std::move(required));
     return shape;
   }
 
@@ -152,7 +152,8 @@ Json failure_response(Shapes& shapes, const std::vector<Failure>& failures) {
   for (const Form form : forms) any.append(shapes.schema(*form_shape(form)));
   Json response = Json::object({{"description", description}});
   response.set("schema", any.size() == 1 ? any.at(0) : Json::object({{"type", "object"}, {"x-any-of", any}}));
-  return response.set("x-forms", letters).set("x-reasons", texts);
+  response.set("x-forms", std::move(letters)).set("x-reasons", std::move(texts));
+  return response;
 }
 
 // -- operations
@@ -182,7 +183,7 @@ Json parameters_of(Shapes& shapes, const Route& route) {
   for (const std::string& name : path_parameters(route.path)) {
     Json parameter = Json::object({{"name", name}, {"in", "path"}, {"required", true}, {"type", "string"}});
     if (name.ends_with("_uuid")) parameter.set("format", "uuid");
-    parameters.append(parameter);
+    parameters.append(std::move(parameter));
   }
   if (route.tenancy == Tenancy::scoped)
     parameters.append(Json::object({{"name", "Wazo-Tenant"},
@@ -201,8 +202,9 @@ Json parameters_of(Shapes& shapes, const Route& route) {
       parameters.append(
           Json::object({{"name", name}, {"in", "formData"}, {"required", route.method == "POST"}, {"type", "file"}}));
   } else if (route.body) {
-    const Json shape = route.body->any ? Json::object() : shapes.schema(route.body->schema);
-    parameters.append(Json::object({{"name", "body"}, {"in", "body"}, {"required", true}, {"schema", shape}}));
+    Json shape = route.body->any ? Json::object() : shapes.schema(route.body->schema);
+    parameters.append(
+        Json::object({{"name", "body"}, {"in", "body"}, {"required", true}, {"schema", std::move(shape)}}));
   }
   if (route.method == "PATCH")
     parameters.append(Json::object({{"name", "body"},
@@ -216,7 +218,7 @@ Json responses_of(Shapes& shapes, const Route& route) {
   Json responses = Json::object(), success = Json::object({{"description", "Success"}});
   if (route.answer) success.set("schema", shapes.field(*route.answer));
   const int usual = route.answer ? 200 : 204;
-  responses.set(std::to_string(route.status ? route.status : usual), success);
+  responses.set(std::to_string(route.status ? route.status : usual), std::move(success));
   if (route.page && !responses.has("200")) responses.set("200", Json::object({{"description", "A page for people"}}));
   std::map<int, std::vector<Failure>> failures;
   for (const Failure& failure : failures_of(route)) failures[failure.status].push_back(failure);
@@ -251,14 +253,15 @@ Json operation_of(Shapes& shapes, const Route& route) {
     operation.set("x-access", route.access);
     operation.set("security", Json::array({Json::object({{"token", Json::array()}})}));
   }
-  const Json produces = media_types_of(route);
-  if (produces.size() > 0) operation.set("produces", produces);
+  Json produces = media_types_of(route);
+  if (produces.size() > 0) operation.set("produces", std::move(produces));
   if (route.page && route.body)
     operation.set("consumes", Json::strings({"application/json", "application/x-www-form-urlencoded"}));
   if (route.body && route.body->form) operation.set("consumes", form_types(*route.body));
-  const Json parameters = parameters_of(shapes, route);
-  if (parameters.size() > 0) operation.set("parameters", parameters);
-  return operation.set("responses", responses_of(shapes, route));
+  Json parameters = parameters_of(shapes, route);
+  if (parameters.size() > 0) operation.set("parameters", std::move(parameters));
+  operation.set("responses", responses_of(shapes, route));
+  return operation;
 }
 
 // Swagger knows no two paths of one shape: where a policy is named by uuid or by slug one path says both.
@@ -321,7 +324,7 @@ Json api_document(const Router& router, const std::string& base_path, const std:
     if (!path.has(method)) path.set(method, operation_of(shapes, route));
   }
   Json all = Json::object();
-  for (const auto& [path, operations] : paths) all.set(path, operations);
+  for (auto& [path, operations] : paths) all.set(path, std::move(operations));
   return Json::object(
       {{"swagger", "2.0"},
        {"info", Json::object({{"title", "wazo-auth"},
@@ -333,7 +336,7 @@ Json api_document(const Router& router, const std::string& base_path, const std:
        {"produces", Json::array({Json("application/json")})},
        {"securityDefinitions",
         Json::object({{"token", Json::object({{"type", "apiKey"}, {"name", "X-Auth-Token"}, {"in", "header"}})}})},
-       {"paths", all},
+       {"paths", std::move(all)},
        {"definitions", shapes.definitions()}});
 }
 

@@ -28,7 +28,7 @@ bool RuntimeConfig::debug() const {
 
 bool RuntimeConfig::profiling() const {
   const std::uint32_t flags = this->flags();
-  const Json configured = settings_.tree.get("profiling_enabled");
+  const Json& configured = settings_.tree.get("profiling_enabled");
   return flags & profiling_set ? (flags & profiling_on) != 0 : configured.is_boolean() && configured.boolean();
 }
 

@@ -1,7 +1,9 @@
 #include "wazoauth/base/json.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <map>
 #include <stdexcept>
 
 #include "wazoauth/base/text.h"
@@ -9,13 +11,8 @@
 namespace wazoauth {
 namespace {
 
-json_t* make_string(std::string_view s) {
-  // json_stringn refuses what isn't UTF-8.
-  json_t* value = json_stringn(s.data(), s.size());
-  if (value != nullptr) return value;
-  const std::string valid = replace_invalid_utf8(s);
-  value = json_stringn(valid.data(), valid.size());
-  return value != nullptr ? value : throw std::bad_alloc();
+std::string valid_utf8(std::string s) {
+  return is_utf8(s) ? std::move(s) : replace_invalid_utf8(s);
 }
 
 void append_escape(std::string& out, unsigned unit) {
@@ -56,10 +53,19 @@ void append_ascii(std::string& out, unsigned char c) {
   }
 }
 
-// `s` is valid UTF-8: jansson holds nothing else.
+bool is_plain(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\';
+}
+
+// `s` is valid UTF-8: a value holds nothing else.
 void dump_string(std::string& out, std::string_view s) {
   out += '"';
   for (std::size_t i = 0; i < s.size();) {
+    const std::size_t start = i;
+    while (i < s.size() && is_plain(s[i])) ++i;
+    out.append(s, start, i - start);
+    if (i == s.size()) break;
     const auto lead = static_cast<unsigned char>(s[i++]);
     if (lead < 0x80) {
       append_ascii(out, lead);
@@ -78,6 +84,11 @@ void dump_string(std::string& out, std::string_view s) {
   out += '"';
 }
 
+void dump_integer(std::string& out, std::int64_t n) {
+  char text[24];
+  out.append(text, std::to_chars(text, text + sizeof text, n).ptr);
+}
+
 // The shortest text that reads back as `d`, with ".0" or an exponent so that it stays a real.
 void dump_real(std::string& out, double d) {
   char text[40];
@@ -90,48 +101,37 @@ void dump_real(std::string& out, double d) {
   if (fixed && digits.find('.') == std::string_view::npos) out += ".0";
 }
 
-void dump_value(std::string& out, const json_t* value) {
-  switch (json_typeof(value)) {
-    case JSON_NULL:
-      out += "null";
-      break;
-    case JSON_TRUE:
-      out += "true";
-      break;
-    case JSON_FALSE:
-      out += "false";
-      break;
-    case JSON_INTEGER:
-      out += std::to_string(json_integer_value(value));
-      break;
-    case JSON_REAL:
-      dump_real(out, json_real_value(value));
-      break;
-    case JSON_STRING:
-      dump_string(out, {json_string_value(value), json_string_length(value)});
-      break;
-    case JSON_ARRAY:
-      out += '[';
-      for (std::size_t i = 0; i < json_array_size(value); ++i) {
-        if (i != 0) out += ", ";
-        dump_value(out, json_array_get(value, i));
-      }
-      out += ']';
-      break;
-    case JSON_OBJECT: {
-      out += '{';
-      bool first = true;
-      auto* object = const_cast<json_t*>(value);  // jansson's iterators want it so; nothing is changed
-      for (void* it = json_object_iter(object); it != nullptr; it = json_object_iter_next(object, it)) {
-        if (!first) out += ", ";
-        first = false;
-        dump_string(out, {json_object_iter_key(it), json_object_iter_key_len(it)});
-        out += ": ";
-        dump_value(out, json_object_iter_value(it));
-      }
-      out += '}';
-      break;
+void dump_value(std::string& out, const Json& value) {
+  if (value.is_null()) {
+    out += "null";
+  } else if (value.is_boolean()) {
+    out += value.boolean() ? "true" : "false";
+  } else if (value.is_integer()) {
+    dump_integer(out, value.integer());
+  } else if (value.is_real()) {
+    dump_real(out, value.number());
+  } else if (value.is_string()) {
+    dump_string(out, value.text());
+  } else if (value.is_array()) {
+    out += '[';
+    const char* separator = "";
+    for (const Json& item : value.items()) {
+      out += separator;
+      separator = ", ";
+      dump_value(out, item);
     }
+    out += ']';
+  } else {
+    out += '{';
+    const char* separator = "";
+    for (const auto& [name, member] : value.members()) {
+      out += separator;
+      separator = ", ";
+      dump_string(out, name);
+      out += ": ";
+      dump_value(out, member);
+    }
+    out += '}';
   }
 }
 
@@ -139,135 +139,203 @@ void dump_value(std::string& out, const json_t* value) {
   throw std::logic_error(std::string("a JSON value is not ") + wanted);
 }
 
+bool has_repeated(const Json::Members& members) {
+  constexpr std::size_t few = 8;
+  if (members.size() <= few) {
+    for (auto member = members.begin(); member != members.end(); ++member) {
+      if (std::any_of(members.begin(), member, [&](const auto& before) { return before.first == member->first; }))
+        return true;
+    }
+    return false;
+  }
+  std::vector<std::string_view> names;
+  names.reserve(members.size());
+  for (const auto& [name, value] : members) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return std::adjacent_find(names.begin(), names.end()) != names.end();
+}
+
+void drop_repeated(Json::Members& members) {
+  if (!has_repeated(members)) return;
+  std::map<std::string, std::size_t> places;
+  Json::Members kept;
+  for (auto& [name, value] : members) {
+    const auto [place, is_new] = places.try_emplace(name, kept.size());
+    if (is_new) {
+      kept.emplace_back(std::move(name), std::move(value));
+    } else {
+      kept[place->second].second = std::move(value);
+    }
+  }
+  members = std::move(kept);
+}
+
+const Json& null() {
+  static const Json value;
+  return value;
+}
+
 }  // namespace
 
-Json::Json(double d) : value_(std::isfinite(d) ? json_real(d) : json_null()) {
-  if (value_ == nullptr) throw std::bad_alloc();
+Json::Json(double d) {
+  if (std::isfinite(d)) value_ = d;
 }
 
-Json::Json(std::string_view s) : value_(make_string(s)) {}
+Json::Json(std::string s) : value_(valid_utf8(std::move(s))) {}
 
-Json Json::object(std::initializer_list<std::pair<std::string_view, Json>> members) {
-  Json result = object();
-  for (const auto& [key, value] : members) result.set(key, value);
-  return result;
+Json::Json(Members members) {
+  for (auto& [name, value] : members) {
+    if (!is_utf8(name)) name = replace_invalid_utf8(name);
+  }
+  drop_repeated(members);
+  value_ = std::move(members);
 }
 
-Json Json::array(std::initializer_list<Json> items) {
-  Json result = array();
-  for (const auto& item : items) result.append(item);
-  return result;
+Json::Json(const Json& other) = default;
+Json::Json(Json&& other) noexcept = default;
+Json& Json::operator=(const Json& other) = default;
+Json& Json::operator=(Json&& other) noexcept = default;
+Json::~Json() = default;
+
+Json Json::object(std::initializer_list<Named> members) {
+  Members all;
+  all.reserve(members.size());
+  for (const auto& [name, value] : members) all.emplace_back(name, std::move(value));
+  return Json(std::move(all));
 }
 
 Json Json::strings(const std::vector<std::string>& items) {
-  Json result = array();
-  for (const auto& item : items) result.append(item);
-  return result;
+  return Json(Items(items.begin(), items.end()));
 }
 
 std::string Json::dump() const {
   std::string out;
-  dump_value(out, value_);
+  dump_value(out, *this);
   return out;
 }
 
 bool Json::is_falsy() const {
-  switch (json_typeof(value_)) {
-    case JSON_NULL:
-    case JSON_FALSE:
-      return true;
-    case JSON_TRUE:
-      return false;
-    case JSON_INTEGER:
-      return json_integer_value(value_) == 0;
-    case JSON_REAL:
-      return json_real_value(value_) == 0;
-    case JSON_STRING:
-      return json_string_length(value_) == 0;
-    default:
-      return size() == 0;
-  }
+  if (is_null()) return true;
+  if (is_boolean()) return !boolean();
+  if (is_number()) return number() == 0;
+  if (is_string()) return text().empty();
+  return size() == 0;
 }
 
-std::string_view Json::text() const {
+std::string_view Json::text() const& {
   if (!is_string()) wrong_type("a string");
-  return {json_string_value(value_), json_string_length(value_)};
+  return std::get<std::string>(value_);
+}
+
+std::string Json::text() && {
+  if (!is_string()) wrong_type("a string");
+  return std::get<std::string>(std::move(value_));
 }
 
 std::int64_t Json::integer() const {
   if (!is_integer()) wrong_type("an integer");
-  return json_integer_value(value_);
+  return std::get<std::int64_t>(value_);
 }
 
 double Json::number() const {
   if (!is_number()) wrong_type("a number");
-  return json_number_value(value_);
+  return is_real() ? std::get<double>(value_) : static_cast<double>(integer());
 }
 
 bool Json::boolean() const {
   if (!is_boolean()) wrong_type("a boolean");
-  return json_is_true(value_);
+  return std::get<bool>(value_);
 }
 
 std::size_t Json::size() const {
-  return is_array() ? json_array_size(value_) : json_object_size(value_);
+  return is_array() ? items().size() : members().size();
 }
 
-bool Json::has(std::string_view key) const {
-  return json_object_getn(value_, key.data(), key.size()) != nullptr;
-}
-
-Json Json::get(std::string_view key) const {
-  json_t* member = json_object_getn(value_, key.data(), key.size());
-  return member != nullptr ? Json(json_incref(member), Adopt{}) : Json();
-}
-
-Json Json::at(std::size_t index) const {
-  json_t* item = json_array_get(value_, index);
-  return item != nullptr ? Json(json_incref(item), Adopt{}) : Json();
-}
-
-std::string Json::text_or(std::string_view key, std::string_view fallback) const {
-  const json_t* member = json_object_getn(value_, key.data(), key.size());
-  if (!json_is_string(member)) return std::string(fallback);
-  return {json_string_value(member), json_string_length(member)};
-}
-
-std::vector<std::pair<std::string, Json>> Json::members() const {
-  std::vector<std::pair<std::string, Json>> result;
-  result.reserve(json_object_size(value_));
-  for (void* it = json_object_iter(value_); it != nullptr; it = json_object_iter_next(value_, it)) {
-    result.emplace_back(std::string(json_object_iter_key(it), json_object_iter_key_len(it)),
-                        Json(json_incref(json_object_iter_value(it)), Adopt{}));
+const Json* Json::find(std::string_view name) const {
+  for (const auto& member : members()) {
+    if (member.first == name) return &member.second;
   }
-  return result;
+  return nullptr;
 }
 
-std::vector<Json> Json::items() const {
-  std::vector<Json> result;
-  result.reserve(json_array_size(value_));
-  for (std::size_t i = 0; i < json_array_size(value_); ++i) {
-    result.push_back(Json(json_incref(json_array_get(value_, i)), Adopt{}));
-  }
-  return result;
+Json* Json::find(std::string_view name) {
+  return const_cast<Json*>(std::as_const(*this).find(name));
 }
 
-Json& Json::set(std::string_view key, const Json& value) {
+const Json& Json::get(std::string_view name) const& {
+  const Json* member = find(name);
+  return member ? *member : null();
+}
+
+Json Json::get(std::string_view name) && {
+  Json* member = find(name);
+  return member ? std::move(*member) : Json();
+}
+
+const Json& Json::at(std::size_t index) const& {
+  return is_array() && index < items().size() ? items()[index] : null();
+}
+
+Json Json::at(std::size_t index) && {
+  auto* list = std::get_if<Items>(&value_);
+  return list && index < list->size() ? std::move((*list)[index]) : Json();
+}
+
+std::string Json::text_or(std::string_view name, std::string_view fallback) const {
+  const Json& member = get(name);
+  return std::string(member.is_string() ? member.text() : fallback);
+}
+
+const Json::Members& Json::members() const& {
+  static const Members none;
+  const auto* members = std::get_if<Members>(&value_);
+  return members ? *members : none;
+}
+
+Json::Members Json::members() && {
+  auto* members = std::get_if<Members>(&value_);
+  return members ? std::move(*members) : Members();
+}
+
+const Json::Items& Json::items() const& {
+  static const Items none;
+  const auto* items = std::get_if<Items>(&value_);
+  return items ? *items : none;
+}
+
+Json::Items Json::items() && {
+  auto* items = std::get_if<Items>(&value_);
+  return items ? std::move(*items) : Items();
+}
+
+Json& Json::set(std::string_view name, Json value) {
   if (!is_object()) wrong_type("an object");
-  if (json_object_setn(value_, key.data(), key.size(), value.value_) == 0) return *this;
-  const std::string valid = replace_invalid_utf8(key);
-  if (json_object_setn(value_, valid.data(), valid.size(), value.value_) != 0) wrong_type("fit to hold itself");
+  std::string valid = valid_utf8(std::string(name));
+  if (Json* member = find(valid)) {
+    *member = std::move(value);
+  } else {
+    std::get<Members>(value_).emplace_back(std::move(valid), std::move(value));
+  }
   return *this;
 }
 
-Json& Json::append(const Json& value) {
+Json& Json::append(Json value) {
   if (!is_array()) wrong_type("an array");
-  if (json_array_append(value_, value.value_) != 0) wrong_type("fit to hold itself");
+  std::get<Items>(value_).push_back(std::move(value));
   return *this;
 }
 
-void Json::erase(std::string_view key) {
-  json_object_deln(value_, key.data(), key.size());
+void Json::erase(std::string_view name) {
+  if (auto* members = std::get_if<Members>(&value_))
+    std::erase_if(*members, [name](const auto& member) { return member.first == name; });
+}
+
+bool Json::operator==(const Json& other) const {
+  if (!is_object() || !other.is_object()) return value_ == other.value_;
+  return size() == other.size() && std::all_of(members().begin(), members().end(), [&](const auto& member) {
+           const Json* same = other.find(member.first);
+           return same && *same == member.second;
+         });
 }
 
 std::optional<std::string> text_of(const Json& value) {

@@ -1,5 +1,5 @@
-// JSON texts into values. jansson's own reader refuses what clients of this API may send: integers beyond 64 bits, NaN,
-// infinities, NUL in member names, encodings other than UTF-8.
+// JSON texts into values. Libraries refuse what clients of this API may send: integers beyond 64 bits, NaN, infinities,
+// NUL in texts, encodings other than UTF-8.
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -146,32 +146,32 @@ class Parser {
   Json object(int depth) {
     if (depth > max_depth) throw BadText("too deep");
     expect("{");
-    Json result = Json::object();
+    Json::Members members;
     skip_blanks();
-    if (take("}")) return result;
+    if (take("}")) return Json(std::move(members));
     do {
       skip_blanks();
-      const std::string key = string();
+      std::string name = string();
       expect(":");
-      result.set(key, value(depth));
+      members.emplace_back(std::move(name), value(depth));
       skip_blanks();
     } while (take(","));
     expect("}");
-    return result;
+    return Json(std::move(members));
   }
 
   Json array(int depth) {
     if (depth > max_depth) throw BadText("too deep");
     expect("[");
-    Json result = Json::array();
+    Json::Items items;
     skip_blanks();
-    if (take("]")) return result;
+    if (take("]")) return Json(std::move(items));
     do {
-      result.append(value(depth));
+      items.push_back(value(depth));
       skip_blanks();
     } while (take(","));
     expect("]");
-    return result;
+    return Json(std::move(items));
   }
 
   std::string string() {
@@ -180,7 +180,7 @@ class Parser {
     for (;;) {
       const std::size_t start = at_;
       while (peek() >= 0x20 && peek() != '"' && peek() != '\\') ++at_;
-      out += text_.substr(start, at_ - start);
+      out.append(text_, start, at_ - start);
       if (take("\"")) return out;
       if (!take("\\")) throw BadText("control character in a string");
       escape(out);

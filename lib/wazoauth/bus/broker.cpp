@@ -215,11 +215,10 @@ int Broker::socket() const {
 
 void Broker::publish(const std::string& routing_key, const Json& headers, const std::string& body) {
   if (routing_key.size() > 255) throw MessageRefused("the routing key is longer than 255 bytes");
-  std::vector<std::pair<std::string, Json>> members = headers.members();
   std::vector<std::string> values;
-  values.reserve(members.size());
+  values.reserve(headers.size());
   std::vector<amqp_table_entry_t> entries;
-  for (const auto& [key, value] : members) {
+  for (const auto& [key, value] : headers.members()) {
     if (key.size() > 255) throw MessageRefused("a header's name is longer than 255 bytes");
     if (value.is_boolean()) {
       entries.push_back(boolean_entry(key.c_str(), value.boolean()));

@@ -46,8 +46,7 @@ std::vector<std::string> split(const std::string& uris) {
 void publish(Broker& broker, const Rows& rows, std::size_t row, const std::string& origin_uuid) {
   Json headers = rows.json(row, "headers");
   headers.set("origin_uuid", origin_uuid).set("timestamp", timestamp());
-  Json body = Json::object();
-  for (const auto& [name, value] : headers.members()) body.set(name, value);
+  Json body = headers;
   body.set("data", rows.json(row, "body"));
   broker.publish(rows.text(row, "routing_key"), headers, body.dump());
 }

@@ -23,7 +23,7 @@ class Members {
   explicit Members(const Json& object) : object_(object) {}
 
   std::string text(std::string_view key) {
-    const Json value = object_.get(key);
+    const Json& value = object_.get(key);
     good_ &= value.is_string();
     return value.is_string() ? std::string(value.text()) : "";
   }
@@ -32,12 +32,12 @@ class Members {
   }
   std::optional<std::int64_t> optional_integer(std::string_view key) {
     if (is_null(key)) return std::nullopt;
-    const Json value = object_.get(key);
+    const Json& value = object_.get(key);
     good_ &= value.is_integer();
     return value.is_integer() ? value.integer() : 0;
   }
   std::vector<std::string> texts(std::string_view key) {
-    const Json value = object_.get(key);
+    const Json& value = object_.get(key);
     good_ &= value.is_array();
     std::vector<std::string> result;
     for (const Json& item : value.items()) {

@@ -98,8 +98,9 @@ std::optional<TokenRecord> TokenStore::in_zone(const TokenKey& key) const {
   auto full = state_->zone->find(key);
   if (!full) return std::nullopt;
   TokenRecord record = std::move(full->record);
-  const auto list = Json::parse(full->acl_json);
-  for (const Json& access : list ? list->items() : std::vector<Json>()) record.acl.emplace_back(access.text());
+  if (const auto list = Json::parse(full->acl_json)) {
+    for (const Json& access : list->items()) record.acl.emplace_back(access.text());
+  }
   return record;
 }
 

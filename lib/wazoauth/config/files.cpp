@@ -117,14 +117,13 @@ YamlDocument read_config(const std::string& path) {
 Json merge(const Json& high, const Json& low, bool append_lists) {
   Json result = Json::object();
   for (const auto& [key, value] : high.members()) {
-    const Json lower = low.get(key);
+    const Json& lower = low.get(key);
     if (value.is_object() && lower.is_object()) {
       result.set(key, merge(value, lower, append_lists));
     } else if (append_lists && value.is_array() && lower.is_array()) {
-      Json list = Json::array();
-      for (const auto& item : value.items()) list.append(item);
+      Json list = value;
       for (const auto& item : lower.items()) list.append(item);
-      result.set(key, list);
+      result.set(key, std::move(list));
     } else {
       result.set(key, value);
     }

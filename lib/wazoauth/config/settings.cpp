@@ -49,25 +49,25 @@ class Reader {
                       place == places_.end() ? 0 : place->second.line);
   }
 
-  Json value(const std::string& path) const {
-    Json current = tree_;
+  const Json& value(const std::string& path) const {
+    const Json* current = &tree_;
     for (std::size_t start = 0; start <= path.size();) {
       const std::size_t end = std::min(path.find('.', start), path.size());
-      if (!current.is_object() && !current.is_null()) fail(path.substr(0, start - 1), "must be a mapping");
-      current = current.get(path.substr(start, end - start));
+      if (!current->is_object() && !current->is_null()) fail(path.substr(0, start - 1), "must be a mapping");
+      current = &current->get(path.substr(start, end - start));
       start = end + 1;
     }
-    return current;
+    return *current;
   }
 
   bool flag(const std::string& path, bool fallback) const {
-    const Json found = value(path);
+    const Json& found = value(path);
     return found.is_null() ? fallback && !present(path) : !found.is_falsy();
   }
 
   std::int64_t integer(const std::string& path, std::int64_t lowest,
                        std::int64_t highest = std::numeric_limits<std::int64_t>::max()) const {
-    const Json found = value(path);
+    const Json& found = value(path);
     if (!found.is_integer()) fail(path, "must be an integer");
     if (found.integer() < lowest) fail(path, "must be at least " + std::to_string(lowest));
     if (found.integer() > highest) fail(path, "must be at most " + std::to_string(highest));
@@ -75,13 +75,13 @@ class Reader {
   }
 
   double number(const std::string& path) const {
-    const Json found = value(path);
+    const Json& found = value(path);
     if (!found.is_number()) fail(path, "must be a number");
     return found.number();
   }
 
   std::optional<std::string> optional_text(const std::string& path) const {
-    const Json found = value(path);
+    const Json& found = value(path);
     if (found.is_null()) return std::nullopt;
     if (!found.is_string()) fail(path, "must be a text (in quotes, if it looks like something else)");
     return std::string(found.text());
@@ -103,18 +103,16 @@ class Reader {
 
   // A list or a single text; `fallback` when there is none.
   std::vector<std::string> text_or_texts(const std::string& path, std::vector<std::string> fallback) const {
-    const Json found = value(path);
+    const Json& found = value(path);
     if (found.is_null()) return fallback;
     if (found.is_string()) return {std::string(found.text())};
     return texts(path, found);
   }
 
   // Members of a mapping; none for null.
-  std::vector<std::pair<std::string, Json>> members(const std::string& path) const {
-    return members(path, value(path));
-  }
+  const Json::Members& members(const std::string& path) const { return members(path, value(path)); }
 
-  std::vector<std::pair<std::string, Json>> members(const std::string& path, const Json& found) const {
+  const Json::Members& members(const std::string& path, const Json& found) const {
     if (!found.is_null() && !found.is_object()) fail(path, "must be a mapping");
     return found.members();
   }
@@ -228,7 +226,7 @@ class Maker {
     const std::string path = "default_policies." + slug;
     read_.members(path, entry);
     if (!entry.has("acl")) read_.fail(path, "needs an \"acl\"");
-    const Json description = entry.get("description");
+    const Json& description = entry.get("description");
     if (!description.is_null() && !description.is_string()) read_.fail(path + ".description", "must be a text");
     return {slug, entry.text_or("description", "Automatically created"), read_.texts(path + ".acl", entry.get("acl")),
             !entry.get("shared").is_falsy()};
@@ -335,7 +333,7 @@ class Maker {
   // A declared type is switched on, unless something says otherwise.
   void external_types() {
     const std::string section = "enabled_external_auth_plugins", types = "external_auth_types";
-    const auto declared = read_.members(types);
+    const auto& declared = read_.members(types);
     Names known = external_auth_plugins;
     for (const auto& [type, entry] : declared) {
       const auto allowed = [](unsigned char c) {
@@ -347,7 +345,7 @@ class Maker {
       known.emplace_back(type);
     }
     s_.external_types = enabled(section, known);
-    const Json switches = read_.value(section);
+    const Json& switches = read_.value(section);
     for (const auto& [type, on] : read_.switches(section, switches)) {
       if (on && !contains(known, type)) s_.foreign_external_types.push_back(type);
     }
@@ -362,7 +360,7 @@ class Maker {
       if (!contains({"oauth2", "data", "awaited", "plugin_info", "shown"}, key))
         read_.fail(path + "." + key, "is not known");
     }
-    const Json info = read_.value(path + ".plugin_info");
+    const Json& info = read_.value(path + ".plugin_info");
     read_.members(path + ".plugin_info");
     s_.shown_services.push_back({type, info.is_null() ? Json::object() : info, {data_fields(path + ".shown"), {}, ""}});
     if (!read_.value(path + ".oauth2").is_null()) {
@@ -487,7 +485,7 @@ class Maker {
     s_.cors_supports_credentials = read_.flag("rest_api.cors.supports_credentials", false);
     s_.cors_send_wildcard = read_.flag("rest_api.cors.send_wildcard", false);
     s_.cors_vary_header = read_.flag("rest_api.cors.vary_header", true);
-    const Json max_age = read_.value("rest_api.cors.max_age");
+    const Json& max_age = read_.value("rest_api.cors.max_age");
     if (max_age.is_integer()) {
       s_.cors_max_age = std::to_string(max_age.integer());
     } else {
@@ -552,7 +550,7 @@ class Maker {
     settings.session_lifetime = read_.integer("saml.saml_session_lifetime_seconds", 60, 100LL * 366 * 86400);
     settings.rules.clock_skew = read_.integer("saml.clock_skew_seconds", 0, 600);
     settings.rules.allow_sha1 = read_.flag("saml.allow_sha1", false);
-    const Json urls = read_.value("saml.redirect_urls");
+    const Json& urls = read_.value("saml.redirect_urls");
     if (!urls.is_null()) settings.redirect_urls = read_.texts("saml.redirect_urls", urls);
     for (const std::string& url : settings.redirect_urls) {
       if (!saml::parse_url(url))
@@ -599,8 +597,7 @@ class Maker {
   }
 
   void finish_tree() {
-    s_.tree = Json::object();
-    for (const auto& [key, value] : tree_.members()) s_.tree.set(key, value);
+    s_.tree = tree_;
     if (!s_.xivo_uuid.empty()) s_.tree.set("uuid", s_.xivo_uuid);
     s_.tree.set("loaded_plugins", Json::strings(s_.backends));
   }

@@ -59,22 +59,22 @@ class Reader {
   }
 
   Json sequence(const YAML::Node& node, const std::string& path, int depth) {
-    Json items = Json::array();
-    for (const auto& item : node) items.append(convert(item, path, depth + 1));
-    return items;
+    Json::Items items;
+    for (const auto& item : node) items.push_back(convert(item, path, depth + 1));
+    return Json(std::move(items));
   }
 
   Json mapping(const YAML::Node& node, const std::string& path, int depth) {
     Pairs pairs;
     flatten(node, pairs, depth);
-    Json result = Json::object();
+    Json::Members members;
     for (const auto& [key_node, value_node] : pairs) {
       const std::string key = key_of(key_node, depth);
       const std::string member = path.empty() ? key : path + "." + key;
       document_.lines[member] = key_node.Mark().line + 1;
-      result.set(key, convert(value_node, member, depth + 1));
+      members.emplace_back(key, convert(value_node, member, depth + 1));
     }
-    return result;
+    return Json(std::move(members));
   }
 
   // The members of a mapping, weakest first: what its merge keys bring, of several merged mappings the last one first,

@@ -67,13 +67,13 @@ Step ask(Context& context, const OAuth2Service& service, external::Waits& waits)
 // -- to use it --------------------------------------------------------------------------------------------------------
 
 bool is_fresh(const Json& data) {
-  const Json expiration = data.get("token_expiration");
+  const Json& expiration = data.get("token_expiration");
   return expiration.is_number() && expiration.number() > static_cast<double>(unix_seconds() + margin) &&
          expiration.number() < end_of_time;
 }
 
 Response shown(const Json& data) {
-  const Json expiration = data.get("token_expiration");
+  const Json& expiration = data.get("token_expiration");
   Json answer = Json::object();
   for (const char* name : {"scope", "access_token"}) answer.set(name, data.get(name));
   answer.set("token_expiration", static_cast<std::int64_t>(expiration.number()));

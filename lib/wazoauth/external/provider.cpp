@@ -45,7 +45,7 @@ Json body_of(const HttpAnswer& answer) {
 }
 
 std::int64_t expiration(const Json& body) {
-  const Json expires_in = body.get("expires_in");
+  const Json& expires_in = body.get("expires_in");
   double seconds = usual_lifetime;
   if (expires_in.is_number()) seconds = expires_in.number();
   // Some write it as a text.
@@ -55,7 +55,7 @@ std::int64_t expiration(const Json& body) {
 }
 
 Json scope_list(const Json& body, const Json& asked) {
-  Json given = body.get("scope");
+  const Json& given = body.get("scope");
   if (given.is_array()) return given;
   if (!given.is_string() || given.text().empty()) return asked;
   Json list = Json::array();

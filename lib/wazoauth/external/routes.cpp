@@ -33,9 +33,9 @@ const ShownService* shown_service(const Settings& settings, const std::string& t
 // What is as it was declared to be; the rest is nobody's business.
 Json shown_data(const ShownService& service, const Json& stored) {
   if (!stored.is_object()) return Json::object();
-  const Validated valid = validate(service.data, stored);
+  Validated valid = validate(service.data, stored);
   if (!valid.errors.is_null()) log::warning(service.type + ": data of a user isn't all as it was declared to be shown");
-  return valid.value;
+  return std::move(valid.value);
 }
 
 Json type_of_user(const Settings& settings, const Rows& rows, std::size_t row) {
@@ -52,8 +52,8 @@ Response types_response(const Settings& settings, const Rows& rows) {
   for (std::size_t row = 0; row < rows.size(); ++row) {
     if (!rows.is_null(row, "uuid")) items.append(type_of_user(settings, rows, row));
   }
-  return Response::json(
-      Json::object({{"filtered", rows.integer(0, "filtered")}, {"total", rows.integer(0, "total")}, {"items", items}}));
+  return Response::json(Json::object(
+      {{"filtered", rows.integer(0, "filtered")}, {"total", rows.integer(0, "total")}, {"items", std::move(items)}}));
 }
 
 // Of a user who isn't there, or isn't the caller's to see, this tells as much as of one who has nothing.

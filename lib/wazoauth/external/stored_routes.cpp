@@ -19,17 +19,16 @@ Json body_of(const Context& context, const StoredService& service) {
 }
 
 Step post(Context& context, const StoredService& service, external::Waits& waits) {
-  const Json data = body_of(context, service);
+  Json data = body_of(context, service);
   const std::string& user = context.param("user_uuid");
   if (service.awaited.empty()) {
     external::add_data(context, user, service.type, data);
     return Response::json(data);
   }
   const external::Authorization asked = external::new_authorization(service, user, context.caller_tenant());
-  Json completed = data.deep_copy();
-  completed.set("state", asked.state);
-  external::add_data(context, user, service.type, completed);
-  return external::ask_and_answer(context, waits, asked, Response::json(completed));
+  data.set("state", asked.state);
+  external::add_data(context, user, service.type, data);
+  return external::ask_and_answer(context, waits, asked, Response::json(data));
 }
 
 Step put(Context& context, const StoredService& service) {

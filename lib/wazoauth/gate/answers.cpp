@@ -43,9 +43,9 @@ Problem denied(int status, std::string_view token, std::string_view required_acc
                                {"reason", "missing_permission_or_invalid_tenant"},
                                {"required_access", required_access},
                                {"tenant_uuid", wanted_tenant.empty() ? Json() : Json(wanted_tenant)}});
-  if (status == 401) return problems::unauthorized(details);
+  if (status == 401) return problems::unauthorized(std::move(details));
   details.erase("invalid_token");
-  return Problem::a_form(status, "forbidden", "Forbidden", details);
+  return Problem::a_form(status, "forbidden", "Forbidden", std::move(details));
 }
 
 Problem two_tokens() {

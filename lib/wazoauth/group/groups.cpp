@@ -20,7 +20,7 @@ Step list_groups(Context& context) {
   const ListQuery query = context.list_query();
   Page page("groups", "g", "g.tenant_uuid", query);
   page.of_tenant(context, context.tenant(), query.recurse).filtered_by_columns(context, {"policy_uuid", "policy_slug"});
-  const Json read_only = query.filters.get("read_only");
+  const Json& read_only = query.filters.get("read_only");
   if (!read_only.is_null()) page.filtered("groups.by.read_only", read_only.boolean());
   return page_response(page.run(context.db()), *group_shape());
 }

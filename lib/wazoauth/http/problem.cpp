@@ -20,7 +20,7 @@ Problem Problem::a_form(int status, Json error_id, Json message, Json details, s
                             {"details", std::move(details)},
                             {"timestamp", now()}});
   if (!resource.empty()) body.set("resource", resource);
-  return Problem(status, body);
+  return Problem(status, std::move(body));
 }
 
 Problem Problem::r_form(int status, std::string_view reason) {

@@ -143,8 +143,8 @@ Json convert(const Field& field, const Json& input, Json& errors) {
       if (!input.is_object()) break;
       if (!field.fields) return input;
       Validated nested = validate(*field.fields, input);
-      errors = nested.errors;
-      return nested.value;
+      errors = std::move(nested.errors);
+      return std::move(nested.value);
     }
     case Type::any:
       return input;
@@ -183,7 +183,7 @@ std::optional<Json> range_error(const Field& field, const Json& value) {
     message += " and less than or equal to " + number(*field.maximum);
     constraint.set("max", Json(*field.maximum));
   }
-  return check_object(message + ".", "range", constraint);
+  return check_object(message + ".", "range", std::move(constraint));
 }
 
 std::optional<Json> choice_error(const Field& field, const Json& value) {
@@ -209,16 +209,16 @@ std::optional<Json> pattern_error(const Field& field, const Json& value) {
 
 Json failed_checks(const Field& field, const Json& value) {
   Json failed = Json::array();
-  if (auto error = length_error(field, value)) failed.append(*error);
+  if (auto error = length_error(field, value)) failed.append(std::move(*error));
   if (field.type == Type::integer) {
-    if (auto error = range_error(field, value)) failed.append(*error);
+    if (auto error = range_error(field, value)) failed.append(std::move(*error));
   }
   if (value.is_string()) {
-    if (auto error = pattern_error(field, value)) failed.append(*error);
-    if (auto error = choice_error(field, value)) failed.append(*error);
+    if (auto error = pattern_error(field, value)) failed.append(std::move(*error));
+    if (auto error = choice_error(field, value)) failed.append(std::move(*error));
   }
   if (field.check) {
-    if (auto error = field.check(value)) failed.append(*error);
+    if (auto error = field.check(value)) failed.append(std::move(*error));
   }
   return failed;
 }
@@ -231,23 +231,23 @@ Json validate_field(const Field& field, const Json& input, Json& errors) {
   }
   Json value = convert(field, input, errors);
   if (!errors.is_null()) return Json();
-  const Json failed = failed_checks(field, value);
-  if (failed.size() > 0) errors = failed;
+  Json failed = failed_checks(field, value);
+  if (failed.size() > 0) errors = std::move(failed);
   return value;
 }
 
 Json validate_list(const Field& field, const Json& input, Json& errors) {
-  Json values = Json::array(), failed = Json::object();
   if (!field.item) return input;
-  std::size_t index = 0;
+  Json::Items values;
+  Json::Members failed;  // by their index
   for (const Json& item : input.items()) {
     Json error;
-    values.append(validate_field(*field.item, item, error));
-    if (!error.is_null()) failed.set(std::to_string(index), error);
-    ++index;
+    Json value = validate_field(*field.item, item, error);
+    if (!error.is_null()) failed.emplace_back(std::to_string(values.size()), std::move(error));
+    values.push_back(std::move(value));
   }
-  if (failed.size() > 0) errors = failed;
-  return values;
+  if (!failed.empty()) errors = Json(std::move(failed));
+  return Json(std::move(values));
 }
 
 }  // namespace
@@ -264,24 +264,24 @@ Validated validate(const Schema& schema, const Json& input) {
       if (field.required)
         errors.set(field.name, check_object("Missing data for required field.", "required", "required"));
       else if (field.fallback)
-        result.value.set(field.name, field.fallback->deep_copy());
+        result.value.set(field.name, *field.fallback);
       continue;
     }
     Json error;
     Json value = validate_field(field, input.get(field.name), error);
     if (error.is_null())
-      result.value.set(field.name, value);
+      result.value.set(field.name, std::move(value));
     else
-      errors.set(field.name, error);
+      errors.set(field.name, std::move(error));
   }
   if (errors.size() == 0) {
     Json texts = Json::array();
     for (const auto& check : schema.whole) {
       if (const auto text = check(result.value)) texts.append(*text);
     }
-    if (texts.size() > 0) errors.set("_schema", texts);
+    if (texts.size() > 0) errors.set("_schema", std::move(texts));
   }
-  if (errors.size() > 0) result.errors = errors;
+  if (errors.size() > 0) result.errors = std::move(errors);
   return result;
 }
 
@@ -391,7 +391,7 @@ Json first_check(const Json& error, std::string& message) {
     message = error.text_or("message", "");
     return error;
   }
-  const auto members = error.members();
+  const auto& members = error.members();
   if (members.empty()) return error;
   return Json::object({{members.front().first, first_check(members.front().second, message)}});
 }
@@ -475,10 +475,9 @@ ListQuery parse_list(const Request& request, const ListSpec& spec, const Schema&
     if (values.empty()) continue;
     given.set(field.name, field.type == Type::list ? Json::strings(values) : Json(values.front()));
   }
-  const Validated valid = validate(list_schema, given);
+  Validated valid = validate(list_schema, given);
   if (!valid.errors.is_null()) report(Report::list_parameters, valid.errors);
   ListQuery query;
-  query.filters = valid.value;
   query.order = valid.value.text_or("order", spec.default_order);
   if (std::find(spec.unsortable.begin(), spec.unsortable.end(), query.order) != spec.unsortable.end())
     throw Problem::r_form(400, "Invalid sort column: " + query.order);
@@ -490,6 +489,7 @@ ListQuery parse_list(const Request& request, const ListSpec& spec, const Schema&
     query.search = std::string(valid.value.get("search").text());
     query.search_pattern = like_pattern(*query.search);
   }
+  query.filters = std::move(valid.value);
   return query;
 }
 

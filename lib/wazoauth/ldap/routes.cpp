@@ -47,7 +47,7 @@ Step put_config(Context& context) {
   const std::string& tenant = context.tenant();
   const Json body = context.valid_body();
   const auto text = [&](std::string_view name) {
-    const Json value = body.get(name);
+    const Json& value = body.get(name);
     return value.is_null() ? Param(nullptr) : Param(value.text());
   };
   std::vector<std::string> given;

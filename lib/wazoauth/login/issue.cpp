@@ -94,7 +94,7 @@ bool shows_admin(const Settings& settings, const std::string& purpose) {
 
 Json metadata_of(const Context& context, const Login& login, const User& user, const Profile& profile) {
   const std::string& xivo = context.settings.xivo_uuid;
-  Json metadata = login.identity.metadata.deep_copy();
+  Json metadata = login.identity.metadata;
   metadata.set("uuid", user.uuid)
       .set("tenant_uuid", user.tenant_uuid)
       .set("auth_id", user.uuid)
@@ -187,7 +187,7 @@ Json token_object(const Login& login, const Token& token) {
 }
 
 UnixTime expiry(const Settings& settings, const Login& login, UnixTime issued) {
-  const Json wanted = login.body.get("expiration");
+  const Json& wanted = login.body.get("expiration");
   const std::int64_t lifetime = wanted.is_null() ? settings.default_token_lifetime : wanted.integer();
   // The column ends in 2038.
   const std::int64_t longest = std::numeric_limits<std::int32_t>::max() - seconds_of(issued);
@@ -214,7 +214,7 @@ Step issue(Context& context, const Login& login) {
             " using agent " + Json(login.user_agent).dump() + ": token " + log::mask_token(token.uuid));
   Json data = token_object(login, token);
   if (offline) data.set("refresh_token", obtained.uuid);
-  Response response = Response::json(Json::object({{"data", data}}));
+  Response response = Response::json(Json::object({{"data", std::move(data)}}));
   response.headers.emplace_back("Wazo-Sessions-Revoked", std::to_string(obtained.revoked_sessions));
   return response;
 }

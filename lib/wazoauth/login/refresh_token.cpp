@@ -9,8 +9,8 @@ Step RefreshTokenProvider::identify(Context& context, const LoginPtr& login, Fin
   login->identity.user_uuid = rows.text(0, "user_uuid");
   login->identity.login = rows.text(0, "login");
   login->identity.refresh_token_uuid = token;
-  const Json metadata = rows.json(0, "metadata");
-  if (metadata.is_object()) login->identity.metadata = metadata;
+  Json metadata = rows.json(0, "metadata");
+  if (metadata.is_object()) login->identity.metadata = std::move(metadata);
   return finish(context, login);
 }
 

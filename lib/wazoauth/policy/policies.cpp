@@ -33,8 +33,10 @@ struct Body {
 };
 
 Body read_body(const Context& context) {
-  const Json valid = context.valid_body();
-  Body body{valid, std::string(valid.get("name").text()), std::nullopt, {}};
+  Body body;
+  body.json = context.valid_body();
+  const Json& valid = body.json;
+  body.name = valid.get("name").text();
   if (valid.get("description").is_string()) body.description = valid.get("description").text();
   for (const Json& access : valid.get("acl").items()) body.acl.emplace_back(access.text());
   return body;
@@ -60,7 +62,7 @@ Step list_policies(Context& context) {
   Page page("policies", "p", "p.tenant_uuid", query);
   page.of_tenant(context, tenant, query.recurse).widened("policies.visible_to", tenant);
   page.with("asking", "?::text", tenant).filtered_by_columns(context);
-  const Json read_only = query.filters.get("read_only");
+  const Json& read_only = query.filters.get("read_only");
   if (!read_only.is_null())
     page.filtered(read_only.boolean() ? "policies.by.read_only" : "policies.by.not_read_only", nullptr);
   return list_response(page.run(context.db()), *policy_shape());

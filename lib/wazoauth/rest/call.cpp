@@ -127,17 +127,17 @@ struct Call::State {
     Json details = Json::object({{"invalid_token", c.token_id()}});
     if (admission == Context::Admission::granted) {
       if (c.route.tenancy == Tenancy::master && c.token().tenant_uuid() != c.master_tenant())
-        throw problems::unauthorized(details);
+        throw problems::unauthorized(std::move(details));
       return;
     }
-    if (c.route.query_access) throw problems::unauthorized(details);
+    if (c.route.query_access) throw problems::unauthorized(std::move(details));
     if (admission == Context::Admission::unknown) {
       details.set("reason", "not_found_or_expired").set("required_access", access);
     } else {
       details.set("reason", "missing_permission_or_invalid_tenant").set("required_access", access);
       details.set("tenant_uuid", Json(request.header("wazo-tenant")));
     }
-    throw problems::unauthorized(details);
+    throw problems::unauthorized(std::move(details));
   }
 
   void fail(const Problem& problem) {

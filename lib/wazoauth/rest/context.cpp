@@ -77,7 +77,7 @@ bool Context::may_remove(std::string_view access) const {
 void Context::refuse_access(std::string_view access) const {
   Json details = Json::object({{"invalid_token", token_text_}});
   if (!access.empty()) details.set("required_access", access);
-  throw problems::unauthorized(details);
+  throw problems::unauthorized(std::move(details));
 }
 
 std::string Context::caller_tenant() {
@@ -126,21 +126,21 @@ bool is_form(std::string_view content_type) {
 
 Json Context::body() const {
   if (is_form(request.header_or_empty("content-type"))) throw problems::unreadable_body();
-  const auto value = Json::parse(request.body);
+  auto value = Json::parse(request.body);
   if (!value) throw problems::unreadable_body();
-  return *value;
+  return std::move(*value);
 }
 
 Json Context::body_object() const {
-  const Json value = body();
-  return value.is_falsy() ? Json::object() : value;
+  Json value = body();
+  return value.is_falsy() ? Json::object() : std::move(value);
 }
 
 Json Context::valid_body(const Json& body) const {
   const BodySpec& spec = *route.body;
-  const Validated valid = validate(spec.schema, body);
+  Validated valid = validate(spec.schema, body);
   if (!valid.errors.is_null()) report(spec.report, valid.errors, spec.resource);
-  return valid.value;
+  return std::move(valid.value);
 }
 
 Json Context::valid_query() const {
@@ -149,9 +149,9 @@ Json Context::valid_query() const {
   for (const Field& field : spec.schema.fields) {
     if (const auto value = query_parameter(request.query, field.name)) given.set(field.name, *value);
   }
-  const Validated valid = validate(spec.schema, given);
+  Validated valid = validate(spec.schema, given);
   if (!valid.errors.is_null()) report(spec.report, valid.errors, spec.resource);
-  return valid.value;
+  return std::move(valid.value);
 }
 
 FormData Context::form_data() const {

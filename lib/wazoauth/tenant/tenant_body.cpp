@@ -64,9 +64,9 @@ TenantBody read_tenant_body(const Context& context) {
   Json input = context.body_object();
   if (input.has("address") && !input.get("address").is_null() && input.get("address").is_falsy())
     input.set("address", Json::object());
-  const Json json = context.valid_body(input);
   TenantBody body;
-  body.json = json;
+  body.json = context.valid_body(input);
+  const Json& json = body.json;
   body.uuid = text_of(json.get("uuid"));
   body.name = text_of(json.get("name"));
   body.contact = text_of(json.get("contact"));

@@ -35,16 +35,16 @@ Response token_response(std::string_view token, const TokenRecord& record, std::
 }
 
 Response scopes_response(const std::vector<std::string>& scopes, const std::vector<bool>& granted) {
-  Json verdicts = Json::object();
-  for (std::size_t i = 0; i < scopes.size(); ++i) verdicts.set(scopes[i], static_cast<bool>(granted[i]));
-  return Response::json(Json::object({{"scopes", verdicts}}));
+  Json::Members verdicts;
+  for (std::size_t i = 0; i < scopes.size(); ++i) verdicts.emplace_back(scopes[i], static_cast<bool>(granted[i]));
+  return Response::json(Json::object({{"scopes", Json(std::move(verdicts))}}));
 }
 
 ScopesRequest read_scopes_request(const Json& body) {
-  const Validated valid = validate(scopes_body()->schema, body);
+  Validated valid = validate(scopes_body()->schema, body);
   ScopesRequest request;
-  request.errors = valid.errors;
-  if (!valid.errors.is_null()) return request;
+  request.errors = std::move(valid.errors);
+  if (!request.errors.is_null()) return request;
   for (const Json& scope : valid.value.get("scopes").items()) request.scopes.emplace_back(scope.text());
   request.tenant = valid.value.text_or("tenant_uuid", "");
   return request;

@@ -25,7 +25,7 @@ std::optional<std::string> several_main(const Json& body) {
 }
 
 std::optional<std::string> no_main(const Json& body) {
-  const std::vector<Json> emails = body.get("emails").items();
+  const std::vector<Json>& emails = body.get("emails").items();
   if (emails.empty() || main_ones(emails) > 0) return std::nullopt;
   return "At least one address should be main";
 }
