@@ -128,7 +128,7 @@ Response done(const Change& change) {
 // A mailed token is for its user; whoever comes with another one sees his own tenant and those below.
 bool is_visible(Context& context, const std::string& user_uuid) {
   if (is_mailed_token(context.token(), reset_access(user_uuid))) return true;
-  return context.db().run("resets.visible", {user_uuid, context.caller_tenant()}).boolean(0, "visible");
+  return context.db().run("users.in_subtree", {user_uuid, context.caller_tenant()}).boolean(0, "inside");
 }
 
 Problem unknown_user(const Change& change) {
