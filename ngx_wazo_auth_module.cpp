@@ -39,16 +39,16 @@ ngx_command_t commands[] = {
     {ngx_string("wazo_auth_acl"), location_level | NGX_CONF_TAKE1, set_acl, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     {ngx_string("wazo_auth_token_from"), every_level | NGX_CONF_1MORE, set_token_from, NGX_HTTP_LOC_CONF_OFFSET, 0,
      nullptr},
-    {ngx_string("wazo_auth_tenant"), every_level | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, NGX_HTTP_LOC_CONF_OFFSET,
-     offsetof(LocConf, tenant), tenant_choices},
-    {ngx_string("wazo_auth_identity"), every_level | NGX_CONF_FLAG, ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET,
-     offsetof(LocConf, identity), nullptr},
-    {ngx_string("wazo_auth_denied"), every_level | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, NGX_HTTP_LOC_CONF_OFFSET,
-     offsetof(LocConf, denied), denied_choices},
-    {ngx_string("wazo_auth_preflight"), every_level | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, NGX_HTTP_LOC_CONF_OFFSET,
-     offsetof(LocConf, preflight), preflight_choices},
-    {ngx_string("wazo_auth_path"), every_level | NGX_CONF_TAKE1, ngx_conf_set_enum_slot, NGX_HTTP_LOC_CONF_OFFSET,
-     offsetof(LocConf, path), path_choices},
+    {ngx_string("wazo_auth_tenant"), every_level | NGX_CONF_TAKE1, of_gate<ngx_conf_set_enum_slot>,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, tenant), tenant_choices},
+    {ngx_string("wazo_auth_identity"), every_level | NGX_CONF_FLAG, of_gate<ngx_conf_set_flag_slot>,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, identity), nullptr},
+    {ngx_string("wazo_auth_denied"), every_level | NGX_CONF_TAKE1, of_gate<ngx_conf_set_enum_slot>,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, denied), denied_choices},
+    {ngx_string("wazo_auth_preflight"), every_level | NGX_CONF_TAKE1, of_gate<ngx_conf_set_enum_slot>,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, preflight), preflight_choices},
+    {ngx_string("wazo_auth_path"), every_level | NGX_CONF_TAKE1, of_gate<ngx_conf_set_enum_slot>,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, path), path_choices},
     {ngx_string("wazo_auth_grace"), every_level | NGX_CONF_TAKE1, ngx_conf_set_msec_slot, NGX_HTTP_LOC_CONF_OFFSET,
      offsetof(LocConf, grace), nullptr},
     {ngx_string("wazo_auth_metrics"), location_level | NGX_CONF_NOARGS, set_metrics, NGX_HTTP_LOC_CONF_OFFSET, 0,
@@ -70,7 +70,7 @@ bool add_handler(ngx_http_core_main_conf_t* core, ngx_http_phases phase, ngx_htt
   return slot != nullptr;
 }
 
-// In front of nginx's own log handler, which was there first: it prints requests that were refused before any phase.
+// In front of nginx's own log handler, which was there first.
 bool mask_before_the_log(ngx_http_core_main_conf_t* core) {
   if (!add_handler(core, NGX_HTTP_LOG_PHASE, mask_handler)) return false;
   ngx_array_t& handlers = core->phases[NGX_HTTP_LOG_PHASE].handlers;
@@ -81,8 +81,8 @@ bool mask_before_the_log(ngx_http_core_main_conf_t* core) {
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) {
   auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
-  if (!mask_before_the_log(core) || !add_handler(core, NGX_HTTP_POST_READ_PHASE, mask_handler) ||
-      !add_handler(core, NGX_HTTP_PREACCESS_PHASE, scrub_handler) ||
+  // Handlers of a phase run from the last to the first: arrival_handler in front of nginx's rewrite module.
+  if (!finish_conf(cf) || !mask_before_the_log(core) || !add_handler(core, NGX_HTTP_REWRITE_PHASE, arrival_handler) ||
       !add_handler(core, NGX_HTTP_ACCESS_PHASE, gate_handler))
     return NGX_ERROR;
   next_header_filter = ngx_http_top_header_filter;
@@ -91,6 +91,24 @@ ngx_int_t postconfiguration(ngx_conf_t* cf) {
   ngx_http_top_body_filter = body_filter;
   return NGX_OK;
 }
+
+// A module of its own because its filter has another place, see `ngx_module_order` in modules.c and config.
+ngx_int_t add_cors_filter(ngx_conf_t*) {
+  next_cors_filter = ngx_http_top_header_filter;
+  ngx_http_top_header_filter = cors_filter;
+  return NGX_OK;
+}
+
+ngx_http_module_t cors_filter_context = {
+    nullptr,          // preconfiguration
+    add_cors_filter,  // postconfiguration
+    nullptr,          // create main configuration
+    nullptr,          // init main configuration
+    nullptr,          // create server configuration
+    nullptr,          // merge server configuration
+    nullptr,          // create location configuration
+    nullptr,          // merge location configuration
+};
 
 }  // namespace
 
@@ -105,6 +123,21 @@ ngx_module_t ngx_wazo_auth_module = {
     nullptr,  // init thread
     nullptr,  // exit thread
     exit_process,
+    nullptr,  // exit master
+    NGX_MODULE_V1_PADDING,
+};
+
+ngx_module_t ngx_wazo_auth_cors_filter_module = {
+    NGX_MODULE_V1,
+    &cors_filter_context,
+    nullptr,  // directives
+    NGX_HTTP_MODULE,
+    nullptr,  // init master
+    nullptr,  // init module
+    nullptr,  // init process
+    nullptr,  // init thread
+    nullptr,  // exit thread
+    nullptr,  // exit process
     nullptr,  // exit master
     NGX_MODULE_V1_PADDING,
 };

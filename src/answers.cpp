@@ -13,12 +13,12 @@ namespace wazoauth::nginx {
 ngx_http_output_header_filter_pt next_header_filter;
 ngx_http_output_body_filter_pt next_body_filter;
 
-namespace {
-
 bool push(ngx_http_request_t* r, std::string_view name, std::string_view value) {
   const ngx_str_t key = copy(r->pool, name), text = copy(r->pool, value);
   return key.data && text.data && push_header(r->headers_out.headers, key, text);
 }
+
+namespace {
 
 // The text goes with the request's pool: a long list isn't copied.
 ngx_int_t send_body(ngx_http_request_t* r, std::string text) {
@@ -78,6 +78,13 @@ ngx_int_t answer_in_place_of_page(ngx_http_request_t* r, RequestContext& context
 
 namespace {
 
+// With `satisfy any` another module may have let in whom the gate refused: the page is the content's then.
+bool access_is_being_judged(ngx_http_request_t* r) {
+  const auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_get_module_main_conf(r, ngx_http_core_module));
+  const auto checker = core->phase_engine.handlers[r->phase_handler].checker;
+  return checker == ngx_http_core_access_phase || checker == ngx_http_core_post_access_phase;
+}
+
 bool is_page_of_nginx(ngx_http_request_t* r) {
   return r->err_status >= NGX_HTTP_BAD_REQUEST && view(r->headers_out.content_type) == "text/html";
 }
@@ -102,17 +109,26 @@ ngx_int_t replace_headers(ngx_http_request_t* r, RequestContext& context) {
   return NGX_OK;
 }
 
+ngx_int_t watch_upgrade(ngx_http_request_t* r) {
+  const RequestContext* context = find_context(r);
+  if (!context || !context->passed) return NGX_OK;
+  // From HTTP/2 on a connection has other requests, too, and there is no such answer.
+  if (r->http_version >= NGX_HTTP_VERSION_20) return NGX_ERROR;
+  process()->upgrades.watch(r, *context);
+  return NGX_OK;
+}
+
 ngx_int_t change_headers(ngx_http_request_t* r) {
   if (r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS) {
-    if (loc_conf(r).gate && process()) process()->upgrades.watch(r);
-    return NGX_OK;
+    return watch_upgrade(r);
   }
   if (!is_page_of_nginx(r)) return NGX_OK;
   // Not find_context(): after an internal redirect to an administrator's own page that one is shown.
   auto* context = static_cast<RequestContext*>(ngx_http_get_module_ctx(r, ngx_wazo_auth_module));
-  const bool ours = context && context->page.len && context->page_status == static_cast<ngx_int_t>(r->err_status);
+  const bool ours = context && context->page.len && context->page_status == static_cast<ngx_int_t>(r->err_status) &&
+                    access_is_being_judged(r);
   if (!ours) {
-    if (!loc_conf(r).api || !prepare_api_page(r)) return NGX_OK;
+    if (loc_conf(r).handler != api_handler || !prepare_api_page(r)) return NGX_OK;
     context = find_context(r);
   }
   return replace_headers(r, *context);

@@ -7,6 +7,9 @@
 
 namespace wazoauth::nginx {
 
+// Adds a header to the answer. False: memory is short.
+bool push(ngx_http_request_t* r, std::string_view name, std::string_view value);
+
 // Sends the answer; what it returns is for ngx_http_finalize_request().
 ngx_int_t send(ngx_http_request_t* r, Response response);
 

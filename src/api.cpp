@@ -20,6 +20,11 @@ namespace {
 constexpr ngx_msec_t start_poll_ms = 50, answer_poll_ms = 20;
 constexpr std::size_t most_delayed_logins = 512;
 
+// As the throttle counts.
+std::int64_t boot_ms() {
+  return loop_time().time_since_epoch().count();
+}
+
 Offload::Pool pool_of(Lane lane) {
   switch (lane) {
     case Lane::hashing:
@@ -49,6 +54,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   void abandon() {
     r_ = nullptr;
     abandoned_ = true;
+    if (waits_ == Waits::login) process_.throttle.unjudged(*guess_);  // and nobody will look at it
     end_wait();
   }
 
@@ -60,8 +66,8 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
       if (!copy_body(r_, request_.body)) throw std::runtime_error("the body can't be read");
       // A client that leaves is noticed.
       r_->read_event_handler = ngx_http_test_reading;
-      began_ = now_ms();
-      waits_until_ = began_ + process_.app.settings().db_connect_retry_timeout_seconds * 1000;
+      began_ = loop_time();
+      waits_until_ = began_ + std::chrono::seconds(process_.app.settings().db_connect_retry_timeout_seconds);
       started();
     });
     in_handler_ = false;
@@ -79,7 +85,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
 
   void started() {
     if (!process_.zone.started()) {
-      if (now_ms() >= waits_until_) return fail(gate::starting());
+      if (loop_time() >= waits_until_) return fail(gate::starting());
       return wait(Waits::start, start_poll_ms);
     }
     if (page_) return make_call();
@@ -87,26 +93,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
       process_.zone.add(counter::api_from_zone);
       return finish(std::move(*response));
     }
-    is_login() ? throttle() : make_call();
-  }
-
-  bool is_login() {
-    if (request_.method != "POST") return false;
-    const Router::Match match = process_.app.router().match(request_.method, request_.path);
-    if (match.route && match.route->path == "/token")
-      login_ = gate::basic_login(request_.header_or_empty("authorization"));
-    return login_.has_value();
-  }
-
-  void throttle() {
-    const auto delay = process_.throttle.delay(request_.remote_addr, *login_, now_ms());
-    if (!delay || (*delay > 0 && process_.delayed_logins >= most_delayed_logins)) {
-      process_.zone.add(counter::logins_refused);
-      return fail(gate::too_many_logins());
-    }
-    if (*delay == 0) return make_call();
-    process_.zone.add(counter::logins_delayed);
-    wait(Waits::login, static_cast<ngx_msec_t>(*delay));
+    make_call();
   }
 
   void make_call() {
@@ -118,6 +105,24 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     else
       call_.emplace(process_.app.services(), process_.app.router(), std::move(request));
     next_step();
+  }
+
+  void go_on() {
+    if (call_->guess()) return begin_guess(*call_->guess());
+    call_->pause().count() ? wait(Waits::step, static_cast<ngx_msec_t>(call_->pause().count())) : next_step();
+  }
+
+  void begin_guess(const Guess& guess) {
+    guess_ = process_.throttle.make_try(request_.remote_addr, guess.login, guess.fingerprint);
+    const auto delay = process_.throttle.begin(*guess_, boot_ms());
+    if (!delay || (*delay > 0 && process_.delayed_logins >= most_delayed_logins)) {
+      if (delay) process_.throttle.unjudged(*guess_);
+      process_.zone.add(counter::logins_refused);
+      return fail(gate::too_many_logins());
+    }
+    if (*delay == 0) return next_step();
+    process_.zone.add(counter::logins_delayed);
+    wait(Waits::login, static_cast<ngx_msec_t>(*delay));
   }
 
   void next_step() {
@@ -132,16 +137,17 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     };
     auto done = [self] { self->guarded([&] { self->stepped(); }); };
     if (process_.offload.post(pool, std::move(work), std::move(done))) return;
+    if (guess_) process_.throttle.unjudged(*guess_);
     process_.zone.add(counter::overloads);
     fail(gate::overloaded());
   }
 
   void stepped() {
+    // Also when the client has left: a guess is one whether somebody waits for the answer or not.
+    if (ready_ && guess_) end_guess();
     if (!r_) return;
-    if (!ready_) return call_->pause().count() ? wait(Waits::step, call_->pause().count()) : next_step();
-    if (login_) count_login();
-    // The clock may have been set back.
-    const std::int64_t least = call_->response().least_ms, early = std::min(least, began_ + least - now_ms());
+    if (!ready_) return go_on();
+    const std::int64_t early = call_->response().least_ms - (loop_time() - began_).count();
     answer_at_ = ngx_current_msec + static_cast<ngx_msec_t>(std::max<std::int64_t>(early, 0));
     answer();
   }
@@ -154,12 +160,15 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     wait(Waits::answer, soon_enough ? std::min(left, answer_poll_ms) : left);
   }
 
-  // Only a password makes up for wrong ones: a refresh token may come with the login of somebody else.
-  void count_login() {
-    if (call_->response().status == 401 && !call_->password_unjudged())
-      process_.throttle.failed(request_.remote_addr, *login_, now_ms());
-    else if (call_->proved_password())
-      process_.throttle.succeeded(request_.remote_addr, *login_);
+  void end_guess() {
+    switch (call_->judgement()) {
+      case Call::Judgement::wrong:
+        return process_.throttle.wrong(*guess_, boot_ms());
+      case Call::Judgement::right:
+        return process_.throttle.right(*guess_);
+      default:
+        return process_.throttle.unjudged(*guess_);
+    }
   }
 
   void wait(Waits what, ngx_msec_t ms) {
@@ -183,7 +192,6 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
         case Waits::start:
           return started();
         case Waits::login:
-          return make_call();
         case Waits::step:
           return next_step();
         default:
@@ -218,12 +226,12 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   Request request_;
   const Route* page_;  // null: the API
   std::optional<Call> call_;
-  std::optional<std::string> login_;
+  std::optional<gate::LoginThrottle::Try> guess_;
   bool ready_ = false;
   bool in_handler_ = false;  // called by nginx's handler of this connection
   std::atomic<bool> abandoned_{false};
   Waits waits_ = Waits::nothing;
-  std::int64_t began_ = 0, waits_until_ = 0;
+  BootTime began_, waits_until_;
   ngx_msec_t answer_at_ = 0;
   ngx_event_t timer_{};
 };

@@ -6,6 +6,7 @@
 
 #include "handlers.h"
 #include "wazoauth/store/connection_string.h"
+#include "zone.h"
 
 namespace wazoauth::nginx {
 
@@ -50,11 +51,9 @@ ngx_array_t* default_sources(ngx_conf_t* cf) {
 }
 
 // ngx_http_core_module has merged its own already.
-void remember_log(ngx_conf_t* cf) {
-  auto* conf = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_wazo_auth_module));
-  auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-  if (core->error_log && std::find(conf->logs.begin(), conf->logs.end(), core->error_log) == conf->logs.end())
-    conf->logs.push_back(core->error_log);
+void remember_log(MainConf& main, const ngx_http_core_loc_conf_t& core) {
+  if (core.error_log && std::find(main.logs.begin(), main.logs.end(), core.error_log) == main.logs.end())
+    main.logs.push_back(core.error_log);
 }
 
 // Without wazo_auth_database the YAML names the database.
@@ -72,9 +71,121 @@ char* check_database(ngx_conf_t* cf, const MainConf& conf) {
 }
 
 char* missing(ngx_conf_t* cf, const MainConf& conf, const char* directive) {
-  ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"%s\" needs \"%s\" in the http block, in %s:%ui", conf.needed_by.c_str(),
-                directive, conf.needed_file.c_str(), conf.needed_line);
+  const Place& place = conf.needed_by;
+  ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"%V\" needs \"%s\" in the http block, in %V:%ui", &place.directive,
+                directive, &place.file, place.line);
   return static_cast<char*>(NGX_CONF_ERROR);
+}
+
+// It is meant to be gated, or its directives would be of no use.
+char* check_gate(ngx_conf_t* cf, const LocConf& conf, bool decided_here) {
+  const Place& place = conf.directive;
+  if (conf.gate || !place.line || decided_here) return NGX_CONF_OK;
+  // Below a `wazo_auth off` somebody has thought of it.
+  const ngx_uint_t level = conf.decided && !conf.gate_inside ? NGX_LOG_WARN : NGX_LOG_EMERG;
+  ngx_log_error(
+      level, cf->log, 0,
+      "\"%V\" in a location that isn't gated: it needs \"wazo_auth on\" or \"wazo_auth off\" beside it, in %V:%ui",
+      &place.directive, &place.file, place.line);
+  return static_cast<char*>(level == NGX_LOG_EMERG ? NGX_CONF_ERROR : NGX_CONF_OK);
+}
+
+#if (NGX_PCRE)
+// Those that enclose a location ran, too, before it was found.
+bool name_captures(ngx_conf_t* cf, const ngx_http_regex_t& regex, LocConf& conf) {
+  ngx_array_t* named = ngx_array_create(cf->pool, 4, sizeof(ngx_int_t));
+  if (!named) return false;
+  const auto add = [&](ngx_int_t index) {
+    auto* slot = static_cast<ngx_int_t*>(ngx_array_push(named));
+    if (slot) *slot = index;
+    return slot != nullptr;
+  };
+  for (ngx_uint_t i = 0; conf.named && i < conf.named->nelts; ++i) {
+    if (!add(static_cast<ngx_int_t*>(conf.named->elts)[i])) return false;
+  }
+  for (ngx_uint_t i = 0; i < regex.nvariables; ++i) {
+    if (!add(regex.variables[i].index)) return false;
+  }
+  conf.named = named;
+  return true;
+}
+#endif
+
+bool contains(const ngx_array_t* indexes, ngx_int_t index) {
+  if (!indexes) return false;
+  const auto* first = static_cast<const ngx_int_t*>(indexes->elts);
+  return std::find(first, first + indexes->nelts, index) != first + indexes->nelts;
+}
+
+// Which parts of the access are the location's own captures: their value is what they had when it was found, whatever
+// else sets a variable of the same name later.
+bool find_captured(ngx_conf_t* cf, LocConf& conf) {
+  if (!conf.access || !conf.named) return true;
+  const auto* parts = static_cast<const AccessPart*>(conf.access->parts.elts);
+  for (ngx_uint_t i = 0; i < conf.access->parts.nelts; ++i) {
+    if (!contains(conf.named, parts[i].variable) || contains(conf.captured, parts[i].variable)) continue;
+    if (!conf.captured) conf.captured = ngx_array_create(cf->pool, 2, sizeof(ngx_int_t));
+    auto* slot = conf.captured ? static_cast<ngx_int_t*>(ngx_array_push(conf.captured)) : nullptr;
+    if (!slot) return false;
+    *slot = parts[i].variable;
+  }
+  return true;
+}
+
+// nginx's rewrite module comes before the gate.
+void look_at_rewrites(ngx_conf_t* cf, MainConf& main, const LocConf& conf, bool gated_here) {
+  const auto* server =
+      static_cast<ngx_http_core_srv_conf_t*>(ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module));
+  const auto* context = static_cast<ngx_http_conf_ctx_t*>(cf->ctx);
+  const bool of_server = context->loc_conf == server->ctx->loc_conf;
+  Rewrites found = read_rewrites(cf);
+  main.positional.add(server, std::move(found.assignments));
+  // A server that only redirects to another one may stand below a `wazo_auth on` for all.
+  if (!found.answers || !conf.gate || (of_server && (!gated_here || std::string_view(found.answers) != "return")))
+    return;
+  ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                "\"%s\" in a gated %s: it answers before a token is asked for, in the block at %V:%ui", found.answers,
+                of_server ? "server" : "location", &conf.begin.file, conf.begin.line);
+}
+
+void remember_access(ngx_conf_t* cf, MainConf& main, const LocConf& conf) {
+  if (!conf.gate || !conf.access) return;
+  const auto* parts = static_cast<const AccessPart*>(conf.access->parts.elts);
+  const void* server = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+  for (ngx_uint_t i = 0; i < conf.access->parts.nelts; ++i) {
+    if (parts[i].variable != NGX_CONF_UNSET && !contains(conf.captured, parts[i].variable))
+      main.asked.push_back({server, parts[i].variable, conf.access->place});
+  }
+}
+
+bool positional_captures_are_refused(ngx_conf_t* cf, const MainConf& main) {
+  auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+  auto* variables = static_cast<ngx_http_variable_t*>(core->variables.elts);
+  for (const AskedVariable& asked : main.asked) {
+    if (!main.positional.taint(asked.server, asked.index)) continue;
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"$%V\" is set from a positional capture ($1 to $9), which any regular expression replaces: "
+                  "use a named capture in \"wazo_auth_acl\", in %V:%ui",
+                  &variables[asked.index].name, &asked.place.file, asked.place.line);
+    return true;
+  }
+  return false;
+}
+
+void find_kept_variables(ngx_conf_t* cf, KeptVariables& kept) {
+  auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+  const auto* variables = static_cast<ngx_http_variable_t*>(core->variables.elts);
+  const auto index_of = [&](std::string_view name) -> ngx_int_t {
+    for (ngx_uint_t i = 0; i < core->variables.nelts; ++i) {
+      if (view(variables[i].name) == name) return static_cast<ngx_int_t>(i);
+    }
+    return -1;
+  };
+  kept.request = index_of("request");
+  kept.request_uri = index_of("request_uri");
+  kept.referer = index_of("http_referer");
+  kept.identity = {index_of("http_wazo_user_uuid"), index_of("http_wazo_token_tenant_uuid"),
+                   index_of("http_wazo_session_uuid")};
 }
 
 }  // namespace
@@ -85,19 +196,24 @@ char* init_main_conf(ngx_conf_t* cf, void* data) {
   if (conf->trusted_proxies == NGX_CONF_UNSET_PTR) conf->trusted_proxies = default_proxies(cf);
   if (!conf->trusted_proxies) return static_cast<char*>(NGX_CONF_ERROR);
   if (char* problem = check_database(cf, *conf); problem != NGX_CONF_OK) return problem;
-  if (conf->needed_by.empty()) return NGX_CONF_OK;
+  if (conf->settings && conf->zone) SharedMemory::set_database(cf, conf->zone, conninfo(*conf));
+  if (!conf->needed_by.line) return NGX_CONF_OK;
   if (!conf->settings) return missing(cf, *conf, "wazo_auth_config");
   if (!conf->zone) return missing(cf, *conf, "wazo_auth_zone");
   return NGX_CONF_OK;
 }
 
+std::string conninfo(const MainConf& conf) {
+  return conf.database.len ? std::string(view(conf.database)) : conf.settings->db_uri;
+}
+
 void* create_loc_conf(ngx_conf_t* cf) {
   auto* conf = static_cast<LocConf*>(ngx_pcalloc(cf->pool, sizeof(LocConf)));
   if (!conf) return nullptr;
-  // set by ngx_pcalloc(): prefix
-  conf->api = NGX_CONF_UNSET;
-  conf->gate = NGX_CONF_UNSET;
-  conf->access = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
+  // set by ngx_pcalloc(): handler, prefix, entrance, decided, directive, named, captured
+  conf->begin = here(cf);
+  conf->gate = conf->gate_inside = NGX_CONF_UNSET;
+  conf->access = static_cast<Access*>(NGX_CONF_UNSET_PTR);
   conf->token_from = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
   conf->tenant = NGX_CONF_UNSET_UINT;
   conf->identity = NGX_CONF_UNSET;
@@ -108,19 +224,35 @@ void* create_loc_conf(ngx_conf_t* cf) {
   return conf;
 }
 
+namespace {
+
+void merge_handler(ngx_http_core_loc_conf_t& core, const LocConf& prev, LocConf& conf) {
+  if (!core.noname || core.handler || !prev.handler) return;
+  core.handler = conf.handler = prev.handler;
+  conf.prefix = prev.prefix;
+  conf.gate = prev.gate;
+}
+
+// An entrance asks nobody for what it hands out, whatever the server says of its other locations. Those inside of it
+// inherit as if it weren't one.
+void merge_gate(const LocConf& prev, LocConf& conf) {
+  const bool said_here = conf.gate != NGX_CONF_UNSET;
+  ngx_conf_merge_value(conf.gate_inside, prev.gate_inside, 0);
+  if (!said_here) conf.gate = conf.entrance ? 0 : conf.gate_inside;
+}
+
+}  // namespace
+
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   auto* prev = static_cast<LocConf*>(parent);
   auto* conf = static_cast<LocConf*>(child);
-  remember_log(cf);
-  // A content handler isn't inherited, neither is what belongs to it: api, prefix. But for `if` and `limit_except`.
   auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
-  if (core->noname && prev->api == 1 && conf->api == NGX_CONF_UNSET) {
-    conf->api = 1;
-    conf->prefix = prev->prefix;
-    if (!core->handler) core->handler = api_handler;
-  }
-  ngx_conf_init_value(conf->api, 0);
-  ngx_conf_merge_value(conf->gate, prev->gate, 0);
+  auto& main = *static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_wazo_auth_module));
+  remember_log(main, *core);
+  merge_handler(*core, *prev, *conf);
+  const bool decided_here = conf->decided;  // `directive` and `begin` are this block's alone
+  conf->decided = conf->decided || prev->decided;
+  merge_gate(*prev, *conf);
   ngx_conf_merge_ptr_value(conf->access, prev->access, nullptr);
   if (prev->token_from == NGX_CONF_UNSET_PTR) prev->token_from = default_sources(cf);
   if (!prev->token_from) return static_cast<char*>(NGX_CONF_ERROR);
@@ -128,10 +260,38 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   ngx_conf_merge_uint_value(conf->tenant, prev->tenant, 0);
   ngx_conf_merge_value(conf->identity, prev->identity, 0);
   ngx_conf_merge_uint_value(conf->denied, prev->denied, NGX_HTTP_FORBIDDEN);
-  ngx_conf_merge_uint_value(conf->preflight, prev->preflight, 0);
+  ngx_conf_merge_uint_value(conf->preflight, prev->preflight, 1);
   ngx_conf_merge_uint_value(conf->path, prev->path, 1);
   ngx_conf_merge_msec_value(conf->grace, prev->grace, 60000);
-  return NGX_CONF_OK;
+  conf->named = prev->named;
+#if (NGX_PCRE)
+  if (core->regex && core->regex->nvariables && !name_captures(cf, *core->regex, *conf))
+    return static_cast<char*>(NGX_CONF_ERROR);
+#endif
+  if (core->noname)
+    conf->captured = prev->captured;  // `if` and `limit_except` are parts of their location
+  else if (!find_captured(cf, *conf))
+    return static_cast<char*>(NGX_CONF_ERROR);
+  look_at_rewrites(cf, main, *conf, decided_here);
+  remember_access(cf, main, *conf);
+  return check_gate(cf, *conf, decided_here);
+}
+
+bool finish_conf(ngx_conf_t* cf) {
+  auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_wazo_auth_module));
+  find_kept_variables(cf, main->kept);
+  return !positional_captures_are_refused(cf, *main);
+}
+
+Place here(ngx_conf_t* cf) {
+  const ngx_str_t directive = cf->args ? *static_cast<ngx_str_t*>(cf->args->elts) : ngx_str_t{};
+  return {directive, cf->conf_file->file.name, cf->conf_file->line};
+}
+
+void remember_gate_directive(ngx_conf_t* cf, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  const bool is_off = cf->args->nelts == 2 && view(static_cast<ngx_str_t*>(cf->args->elts)[1]) == "off";
+  if (cf->cmd_type == NGX_HTTP_LOC_CONF && !is_off && !conf->directive.line) conf->directive = here(cf);
 }
 
 }  // namespace wazoauth::nginx

@@ -1,11 +1,13 @@
 // What the directives say, as the master reads it. Nothing here changes after the configuration was read.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "ngx.h"
+#include "rewrites.h"
 #include "wazoauth/config/settings.h"
 
 namespace wazoauth::nginx {
@@ -17,11 +19,35 @@ struct TokenSource {
   bool strip;      // of a query parameter: the upstream doesn't see it
 };
 
-// A piece of a required access: a literal, or a variable's value, or what a regular expression captured.
+// A directive, and where it stands.
+struct Place {
+  ngx_str_t directive;
+  ngx_str_t file;
+  ngx_uint_t line;  // 0: nowhere
+};
+
+// A piece of a required access: a literal, or a variable's value.
 struct AccessPart {
   ngx_str_t literal;
   ngx_int_t variable;  // index, or NGX_CONF_UNSET
-  ngx_int_t capture;   // 1 to 9, or NGX_CONF_UNSET
+};
+
+struct Access {
+  ngx_array_t parts;  // AccessPart
+  Place place;
+};
+
+// A variable in a required access, but for captures of the location.
+struct AskedVariable {
+  const void* server;
+  ngx_int_t index;
+  Place place;
+};
+
+// Variables of nginx's whose value it keeps, though we change what they tell of: indexes, -1 for what nobody asks for.
+struct KeptVariables {
+  ngx_int_t request = -1, request_uri = -1, referer = -1;
+  std::array<ngx_int_t, 3> identity{-1, -1, -1};
 };
 
 struct MainConfBase {
@@ -37,16 +63,20 @@ struct MainConf : MainConfBase {
   std::optional<Settings> settings;
   std::vector<std::string> query_names;  // of every query source, and of answers to nginx itself: hidden in logs
   std::vector<ngx_log_t*> logs;          // of every location
-  // The first directive that can't do without a configuration and a zone.
-  std::string needed_by, needed_file;
-  ngx_uint_t needed_line = 0;
+  Place needed_by{};                     // the first directive that can't do without a configuration and a zone
+  KeptVariables kept;
+  PositionalCaptures positional;
+  std::vector<AskedVariable> asked;
 };
 
 struct LocConf {
-  ngx_flag_t api;
+  // What of ours answers here: not inherited, but for `if` and `limit_except`.
+  ngx_http_handler_pt handler;
   ngx_str_t prefix;
-  ngx_flag_t gate;
-  ngx_array_t* access;      // AccessPart; null: any live token
+  ngx_flag_t entrance;      // one comes here to get a token: gated only if this very location says so
+  ngx_flag_t gate;          // is it gated?
+  ngx_flag_t gate_inside;   // ... as locations inside inherit it
+  Access* access;           // null: any live token
   ngx_array_t* token_from;  // TokenSource
   ngx_uint_t tenant;
   ngx_flag_t identity;
@@ -54,7 +84,17 @@ struct LocConf {
   ngx_uint_t preflight;  // 1: may pass
   ngx_uint_t path;       // 1: strict
   ngx_msec_t grace;
+
+  // What no directive says, but where they stand, and what else does:
+  Place begin;            // of the block
+  ngx_flag_t decided;     // `wazo_auth` stands here or around
+  Place directive;        // the first of the gate's that stands here, in a location
+  ngx_array_t* named;     // indexes of the variables that the location's own regular expressions set
+  ngx_array_t* captured;  // those of them that are part of the access; null: none
 };
+
+// Of the database: the directive's, else the YAML's. Needs settings.
+std::string conninfo(const MainConf& conf);
 
 inline MainConf& main_conf(ngx_http_request_t* r) {
   return *static_cast<MainConf*>(ngx_http_get_module_main_conf(r, ngx_wazo_auth_module));
@@ -67,6 +107,18 @@ void* create_main_conf(ngx_conf_t* cf);
 char* init_main_conf(ngx_conf_t* cf, void* conf);
 void* create_loc_conf(ngx_conf_t* cf);
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child);
+// After all of the configuration was read. False: something in it is wrong, and was logged.
+bool finish_conf(ngx_conf_t* cf);
+
+// The directive that is being read.
+Place here(ngx_conf_t* cf);
+// A location that has a directive of the gate has to be gated, or to say that it isn't.
+void remember_gate_directive(ngx_conf_t* cf, void* conf);
+template <char* (*setter)(ngx_conf_t*, ngx_command_t*, void*)>
+char* of_gate(ngx_conf_t* cf, ngx_command_t* command, void* conf) {
+  remember_gate_directive(cf, conf);
+  return setter(cf, command, conf);
+}
 
 // Setters of the directives that nginx's own setters can't read.
 char* set_config(ngx_conf_t* cf, ngx_command_t* command, void* conf);

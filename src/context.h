@@ -18,7 +18,10 @@ struct RequestContext {
   // The gate.
   enum class Stage { fresh, loading, loaded, asking_tenant, tenant_known, done } stage;
   Status status;
-  ngx_str_t token;  // also after it was stripped from the arguments
+  ngx_str_t query;           // the client's own, as it came: nginx's redirects lose it, `strip` takes from it
+  ngx_array_t* captured_of;  // LocConf::captured
+  ngx_http_variable_value_t* captured;  // ... and the values, in its order
+  ngx_str_t token;
   TokenKey key;
   TokenFacts facts;
   bool identified;  // facts are those of a live token
@@ -28,6 +31,7 @@ struct RequestContext {
   bool has_access;  // an access is required
   ngx_str_t required;
   bool required_refused;  // a variable's value can't be part of an access
+  std::int64_t grace_ms;  // of the location that judged
   unsigned tenant_reads;
   ngx_queue_t waiters;  // the list of a load in which it waits
   bool linked;

@@ -51,10 +51,7 @@ char* guarded(ngx_conf_t* cf, Work work) noexcept {
 // What needs a configuration and a zone says so, and where.
 void needs_process(ngx_conf_t* cf) {
   MainConf* conf = main_of(cf);
-  if (!conf->needed_by.empty()) return;
-  conf->needed_by = view(arguments(cf)[0]);
-  conf->needed_file = view(cf->conf_file->file.name);
-  conf->needed_line = cf->conf_file->line;
+  if (!conf->needed_by.line) conf->needed_by = here(cf);
 }
 
 char* handled_by(ngx_conf_t* cf, ngx_http_handler_pt handler) {
@@ -75,6 +72,10 @@ char* set_config(ngx_conf_t* cf, ngx_command_t*, void* data) {
     if (ngx_conf_full_name(cf->cycle, &conf->config, 1) != NGX_OK) return failed;
     LoadedConfig loaded = load_config(std::string(view(conf->config)));
     const char* uuid = std::getenv("XIVO_UUID");
+    // `nginx -t` has a shell's environment, which says nothing about that of the service.
+    if (!ngx_test_config && (!uuid || !*uuid))
+      loaded.warnings.emplace_back(
+          "XIVO_UUID is not in the environment: events and tokens don't name this installation");
     conf->settings = make_settings(loaded.tree, uuid ? uuid : "", loaded.warnings, loaded.places);
     conf->settings->mail_templates = read_mail_templates(*conf->settings, loaded.warnings);
     conf->settings->saml.keys = saml::read_keys(*conf->settings, loaded.warnings);
@@ -158,8 +159,9 @@ char* set_trusted_proxies(ngx_conf_t* cf, ngx_command_t*, void* data) {
 
 char* set_api(ngx_conf_t* cf, ngx_command_t*, void* data) {
   auto* conf = static_cast<LocConf*>(data);
-  if (conf->api != NGX_CONF_UNSET) return const_cast<char*>("is duplicate");
-  conf->api = 1;
+  if (conf->handler == api_handler) return const_cast<char*>("is duplicate");
+  conf->handler = api_handler;
+  conf->entrance = 1;
   if (cf->args->nelts == 2) {
     constexpr std::string_view prefix = "prefix=";
     const ngx_str_t& value = arguments(cf)[1];
@@ -171,19 +173,27 @@ char* set_api(ngx_conf_t* cf, ngx_command_t*, void* data) {
   return handled_by(cf, api_handler);
 }
 
-char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void*) {
+char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  conf->handler = metrics_handler;
   return handled_by(cf, metrics_handler);
 }
 
 // What a browser brings back from another service is nobody else's.
-char* set_oauth2(ngx_conf_t* cf, ngx_command_t*, void*) {
+char* set_oauth2(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  conf->handler = oauth2_handler;
+  conf->entrance = 1;
   for (const char* name : {"code", "state"}) main_of(cf)->query_names.emplace_back(name);
   return handled_by(cf, oauth2_handler);
 }
 
 char* set_gate(ngx_conf_t* cf, ngx_command_t* command, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
   char* result = ngx_conf_set_flag_slot(cf, command, data);
-  if (result == ok && static_cast<LocConf*>(data)->gate == 1) needs_process(cf);
+  conf->gate_inside = conf->gate;
+  conf->decided = 1;
+  if (result == ok && conf->gate == 1) needs_process(cf);
   return result;
 }
 
@@ -208,6 +218,7 @@ TokenSource parse_source(ngx_conf_t* cf, const ngx_str_t& value) {
 char* set_token_from(ngx_conf_t* cf, ngx_command_t*, void* data) {
   auto* conf = static_cast<LocConf*>(data);
   if (conf->token_from != NGX_CONF_UNSET_PTR) return const_cast<char*>("is duplicate");
+  remember_gate_directive(cf, conf);
   conf->token_from = ngx_array_create(cf->pool, cf->args->nelts, sizeof(TokenSource));
   if (!conf->token_from) return failed;
   TokenSource* last = nullptr;
@@ -248,13 +259,16 @@ ngx_str_t take_variable(ngx_str_t& rest) {
   return name;
 }
 
+// What $1 is depends on which regular expression ran last, and that may be a map's over a header of the client's.
 bool make_variable(ngx_conf_t* cf, ngx_str_t name, AccessPart& part) {
-  part = {{}, NGX_CONF_UNSET, NGX_CONF_UNSET};
-  if (name.len == 1 && name.data[0] >= '1' && name.data[0] <= '9') {
-    part.capture = name.data[0] - '0';
-    return true;
+  if (name.data[0] >= '0' && name.data[0] <= '9') {
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "positional capture \"$%V\" in \"wazo_auth_acl\": any regular expression replaces it, "
+                       "use a named capture: location ~ ^/users/(?<owner>[^/]+)/",
+                       &name);
+    return false;
   }
-  part.variable = ngx_http_get_variable_index(cf, &name);
+  part = {{}, ngx_http_get_variable_index(cf, &name)};
   return part.variable != NGX_ERROR;
 }
 
@@ -265,10 +279,12 @@ char* set_acl(ngx_conf_t* cf, ngx_command_t*, void* data) {
   if (conf->access != NGX_CONF_UNSET_PTR) return const_cast<char*>("is duplicate");
   ngx_str_t rest = arguments(cf)[1];
   if (rest.len == 0) return invalid(cf, rest);
-  conf->access = ngx_array_create(cf->pool, 4, sizeof(AccessPart));
-  if (!conf->access) return failed;
+  remember_gate_directive(cf, conf);
+  conf->access = static_cast<Access*>(ngx_pcalloc(cf->pool, sizeof(Access)));
+  if (!conf->access || ngx_array_init(&conf->access->parts, cf->pool, 4, sizeof(AccessPart)) != NGX_OK) return failed;
+  conf->access->place = here(cf);
   while (rest.len) {
-    auto* part = static_cast<AccessPart*>(ngx_array_push(conf->access));
+    auto* part = static_cast<AccessPart*>(ngx_array_push(&conf->access->parts));
     if (!part) return failed;
     if (rest.data[0] == '$') {
       const ngx_str_t name = take_variable(rest);
@@ -277,7 +293,7 @@ char* set_acl(ngx_conf_t* cf, ngx_command_t*, void* data) {
       continue;
     }
     const std::size_t size = std::min(view(rest).find('$'), rest.len);
-    *part = {{size, rest.data}, NGX_CONF_UNSET, NGX_CONF_UNSET};
+    *part = {{size, rest.data}, NGX_CONF_UNSET};
     rest = {rest.len - size, rest.data + size};
   }
   return ok;

@@ -47,6 +47,8 @@ class Visit {
  private:
   ngx_int_t begin() {
     context_.identified = context_.unavailable = context_.passed = false;
+    context_.has_access = context_.required_refused = false;
+    context_.grace_ms = static_cast<std::int64_t>(conf_.grace);
     context_.tenant_reads = 0;
     if (conf_.path && !gate::unambiguous(view(r_->unparsed_uri)))
       return refuse(Status::refused, gate::ambiguous_path());
@@ -55,18 +57,11 @@ class Visit {
       process_.zone.add(counter::preflights);
       return NGX_OK;
     }
-    switch (find_token(r_, conf_, context_.token)) {
-      case Found::several:
-        return refuse(Status::refused, gate::two_tokens());
-      case Found::none:
-        // It may have been stripped before an internal redirect.
-        if (context_.token.len == 0) return no_token(Status::no_token);
-        break;
-      case Found::one:
-        break;
-    }
+    const Found found = find_token(r_, conf_, context_);
+    if (found == Found::several) return refuse(Status::refused, gate::two_tokens());
+    if (found == Found::none) return no_token(Status::no_token);
     context_.has_access = conf_.access != nullptr;
-    context_.required_refused = conf_.access && !make_access(r_, conf_, context_.required);
+    context_.required_refused = conf_.access && !make_access(r_, conf_, context_);
     context_.key = token_key(view(context_.token));
     return look_up();
   }
@@ -80,11 +75,11 @@ class Visit {
     context_.verdict = process_.zone.check(context_.key, required(), context_.facts);
     context_.status = Status::hit;
     if (context_.verdict == Verdict::unknown) {
-      if (process_.zone.known_unknown(context_.key, now_ms())) return no_token(Status::unknown);
+      if (process_.zone.known_unknown(context_.key, loop_time())) return no_token(Status::unknown);
       return wait(false);
     }
     if (context_.verdict == Verdict::revoked) return judge_token();
-    switch (judge(process_.zone, context_.facts, now_ms(), conf_.grace)) {
+    switch (judge(process_.zone, context_.facts, loop_time(), context_.grace_ms)) {
       case Freshness::revalidate:
         return expired() ? judge_token() : wait(true);
       case Freshness::too_old:
@@ -150,10 +145,7 @@ class Visit {
   ngx_int_t park() {
     if (!context_.cleanup_added) {
       ngx_http_cleanup_t* cleanup = ngx_http_cleanup_add(r_, 0);
-      if (!cleanup) {
-        on_end(&context_);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-      }
+      if (!cleanup) return give_up();
       cleanup->handler = on_end;
       cleanup->data = &context_;
       context_.cleanup_added = true;
@@ -162,11 +154,18 @@ class Visit {
     if (read->ready) {
       ngx_post_event(read, &ngx_posted_events);
     } else if (ngx_handle_read_event(read, 0) != NGX_OK) {
-      return NGX_HTTP_INTERNAL_SERVER_ERROR;
+      return give_up();
     }
     r_->read_event_handler = ngx_http_test_reading;  // a client that leaves is noticed
     r_->write_event_handler = ngx_http_request_empty_handler;
     return NGX_AGAIN;
+  }
+
+  // Whatever it waits for must not come back to a request that has gone on.
+  ngx_int_t give_up() {
+    context_.leave_load();
+    context_.stage = Stage::done;
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
 
   ngx_int_t no_token(Status status) {
@@ -225,7 +224,6 @@ Verdict judge_record(const TokenRecord& record, RequestContext& context) {
 }
 
 void take_result(RequestContext& context, const Loaded& loaded, Process& process) {
-  const auto grace = static_cast<std::int64_t>(loc_conf(context.request).grace);
   std::optional<std::string_view> required;
   if (context.has_access && !context.required_refused) required = view(context.required);
   switch (loaded.status) {
@@ -240,7 +238,7 @@ void take_result(RequestContext& context, const Loaded& loaded, Process& process
       // What was known before counts as long as the grace lasts.
       context.verdict = process.zone.check(context.key, required, context.facts);
       const bool known = context.verdict == Verdict::granted || context.verdict == Verdict::denied;
-      if (known && now_ms() <= known_good_ms(process.zone, context.facts) + grace)
+      if (known && loop_time() - known_good(process.zone, context.facts) <= std::chrono::milliseconds(context.grace_ms))
         context.status = Status::grace;
       else
         context.unavailable = context.verdict != Verdict::revoked;
@@ -265,6 +263,24 @@ void gate_loaded(RequestContext& context, const Loaded& loaded) noexcept {
 void gate_tenants_known(RequestContext& context) noexcept {
   context.stage = Stage::tenant_known;
   resume(context);
+}
+
+// A subrequest has the headers of its request, which may be ours already.
+ngx_int_t arrival_handler(ngx_http_request_t* r) {
+  const LocConf& conf = loc_conf(r);
+  if (!conf.gate && !conf.identity) return NGX_DECLINED;
+  const RequestContext* of_main = r == r->main ? nullptr : find_context(r);
+  const bool ours = conf.identity && of_main && of_main->passed;
+  try {
+    if (!ours && !clear_identity(r)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (!conf.gate || r != r->main) return NGX_DECLINED;
+    keep_query(r, conf);
+    keep_captures(r, conf);
+    return NGX_DECLINED;
+  } catch (const std::exception& e) {
+    log::error(std::string("gate: ") + e.what());
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
 }
 
 ngx_int_t gate_handler(ngx_http_request_t* r) {

@@ -1,4 +1,4 @@
-// The gate: who passes to an upstream. See DESIGN.md section 3, "Gate".
+// The gate: who passes to an upstream. See docs/ARCHITECTURE.md, "Gate".
 #pragma once
 
 #include "context.h"

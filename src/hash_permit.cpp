@@ -22,7 +22,7 @@ bool taken(pthread_mutex_t* mutex, int result) {
 
 timespec in_20_ms() {
   timespec end;
-  clock_gettime(CLOCK_REALTIME, &end);
+  clock_gettime(CLOCK_MONOTONIC, &end);
   end.tv_nsec += 20'000'000;
   if (end.tv_nsec >= 1'000'000'000) {
     ++end.tv_sec;
@@ -50,7 +50,7 @@ HashPermit::HashPermit(const Zone& zone, unsigned permits) {
     }
     pthread_mutex_t* mutex = mutex_of(zone, turn % std::max(1u, permits));
     const timespec end = in_20_ms();
-    if (taken(mutex, pthread_mutex_timedlock(mutex, &end))) {
+    if (taken(mutex, pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &end))) {
       held_ = mutex;
       return;
     }

@@ -3,7 +3,6 @@
 #include <array>
 
 #include "conf.h"
-#include "handlers.h"
 
 namespace wazoauth::nginx {
 
@@ -15,8 +14,8 @@ constexpr std::array<std::string_view, 3> names = {"wazo-user-uuid", "wazo-token
 bool same(const ngx_table_elt_t& header, std::string_view name) {
   if (header.key.len != name.size()) return false;
   for (std::size_t i = 0; i < name.size(); ++i) {
-    const u_char c = header.lowcase_key[i];
-    if ((c == '_' ? '-' : c) != name[i]) return false;
+    const u_char c = header.key.data[i] == '_' ? '-' : ngx_tolower(header.key.data[i]);
+    if (c != static_cast<u_char>(name[i])) return false;
   }
   return true;
 }
@@ -41,6 +40,11 @@ bool push_identity(ngx_http_request_t* r, const char* name, const char* lower_ca
   return true;
 }
 
+// $http_wazo_user_uuid and the like, when somebody has asked for them already.
+void forget_variables(ngx_http_request_t* r) {
+  for (const ngx_int_t index : main_conf(r).kept.identity) forget_variable(r, index);
+}
+
 }  // namespace
 
 // nginx has no way to take a header out of its list, and elements can't be moved, because r->headers_in points at them:
@@ -63,19 +67,15 @@ bool clear_identity(ngx_http_request_t* r) {
   const bool one_part = kept.last == &kept.part;
   r->headers_in.headers = kept;
   if (one_part) r->headers_in.headers.last = &r->headers_in.headers.part;
+  forget_variables(r);
   return complete;
 }
 
 bool set_identity(ngx_http_request_t* r, const TokenFacts& facts) {
+  forget_variables(r);
   return push_identity(r, "Wazo-User-UUID", "wazo-user-uuid", facts.user_uuid) &&
          push_identity(r, "Wazo-Token-Tenant-UUID", "wazo-token-tenant-uuid", facts.tenant_uuid) &&
          push_identity(r, "Wazo-Session-UUID", "wazo-session-uuid", facts.session_uuid);
-}
-
-ngx_int_t scrub_handler(ngx_http_request_t* r) {
-  const LocConf& conf = loc_conf(r);
-  if ((conf.gate || conf.identity) && !clear_identity(r)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  return NGX_DECLINED;
 }
 
 }  // namespace wazoauth::nginx

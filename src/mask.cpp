@@ -12,11 +12,32 @@ namespace wazoauth::nginx {
 
 namespace {
 
-void mask(ngx_http_request_t* r, ngx_str_t& text, const std::vector<std::string>& names) {
-  const auto masked = gate::mask_tokens(view(text), names);
-  if (!masked) return;
-  const ngx_str_t shown = copy(r->pool, *masked);
-  if (shown.data) text = shown;
+bool own_variables(ngx_http_request_t* r) {
+  if (r == r->main || r->variables != r->main->variables) return true;
+  const auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_get_module_main_conf(r, ngx_http_core_module));
+  const std::size_t size = core->variables.nelts * sizeof(ngx_http_variable_value_t);
+  auto* copied = static_cast<ngx_http_variable_value_t*>(ngx_palloc(r->pool, size));
+  if (!copied) return false;
+  ngx_memcpy(copied, r->variables, size);
+  r->variables = copied;
+  return true;
+}
+
+// nginx's logs print the value that is kept.
+void mask_variable(ngx_http_request_t* r, ngx_int_t index, const std::vector<std::string>& names) noexcept {
+  const ngx_http_variable_value_t* value = ngx_http_get_indexed_variable(r, index);
+  if (!value || value->not_found) return;
+  ngx_str_t shown = ngx_string("-");  // while there is no memory
+  try {
+    const auto masked = gate::mask_tokens({reinterpret_cast<const char*>(value->data), value->len}, names);
+    if (!masked) return;
+    if (const ngx_str_t copied = copy(r->pool, *masked); copied.data) shown = copied;
+  } catch (const std::exception& e) {
+    log::error(e.what());
+  }
+  if (!own_variables(r)) return;
+  r->variables[index].data = shown.data;
+  r->variables[index].len = static_cast<unsigned>(shown.len);
 }
 
 // What a worker writes goes through write_line(), whatever wrote it: some lines quote a request before any phase of it,
@@ -65,15 +86,13 @@ void mask_logs(ngx_cycle_t* cycle, const MainConf& conf) {
   for (ngx_uint_t i = 0; i < cycle->listening.nelts; ++i) mask_log(&listening[i].log);
 }
 
-// nginx routes by other copies of the request line; this one is only printed: $request.
+// In the log phase the request is over: what goes to upstreams stays what the client sent. Where a subrequest is logged
+// its request goes on, with the same variables.
 ngx_int_t mask_handler(ngx_http_request_t* r) {
   const MainConf& conf = main_conf(r);
   if (!conf.settings) return NGX_DECLINED;
-  try {
-    mask(r, r->request_line, conf.query_names);
-    if (r->headers_in.referer) mask(r, r->headers_in.referer->value, conf.query_names);
-  } catch (const std::exception& e) {
-    log::error(e.what());
+  for (const ngx_int_t index : {conf.kept.request, conf.kept.referer}) {
+    if (index >= 0) mask_variable(r, index, conf.query_names);
   }
   return NGX_DECLINED;
 }

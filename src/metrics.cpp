@@ -88,9 +88,11 @@ void add_zone(const Zone& zone, Exposition& out) {
   out.single("zone_tombstones_lost_total", "counter", "Tombstones dropped before their time.", zc.tombstones_lost);
   out.single("zone_unknown_tokens", "gauge", "Unknown tokens that are remembered.", zc.negatives);
   out.single("revocations_total", "counter", "Tokens revoked.", zone.revocations());
-  const std::int64_t age = now_ms() - zone.last_good_ms();
+  const BootTime last_good = zone.last_good();
+  const std::chrono::milliseconds age =
+      BootClock::now() - last_good;  // the loop's time may be older than the heartbeat
   out.single("listen_age_milliseconds", "gauge", "Time since the last heartbeat through LISTEN.",
-             static_cast<std::uint64_t>(std::max<std::int64_t>(age, 0)));
+             static_cast<std::uint64_t>(age.count()));
 }
 
 void add_worker(Process& process, Exposition& out) {

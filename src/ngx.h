@@ -10,7 +10,9 @@ extern "C" {
 
 #include <string_view>
 
-extern "C" ngx_module_t ngx_wazo_auth_module;
+#include "wazoauth/base/clock.h"
+
+extern "C" ngx_module_t ngx_wazo_auth_module, ngx_wazo_auth_cors_filter_module;
 
 namespace wazoauth::nginx {
 
@@ -28,9 +30,32 @@ inline ngx_str_t copy(ngx_pool_t* pool, std::string_view text) {
   return result;
 }
 
-inline std::int64_t now_ms() {
-  const ngx_time_t* now = ngx_timeofday();
-  return static_cast<std::int64_t>(now->sec) * 1000 + static_cast<std::int64_t>(now->msec);
+// BootClock's time as of this turn of the event loop, as ngx_time() is the wall clock's: for the loop only. nginx keeps
+// CLOCK_MONOTONIC in ngx_current_msec, which stands still while the machine sleeps; it tells when to look again.
+inline BootTime loop_time() {
+  static ngx_msec_t turn = 0;
+  static BootTime time;
+  if (turn != ngx_current_msec || time == BootTime()) {
+    turn = ngx_current_msec;
+    time = BootClock::now();
+  }
+  return time;
+}
+
+// Its value is made anew when somebody asks for it again. `index`: -1 when the configuration asks for it nowhere.
+inline void forget_variable(ngx_http_request_t* r, ngx_int_t index) {
+  if (index < 0) return;
+  r->variables[index].valid = 0;
+  r->variables[index].not_found = 0;
+}
+
+// Not by lowcase_key: modules that add headers to a request leave it out.
+inline bool is_named(const ngx_table_elt_t& header, std::string_view lower_case) {
+  if (header.key.len != lower_case.size()) return false;
+  for (std::size_t i = 0; i < lower_case.size(); ++i) {
+    if (ngx_tolower(header.key.data[i]) != static_cast<u_char>(lower_case[i])) return false;
+  }
+  return true;
 }
 
 // Calls visit(header) for each header of a list.

@@ -27,7 +27,7 @@ DatabaseOptions database_options(ngx_cycle_t* cycle, const MainConf& conf) {
   const Settings& settings = *conf.settings;
   const int per_nginx = conf.connections ? static_cast<int>(conf.connections) : std::min(settings.max_threads, 8);
   DatabaseOptions options;
-  options.conninfo = conf.database.len ? std::string(view(conf.database)) : settings.db_uri;
+  options.conninfo = conninfo(conf);
   options.connections = std::max(1, per_nginx / workers(cycle));
   return options;
 }

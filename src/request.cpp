@@ -1,5 +1,8 @@
 #include "request.h"
 
+#include <arpa/inet.h>
+
+#include "wazoauth/base/ascii.h"
 #include "wazoauth/gate/forwarded.h"
 
 namespace wazoauth::nginx {
@@ -17,9 +20,56 @@ std::string joined(const Request& request, std::string_view lower_case_name) {
 
 void copy_headers(ngx_http_request_t* r, Request& request) {
   each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
-    request.headers.emplace_back(std::string_view(reinterpret_cast<const char*>(header.lowcase_key), header.key.len),
-                                 view(header.value));
+    request.headers.emplace_back(ascii::lower(view(header.key)), view(header.value));
   });
+}
+
+std::string canonical(std::string_view address) {
+  return gate::canonical_address(address).value_or(std::string(address));
+}
+
+// The address that these bytes came from: nginx's realip module may have put the client's in its place, and keeps the
+// original behind this variable. Without that module there is no such variable.
+std::string peer_of(ngx_http_request_t* r) {
+  ngx_str_t name = ngx_string("realip_remote_addr");
+  const ngx_http_variable_value_t* const value = ngx_http_get_variable(r, &name, ngx_hash_key(name.data, name.len));
+  const bool known = value && value->valid && !value->not_found && value->len;
+  return canonical(known ? std::string_view(reinterpret_cast<const char*>(value->data), value->len)
+                         : view(r->connection->addr_text));
+}
+
+bool trusts(const MainConf& main, const std::string& address) {
+  sockaddr_storage storage{};
+  auto* const in = reinterpret_cast<sockaddr_in*>(&storage);
+  auto* const in6 = reinterpret_cast<sockaddr_in6*>(&storage);
+  if (address == "unix:")
+    storage.ss_family = AF_UNIX;
+  else if (inet_pton(AF_INET, address.c_str(), &in->sin_addr) == 1)
+    storage.ss_family = AF_INET;
+  else if (inet_pton(AF_INET6, address.c_str(), &in6->sin6_addr) == 1)
+    storage.ss_family = AF_INET6;
+  else
+    return false;
+  return ngx_cidr_match(reinterpret_cast<sockaddr*>(&storage), main.trusted_proxies) == NGX_OK;
+}
+
+// Who speaks HTTP here.
+struct Sender {
+  std::string address;  // the client's as far as nginx knows, realip considered
+  bool replaced;        // realip has told it
+  bool trusted;         // its headers count
+};
+
+// What speaks the PROXY protocol passes on what it gets: it is believed about the address, and no header comes from it.
+Sender sender_of(ngx_http_request_t* r, const MainConf& main) {
+  const std::string peer = peer_of(r);
+  Sender sender{canonical(view(r->connection->addr_text)), false, trusts(main, peer)};
+  sender.replaced = sender.address != peer;
+  if (!sender.trusted || !r->connection->proxy_protocol) return sender;
+  const std::string source = canonical(view(r->connection->proxy_protocol->src_addr));
+  if (!sender.replaced) sender.address = source;
+  sender.trusted = trusts(main, source);
+  return sender;
 }
 
 std::string scheme_of(ngx_http_request_t* r) {
@@ -37,7 +87,9 @@ std::string own_host(ngx_http_request_t* r) {
   if (ngx_connection_local_sockaddr(r->connection, &address, 0) != NGX_OK) address.len = 0;
   const in_port_t port = ngx_inet_get_port(r->connection->local_sockaddr);
   const bool named = server->server_name.len && view(server->server_name).find_first_of("_*~") != 0;
-  std::string host(named ? view(server->server_name) : view(address));
+  std::string host = named ? std::string(view(server->server_name)) : canonical(view(address));
+  if (!named && r->connection->local_sockaddr->sa_family == AF_INET6 && host.find(':') != std::string::npos)
+    host = "[" + host + "]";
   const in_port_t usual = scheme_of(r) == "https" ? 443 : 80;
   if (port && port != usual) host += ":" + std::to_string(port);
   return host;
@@ -54,13 +106,15 @@ void split_target(ngx_http_request_t* r, const LocConf& conf, Request& request) 
   if (question != std::string_view::npos) request.query = target.substr(question + 1);
 }
 
-void believe_proxies(const MainConf& main, Request& request) {
+void believe_proxies(const MainConf& main, bool address_too, Request& request) {
   const int proxies = main.settings->num_proxies;
   const auto told = [&](std::string_view name, std::string& into) {
     const std::string all = joined(request, name);
     if (const auto value = gate::forwarded_value(all, proxies)) into = *value;
   };
-  told("x-forwarded-for", request.remote_addr);
+  std::string client;
+  told("x-forwarded-for", client);
+  if (address_too) request.remote_addr = gate::canonical_address(client).value_or(request.remote_addr);
   told("x-forwarded-proto", request.scheme);
   told("x-forwarded-host", request.host);
   if (const std::string name = request.header_or_empty("x-script-name"); !name.empty()) request.script_name = name;
@@ -73,14 +127,14 @@ Request make_request(ngx_http_request_t* r, const MainConf& main, const LocConf&
   request.method = view(r->method_name);
   split_target(r, conf, request);
   copy_headers(r, request);
-  request.remote_addr = view(r->connection->addr_text);
+  const Sender sender = sender_of(r, main);
+  request.remote_addr = sender.address;
   request.scheme = scheme_of(r);
   request.script_name = request.own_prefix = view(conf.prefix);
   request.own_host = own_host(r);
-  const bool trusted = ngx_cidr_match(r->connection->sockaddr, main.trusted_proxies) == NGX_OK;
-  if (trusted) request.host = request.header_or_empty("host");
+  if (sender.trusted) request.host = request.header_or_empty("host");
   if (request.host.empty()) request.host = request.own_host;
-  if (trusted) believe_proxies(main, request);
+  if (sender.trusted) believe_proxies(main, !sender.replaced, request);
   return request;
 }
 

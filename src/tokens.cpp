@@ -1,6 +1,10 @@
 #include "tokens.h"
 
+#include <algorithm>
+#include <new>
+
 #include "wazoauth/base/ascii.h"
+#include "wazoauth/base/mask.h"
 #include "wazoauth/gate/target.h"
 #include "wazoauth/http/http.h"
 
@@ -8,8 +12,11 @@ namespace wazoauth::nginx {
 
 namespace {
 
-bool same_name(const ngx_table_elt_t& header, std::string_view lower_case) {
-  return std::string_view(reinterpret_cast<const char*>(header.lowcase_key), header.key.len) == lower_case;
+// Lives as long as the request.
+ngx_str_t kept(ngx_http_request_t* r, std::string_view text) {
+  const ngx_str_t copied = copy(r->pool, text);
+  if (!copied.data) throw std::bad_alloc();
+  return copied;
 }
 
 class Candidates {
@@ -36,14 +43,14 @@ class Candidates {
 void add_bearer(const ngx_table_elt_t& header, Candidates& candidates) {
   constexpr std::string_view scheme = "Bearer ";
   const std::string_view value = view(header.value);
-  if (!same_name(header, "authorization") || value.size() < scheme.size()) return;
+  if (!is_named(header, "authorization") || value.size() < scheme.size()) return;
   u_char* data = header.value.data;
   if (ngx_strncasecmp(data, reinterpret_cast<u_char*>(const_cast<char*>(scheme.data())), scheme.size()) == 0)
     candidates.add(ascii::trimmed(value.substr(scheme.size())));
 }
 
 void add_cookie(const ngx_table_elt_t& header, std::string_view name, Candidates& candidates) {
-  if (!same_name(header, "cookie")) return;
+  if (!is_named(header, "cookie")) return;
   for (std::string_view rest = view(header.value); !rest.empty();) {
     const std::string_view pair = ascii::trimmed(rest.substr(0, rest.find(';')));
     rest.remove_prefix(
@@ -53,44 +60,65 @@ void add_cookie(const ngx_table_elt_t& header, std::string_view name, Candidates
   }
 }
 
-void add_query(ngx_http_request_t* r, const TokenSource& source, Candidates& candidates) {
-  for (const std::string& value : query_parameters(view(r->args), view(source.name))) {
-    const ngx_str_t kept = copy(r->pool, value);
-    if (kept.data) candidates.add(view(kept));
-  }
+// What the client sent counts where the request has no such parameter any more.
+void add_query(ngx_http_request_t* r, const RequestContext& context, std::string_view name, Candidates& candidates) {
+  std::vector<std::string> values;
+  if (r->args.len) values = query_parameters(view(r->args), name);
+  if (values.empty() && context.query.len) values = query_parameters(view(context.query), name);
+  for (const std::string& value : values) candidates.add(view(kept(r, value)));
 }
 
-void strip(ngx_http_request_t* r, const TokenSource& source) {
-  const std::string args = gate::strip_parameter(view(r->args), view(source.name));
-  if (args.size() == r->args.len) return;
-  const std::string_view target = view(r->unparsed_uri);
-  std::string stripped(target.substr(0, target.find('?')));
-  if (!args.empty()) stripped += "?" + args;
-  const ngx_str_t new_args = copy(r->pool, args), new_target = copy(r->pool, stripped);
-  if (!new_args.data || !new_target.data) return;
-  r->args = new_args;
-  r->unparsed_uri = new_target;
+std::string stripped_target(std::string_view target, std::string_view name) {
+  const auto question = target.find('?');
+  if (question == std::string_view::npos) return std::string(target);
+  const std::string args = gate::strip_parameter(target.substr(question + 1), name);
+  return std::string(target.substr(0, question)) + (args.empty() ? "" : "?" + args);
+}
+
+void strip(ngx_http_request_t* r, std::string_view name) {
+  const std::string args = gate::strip_parameter(view(r->args), name);
+  const std::string target = stripped_target(view(r->unparsed_uri), name);
+  if (args.size() == r->args.len && target.size() == r->unparsed_uri.len) return;
+  const MainConf& main = main_conf(r);
+  r->args = kept(r, args);
+  r->unparsed_uri = kept(r, target);
+  // It may be sent on in a header. nginx routes by other copies of this line.
+  if (const auto masked = gate::mask_tokens(view(r->request_line), main.query_names))
+    r->request_line = kept(r, *masked);
+  forget_variable(r, main.kept.request_uri);
+  forget_variable(r, main.kept.request);
 }
 
 }  // namespace
 
-Found find_token(ngx_http_request_t* r, const LocConf& conf, ngx_str_t& token) {
-  Candidates candidates(token);
+void keep_query(ngx_http_request_t* r, const LocConf& conf) {
+  const auto* sources = static_cast<const TokenSource*>(conf.token_from->elts);
+  const auto* end = sources + conf.token_from->nelts;
+  if (std::none_of(sources, end, [](const TokenSource& each) { return each.kind == TokenSource::query; })) return;
+  if (r->args.len == 0 && view(r->unparsed_uri).find('?') == std::string_view::npos) return;
+  RequestContext* context = get_context(r);
+  if (!context) throw std::bad_alloc();
+  if (context->query.len == 0) context->query = r->args;
+  for (const auto* source = sources; source != end; ++source) {
+    if (source->strip) strip(r, view(source->name));
+  }
+}
+
+Found find_token(ngx_http_request_t* r, const LocConf& conf, RequestContext& context) {
+  context.token = {};
+  Candidates candidates(context.token);
   const auto* sources = static_cast<const TokenSource*>(conf.token_from->elts);
   for (ngx_uint_t i = 0; i < conf.token_from->nelts; ++i) {
     const TokenSource& source = sources[i];
     if (source.kind == TokenSource::query) {
-      if (r->args.len) add_query(r, source, candidates);
+      add_query(r, context, view(source.name), candidates);
       continue;
     }
     each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
       if (source.kind == TokenSource::bearer) return add_bearer(header, candidates);
       if (source.kind == TokenSource::cookie) return add_cookie(header, view(source.name), candidates);
-      if (same_name(header, view(source.name))) candidates.add(view(header.value));
+      if (is_named(header, view(source.name))) candidates.add(view(header.value));
     });
-  }
-  for (ngx_uint_t i = 0; i < conf.token_from->nelts; ++i) {
-    if (sources[i].strip && r->args.len) strip(r, sources[i]);
   }
   return candidates.found();
 }
@@ -98,7 +126,7 @@ Found find_token(ngx_http_request_t* r, const LocConf& conf, ngx_str_t& token) {
 bool find_wanted_tenant(ngx_http_request_t* r, std::string_view& tenant) {
   bool agreed = true;
   each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
-    if (!same_name(header, "wazo-tenant") || header.value.len == 0) return;
+    if (!is_named(header, "wazo-tenant") || header.value.len == 0) return;
     agreed = agreed && (tenant.empty() || tenant == view(header.value));
     tenant = view(header.value);
   });
@@ -107,41 +135,53 @@ bool find_wanted_tenant(ngx_http_request_t* r, std::string_view& tenant) {
 
 namespace {
 
-bool append_capture(ngx_http_request_t* r, ngx_uint_t n, std::string& access) {
-#if (NGX_PCRE)
-  if (2 * n + 1 >= r->ncaptures) return false;
-  const int start = r->captures[2 * n], end = r->captures[2 * n + 1];
-  if (start < 0 || end <= start) return false;
-  return gate::append_value(
-      access, {reinterpret_cast<const char*>(r->captures_data) + start, static_cast<std::size_t>(end - start)});
-#else
-  return false;
-#endif
+const ngx_http_variable_value_t* value_of(ngx_http_request_t* r, const LocConf& conf, const RequestContext& context,
+                                          ngx_int_t variable) {
+  for (ngx_uint_t i = 0; conf.captured && i < conf.captured->nelts; ++i) {
+    if (static_cast<const ngx_int_t*>(conf.captured->elts)[i] != variable) continue;
+    return context.captured_of == conf.captured ? &context.captured[i] : nullptr;
+  }
+  return ngx_http_get_flushed_variable(r, variable);
 }
 
-bool append(ngx_http_request_t* r, const AccessPart& part, std::string& access) {
-  if (part.capture != NGX_CONF_UNSET) return append_capture(r, part.capture, access);
+bool append(ngx_http_request_t* r, const LocConf& conf, const RequestContext& context, const AccessPart& part,
+            std::string& access) {
   if (part.variable == NGX_CONF_UNSET) {
     access += view(part.literal);
     return true;
   }
-  const ngx_http_variable_value_t* value = ngx_http_get_flushed_variable(r, part.variable);
+  const ngx_http_variable_value_t* value = value_of(r, conf, context, part.variable);
   if (!value || value->not_found) return false;
   return gate::append_value(access, {reinterpret_cast<const char*>(value->data), value->len});
 }
 
 }  // namespace
 
-bool make_access(ngx_http_request_t* r, const LocConf& conf, ngx_str_t& access) {
-  const auto* parts = static_cast<const AccessPart*>(conf.access->elts);
-  if (conf.access->nelts == 1 && parts[0].literal.len) {
+void keep_captures(ngx_http_request_t* r, const LocConf& conf) {
+  if (!conf.captured) return;
+  RequestContext* context = get_context(r);
+  const ngx_uint_t count = conf.captured->nelts;
+  auto* values =
+      static_cast<ngx_http_variable_value_t*>(ngx_palloc(r->pool, count * sizeof(ngx_http_variable_value_t)));
+  if (!context || !values) throw std::bad_alloc();
+  for (ngx_uint_t i = 0; i < count; ++i)
+    values[i] = r->variables[static_cast<const ngx_int_t*>(conf.captured->elts)[i]];
+  context->captured = values;
+  context->captured_of = conf.captured;
+}
+
+bool make_access(ngx_http_request_t* r, const LocConf& conf, RequestContext& context) {
+  ngx_str_t& access = context.required;
+  const auto* parts = static_cast<const AccessPart*>(conf.access->parts.elts);
+  const ngx_uint_t count = conf.access->parts.nelts;
+  if (count == 1 && parts[0].literal.len) {
     access = parts[0].literal;
     return true;
   }
   static std::string buffer;  // the loop is one thread, and its capacity stays
   buffer.clear();
-  for (ngx_uint_t i = 0; i < conf.access->nelts; ++i) {
-    if (!append(r, parts[i], buffer)) return false;
+  for (ngx_uint_t i = 0; i < count; ++i) {
+    if (!append(r, conf, context, parts[i], buffer)) return false;
   }
   access = copy(r->pool, buffer);
   return access.data != nullptr;
@@ -149,12 +189,14 @@ bool make_access(ngx_http_request_t* r, const LocConf& conf, ngx_str_t& access) 
 
 bool is_preflight(ngx_http_request_t* r) {
   if (r->method != NGX_HTTP_OPTIONS) return false;
-  bool origin = false, method = false;
+  bool origin = false, method = false, more = r->headers_in.content_length_n > 0 || r->headers_in.chunked;
   each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
-    origin = origin || same_name(header, "origin");
-    method = method || same_name(header, "access-control-request-method");
+    origin = origin || is_named(header, "origin");
+    method = method || is_named(header, "access-control-request-method");
+    for (const char* name : {"upgrade", "x-http-method-override", "x-http-method", "x-method-override"})
+      more = more || is_named(header, name);
   });
-  return origin && method;
+  return origin && method && !more;
 }
 
 }  // namespace wazoauth::nginx

@@ -8,17 +8,24 @@ namespace wazoauth::nginx {
 
 enum class Found { none, one, several };
 
-// Every place that the location names is looked at; equal copies count once. Parameters to be stripped leave the
-// request's arguments and its raw target. `token` lives as long as the request.
-Found find_token(ngx_http_request_t* r, const LocConf& conf, ngx_str_t& token);
+// Remembers the client's own arguments where they may hold a token. Parameters to be stripped leave the request's
+// arguments and its raw target.
+void keep_query(ngx_http_request_t* r, const LocConf& conf);
+
+// Remembers what the location's regular expression captured, where that is part of the access.
+void keep_captures(ngx_http_request_t* r, const LocConf& conf);
+
+// Every place that the location names is looked at; equal copies count once. The token lives as long as the request.
+Found find_token(ngx_http_request_t* r, const LocConf& conf, RequestContext& context);
 
 // "" when the header is absent. False: it is there with different values.
 bool find_wanted_tenant(ngx_http_request_t* r, std::string_view& tenant);
 
 // The required access with its variables' values. False: one of them is refused. Only when conf.access is set.
-bool make_access(ngx_http_request_t* r, const LocConf& conf, ngx_str_t& access);
+bool make_access(ngx_http_request_t* r, const LocConf& conf, RequestContext& context);
 
-// Origin and Access-Control-Request-Method are both present, and it is OPTIONS.
+// OPTIONS with Origin and Access-Control-Request-Method, and nothing by which an upstream could take it for something
+// else: a body, an upgrade, another method. Browsers send none of these with it.
 bool is_preflight(ngx_http_request_t* r);
 
 }  // namespace wazoauth::nginx

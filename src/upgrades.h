@@ -1,6 +1,7 @@
 // Upgraded connections (WebSocket) end when their token dies. nginx's gate sees only their beginning, so the worker
-// that owns them watches: the zone's ring of revocations every 20 ms while there is any, their expiry by a timer each,
-// and PostgreSQL once per second while LISTEN isn't known good.
+// that owns them watches: the zone's ring of revocations every 20 ms while there is any, their expiry whenever the wall
+// clock shows another second (it may have been set: no timer of its own would do), and PostgreSQL once per second while
+// LISTEN isn't known good.
 #pragma once
 
 #include <cstring>
@@ -20,8 +21,9 @@ class Upgrades {
  public:
   explicit Upgrades(Process& process);
 
-  // A gated request's connection is about to be upgraded. Forgotten when the request ends.
-  void watch(ngx_http_request_t* r);
+  // A request's connection is about to be upgraded, by whatever location; `context` is how the gate admitted it.
+  // Forgotten when the request ends.
+  void watch(ngx_http_request_t* r, const RequestContext& context);
   std::size_t size() const { return all_.size(); }
 
  private:
@@ -34,8 +36,7 @@ class Upgrades {
     TokenFacts facts;
     std::optional<std::string> required;
     std::int64_t grace_ms = 0;
-    ngx_event_t expiry{};
-    bool expired = false;        // lives on by a successor
+    BootTime ask_again;  // when it has expired: then it lives on by a successor, which makes no noise when it ends
     bool ask_successor = false;  // is there still one?
     bool waits = false;          // PostgreSQL has to be asked
     bool asking = false;         // ... and is
@@ -52,6 +53,7 @@ class Upgrades {
 
   void forget(Upgrade& upgrade);
   void look_at_ring();
+  void look_at_expiries();
   void look_at_all();
   void look(Upgrade& upgrade);
   void ask_successors();
@@ -60,12 +62,10 @@ class Upgrades {
   bool ask_now(Upgrade& upgrade);  // false: too many ask already
   bool still_believed(const Upgrade& upgrade) const;
   void answered(std::uint64_t id, const Loaded& loaded);
-  void arm_expiry(Upgrade& upgrade);
   void end(Upgrade& upgrade, const char* why);
   bool listening() const;
   void tick();
   static void on_tick(ngx_event_t* event);
-  static void on_expiry(ngx_event_t* event);
 
   Process& process_;
   std::unordered_map<std::uint64_t, Upgrade> all_;  // by id
@@ -73,7 +73,8 @@ class Upgrades {
   std::uint64_t next_id_ = 0;
   std::uint64_t position_ = 0;
   std::uint32_t epoch_ = 0;
-  std::int64_t last_look_ms_ = 0;
+  BootTime last_look_;
+  time_t second_ = 0;  // of the last look at expiries
   int asking_ = 0;
   bool some_wait_ = false;
   ngx_event_t tick_{};

@@ -1,10 +1,12 @@
 """Checks of the checkout that fail the build: what would otherwise drift apart unnoticed.
 
 * every directive of the table has a place in the configuration, an initial value and, where it is inherited, a merge rule;
-* conf/nginx/example.conf and the README's table have exactly the directives of the table;
-* `nginx -t` accepts conf/nginx/example.conf;
+* conf/nginx/example.conf and the README's table have exactly the directives of the table, other files beside it no more;
+* `nginx -t` accepts each file of conf/nginx, and has nothing to warn of;
 * the module that was built asks nobody for symbols that are its own;
-* sql/queries: every statement is used, every used statement is there, and one file knows how to walk along the tree of tenants.
+* sql/queries: every statement is used, every used statement is there, and one file walks along the tree of tenants;
+* nothing but lib/wazoauth/base/clock.cpp reads the wall clock or waits until it shows some time (what expires by it asks
+  unix_seconds() or ngx_time()).
 """
 import re
 import subprocess
@@ -14,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import servers  # noqa: E402
+import shipped  # noqa: E402
 
 TOP = servers.CHECKOUT
 problems = []
@@ -50,8 +53,11 @@ def check_configuration(table):
     conf = (TOP / 'src/conf.cpp').read_text()
     header = (TOP / 'src/conf.h').read_text()
     location = re.search(r'struct LocConf \{(.*?)\n\};', header, re.S)[1]
+    said, mark, _ = location.partition('// What no directive says')
+    assert mark
     members = re.findall(r'(\w+);', re.sub(r'//.*', '', location))
-    created, merged = function(conf, 'void* create_loc_conf'), function(conf, 'char* merge_loc_conf')
+    created = function(conf, 'void* create_loc_conf')
+    merged = '\n'.join(function(conf, start) for start in re.findall(r'^\S+ merge_\w+\(', conf, re.M))
     for member in members:
         if member not in created:
             complain(f'LocConf::{member} has no initial value in create_loc_conf()')
@@ -61,44 +67,39 @@ def check_configuration(table):
     for name, entry in table.items():
         if entry['field']:
             written.add(entry['field'])
-        elif entry['setter'].startswith('set_'):
+        if entry['setter'].startswith('set_'):
             written |= fields_set_by(entry['setter'])
         if entry['levels'] == 'every_level' and not entry['field'] and not fields_set_by(entry['setter']) & set(members):
             complain(f'{name} may be inherited, but sets no member of LocConf')
-    for member in members:
+    for member in re.findall(r'(\w+);', re.sub(r'//.*', '', said)):
         if member not in written:
             complain(f'LocConf::{member} is set by no directive')
 
 
 def check_documents(table):
-    reference = TOP / 'conf/nginx/example.conf'
-    text = reference.read_text()
-    shown = set(re.findall(r'^\s*#?\s*(wazo_auth(?:_\w+)?)\s*(?=[^=\s].*;|;)', text, re.M))
+    used = {}
+    for file in shipped.FILES:
+        text = (shipped.NGINX / file).read_text()
+        used[file] = set(re.findall(r'^\s*#?\s*(wazo_auth(?:_\w+)?)\s*(?=[^=\s].*;|;)', text, re.M))
     readme = set(re.findall(r'^\| `(wazo_auth(?:_\w+)?)', (TOP / 'README.md').read_text(), re.M))
-    for where, names in ((reference.name, shown), ('README.md', readme)):
+    for where, names in (('example.conf', used['example.conf']), ('README.md', readme)):
         for name in sorted(set(table) - names):
             complain(f'{where} lacks {name}')
+    for where, names in (*used.items(), ('README.md', readme)):
         for name in sorted(names - set(table)):
             complain(f'{where} has {name}, which is no directive')
 
 
-def check_example_loads(build):
-    """nginx reads it, with files and ports of our own."""
-    text = (TOP / 'conf/nginx/example.conf').read_text()
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        config = servers.write_settings(folder, {'db_uri': 'postgresql:///wazo-auth'})
-        for old, new in ((r'modules/ngx_wazo_auth_module\.so', build / 'ngx_wazo_auth_module.so'),
-                         (r'/etc/wazo-auth/config\.yml', config), (r'/var/log/nginx|/run(?=/nginx)', folder),
-                         (r'user www-data;', ''), (r'http \{', 'http {\n' + servers.Nginx.TEMPORARY.replace('@FOLDER@', folder))):
-            text = re.sub(old, str(new), text)
-        text = re.sub(r'listen (127\.0\.0\.1:)?\d+;', lambda _: f'listen 127.0.0.1:{servers.free_port()};', text)
-        conf = Path(folder) / 'nginx.conf'
-        conf.write_text(text)
-        done = subprocess.run([servers._nginx_program(), '-t', '-q', '-e', 'stderr', '-p', folder, '-c', conf],
-                              env=servers.Nginx(folder, build, '').environment(), capture_output=True, text=True, check=False)
-        if done.returncode:
-            complain('nginx -t of conf/nginx/example.conf: ' + done.stderr.strip())
+def check_files_load(build):
+    """nginx reads them, with files and ports of our own."""
+    for file in shipped.FILES:
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o755)
+            certificate = servers.Authority(Path(folder) / 'authority').certificate('IP:127.0.0.1')
+            nginx = shipped.ShippedNginx(folder, build, file, shipped.shipped_settings(folder), certificate)
+            loaded, output = nginx.test()
+            if not loaded or output:
+                complain(f'nginx -t of conf/nginx/{file}: {output.strip()}')
 
 
 def check_symbols(build):
@@ -135,15 +136,28 @@ def check_statements():
     assert families
 
 
+def check_clocks():
+    wall_clock = re.compile(r'system_clock::now|CLOCK_REALTIME|\bgettimeofday\(|\btime\((?:nullptr|NULL|0|&)|ngx_timeofday|'
+                            r'ngx_cached_time|pthread_(?:mutex_timed|rwlock_timed|cond_timed)\w+|sem_timedwait')
+    for folder in ('lib', 'src', 'tools'):
+        for path in sorted((TOP / folder).rglob('*')):
+            if path.suffix not in ('.c', '.cpp', '.h') or path.name == 'clock.cpp':
+                continue
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                if wall_clock.search(line):
+                    complain(f'{path.relative_to(TOP)}:{number}: the wall clock may be set at any moment, see clock.h')
+
+
 def main():
     table = directives()
     check_configuration(table)
     check_documents(table)
     check_statements()
+    check_clocks()
     build = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else TOP / 'build'
     if (build / 'ngx_wazo_auth_module.so').exists():
         check_symbols(build)
-        check_example_loads(build)
+        check_files_load(build)
     for text in problems:
         print(f'guards: {text}', file=sys.stderr)
     print(f'guards: {len(table)} directives, {len(problems)} problems')

@@ -268,6 +268,12 @@ class Server:
 # -- PostgreSQL --------------------------------------------------------------------------------------------------------
 
 
+def statement(name):
+    """The text of a statement in sql/queries."""
+    text = (CHECKOUT / f"sql/queries/{name.split('.')[0]}.sql").read_text()
+    return re.search(rf'^-- name: {re.escape(name)}$(.*?)(?=^-- name: |\Z)', text, re.M | re.S)[1]
+
+
 def _postgres_program(name):
     found = sorted(Path('/usr/lib/postgresql').glob(f'*/bin/{name}'), key=lambda path: int(path.parts[-3]))
     if not found:
@@ -338,6 +344,14 @@ class Postgres(Server):
             self.psql('postgres', f"CREATE ROLE \"{owner}\" LOGIN PASSWORD '{password}'")
         self.psql('postgres', f'CREATE DATABASE "{name}" OWNER "{owner}"')
         return self.uri(name, owner, password)
+
+    def program(self, name, *arguments, timeout=120):
+        """Runs pg_dump or the like as the superuser of this cluster, and checks that it went well."""
+        done = subprocess.run(
+            [_postgres_program(name), '-h', self.host, '-p', str(self.port), '-U', self.superuser, *map(str, arguments)],
+            capture_output=True, text=True, timeout=timeout, check=False)
+        if done.returncode:
+            raise ServerError(f'{name}: {done.stderr.strip()}')
 
     def drop_database(self, name):
         self.psql('postgres', f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -623,12 +637,38 @@ class OAuth2Provider(Server):
 # -- nginx -------------------------------------------------------------------------------------------------------------
 
 
+class WallClock:
+    """The wall clock of the programs that run with its environment: as far from the right time as it was set last.
+
+    Only what tells the time of day is faked, by libfaketime: other clocks go on, as they do when the machine's clock is set.
+    """
+
+    def __init__(self, file):
+        self.file = Path(file)
+        self.offset = 0
+        self.set(0)
+        self.environment = {
+            'LD_PRELOAD': str(next(Path('/usr/lib').glob('*/faketime/libfaketimeMT.so.1'))),
+            'FAKETIME_TIMESTAMP_FILE': str(self.file), 'FAKETIME_NO_CACHE': '1', 'FAKETIME_DONT_FAKE_MONOTONIC': '1',
+        }
+
+    def set(self, seconds):
+        fresh = self.file.with_suffix('.new')
+        fresh.write_text(f'{seconds:+d}\n')
+        fresh.chmod(0o644)
+        fresh.replace(self.file)
+        self.offset = seconds
+
+    def time(self):
+        return time.time() + self.offset
+
+
 class Nginx(Server):
     """nginx with the module, from a whole nginx.conf given as text.
 
     In the text @FOLDER@, @MODULE@ and the upper-case names of `values` between @ are replaced; PREAMBLE is put in
     front, HTTP may be used at the head of its http block. It counts as started when `probe` answers: a pair of port
-    and path of the API, or None for "the first listening port".
+    and path of the API, or None for "the first listening port". Workers have the variables of `environment`, too.
     """
 
     name = 'nginx'
@@ -641,10 +681,8 @@ worker_processes @WORKERS@;
 pid @FOLDER@/nginx.pid;
 error_log @FOLDER@/error.log @LOG_LEVEL@;
 load_module @MODULE@;
-env XIVO_UUID;
 env TZ;
-env WAZO_AUTH_TEST_HOLD_RELAY;
-env WAZO_AUTH_TEST_HOLD_RELAY;
+@ENVIRONMENT@
 """
     TEMPORARY = """\
     client_body_temp_path @FOLDER@/tmp-body;
@@ -669,7 +707,8 @@ env WAZO_AUTH_TEST_HOLD_RELAY;
     def text(self):
         values = {
             'FOLDER': self.folder, 'MODULE': self.module, 'USER': 'user www-data;' if os.geteuid() == 0 else '',
-            'TEMPORARY': self.TEMPORARY, **self.values,
+            'TEMPORARY': self.TEMPORARY, 'ENVIRONMENT': '\n'.join(f'env {name};' for name in self.extra_environment),
+            **self.values,
         }
         text = self.PREAMBLE + self.conf
         for _ in range(2):  # a value may hold other names
@@ -690,9 +729,10 @@ env WAZO_AUTH_TEST_HOLD_RELAY;
         environment = {**os.environ, **self.extra_environment}
         if sanitized(self.build):
             libraries = [_compiler_file(name) for name in ('libasan.so', 'libubsan.so')]
-            environment['LD_PRELOAD'] = ' '.join(libraries)
-            # nginx keeps its memory until it ends: leaks are looked for in the unit tests' own processes.
-            environment.setdefault('ASAN_OPTIONS', 'detect_leaks=0')
+            environment['LD_PRELOAD'] = ' '.join([*libraries, self.extra_environment.get('LD_PRELOAD', '')])
+            # nginx keeps its memory until it ends: leaks are looked for in the unit tests' own processes. The other one
+            # keeps ASan from asking libfaketime, which allocates memory, for the time while it allocates memory.
+            environment.setdefault('ASAN_OPTIONS', 'detect_leaks=0:allocator_release_to_os_interval_ms=-1')
             environment.setdefault('UBSAN_OPTIONS', 'print_stacktrace=1')
         return environment
 

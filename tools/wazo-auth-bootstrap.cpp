@@ -1,4 +1,4 @@
-// The first user: ../shared/spec/config.md section 3.5.
+// The first user: docs/spec/config.md section 3.5.
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>

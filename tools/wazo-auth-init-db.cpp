@@ -1,4 +1,4 @@
-// Role, database and extension: ../shared/spec/schema.md section 4.6.
+// Role, database and extension: docs/spec/schema.md section 4.6.
 #include <grp.h>
 #include <pwd.h>
 #include <unistd.h>

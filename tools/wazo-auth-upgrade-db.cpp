@@ -1,4 +1,4 @@
-// Brings a database's schema up to date: ../shared/spec/config.md section 3.2, schema.md section 4.
+// Brings a database's schema up to date: docs/spec/config.md section 3.2, docs/spec/schema.md section 4.
 #include "tool.h"
 #include "wazoauth/store/migration.h"
 

@@ -1,4 +1,4 @@
-// Waits until the REST API listens: ../shared/spec/config.md section 3.4.
+// Waits until the REST API listens: docs/spec/config.md section 3.4.
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,4 +1,7 @@
 -- Authorizations at external services: asked for, waited for, used; and the renewal of what they gave.
+--
+-- Who holds a row does so for some seconds. Where the end of that lies minutes ahead the clock was set back meanwhile,
+-- and nobody holds it.
 
 -- name: authorizations.ask
 INSERT INTO wazo_auth.pending_authorization
@@ -22,7 +25,8 @@ RETURNING state, type, user_uuid, tenant_uuid, scope, redirect_uri, verifier, to
 -- Those of the types $2 whose taker didn't come to an end.
 UPDATE wazo_auth.pending_authorization SET held_until = now() + $1::bigint * interval '1 second'
 WHERE state IN (SELECT state FROM wazo_auth.pending_authorization
-                WHERE told IS NOT NULL AND type = ANY ($2::text[]) AND held_until < now() AND expires_at > now()
+                WHERE told IS NOT NULL AND type = ANY ($2::text[]) AND expires_at > now()
+                      AND (held_until < now() OR held_until > now() + interval '10 minutes')
                 LIMIT 500
                 FOR UPDATE SKIP LOCKED)
 RETURNING state, type, user_uuid, tenant_uuid, scope, redirect_uri, verifier, told
@@ -41,7 +45,7 @@ RETURNING state
 UPDATE wazo_auth.pending_authorization SET holder = $1, held_until = now() + interval '15 seconds'
 WHERE state IN (SELECT state FROM wazo_auth.pending_authorization
                 WHERE websocket IS NOT NULL AND told IS NULL AND type = ANY ($2::text[]) AND expires_at > now()
-                      AND (holder IS NULL OR held_until < now())
+                      AND (holder IS NULL OR held_until < now() OR held_until > now() + interval '10 minutes')
                 LIMIT 500
                 FOR UPDATE SKIP LOCKED)
 RETURNING state, websocket
@@ -64,11 +68,13 @@ SELECT tenant_uuid FROM auth_user WHERE uuid = $1
 -- name: renewals.begin
 -- No row: somebody else does it, or has just failed.
 INSERT INTO wazo_auth.renewal AS r (user_uuid, type, until) VALUES ($1, $2, now() + $3::bigint * interval '1 second')
-ON CONFLICT (user_uuid, type) DO UPDATE SET until = excluded.until, outcome = NULL WHERE r.until < now()
+ON CONFLICT (user_uuid, type) DO UPDATE SET until = excluded.until, outcome = NULL
+WHERE r.until < now() OR r.until > now() + interval '10 minutes'
 RETURNING user_uuid
 
 -- name: renewals.outcome
-SELECT outcome FROM wazo_auth.renewal WHERE user_uuid = $1 AND type = $2 AND until >= now()
+SELECT outcome FROM wazo_auth.renewal WHERE user_uuid = $1 AND type = $2
+      AND until >= now() AND until <= now() + interval '10 minutes'
 
 -- name: renewals.end
 DELETE FROM wazo_auth.renewal WHERE user_uuid = $1 AND type = $2

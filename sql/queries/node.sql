@@ -24,6 +24,25 @@ ON CONFLICT (id) DO NOTHING
 WITH dead AS (DELETE FROM wazo_auth.dead_event WHERE failed_at < now() - interval '30 days')
 DELETE FROM wazo_auth.outbox WHERE target = 'redis' AND expires_t < extract(epoch FROM now())::bigint
 
+-- name: node.life
+-- Three numbers of 64 bits, the same for every nginx that asks: the database's life, that of what is in Redis, and which
+-- Redis server has it. The database's changes whenever a token may have died unheard: a restore makes other triggers, who
+-- switches them off and on writes their rows anew (xmin), and a copy of the server's files was started at another time.
+-- An ordinary role may ask for all of that, without waiting for locks on tokens.
+SELECT concat_ws(' ', hashtextextended(l.text, 0),
+                 hashtextextended(concat_ws(' ', l.text, r.nonce, r.xmin, r.server), 0), coalesce(r.server, 0)) AS life
+FROM (SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()),
+                       (SELECT oid FROM pg_database WHERE datname = current_database()),
+                       string_agg(concat_ws(' ', t.oid, t.tgrelid, t.xmin), ' ' ORDER BY t.oid)) AS text
+      FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
+      WHERE p.pronamespace = to_regnamespace('wazo_auth')) AS l
+LEFT JOIN wazo_auth.redis_life AS r ON true
+
+-- name: node.new_redis_life
+-- Deaths are told to this server from now on.
+INSERT INTO wazo_auth.redis_life (server) VALUES ($1)
+ON CONFLICT (only_row) DO UPDATE SET nonce = excluded.nonce, server = excluded.server
+
 -- name: node.lock
 SELECT pg_try_advisory_lock(hashtext($1)) AS got
 

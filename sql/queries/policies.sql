@@ -1,5 +1,6 @@
--- Policies. Which of them a request sees, and how, is endpoints.md section 13.1: `subtree`, in lists {in_scope}, is L
--- there; `line` are the scoping tenant and its ancestors. A policy that isn't of a tenant in scope is shown as the scoping tenant's.
+-- Policies. Which of them a request sees, and how, is docs/spec/endpoints.md section 13.1: `subtree`, in lists {in_scope},
+-- is L there; `line` are the scoping tenant and its ancestors. A policy that isn't of a tenant in scope is shown as the
+-- scoping tenant's.
 
 -- name: policies.page
 {with}

@@ -19,9 +19,9 @@ FROM (
 LIMIT 1
 
 -- name: resets.recent
--- Tokens of mails for access $1 made since $2.
+-- Tokens of mails for access $1 made after $2, up to $3: a clock that was set back leaves some in the future.
 SELECT count(*) AS count FROM auth_token
-WHERE auth_id = 'wazo-auth' AND acl = ARRAY[$1::text] AND issued_t > $2::bigint
+WHERE auth_id = 'wazo-auth' AND acl = ARRAY[$1::text] AND issued_t > $2::bigint AND issued_t <= $3::bigint
 
 -- name: resets.user
 SELECT u.username IS NOT NULL

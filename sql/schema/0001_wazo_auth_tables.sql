@@ -1,4 +1,4 @@
--- The schema of wazo-auth at its revision 1c862ebfbb3a, for an empty database. Facts: ../shared/spec/schema.md.
+-- The schema of wazo-auth at its revision 1c862ebfbb3a, for an empty database. Facts: docs/spec/schema.md.
 --
 -- Names of constraints, indexes and sequences are part of the contract: wazo-auth itself goes on working here, and
 -- answers depend on the constraint that an insert violates. What is ours comes with the next files.

@@ -1,4 +1,4 @@
--- Whoever deletes or changes a token, all nginx hear of it: DESIGN.md, "Revocation".
+-- Whoever deletes or changes a token, all nginx hear of it: docs/ARCHITECTURE.md, "Revocation".
 --
 -- Channel wazo_auth_tokens: items joined by commas, each payload below 7,000 bytes (PostgreSQL's limit is 8,000).
 --   <sha256 of the token, hex>:<expire_t>   the token died; 0: it would never have expired

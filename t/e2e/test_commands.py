@@ -1,4 +1,4 @@
-"""wazo-auth-bootstrap, -init-db and -wait: config.md sections 3.3 to 3.5, schema.md section 4.6."""
+"""wazo-auth-bootstrap, -init-db and -wait: docs/spec/config.md sections 3.3 to 3.5, docs/spec/schema.md section 4.6."""
 import hashlib
 import os
 import re

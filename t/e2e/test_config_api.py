@@ -1,4 +1,4 @@
-"""The configuration over HTTP, the status and the list of backends: endpoints.md sections 16 and 17."""
+"""The configuration over HTTP, the status and the list of backends: docs/spec/endpoints.md sections 16 and 17."""
 import itertools
 import json
 

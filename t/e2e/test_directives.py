@@ -1,6 +1,7 @@
 """The directives: what `nginx -t` accepts and refuses, what they inherit, and what a reload makes of them."""
 import json
 import os
+import re
 import select
 import socket
 import time
@@ -110,8 +111,8 @@ DIRECTIVES = {
         'x', 'prefix', 'prefix=api', '/api', 'prefix=/a x', 'on']),
     'wazo_auth': (EVERYWHERE, *ON_OFF),
     'wazo_auth_acl': (('location',), [
-        'confd.#', 'confd.users.*.read', 'a.$arg_x.$wazo_auth_method_verb', 'a.${arg_x}b', 'a.$1', '$remote_user'], [
-        '', '""', 'a.$', 'a.$.b', 'a.${arg_x', 'a.${}', 'a.${arg-x}', 'a b']),
+        'confd.#', 'confd.users.*.read', 'a.$arg_x.$wazo_auth_method_verb', 'a.${arg_x}b', '$remote_user'], [
+        '', '""', 'a.$', 'a.$.b', 'a.${arg_x', 'a.${}', 'a.${arg-x}', 'a b', 'a.$1', '$9.b', 'a.${2}b', 'a.$1b', 'a.$0']),
     'wazo_auth_token_from': (EVERYWHERE, [
         'header:X-Auth-Token', 'bearer', 'query:token', 'query:token strip', 'cookie:a',
         'header:X-Auth-Token bearer query:token strip cookie:a'], [
@@ -127,6 +128,9 @@ DIRECTIVES = {
     'wazo_auth_metrics': (('location',), [''], ['on', 'x']),
     'wazo_auth_oauth2': (('location',), [''], ['on', 'x']),
 }
+# Alone in a location they are a mistake.
+OF_THE_GATE = ('wazo_auth_acl', 'wazo_auth_token_from', 'wazo_auth_tenant', 'wazo_auth_identity', 'wazo_auth_denied',
+               'wazo_auth_preflight', 'wazo_auth_path')
 ZONE_OF_ITS_OWN = ('wazo_auth_config', 'wazo_auth_zone')
 
 
@@ -143,7 +147,8 @@ def statement(name, value):
 def test_right_values(check, name, value):
     required = '' if name in ZONE_OF_ITS_OWN else None
     for level in DIRECTIVES[name][0]:
-        checked = check(required=required, **{level: statement(name, value)})
+        gate = 'wazo_auth on; ' if level == 'location' and name in OF_THE_GATE else ''
+        checked = check(required=required, **{level: gate + statement(name, value)})
         assert checked.ok, checked.output
         assert checked.output == ''
 
@@ -189,7 +194,7 @@ def test_masked_bits_of_a_network_are_warned_of(check):
 
 
 def test_an_unknown_variable(check):
-    checked = check(location='wazo_auth_acl confd.$no_such_variable.read;')
+    checked = check(location='wazo_auth on; wazo_auth_acl confd.$no_such_variable.read;')
     assert not checked.ok
     assert 'unknown "no_such_variable" variable' in checked.output
 
@@ -211,6 +216,127 @@ def test_passwords_are_not_shown(check):
         checked = check(http=line)
         refused(checked, at=line)
         assert 'Secr7t' not in checked.output
+
+
+# -- accesses that a client could choose --------------------------------------------------------------------------------
+
+POSITIONAL = 'is set from a positional capture'
+
+
+@pytest.mark.parametrize('levels', [
+    {'location': 'set $x $1;'}, {'location': 'set $x a$1b;'}, {'location': 'set $y $2; set $x "$y/$host";'},
+    {'location': 'if ($http_x ~ (.+)) { set $x $1; }'}, {'location': 'rewrite ^/(.)/ /a$1 break; set $y "a b"; set $x $1;'},
+    {'server': 'set $x $1;'}, {'server': 'set $y $1; if ($args = a) { set $y b; }', 'location': 'set $x $y;'},
+    {'server': 'location = /other { set $x $1; }'}, {'location': 'set $x users;', 'if': 'set $x $1;'},
+])
+def test_a_variable_from_a_positional_capture(check, levels):
+    access = 'wazo_auth on;\n wazo_auth_acl a.$x.b;'
+    levels = {'location': ''} | levels
+    refused(check(**levels | {'location': f"{levels['location']}\n{access}"}), f'"$x" {POSITIONAL}', at='wazo_auth_acl')
+
+
+@pytest.mark.parametrize('levels', [
+    {'location': 'set $x users; set $y $1; wazo_auth_acl a.$x;'},
+    {'location': 'set $x "$host/$uri"; rewrite ^/(.+)$ /$1 break; if ($host ~ (.+)) { set $y $1; } wazo_auth_acl a.$x;'},
+    {'http': 'map $uri $x { ~^/(.)/ $1; }', 'location': 'wazo_auth_acl a.$x;'},
+    {'server': 'set $x $1; location ~ ^/(?<x>.)/ { wazo_auth_acl a.$x; location ~ y { } }'},
+    {'http': 'server { listen 127.0.0.1:1; set $x $1; }', 'location': 'set $x users; wazo_auth_acl a.$x;'},
+    {'location': 'set $x $1; wazo_auth off; wazo_auth_acl a.$x;'},
+])
+def test_other_variables_may_be_in_an_access(check, levels):
+    levels = {'location': ''} | levels
+    if 'off;' not in levels['location']:
+        levels['server'] = 'wazo_auth on;\n' + levels.get('server', '')
+    checked = check(**levels)
+    assert (checked.ok, checked.output) == (True, '')
+
+
+# -- locations that aren't what they look like ---------------------------------------------------------------------------
+
+NOT_GATED = "in a location that isn't gated"
+
+
+@pytest.mark.parametrize('line', [
+    'wazo_auth_acl confd.users.read;', 'wazo_auth_token_from bearer;', 'wazo_auth_tenant header;', 'wazo_auth_identity on;',
+    'wazo_auth_denied 401;', 'wazo_auth_preflight pass;', 'wazo_auth_path loose;',
+])
+def test_a_directive_of_the_gate_in_an_open_location(check, line):
+    name = line.split(';')[-2].split()[0]
+    refused(check(location=line), f'"{name}" {NOT_GATED}', at=line)
+    for levels in {'location': f'wazo_auth on; {line}'}, {'location': f'{line} wazo_auth off;'}, {
+            'server': 'wazo_auth on;', 'location': line}, {'http': 'wazo_auth on;', 'location': line}:
+        checked = check(**levels)
+        assert (checked.ok, checked.output) == (True, '')
+    for level in 'http', 'server':  # whoever switches all of it off for an hour gets away with a warning
+        checked = check(**{level: 'wazo_auth off;', 'location': line})
+        assert checked.ok
+        assert f'[warn] "{name}" {NOT_GATED}'.partition('] ')[2] in checked.output and '[warn]' in checked.output
+        assert f'in {checked.line(line)}' in checked.output
+    nested = f'location /a/ {{\n{line}\nlocation /a/b/ {{ wazo_auth on; }} }}'
+    refused(check(server=nested), NOT_GATED, at=line)
+
+
+def test_a_directive_of_the_gate_in_an_api_that_is_open(check):
+    line = 'wazo_auth_api; wazo_auth_acl a;'
+    for levels in {}, {'server': 'wazo_auth on;'}, {'http': 'wazo_auth on;'}:
+        refused(check(**levels | {'location': line}), f'"wazo_auth_acl" {NOT_GATED}', at=line)
+    for gate in 'on', 'off':
+        checked = check(location=f'wazo_auth {gate}; {line}')
+        assert (checked.ok, checked.output) == (True, '')
+
+
+@pytest.mark.parametrize('level', ['http', 'server'])
+def test_defaults_need_no_gate(check, level):
+    defaults = ('wazo_auth_token_from bearer; wazo_auth_tenant header; wazo_auth_identity on; wazo_auth_denied 401; '
+                'wazo_auth_preflight pass; wazo_auth_path loose; wazo_auth_grace 1s;')
+    assert check(**{level: defaults}).output == ''
+    assert check(**{level: defaults}, location='wazo_auth_grace 5s; wazo_auth_api;').output == ''
+    assert check(**{level: defaults}, location='wazo_auth_identity off; wazo_auth_tenant off;').output == ''
+
+
+ANSWERS = 'it answers before a token is asked for'
+
+
+@pytest.mark.parametrize('line, name', [
+    ('return 200 "for members";', 'return'), ('return 204;', 'return'), ('return 302 https://internal.example/;', 'return'),
+    ('return https://internal.example/;', 'return'), ('set $a "x$host"; return 200;', 'return'),
+    ('rewrite ^ /elsewhere redirect;', 'rewrite'), ('rewrite ^/(.*) /elsewhere/$1 permanent;', 'rewrite'),
+    ('rewrite ^ https://internal.example/;', 'rewrite'), ('if ($arg_a) { return 200 "for members"; }', 'return'),
+    ('if ($arg_a) { set $b 1; } if ($http_x ~ (.)) { rewrite ^/(.) /b$1 break; } return 200;', 'return'),
+    ('rewrite ^/a /b last; rewrite ^/c /d break; return 200 "for members";', 'return'),
+])
+def test_what_answers_before_the_gate_is_warned_of(check, line, name):
+    for levels in {'location': f'\n wazo_auth on; {line}'}, {'server': 'wazo_auth on;', 'location': f'\n {line}'}:
+        checked = check(**levels)
+        assert checked.ok
+        assert '[warn]' in checked.output and f'"{name}" in a gated location: {ANSWERS}' in checked.output
+        assert f'in the block at {checked.line("location / {")}' in checked.output
+
+
+def test_a_server_that_answers_before_the_gate_is_warned_of(check):
+    checked = check(server='wazo_auth on; return 200 "for members";')
+    assert checked.ok
+    assert f'"return" in a gated server: {ANSWERS}' in checked.output
+    assert f'in the block at {checked.line("server {")}' in checked.output
+
+
+@pytest.mark.parametrize('levels', [
+    {'location': 'return 404;'}, {'location': 'return 444;'}, {'location': 'return 403 "no";'},
+    {'location': 'if ($request_method = OPTIONS) { return 204; }'},
+    {'location': 'if ($scheme = http) { return 301 https://$host$request_uri; }'},
+    {'location': 'if ($scheme = http) { rewrite ^ https://$host$request_uri permanent; }'},
+    {'location': 'rewrite ^/a/(.*) /b/$1 last; rewrite ^/c /d break; set $a $host; break;'},
+    {'location': 'if (-f $request_filename) { break; } if ($args) { set $a "$args"; }'},
+    {'location': 'wazo_auth off; return 200 "for all";'},
+    {'server': 'if ($host = a.example) { return 301 https://b.example$request_uri; }'},
+    {'server': 'rewrite ^/old/(.*) /new/$1 permanent;'},
+    {'http': 'wazo_auth on; server { listen 127.0.0.1:1; return 301 https://$host$request_uri; }'},
+])
+def test_what_is_harmless_is_not_warned_of(check, levels):
+    if 'http' not in levels:
+        levels = levels | {'server': 'wazo_auth on; ' + levels.get('server', '')}
+    checked = check(**levels)
+    assert (checked.ok, checked.output) == (True, '')
 
 
 # -- what is required --------------------------------------------------------------------------------------------------
@@ -334,16 +460,45 @@ def test_a_relative_file_is_beside_nginx_conf(check):
     refused(checked, f'{config_of(checked)}:2', at='wazo_auth_config')
 
 
-def test_no_xivo_uuid_is_warned_of(folder, check):
-    config = folder / 'empty.yml'
-    config.write_text('{}')
+def test_no_xivo_uuid_is_warned_of_where_it_matters(folder, wait_until):
+    """`nginx -t` has the environment of somebody's shell."""
+    config = servers.write_settings(folder / 'uuid', {})
     nginx = servers.Nginx(folder / 'uuid', BUILD, CONF, values={
         **{level.upper(): '' for level in LEVELS}, 'PORT': servers.free_port(),
         'REQUIRED': f'wazo_auth_config {config}; wazo_auth_zone tokens:2m;'}, environment={'XIVO_UUID': ''})
-    nginx.folder.mkdir()
-    ok, output = nginx.test()
-    assert ok
-    assert '[warn]' in output and 'XIVO_UUID' in output
+    assert nginx.test() == (True, '')
+    nginx.start()
+    try:
+        warning = re.compile(r'\[warn\].* XIVO_UUID is not in the environment')
+        assert warning.search(nginx.error_log.read_text())
+        start = nginx.error_log.stat().st_size
+        nginx.reload()
+        wait_until(lambda: warning.search(nginx.error_log.read_text()[start:]))
+    finally:
+        nginx.stop()
+
+
+DEFAULT_KEY = '/var/lib/wazo-auth/saml/server.key'
+
+
+@pytest.mark.skipif(os.path.exists(DEFAULT_KEY), reason='this machine has a key')
+def test_a_missing_key_of_saml_is_for_who_wants_saml(check, folder):
+    """Without one where the defaults look, and without another name for it, nobody wants it."""
+
+    def output(**saml):
+        own = folder / uuid.uuid4().hex
+        required = f'wazo_auth_config {servers.write_settings(own, {"saml": saml})}; wazo_auth_zone tokens:2m;'
+        checked = check(required=required)
+        assert checked.ok
+        return checked.output
+
+    nowhere, here = f'{folder}/no.key', f'{folder}/here.crt'
+    servers.Path(here).touch()
+    assert output() == ''
+    assert output(key_file=DEFAULT_KEY) == ''
+    assert f'{nowhere}: No such file or directory; nobody can log in by SAML' in output(key_file=nowhere)
+    assert f'{DEFAULT_KEY}: No such file or directory; nobody can log in by SAML' in output(cert_file=here)
+    assert 'nobody can log in by SAML' in output(key_file=None)
 
 
 # -- !exec -------------------------------------------------------------------------------------------------------------
@@ -490,7 +645,32 @@ TWO_SERVERS = """\
             wazo_auth_path strict;
             proxy_pass http://upstream;
         }
-        location /api/ { wazo_auth_api; location /api/below/ { proxy_pass http://upstream; } }
+    }
+    server {
+        listen 127.0.0.1:@ENTRANCE_PORT@;
+        location /api/ {
+            wazo_auth_api prefix=/api;
+            if ($arg_if) { set $something 1; }
+            location /api/below/ { proxy_pass http://upstream; }
+            location /api/below/api/ { wazo_auth_api prefix=/api/below/api; }
+        }
+        location /limited/ { wazo_auth_api prefix=/limited; limit_except GET { deny 127.0.0.2; } }
+        location /moving/ { wazo_auth_api prefix=/moving; if ($arg_old) { proxy_pass http://upstream; } }
+        location /closed/ {
+            wazo_auth on;
+            wazo_auth_api prefix=/closed;
+            if ($arg_if) { set $something 1; }
+            limit_except GET { deny 127.0.0.2; }
+            location /closed/api/ { wazo_auth_api prefix=/closed/api; }
+        }
+        location /open/ {
+            wazo_auth off;
+            proxy_pass http://upstream;
+            location /open/api/ { wazo_auth_api prefix=/open/api; location /open/api/below/ { proxy_pass http://upstream; } }
+        }
+        location = /back { wazo_auth_oauth2; if ($arg_if) { set $something 1; } }
+        location = /back-closed { wazo_auth on; wazo_auth_oauth2; }
+        location = /metrics { wazo_auth_metrics; if ($arg_if) { set $something 1; } }
     }
     server {
         listen 127.0.0.1:@OTHER_PORT@;
@@ -512,8 +692,8 @@ TWO_SERVERS = """\
 @pytest.fixture(scope='module')
 def nginx(stack):
     nginx = stack.new_nginx('directives', TWO_SERVERS, http=INHERITED, start=False)
-    nginx.values |= {'OTHER_PORT': servers.free_port(), 'OPEN_PORT': servers.free_port()}
-    nginx.conf = nginx.conf.replace('location / { wazo_auth_api; }', 'wazo_auth off; location / { wazo_auth_api; }')
+    nginx.values |= {'OTHER_PORT': servers.free_port(), 'OPEN_PORT': servers.free_port(), 'ENTRANCE_PORT': servers.free_port()}
+    nginx.entrance = type(nginx.gate)(nginx.values['ENTRANCE_PORT'])
     nginx.other = type(nginx.gate)(nginx.values['OTHER_PORT'])
     nginx.open = type(nginx.gate)(nginx.values['OPEN_PORT'])
     nginx.start()
@@ -585,9 +765,42 @@ def test_nested_locations(gate, insert_token):
     assert gate.get('/nested/open').status_code == 200
 
 
-def test_the_api_is_not_inherited(gate, insert_token):
-    answer = gate.get('/api/below/0.1/status', headers=other(insert_token()))
-    assert answer.json()['target'] == '/api/below/0.1/status'
+@pytest.mark.parametrize('prefix', ['/api', '/api/below/api', '/limited', '/moving', '/closed/api', '/open/api'])
+def test_the_api_gates_itself(nginx, admin, prefix):
+    """One comes to it for a token: what a server says of its other locations would keep everybody out."""
+    for query in ('', '?if=1'):
+        assert nginx.entrance.get(f'{prefix}/0.1/backends{query}').status_code == 200
+        assert nginx.entrance.head(f'{prefix}/0.1/status{query}').status_code == 200
+        login = nginx.entrance.post(f'{prefix}/0.1/token{query}', auth=(admin['username'], admin['password']))
+        assert login.status_code == 200
+        assert nginx.entrance.get(f'{prefix}/0.1/users{query}').status_code == 401
+
+
+@pytest.mark.parametrize('query', ['', '?if=1'])
+def test_the_api_is_gated_where_it_says_so_itself(nginx, insert_token, query):
+    target, token = f'/closed/0.1/backends{query}', insert_token()
+    assert nginx.entrance.get(target).status_code == 401
+    assert nginx.entrance.get(target, headers=other(token)).status_code == 200
+    assert nginx.entrance.post(f'/closed/0.1/token{query}').json()['error_id'] == 'unauthorized'
+    assert nginx.entrance.get('/back-closed').status_code == 401
+
+
+@pytest.mark.parametrize('query', ['', '?if=1'])
+def test_other_entrances(nginx, insert_token, query):
+    """Where browsers come back to is one, metrics aren't."""
+    answer = nginx.entrance.get(f'/back{query}')
+    assert (answer.status_code, answer.headers['Content-Type'].split(';')[0]) == (400, 'text/html')
+    assert nginx.entrance.get(f'/metrics{query}').status_code == 401
+    answer = nginx.entrance.get(f'/metrics{query}', headers=other(insert_token()))
+    assert answer.status_code == 200 and 'wazo_auth' in answer.text
+
+
+def test_inside_the_api_others_are_gated_as_in_the_server(nginx, insert_token):
+    for target in ('/api/below/0.1/status', '/moving/0.1/status?old=1'):
+        assert nginx.entrance.get(target).status_code == 401
+        answer = nginx.entrance.get(target, headers=other(insert_token()))
+        assert answer.json()['target'] == target
+    assert nginx.entrance.get('/open/api/below/x').json()['target'] == '/open/api/below/x'
 
 
 def test_grace_is_overridden(gate, postgres, insert_token, wait_until):

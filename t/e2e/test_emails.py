@@ -1,4 +1,4 @@
-"""The list of a user's e-mail addresses: endpoints.md section 8."""
+"""The list of a user's e-mail addresses: docs/spec/endpoints.md section 8."""
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,6 +1,7 @@
 """Events on RabbitMQ: how a message looks, when it goes out, and that none is lost, late for good or out of order.
 
-events.md sections 1, 2 and 5. Which request publishes what is tested where the request is. Everything here has a
+docs/spec/events.md sections 1, 2 and 5. Which request publishes what is tested where the request is.
+Everything here has a
 virtual host and a database of its own, shared by two nginx, each with a door to the broker that a test may shut.
 """
 import contextlib

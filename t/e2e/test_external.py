@@ -1,4 +1,4 @@
-"""External services: the generic operations and mobile. federation.md sections 5 and 7."""
+"""External services: the generic operations and mobile. docs/spec/federation.md sections 5 and 7."""
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor

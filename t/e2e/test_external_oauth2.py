@@ -451,12 +451,13 @@ def test_who_asks_leaves_while_all_threads_are_busy(world, one_worker, admin_tok
     world.broker.wait_for(SECRETS.password(state), 5)
 
 
-def test_a_row_whose_holder_does_not_know_it_is_taken_over(world, one_worker, make_user, ask, psql):
+@pytest.mark.parametrize('held', ['6 seconds', '1 hour'])  # the clock was set back since
+def test_a_row_whose_holder_does_not_know_it_is_taken_over(world, one_worker, make_user, ask, psql, held):
     ask(make_user(), client=one_worker)  # what it does know
     state = ask(make_user(), client=one_worker)['state']
     unknown = SECRETS.password(state[::-1])
     # For longer than a process takes to renew its rows.
-    psql("UPDATE wazo_auth.pending_authorization SET state = reverse(state), held_until = now() + interval '6 seconds', "
+    psql(f"UPDATE wazo_auth.pending_authorization SET state = reverse(state), held_until = now() + interval '{held}', "
          f"websocket = replace(websocket, state, reverse(state)) WHERE state = '{state}'")
     world.broker.wait_for(unknown, 12)
 
@@ -768,12 +769,17 @@ def test_data_that_changes_while_it_is_renewed(world, admin_token, make_user, co
     assert psql(f"SELECT count(*) FROM auth_user_external_auth WHERE user_uuid = '{user['uuid']}'") == '0'
 
 
-def test_the_one_who_renews_dies(world, admin_token, make_user, connect, psql):
+@pytest.mark.parametrize('until, outcome', [
+    ('1 second', 'NULL'),
+    ('1 hour', 'NULL'),  # and then the clock was set back
+    ('1 hour', "'refused'"),
+])
+def test_the_one_who_renews_dies(world, admin_token, make_user, connect, psql, until, outcome):
     user = make_user()
     connect(user)
     expire(psql, user)
-    psql("INSERT INTO wazo_auth.renewal (user_uuid, type, until) "
-         f"VALUES ('{user['uuid']}', 'google', now() + interval '1 second')")
+    psql("INSERT INTO wazo_auth.renewal (user_uuid, type, until, outcome) "
+         f"VALUES ('{user['uuid']}', 'google', now() + interval '{until}', {outcome})")
     assert world.api.get(path_of(user, 'google'), admin_token).status_code == 200
     assert len(world.provider.requests) == 1
 

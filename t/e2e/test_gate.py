@@ -16,7 +16,7 @@ SERVERS = """\
         location / { proxy_pass http://upstream; }
         location = /read { wazo_auth_acl confd.users.read; proxy_pass http://upstream; }
         location = /verb { wazo_auth_acl confd.users.$wazo_auth_method_verb; proxy_pass http://upstream; }
-        location ~ ^/captured/([^/]+)/(.*)$ { wazo_auth_acl confd.$1.items.read; proxy_pass http://upstream; }
+        location ~ ^/captured/(?<kind>[^/]+)/(.*)$ { wazo_auth_acl confd.$kind.items.read; proxy_pass http://upstream; }
         location ~ ^/users/(?<owner>[^/]+)/ { wazo_auth_acl confd.users.$owner.read; proxy_pass http://upstream; }
         location = /argument { wazo_auth_acl confd.${arg_resource}.read; proxy_pass http://upstream; }
 
@@ -32,6 +32,7 @@ SERVERS = """\
 
         location = /denied401 { wazo_auth_denied 401; wazo_auth_acl confd.users.read; proxy_pass http://upstream; }
         location = /preflight { wazo_auth_preflight pass; proxy_pass http://upstream; }
+        location = /no-preflight { wazo_auth_preflight deny; proxy_pass http://upstream; }
         location = /tenant { wazo_auth_tenant header; proxy_pass http://upstream; }
         location /loose/ { wazo_auth_path loose; proxy_pass http://upstream; }
         location = /silent { wazo_auth_identity off; proxy_pass http://upstream; }
@@ -327,6 +328,9 @@ def test_an_ungated_location_with_identity_forwards_no_forged_one(gate):
 UNSAFE = ['/a%2fb', '/a%2Fb', '/a%5cb', '/a%5Cb', '/a\\b', '/a//b', '//a', '/a/', '/a/./b', '/a/../b', '/a/..', '/a/.',
           '/a/%2e%2e/b', '/a/%2E%2e/b', '/a/.%2e/b', '/a/%2e/b', '/a/%2e', '/..%2fa', '/a%00b', '/a/..?x', '/./']
 UNSAFE.remove('/a/')
+# Servers in Java read a segment up to its first ';'.
+UNSAFE += ['/a/..;/b', '/a/..;x=1/b', '/a/%2e%2e;/b', '/a/..%3b/b', '/a/..%3B/b', '/a/.;/b', '/a/.;..', '/a;/../b', '/a/;/b',
+           '/a/;x/b', '/;/a', '/a/%3Bx/b', '/..;', '/a/..;b;c/d']
 
 
 @pytest.mark.parametrize('target', UNSAFE)
@@ -335,7 +339,8 @@ def test_ambiguous_paths_are_400(gate, nobody, target):
     assert status == 400
 
 
-@pytest.mark.parametrize('target', ['/a/', '/a.b', '/a/...', '/..a/b..', '/.well-known/x', '/a?x=%2f..//\\', '/a%20b', '/%41'])
+@pytest.mark.parametrize('target', ['/a/', '/a.b', '/a/...', '/..a/b..', '/.well-known/x', '/a?x=%2f..//\\', '/a%20b', '/%41',
+                                    '/users/me;x=1', '/a;/b', '/a;x/b;y=..', '/a?;/..;/', '/a/...;/b', '/a%3b'])
 def test_ordinary_paths_pass_untouched(gate, nobody, target):
     status, text = gate.raw(target, header(nobody))
     assert status == 200
@@ -361,15 +366,40 @@ def test_paths_are_refused_without_a_token_too(gate):
 # -- preflights --------------------------------------------------------------------------------------------------------
 
 
-def test_preflights_pass_only_where_the_directive_says_so(gate, nobody):
-    preflight = {'Origin': 'http://a.example', 'Access-Control-Request-Method': 'PUT'}
-    assert gate.options('/preflight', headers=preflight).status_code == 200
-    assert gate.options('/', headers=preflight).status_code == 401
-    for name in preflight:
-        partial = {key: value for key, value in preflight.items() if key != name}
+PREFLIGHT = {'Origin': 'http://a.example', 'Access-Control-Request-Method': 'PUT'}
+
+
+def test_preflights_pass_unless_the_directive_says_no(gate, nobody):
+    """Browsers send no token with them, and the daemons want none."""
+    for target in ('/', '/read', '/verb', '/preflight'):
+        answer = gate.options(target, headers=PREFLIGHT | {'Wazo-User-UUID': nobody['user_uuid']})
+        assert answer.status_code == 200
+        assert (answer.json()['method'], answer.headers['X-Status']) == ('OPTIONS', 'preflight')
+        assert 'wazo-user-uuid' not in answer.json()['headers']
+    assert gate.options('/no-preflight', headers=PREFLIGHT).status_code == 401
+    assert gate.options('/no-preflight', nobody['token'], headers=PREFLIGHT).status_code == 200
+
+
+def test_what_is_no_preflight_needs_a_token(gate, nobody):
+    for name in PREFLIGHT:
+        partial = {key: value for key, value in PREFLIGHT.items() if key != name}
         assert gate.options('/preflight', headers=partial).status_code == 401
-    assert gate.get('/preflight', headers=preflight).status_code == 401
-    assert gate.get('/preflight', nobody['token'], headers=preflight).status_code == 200
+    assert gate.get('/preflight', headers=PREFLIGHT).status_code == 401
+    assert gate.get('/preflight', nobody['token'], headers=PREFLIGHT).status_code == 200
+
+
+@pytest.mark.parametrize('more', [
+    ['X-HTTP-Method-Override: DELETE'], ['X-HTTP-Method: DELETE'], ['x-method-override: DELETE'],
+    ['Upgrade: websocket', 'Connection: upgrade', 'Sec-WebSocket-Key: x', 'Sec-WebSocket-Version: 13'],
+    ['Content-Length: 2', '', '{}'], ['Transfer-Encoding: chunked', '', '2', '{}', '0', ''],
+], ids=lambda lines: lines[0])
+def test_a_preflight_asks_for_nothing_else(gate, nobody, more):
+    """What an upstream could take for another request isn't let through as one."""
+    lines = [f'{name}: {value}' for name, value in PREFLIGHT.items()]
+    assert gate.raw('/preflight', *lines, method='OPTIONS')[0] == 200
+    assert gate.raw('/preflight', *lines, *more, method='OPTIONS')[0] == 401
+    if 'Upgrade: websocket' not in more:
+        assert gate.raw('/preflight', *lines, header(nobody), *more, method='OPTIONS')[0] == 200
 
 
 # -- tenants -----------------------------------------------------------------------------------------------------------

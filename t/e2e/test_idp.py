@@ -1,4 +1,4 @@
-"""Which users log in by which identity provider: endpoints.md section 15."""
+"""Which users log in by which identity provider: docs/spec/endpoints.md section 15."""
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest

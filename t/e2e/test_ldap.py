@@ -1,4 +1,4 @@
-"""The directory of a tenant and logins with it, over real slapd servers: federation.md sections 1 and 3."""
+"""The directory of a tenant and logins with it, over real slapd servers: docs/spec/federation.md sections 1 and 3."""
 import itertools
 import re
 import socket
@@ -615,15 +615,34 @@ def test_a_refresh_token(log_in, site, tenant, configure, psql, api, admin_token
     assert api.put(f"/idp/ldap/users/{user['uuid']}", admin_token).status_code == 204
 
 
+SPELLINGS = ['alice', ' alice', 'alice ', '  alice', 'Alice', 'alice\u00a0', '\uff41\uff4c\uff49\uff43\uff45']
+
+
+def test_what_the_directory_takes_for_one_login_is_one(log_in, site, tenant, configure, metrics):
+    """Blanks around it, and letters of another width."""
+    configure(tenant, **BY_SEARCH)
+    delayed = lambda: int(metrics(site)['wazo_auth_logins_slowed_total{how="delayed"}'])  # noqa: E731
+    taken = [login for login in SPELLINGS if log_in(login).status_code == 200]
+    assert {'alice', ' alice', 'alice ', '  alice', 'Alice'} <= set(taken)
+    for login in SPELLINGS:
+        here, before = elsewhere(), delayed()
+        for number in range(5):
+            assert_refused(log_in(SPELLINGS[number], f'wrong-password-{number}', headers=here))
+        assert delayed() == before
+        assert log_in(login, headers=here).status_code == (200 if login in taken else 401)
+        assert delayed() == before + 1
+
+
 def test_wrong_passwords_slow_down_who_guesses(site, tenant, configure):
     configure(tenant)
     headers = elsewhere()
     post = lambda password: site.api.post(  # noqa: E731
         '/token', auth=('alice', password), json={'domain_name': tenant['domain']}, headers=headers)
-    for _ in range(6):
-        assert_refused(post('wrong'))
+    for number in range(5):
+        assert_refused(post(f'wrong-{number}'))
     # The right one doesn't make up for them: whoever has a directory could guess at all other passwords.
-    for _ in range(2):
+    for number in range(2):
+        assert_refused(post(f'again-{number}'))
         answer, seconds = timed(lambda: post(PASSWORD))
         assert answer.status_code == 200
         assert seconds > 0.3

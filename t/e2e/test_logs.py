@@ -35,6 +35,17 @@ SERVERS = """\
             error_log syslog:server=127.0.0.1:@SYSLOG_PORT@ info;
             proxy_pass http://127.0.0.1:1;
         }
+        location = /asks-early {
+            wazo_auth_token_from query:token;
+            if ($request ~ x) { set $a $http_referer; }
+            if ($http_referer ~ x) { set $a 1; }
+            log_subrequest on;
+            auth_request /asked;
+            proxy_set_header X-Seen "$request $http_referer";
+            proxy_pass http://upstream;
+        }
+        location = /asked { wazo_auth off; log_subrequest on; proxy_pass http://upstream; }
+        location = /open { wazo_auth off; proxy_pass http://upstream; }
         location /daemon/ { wazo_auth off; proxy_pass http://127.0.0.1:1/; }
         location /files/ { wazo_auth off; root @FOLDER@; }
         location = /metrics { wazo_auth off; wazo_auth_metrics; }
@@ -191,6 +202,32 @@ def test_tokens_in_headers(gate, insert_token, logged, target, header):
     token = insert_token()['token']
     gate.raw(target, header.format(token))
     assert lines_with(logged(), token) == []
+
+
+@pytest.mark.parametrize('target', ['/open', '/query', '/asks-early'])
+@pytest.mark.parametrize('referer', [
+    'https://shop.example/reset?token={}', 'https://shop.example/0.1/token/{}/x', 'https://shop.example/?access-key={}&x=1'])
+def test_upstreams_get_what_the_client_sent(gate, insert_token, logged, target, referer):
+    """A log is masked, a request isn't: other applications redirect to where a Referer says."""
+    token = insert_token()['token']
+    sent = referer.format(token)
+    answer = gate.get(target, params={'token': token}, headers={'Referer': sent})
+    assert answer.status_code == 200
+    seen = answer.json()
+    assert (seen['headers']['referer'], seen['target']) == (sent, f'{target}?token={token}')
+    if target == '/asks-early':
+        assert seen['headers']['x-seen'] == f'GET {target}?token={token} HTTP/1.1 {sent}'
+    text = logged()
+    assert_masked(text, token)
+    assert masked(token) in ' '.join(lines_with(text, 'shop.example'))
+
+
+def test_several_referers(gate, insert_token, logged):
+    tokens = [insert_token()['token'] for _ in range(2)]
+    gate.raw('/open', *(f'Referer: https://shop.example/?token={token}' for token in tokens))
+    text = logged()
+    assert MASK in ' '.join(lines_with(text, 'shop.example'))
+    assert [lines_with(text, token) for token in tokens] == [[], []]
 
 
 # -- errors that nginx logs --------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Policies over HTTP: endpoints.md section 13, and delegation, acl.md section 4."""
+"""Policies over HTTP: docs/spec/endpoints.md section 13, and delegation, docs/spec/acl.md section 4."""
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,7 @@
-"""Refresh tokens: how they are obtained, used, listed and lost. endpoints.md sections 4.1 and 5, events.md."""
+"""Refresh tokens: how they are obtained, used, listed and lost.
+
+docs/spec/endpoints.md sections 4.1 and 5, docs/spec/events.md.
+"""
 import json
 import random
 import uuid

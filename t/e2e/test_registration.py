@@ -1,4 +1,7 @@
-"""Registration and confirmation of addresses, over a real mail server: email-flows.md sections 1 to 3 and 5."""
+"""Registration and confirmation of addresses, over a real mail server.
+
+docs/spec/email-flows.md sections 1 to 3 and 5.
+"""
 import json
 import re
 import time

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+import servers
 
 
 @pytest.fixture(scope='module')
@@ -105,6 +106,28 @@ def test_the_zone_outlives_a_reload(nginx, gate, postgres, insert_token, wait_un
         postgres.thaw()
     # The new listener may have had a question open meanwhile: for a moment PostgreSQL counts as away.
     wait_until(lambda: gate.get('/', insert_token()['token']).status_code == 200, 5)
+
+
+def test_tokens_of_another_database_end_with_the_reload_that_leaves_it(stack, insert_token, wait_until):
+    """The new one can't even be reached: what the old one said of a token is no reason to let it in for its grace."""
+    nginx = stack.new_nginx('reload-elsewhere')
+    try:
+        token = insert_token()['token']
+        assert nginx.gate.get('/', token).status_code == 200
+        here, elsewhere = nginx.values['CONFIG'], stack.folder / 'elsewhere'
+        elsewhere.mkdir()
+        nginx.values['CONFIG'] = servers.write_settings(elsewhere, stack.settings(
+            db_uri=f'postgresql://wazo-auth:Secr7t@127.0.0.1:{servers.free_port()}/elsewhere'))
+        old = set(nginx.workers())
+        nginx.reload()
+        wait_until(lambda: not old & set(nginx.workers()), 20)
+        for _ in range(20):
+            assert nginx.gate.get('/', token).status_code == 503
+        nginx.values['CONFIG'] = here
+        nginx.reload()
+        wait_until(lambda: nginx.gate.get('/', token).status_code == 200, 10)
+    finally:
+        nginx.stop()
 
 
 def test_requests_go_on_during_reloads(nginx, gate, insert_token, wait_until):

@@ -1,4 +1,7 @@
-"""The routes, their methods and the access that each of them needs: the index of endpoints.md, sections 4 to 18."""
+"""The routes, their methods and the access that each of them needs.
+
+The index of docs/spec/endpoints.md, sections 4 to 18.
+"""
 import re
 
 import pytest

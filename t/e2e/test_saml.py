@@ -1,4 +1,4 @@
-"""Logins and logouts by SAML against pysaml2's identity provider; federation.md sections 4.2 to 4.6."""
+"""Logins and logouts by SAML against pysaml2's identity provider; docs/spec/federation.md sections 4.2 to 4.6."""
 import base64
 import html
 import re
@@ -615,5 +615,6 @@ def test_missing_files_switch_it_off(stack, tenant):
     try:
         assert nginx.api.post('/saml/sso', json={'domain': tenant.domain, 'redirect_url': APP}).status_code == 500
         assert '/nowhere/x.key: No such file or directory; nobody can log in by SAML' in Path(nginx.log).read_text()
+        assert f'SAML: nobody can log in through "{tenant.domain}": there is no key' in nginx.error_log.read_text()
     finally:
         nginx.stop()

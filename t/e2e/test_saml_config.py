@@ -1,4 +1,4 @@
-"""Configurations of SAML, one a tenant; federation.md section 4.1."""
+"""Configurations of SAML, one a tenant; docs/spec/federation.md section 4.1."""
 import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor

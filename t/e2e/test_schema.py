@@ -1,4 +1,4 @@
-"""wazo-auth-upgrade-db: the schema that it makes, adopts or refuses, and what of it is ours. spec/schema.md."""
+"""wazo-auth-upgrade-db: the schema that it makes, adopts or refuses, and what of it is ours. docs/spec/schema.md."""
 import re
 import subprocess
 import uuid
@@ -333,7 +333,7 @@ ALL_OF_OURS = [
     'index wazo_auth_user_tenant_firstname', 'index wazo_auth_user_tenant_lastname',
     'index wazo_auth_user_tenant_username',
     'table dead_event', 'table migration', 'table node', 'table outbox', 'table pending_authorization',
-    'table redis_generation', 'table renewal',
+    'table redis_life', 'table renewal',
     'trigger wazo_auth_outbox_filled', 'trigger wazo_auth_tenants_changed', 'trigger wazo_auth_tokens_deleted',
     'trigger wazo_auth_tokens_truncated', 'trigger wazo_auth_tokens_updated', 'trigger wazo_auth_users_deleted']
 
@@ -655,7 +655,7 @@ def test_several_upgrades_at_once(request, kind):
             assert done.returncode == 0, done.stderr
     assert db.ours() == ALL_OF_OURS
     assert db.sql('SELECT count(*) FROM auth_tenant WHERE uuid = parent_uuid') == '1'
-    assert db.sql('SELECT count(*) FROM wazo_auth.migration') == '6'
+    assert db.sql('SELECT count(*) FROM wazo_auth.migration') == '7'
 
 
 def test_an_upgrade_that_failed_half_way_is_finished_by_the_next(database):
@@ -722,7 +722,7 @@ def test_an_upgrade_waits_for_writers_and_holds_up_none(reference, wait_until):
 
 def test_tools_that_name_tables_without_a_schema_find_ours(reference):
     db = reference().upgraded()
-    assert db.sql('SELECT current_schema(), count(*) FROM migration', 'schema-owner') == 'public|6'
+    assert db.sql('SELECT current_schema(), count(*) FROM migration', 'schema-owner') == 'public|7'
     for name in db.sql("SELECT tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')").split():
         db.sql(f'SELECT count(*) FROM {name}', 'schema-owner')
 

@@ -1,4 +1,4 @@
-"""What a start does in the database: endpoints.md section 19, config.md 5.3 to 5.5."""
+"""What a start does in the database: docs/spec/endpoints.md section 19, docs/spec/config.md 5.3 to 5.5."""
 import uuid
 
 import pytest

@@ -1,4 +1,7 @@
-"""Sessions: lists, deletions, their events, and how expired ones are cleaned up. endpoints.md sections 6 and 19."""
+"""Sessions: lists, deletions, their events, and how expired ones are cleaned up.
+
+docs/spec/endpoints.md sections 6 and 19.
+"""
 import json
 import time
 import uuid

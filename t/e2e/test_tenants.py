@@ -1,4 +1,4 @@
-"""Tenants over HTTP: endpoints.md section 14."""
+"""Tenants over HTTP: docs/spec/endpoints.md section 14."""
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 

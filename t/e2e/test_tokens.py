@@ -1,4 +1,4 @@
-"""Logins with a password, and what can be asked about a token: endpoints.md section 4.
+"""Logins with a password, and what can be asked about a token: docs/spec/endpoints.md section 4.
 
 Each failed login comes from an address of its own, so that none slows down another: of those at one address the sixth
 would have to wait.
@@ -14,7 +14,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import requests
 from conftest import GATED
 
 UNKNOWN = '00000000-0000-4000-8000-000000000000'
@@ -660,104 +659,3 @@ def test_failures_take_equally_long(log_in, make_user, psql):
     known = shortest(user['username'])
     for login in (label(), without['username']):
         assert known / 2 < shortest(login) < known * 2
-
-
-def slowed(metrics, nginx):
-    numbers = metrics(nginx)
-    return tuple(int(numbers[f'wazo_auth_logins_slowed_total{{how="{how}"}}']) for how in ('delayed', 'refused'))
-
-
-@pytest.fixture(scope='module')
-def guessed(stack):
-    nginx = stack.new_nginx('tokens-guessed')
-    yield nginx
-    nginx.stop()
-
-
-def attempt(nginx, auth, address, **body):
-    return nginx.api.post('/token', auth=auth, json=body, headers=address)
-
-
-def test_the_sixth_guess_has_to_wait(guessed, metrics, make_user):
-    user, other, here = make_user(), make_user(), elsewhere()
-
-    def guess_five_times():
-        for guess in range(5):
-            assert attempt(guessed, (user['username'], f'wrong-password-{guess}'), here).status_code == 401
-
-    guess_five_times()
-    start = time.monotonic()
-    # The right password as well: else whoever waits less would know more.
-    assert attempt(guessed, credentials(user), here).status_code == 200
-    assert time.monotonic() - start > 0.3
-    assert slowed(metrics, guessed) == (1, 0)
-    assert attempt(guessed, credentials(user), here).status_code == 200
-    guess_five_times()
-    assert attempt(guessed, credentials(other), here).status_code == 200
-    assert attempt(guessed, credentials(user), elsewhere()).status_code == 200
-    assert slowed(metrics, guessed) == (1, 0)
-
-
-def test_guessing_in_other_letters_is_guessing(guessed, metrics, make_user):
-    user, here = make_user(), elsewhere()
-    before = slowed(metrics, guessed)[0]
-    for guess in range(5):
-        login = user['username'][:guess] + user['username'][guess:].upper()
-        assert attempt(guessed, (login, 'wrong-password'), here).status_code == 401
-    assert attempt(guessed, credentials(user), here).status_code == 200
-    assert slowed(metrics, guessed)[0] == before + 1
-
-
-def test_too_many_guesses_are_refused(guessed, metrics, make_user):
-    user, here = make_user(), elsewhere()
-    wrong = user['username'], 'wrong-password'
-    before = slowed(metrics, guessed)[1]
-    with ThreadPoolExecutor(12) as pool:
-        list(pool.map(lambda _: attempt(guessed, wrong, here), range(12)))
-    # This one would wait for seconds; that its client leaves changes nothing for the next.
-    with pytest.raises(requests.Timeout):
-        guessed.api.post('/token', auth=wrong, headers=here, timeout=0.3)
-    answer = attempt(guessed, credentials(user), here)
-    assert answer.status_code == 429
-    assert (answer.json()['error_id'], answer.headers['Retry-After']) == ('too-many-requests', '10')
-    assert slowed(metrics, guessed)[1] == before + 1
-    assert attempt(guessed, credentials(user), elsewhere()).status_code == 200
-
-
-def test_a_worn_out_refresh_token_slows_down_no_other(guessed, metrics, make_user):
-    here = elsewhere()
-    user = make_user()
-    good = attempt(guessed, credentials(user), here, access_type='offline',
-                   client_id='c').json()['data']['refresh_token']
-    before = slowed(metrics, guessed)
-    for _ in range(8):
-        assert attempt(guessed, None, here, refresh_token=NO_REFRESH_TOKEN, client_id='c').status_code == 401
-    assert attempt(guessed, None, here, refresh_token=good, client_id='c').status_code == 200
-    assert slowed(metrics, guessed) == before
-
-
-def test_a_refresh_token_doesnt_make_up_for_guesses_at_somebody_else(guessed, metrics, make_user):
-    here, victim, guesser = elsewhere(), make_user(), make_user()
-    token = attempt(guessed, credentials(guesser), here, access_type='offline',
-                    client_id='c').json()['data']['refresh_token']
-    before = slowed(metrics, guessed)[0]
-    wrong = victim['username'], 'wrong-password'
-    for _ in range(5):
-        assert attempt(guessed, wrong, here, refresh_token=token, client_id='c').status_code == 200
-        assert attempt(guessed, wrong, here).status_code == 401
-    assert slowed(metrics, guessed)[0] == before
-    assert attempt(guessed, wrong, here).status_code == 401
-    assert slowed(metrics, guessed)[0] == before + 1
-
-
-def test_a_burst_at_one_address_is_slowed_down(guessed, metrics):
-    here, before = elsewhere(), slowed(metrics, guessed)[0]
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: attempt(guessed, None, here).status_code, range(70)))
-    assert set(answers) == {401}
-    start = time.monotonic()
-    assert attempt(guessed, (label(), 'wrong-password'), here).status_code == 401
-    assert time.monotonic() - start > 0.05
-    assert slowed(metrics, guessed)[0] > before
-
-

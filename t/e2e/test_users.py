@@ -1,4 +1,4 @@
-"""Users, their passwords and their policies over HTTP: endpoints.md sections 7 and 9."""
+"""Users, their passwords and their policies over HTTP: docs/spec/endpoints.md sections 7 and 9."""
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 

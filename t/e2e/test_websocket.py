@@ -14,6 +14,16 @@ SERVERS = """\
         location / { proxy_pass http://upstream; }
         location = /read { wazo_auth_acl events.read; proxy_pass http://upstream; }
         location = /query { wazo_auth_token_from query:token strip; proxy_pass http://upstream; }
+
+        location = /tried { try_files /nowhere @open; }
+        location = /failed { error_page 502 = @open; proxy_pass http://127.0.0.1:1; }
+        location = /indexed/ { alias @FOLDER@/; index nowhere /opened; }
+        location = /opened { wazo_auth off; proxy_pass http://upstream; }
+        location = /sent { error_page 404 = /opened; root @FOLDER@; }
+        location = /no-grace { wazo_auth_grace 0; proxy_pass http://upstream; }
+        location = /graceful { wazo_auth_grace 1h; try_files /nowhere @strict; }
+        location @open { wazo_auth off; proxy_pass http://upstream; }
+        location @strict { wazo_auth off; wazo_auth_grace 0; proxy_pass http://upstream; }
     }
 """
 
@@ -90,6 +100,27 @@ def test_a_deletion_by_hand_ends_it(connect, psql, insert_token):
     assert lives(connection)
     psql(f"DELETE FROM auth_session WHERE uuid = '{token['session_uuid']}'")
     assert seconds_until_end(connection) < 0.5
+
+
+@pytest.mark.parametrize('path', ['/tried', '/failed', '/sent', '/indexed/'])
+def test_it_is_watched_wherever_it_was_admitted(connect, api, insert_token, expect_log, path):
+    """The location that answers isn't the one that looked at the token."""
+    token = insert_token()['token']
+    connection = connect(token, path)
+    assert lives(connection)
+    assert api.delete(f'/token/{token}').status_code == 200
+    assert seconds_until_end(connection) < 0.5
+
+
+def test_the_grace_is_that_of_who_admitted_it(connect, postgres, insert_token, wait_until):
+    direct, redirected = (connect(insert_token()['token'], path) for path in ('/no-grace', '/graceful'))
+    postgres.stop()
+    try:
+        assert seconds_until_end(direct, 10) > 0
+        with pytest.raises(TimeoutError):
+            seconds_until_end(redirected, 2)
+    finally:
+        postgres.start()
 
 
 def test_only_that_one_ends(connect, api, insert_token):

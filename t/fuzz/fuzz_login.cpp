@@ -1,4 +1,4 @@
-// Any bytes as an Authorization header, as base64, as a text of unknown encoding.
+// Any bytes as an Authorization header, as the address of a client, as base64, as a text of unknown encoding.
 
 #include <algorithm>
 #include <cstddef>
@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "wazoauth/base/text.h"
+#include "wazoauth/gate/forwarded.h"
+#include "wazoauth/login/log_in.h"
 #include "wazoauth/login/throttle.h"
 
 namespace {
@@ -52,11 +54,25 @@ void check_encodings(std::string_view input) {
 }
 
 void check_login(std::string_view input) {
-  require(is_utf8(gate::basic_login(input)));
-  // The login of a header that is one: what stands before the first colon.
-  const std::string_view login = input.substr(0, input.find(':'));
-  const std::string header = "bASIC " + encode_base64(input);
-  require(gate::basic_login(header) == utf8_or_latin1(login));
+  if (const auto credentials = basic_credentials(input)) require(is_utf8(credentials->login));
+  // Those of a header that is one: what stands before the first colon, and behind it.
+  const auto credentials = basic_credentials("Basic " + encode_base64(input));
+  const std::string text = utf8_or_latin1(input);
+  const auto colon = text.find(':');
+  const bool whole = colon != std::string::npos && colon > 0 && colon + 1 < text.size();
+  require(credentials.has_value() == whole);
+  if (whole) require(credentials->login == text.substr(0, colon) && credentials->password == text.substr(colon + 1));
+}
+
+void check_address(std::string_view input) {
+  const auto address = gate::canonical_address(input);
+  if (!address) return;
+  require(address->find_first_not_of("0123456789abcdef:.") == std::string::npos);
+  require(gate::canonical_address(*address) == address);
+  require(gate::canonical_address("\"" + *address + "\" ") == address);
+  const bool ipv6 = address->find(':') != std::string::npos;
+  require(gate::canonical_address((ipv6 ? "[" + *address + "]" : *address) + ":65535") == address);
+  if (!ipv6) require(gate::canonical_address("::ffff:" + *address) == address);
 }
 
 void check_throttle(std::string_view address, std::string_view login) {
@@ -67,12 +83,19 @@ void check_throttle(std::string_view address, std::string_view login) {
   }();
   static std::int64_t now = 1000000;
   gate::LoginThrottle throttle(memory.data());
-  now += 120000;  // what was before is forgotten
-  require(throttle.delay(address, login, now) == 0);
-  for (int i = 0; i < 5; ++i) throttle.failed(address, login, now);
-  require(login.empty() || throttle.delay(address, login, now) == 500);
-  throttle.succeeded(address, login);
-  require(throttle.delay(address, login, now) == 0);
+  now += 1200000;  // what was before is forgotten
+  for (int i = 0; i < 5; ++i) {
+    auto guess = throttle.make_try(address, login, std::to_string(i));
+    require(throttle.begin(guess, now) == 0);
+    throttle.wrong(guess, now);
+  }
+  auto repeat = throttle.make_try(address, login, "4"), owner = throttle.make_try(address, login, "right");
+  require(throttle.begin(repeat, now) == 0);
+  require(throttle.begin(owner, now) == (login.empty() ? 0 : 500));
+  throttle.right(owner);
+  auto again = throttle.make_try(address, login, "right");
+  require(throttle.begin(again, now) == 0);
+  require(fold_loosely(fold_loosely(login)) == fold_loosely(login));
 }
 
 }  // namespace
@@ -81,7 +104,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
   const std::string_view head = input.substr(0, input.find('\n'));
-  switch (data[0] % 4) {
+  switch (data[0] % 5) {
     case 0:
       check_base64(input);
       break;
@@ -90,6 +113,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 2:
       check_login(input);
+      break;
+    case 3:
+      check_address(input);
       break;
     default:
       check_throttle(head, utf8_or_latin1(input.substr(std::min(input.size(), head.size() + 1))));

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "wazoauth/cache/token_store.h"
+#include "wazoauth/base/clock.h"
 #include "wazoauth/external/authorization.h"
 #include "wazoauth/external/provider.h"
 #include "wazoauth/http/http.h"

@@ -1,19 +1,12 @@
 // Access lists: the recorded vectors, a comparison with a naive matcher, hostile patterns and hostile blocks.
 #include <chrono>
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
 #include <fstream>
 #include <iterator>
 #include <new>
 #include <random>
 #include <string>
 
-extern "C" {
-#include <cmocka.h>
-}
-
+#include "check.h"
 #include "wazoauth/acl/access_list.h"
 #include "wazoauth/base/json.h"
 
@@ -76,7 +69,7 @@ void recorded_templates(void**) {
   assert_string_equal(wazoauth::acl::fill_template("a.{b.{", {}).c_str(), "a.{b.{");
 }
 
-// The rules of acl.md section 2 once more, written for shortness: exponential.
+// The rules of docs/spec/acl.md section 2 once more, written for shortness: exponential.
 class Naive {
  public:
   Naive(std::string pattern, Holder holder) : pattern_(std::move(pattern)), holder_(holder) {}
@@ -138,7 +131,7 @@ void agrees_with_naive_matcher(void**) {
       }
       const std::string block = wazoauth::acl::compile(accesses);
       if (AccessList(block).grants(required, holder) == (granted && !denied)) continue;
-      fail_msg("%s against %s", Json::strings(accesses).dump().c_str(), Json(required).dump().c_str());
+      check::failed(Json::strings(accesses).dump() + " against " + Json(required).dump());
     }
   }
 }

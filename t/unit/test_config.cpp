@@ -3,19 +3,11 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
-// After the streams, whose fail() cmocka makes a macro.
-extern "C" {
-#include <cmocka.h>
-}
-
+#include "check.h"
 #include "wazoauth/config/command.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/config/yaml.h"
@@ -24,9 +16,7 @@ using namespace wazoauth;
 
 namespace {
 
-void equal(const std::string& a, const std::string& b) {
-  assert_string_equal(a.c_str(), b.c_str());
-}
+using check::equal;
 
 std::string yaml(const std::string& text) {
   return parse_yaml(text, "f.yml").value.dump();
@@ -405,8 +395,9 @@ saml:
   equal(error("saml:\n  clock_skew_seconds: 601\n"), "3: \"saml.clock_skew_seconds\" must be at most 600");
   equal(error("saml:\n  redirect_urls: https://a\n"), "3: \"saml.redirect_urls\" must be a list");
   for (const char* bad : {"x", "'//a'", "'https://a@b'", "7"})
-    assert_true(error(std::string("saml:\n  redirect_urls: [") + bad + "]\n")
-                    .starts_with("3: \"saml.redirect_urls\" must hold"));
+    check::that(error(std::string("saml:\n  redirect_urls: [") + bad + "]\n")
+                    .starts_with("3: \"saml.redirect_urls\" must hold"),
+                bad);
 }
 
 void test_shown(void**) {

@@ -1,17 +1,9 @@
 // What libpq is given of a URL or a conninfo: the administrator's values, and ours where there are none.
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
 #include <stdexcept>
 #include <string>
 
+#include "check.h"
 #include "wazoauth/store/connection_string.h"
-
-// Last: its macro fail() breaks the standard library's headers.
-extern "C" {
-#include <cmocka.h>
-}
 
 using namespace wazoauth;
 
@@ -41,7 +33,7 @@ void values(void**) {
   for (const char* part :
        {"user='u'", "password='p\\'\\\\+b://'", "host='h,i'", "dbname='d'", "connect_timeout='1'",
         "keepalives_idle='10'", "client_encoding='UTF8'", "statement_timeout=10000", "lock_timeout=10000"})
-    assert_true(contains(text, part));
+    check::that(contains(text, part), part);
   assert_string_equal(made_of(text).c_str(), text.c_str());
   assert_true(contains(made_of("options='-c statement_timeout=7'"),
                        "options='-c statement_timeout=7 -c jit=off -c plan_cache_mode=force_generic_plan "));
@@ -53,7 +45,7 @@ void refused(void**) {
   for (const char* bad : {"nonsense=1", "postgresql://h/d?nonsense=1", "dbname='d"}) {
     try {
       made_of(bad);
-      fail_msg("%s", bad);
+      check::failed(bad);
     } catch (const std::runtime_error& e) {
       assert_true(contains(e.what(), "invalid connection string"));
     }

@@ -2,27 +2,18 @@
 #include <set>
 #include <string>
 
-#include "wazoauth/cache/token_store.h"
+#include "check.h"
+#include "wazoauth/base/clock.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/external/authorization.h"
 #include "wazoauth/outgoing/form_post.h"
 
 // After the others: its macros have names of theirs.
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
-extern "C" {
-#include <cmocka.h>
-}
-
 using namespace wazoauth;
 
 namespace {
 
-void equal(const std::string& a, const std::string& b) {
-  assert_string_equal(a.c_str(), b.c_str());
-}
+using check::equal;
 
 void forms(void**) {
   equal(form_encoded({}), "");
@@ -94,7 +85,7 @@ bool is_final(long status, const std::string& body) {
     assert_true(std::string(e.what()).find("secret") == std::string::npos);
     return e.for_good;
   }
-  fail();
+  check::failed("no exception");
   return false;
 }
 

@@ -1,17 +1,9 @@
 // Bodies of HTML forms.
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
 #include <string>
 
+#include "check.h"
 #include "wazoauth/http/form_data.h"
 #include "wazoauth/http/problem.h"
-
-// Last: its macro fail() breaks the standard library's headers.
-extern "C" {
-#include <cmocka.h>
-}
 
 using namespace wazoauth;
 
@@ -30,7 +22,7 @@ void refused(const std::string& type, const std::string& body) {
     assert_int_equal(problem.status(), 400);
     return;
   }
-  fail_msg("accepted: %s", body.c_str());
+  check::failed("accepted: " + body);
 }
 
 void has(const FormData& form, const char* name, const char* value) {

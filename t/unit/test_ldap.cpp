@@ -1,19 +1,10 @@
 // What users type on its way into filters and names, and how many are let in to a directory.
 #include <chrono>
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
-
-// After the streams, whose fail() cmocka makes a macro.
-extern "C" {
-#include <cmocka.h>
-}
-
 #include <vector>
 
+#include "check.h"
 #include "wazoauth/base/text.h"
 #include "wazoauth/ldap/directories.h"
 #include "wazoauth/ldap/escape.h"
@@ -25,11 +16,9 @@ using wazoauth::ldap::fill_filter;
 
 namespace {
 
-using namespace std::string_literals;
+using check::equal;
 
-void equal(const std::string& is, const std::string& wanted) {
-  assert_string_equal(is.c_str(), wanted.c_str());
-}
+using namespace std::string_literals;
 
 void filters_are_escaped(void**) {
   equal(escape_filter("alice"), "alice");

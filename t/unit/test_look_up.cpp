@@ -1,24 +1,16 @@
 // Names that take their time: a getaddrinfo() of the test's own holds back what begins with "held".
+#include <dlfcn.h>
+#include <netdb.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
-// After the streams, whose fail() cmocka makes a macro.
-extern "C" {
-#include <cmocka.h>
-}
-
-#include <dlfcn.h>
-#include <netdb.h>
-
+#include "check.h"
 #include "wazoauth/outgoing/connect.h"
 
 using std::chrono::milliseconds;

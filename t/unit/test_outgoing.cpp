@@ -1,24 +1,16 @@
 // Which addresses nobody may send this server to, in whatever spelling.
-#include <chrono>
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
-#include <future>
-#include <memory>
-#include <string>
-
-// After the streams, whose fail() cmocka makes a macro.
-extern "C" {
-#include <cmocka.h>
-}
-
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <future>
+#include <memory>
+#include <string>
+
+#include "check.h"
 #include "wazoauth/outgoing/connect.h"
 #include "wazoauth/outgoing/form_post.h"
 #include "wazoauth/outgoing/web_sockets.h"
@@ -31,6 +23,8 @@ using wazoauth::OutgoingRules;
 
 namespace {
 
+using check::equal;
+
 using std::chrono::milliseconds;
 
 constexpr OutgoingRules lenient{.loopback = true}, strict{.loopback = false};
@@ -42,10 +36,6 @@ std::string verdict(const std::string& host, const OutgoingRules& rules = lenien
     if (!what.empty()) found = what;
   }
   return found;
-}
-
-void equal(const std::string& is, const std::string& wanted) {
-  assert_string_equal(is.c_str(), wanted.c_str());
 }
 
 void denied_always(void**) {

@@ -1,16 +1,9 @@
 // Our PBKDF2 against OpenSSL's, and what is built on it.
 #include <openssl/evp.h>
 
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
-extern "C" {
-#include <cmocka.h>
-}
-
 #include <string>
 
+#include "check.h"
 #include "wazoauth/login/password.h"
 
 using namespace wazoauth;

@@ -1,19 +1,13 @@
 // Files of named statements: what stands under a name, and parts that others bring.
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
-extern "C" {
-#include <cmocka.h>
-}
-
 #include <stdexcept>
 #include <string>
 
+#include "check.h"
 #include "wazoauth/store/read_statements.h"
 #include "wazoauth/store/statements.h"
 
 using namespace wazoauth;
+using check::equal;
 
 namespace {
 
@@ -25,18 +19,14 @@ std::string read(const std::string& file) {
   return "(not there)";
 }
 
-void equal(const std::string& a, const std::string& b) {
-  assert_string_equal(a.c_str(), b.c_str());
-}
-
 void refused(const std::string& file, const std::string& message) {
   try {
     read(file);
   } catch (const std::logic_error& e) {
-    equal(e.what(), message);
+    check::equal(std::string(e.what()), message, file);
     return;
   }
-  fail_msg("taken: %s", file.c_str());
+  check::failed("taken: " + file);
 }
 
 void statements_by_name(void**) {
@@ -74,7 +64,7 @@ void our_own(void**) {
   equal(statement.name, "policies.visible|slug");
   assert_true(statement.text.find("p.slug = $3") != std::string::npos);
   for (const NamedStatement& each : read_statements(embedded_sql()))
-    assert_true(each.text.find("{tree.") == std::string::npos);
+    check::that(each.text.find("{tree.") == std::string::npos, each.name);
   assert_false(find_statement("context.in_subtree", {}).changes_rows);
   assert_true(find_statement("sessions.delete", {}).changes_rows);
 }

@@ -1,15 +1,8 @@
 // Encodings, slugs, random texts, UUIDs, and what of a token a log may show.
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
-extern "C" {
-#include <cmocka.h>
-}
-
 #include <set>
 #include <string>
 
+#include "check.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/text.h"
 
@@ -17,9 +10,7 @@ using namespace wazoauth;
 
 namespace {
 
-void equal(const std::string& a, const std::string& b) {
-  assert_string_equal(a.c_str(), b.c_str());
-}
+using check::equal;
 
 void test_utf8(void**) {
   for (const char* text : {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {

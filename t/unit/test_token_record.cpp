@@ -1,24 +1,15 @@
 // Token records: keys, encoding for Redis, the Token object of the API.
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
 #include <cstdlib>
 #include <ctime>
 
-extern "C" {
-#include <cmocka.h>
-}
-
+#include "check.h"
 #include "wazoauth/cache/token_record.h"
 
 namespace {
 
-using namespace wazoauth;
+using check::equal;
 
-void same(const std::string& actual, const std::string& expected) {
-  assert_string_equal(actual.c_str(), expected.c_str());
-}
+using namespace wazoauth;
 
 TokenRecord sample() {
   TokenRecord record;
@@ -39,7 +30,7 @@ TokenRecord sample() {
 
 void keys(void**) {
   const TokenKey key = token_key("abc");
-  same(to_hex(key), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  equal(to_hex(key), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   assert_true(key_from_hex(to_hex(key)) == key);
   assert_false(key_from_hex("ba78").has_value());
   assert_false(key_from_hex(std::string(64, 'g')).has_value());
@@ -47,12 +38,12 @@ void keys(void**) {
 }
 
 void metadata(void**) {
-  same(sample().user_uuid(), "u");
-  same(sample().tenant_uuid(), "t");
-  same(TokenRecord().user_uuid(), "");
+  equal(sample().user_uuid(), "u");
+  equal(sample().tenant_uuid(), "t");
+  equal(TokenRecord().user_uuid(), "");
   TokenRecord odd;
   odd.metadata = R"({"uuid": 5})";
-  same(odd.user_uuid(), "");
+  equal(odd.user_uuid(), "");
 }
 
 void expiry(void**) {
@@ -69,11 +60,11 @@ void encoding_round_trip(void**) {
   for (const TokenRecord& record : {sample(), TokenRecord()}) {
     const auto decoded = decode(encode(record));
     assert_true(decoded.has_value());
-    same(encode(*decoded), encode(record));
+    equal(encode(*decoded), encode(record));
     assert_true(decoded->acl == record.acl);
     assert_true(decoded->issued_t == record.issued_t && decoded->expire_t == record.expire_t);
     assert_true(decoded->refresh_token_uuid == record.refresh_token_uuid);
-    same(decoded->user_agent, record.user_agent);
+    equal(decoded->user_agent, record.user_agent);
   }
 }
 
@@ -97,18 +88,18 @@ void decoding_refuses_anything_else(void**) {
 void token_object(void**) {
   setenv("TZ", "XXX-2:30", 1);
   tzset();
-  same(token_json("tok", sample(), R"(["b", "a"])"),
-       R"({"token": "tok", "auth_id": "a1102b4c-0000-4000-8000-000000000001", )"
-       R"("xivo_user_uuid": "a1102b4c-0000-4000-8000-000000000001", "xivo_uuid": "the-xivo-uuid", )"
-       R"("issued_at": "2026-11-23T11:12:09", "expires_at": "2026-11-23T13:12:09", )"
-       R"("utc_issued_at": "2026-11-23T08:42:09.000000", "utc_expires_at": "2026-11-23T10:42:09.000000", )"
-       R"("acl": ["b", "a"], "metadata": {"uuid": "u", "tenant_uuid": "t", "deep": {"uuid": "no"}}, )"
-       R"("session_uuid": "85f68af8-0000-4000-8000-000000000002", "remote_addr": "127.0.0.1", )"
-       R"("user_agent": "curl \"7\" \u00e9"})");
-  same(token_json("t", TokenRecord(), "[]"),
-       R"({"token": "t", "auth_id": "", "xivo_user_uuid": null, "xivo_uuid": null, "issued_at": null, )"
-       R"("expires_at": null, "utc_issued_at": null, "utc_expires_at": null, "acl": [], "metadata": {}, )"
-       R"("session_uuid": "", "remote_addr": "", "user_agent": ""})");
+  equal(token_json("tok", sample(), R"(["b", "a"])"),
+        R"({"token": "tok", "auth_id": "a1102b4c-0000-4000-8000-000000000001", )"
+        R"("xivo_user_uuid": "a1102b4c-0000-4000-8000-000000000001", "xivo_uuid": "the-xivo-uuid", )"
+        R"("issued_at": "2026-11-23T11:12:09", "expires_at": "2026-11-23T13:12:09", )"
+        R"("utc_issued_at": "2026-11-23T08:42:09.000000", "utc_expires_at": "2026-11-23T10:42:09.000000", )"
+        R"("acl": ["b", "a"], "metadata": {"uuid": "u", "tenant_uuid": "t", "deep": {"uuid": "no"}}, )"
+        R"("session_uuid": "85f68af8-0000-4000-8000-000000000002", "remote_addr": "127.0.0.1", )"
+        R"("user_agent": "curl \"7\" \u00e9"})");
+  equal(token_json("t", TokenRecord(), "[]"),
+        R"({"token": "t", "auth_id": "", "xivo_user_uuid": null, "xivo_uuid": null, "issued_at": null, )"
+        R"("expires_at": null, "utc_issued_at": null, "utc_expires_at": null, "acl": [], "metadata": {}, )"
+        R"("session_uuid": "", "remote_addr": "", "user_agent": ""})");
 }
 
 }  // namespace

@@ -7,29 +7,26 @@
 
 #include <atomic>
 #include <chrono>
-#include <csetjmp>
-#include <cstdarg>
-#include <cstddef>
-#include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 
-extern "C" {
-#include <cmocka.h>
-}
-
+#include "check.h"
+#include "wazoauth/cache/token_store.h"
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/cache/zone_layout.h"
 
 namespace {
 
+using check::equal;
+
 using namespace wazoauth;
 using namespace std::chrono_literals;
 
-constexpr std::int64_t now = 1'800'000'000, now_ms = now * 1000, later = now + 3600;
+constexpr std::int64_t now = 1'800'000'000, later = now + 3600;
+constexpr BootTime boot{100'000s};
 
 // A spin lock whose holder may be killed: whoever waits for a dead one takes it over, as nginx's master does.
 class TestLock : public ZoneLock {
@@ -101,7 +98,7 @@ TokenRecord record_of(unsigned n) {
 }
 
 bool insert(const Memory& memory, unsigned n, const TokenRecord& record) {
-  return memory->insert(key_of(n), record, now_ms, memory->revocations(), memory->epoch());
+  return memory->insert(key_of(n), record, boot, memory->revocations(), memory->epoch());
 }
 
 bool insert(const Memory& memory, unsigned n) {
@@ -118,10 +115,6 @@ bool known(const Memory& memory, unsigned n) {
   return memory->check(key_of(n), std::nullopt, facts) == Verdict::granted;
 }
 
-void same(const std::string& actual, const std::string& expected) {
-  assert_string_equal(actual.c_str(), expected.c_str());
-}
-
 // -- facts ---------------------------------------------------------------------------------------------------------
 
 void facts_and_record(void**) {
@@ -131,23 +124,23 @@ void facts_and_record(void**) {
   assert_true(insert(memory, 1));
   assert_int_equal(memory->check(key_of(1), "auth.users." + uuid(1) + ".tokens", facts), Verdict::granted);
   const TokenRecord record = record_of(1);
-  same(facts.auth_id, record.auth_id);
-  same(facts.user_uuid, record.auth_id);
-  same(facts.tenant_uuid, uuid(7));
-  same(facts.session_uuid, record.session_uuid);
-  same(facts.refresh_token_uuid, *record.refresh_token_uuid);
+  equal(facts.auth_id, record.auth_id);
+  equal(facts.user_uuid, record.auth_id);
+  equal(facts.tenant_uuid, uuid(7));
+  equal(facts.session_uuid, record.session_uuid);
+  equal(facts.refresh_token_uuid, *record.refresh_token_uuid);
   assert_int_equal(facts.expire_t, later);
-  assert_int_equal(facts.validated_at_ms, now_ms);
+  assert_true(facts.validated_at == boot);
   assert_int_equal(facts.epoch, memory->epoch());
   assert_int_equal(check(memory, 1, "confd.users.secret.read"), Verdict::denied);
   assert_int_equal(check(memory, 1, "auth.users.somebody.tokens"), Verdict::denied);
 
   const auto full = memory->find(key_of(1));
   assert_true(full.has_value());
-  same(full->acl_json, R"(["auth.users.me.#", "confd.users.*.read", "!confd.users.secret.#"])");
+  equal(full->acl_json, R"(["auth.users.me.#", "confd.users.*.read", "!confd.users.secret.#"])");
   TokenRecord without_list = record;
   without_list.acl.clear();
-  same(encode(full->record), encode(without_list));
+  equal(encode(full->record), encode(without_list));
   assert_false(memory->find(key_of(2)).has_value());
 }
 
@@ -158,13 +151,13 @@ void unusual_records(void**) {
   record.user_agent = "\xc3\xa9\x80\xff\x01 wazo-auth";
   record.expire_t = 0;
   assert_true(insert(memory, 1, record));
-  same(encode(memory->find(key_of(1))->record), encode(record));
+  equal(encode(memory->find(key_of(1))->record), encode(record));
   record.expire_t.reset();
   record.refresh_token_uuid = "";
   record.pbx_user_uuid = "";
   record.metadata = R"({"uuid": "another", "tenant_uuid": "t", "other": "\u00e9"})";
   assert_true(insert(memory, 1, record));
-  same(encode(memory->find(key_of(1))->record), encode(record));
+  equal(encode(memory->find(key_of(1))->record), encode(record));
 
   record.user_agent = std::string(600, 'x');
   assert_true(insert(memory, 2, record));
@@ -172,7 +165,7 @@ void unusual_records(void**) {
   assert_true(known(memory, 2));
   TokenFacts facts;
   memory->check(key_of(2), std::nullopt, facts);
-  same(facts.user_uuid, "another");
+  equal(facts.user_uuid, "another");
 
   record.auth_id = std::string(40, 'x');
   assert_false(insert(memory, 3, record));
@@ -188,41 +181,88 @@ void several_accesses_at_once(void**) {
   insert(memory, 1);
   assert_true(memory->check_all(key_of(1), required, facts, granted));
   assert_true(granted[0] && !granted[1] && granted[2]);
-  same(facts.auth_id, uuid(1));
-}
-
-void confirmation(void**) {
-  const Memory memory(1 << 20);
-  insert(memory, 1);
-  memory->raise_epoch();
-  memory->confirm(key_of(1), now_ms + 5000, memory->epoch());
-  memory->confirm(key_of(2), now_ms + 5000, memory->epoch());
-  TokenFacts facts;
-  memory->check(key_of(1), std::nullopt, facts);
-  assert_int_equal(facts.validated_at_ms, now_ms + 5000);
-  assert_int_equal(facts.epoch, memory->epoch());
-  assert_false(known(memory, 2));
+  equal(facts.auth_id, uuid(1));
 }
 
 void shared_state(void**) {
   const Memory memory(1 << 20);
-  memory->set_last_good_ms(5);
+  memory->set_last_good(boot);
   memory->set_housekeeper(6);
   memory->set_started(true);
   memory->set_flags(7);
-  memory->set_database_down_until_ms(8);
+  memory->open_breaker(boot, 100ms);
   assert_int_equal(memory->add(63, 2) + memory->add(63), 2 + 3);
   TestLock lock = memory.lock;
   const Zone other(memory.memory(), 1 << 20, lock);
-  assert_int_equal(other.last_good_ms(), 5);
+  assert_true(other.last_good() == boot);
   assert_int_equal(other.housekeeper(), 6);
   assert_true(other.started());
   assert_int_equal(other.flags(), 7);
-  assert_int_equal(other.database_down_until_ms(), 8);
+  assert_true(other.database_away(boot));
   assert_int_equal(other.counter(63), 3);
   assert_int_equal(other.counter(62), 0);
   assert_ptr_not_equal(other.hash_mutex(0), other.hash_mutex(1));
   assert_int_equal(reinterpret_cast<std::uintptr_t>(other.hash_mutex(1)) % 64, 0);
+}
+
+void heartbeats(void**) {
+  const Memory memory(1 << 20);
+  assert_false(memory->listening(BootTime(1s)));  // of a machine that has just started
+  memory->set_last_good(boot);
+  assert_true(memory->listening(boot) && memory->listening(boot + 2s));
+  assert_false(memory->listening(boot + 2001ms));
+  // As old as a turn of an event loop `now` may be. From the future there is none.
+  assert_true(memory->listening(boot - 500ms));
+  assert_false(memory->listening(boot - 1h));
+}
+
+void circuit_breaker(void**) {
+  const Memory memory(1 << 20);
+  assert_false(memory->database_away(boot));
+  assert_true(memory->try_database(boot) && memory->try_database(boot));  // closed: everybody may
+  memory->open_breaker(boot, 100ms);
+  assert_true(memory->database_away(boot + 99ms));
+  assert_false(memory->try_database(boot + 99ms));
+  assert_false(memory->database_away(boot + 100ms));
+  assert_true(memory->try_database(boot + 100ms));  // one, for all
+  assert_false(memory->try_database(boot + 100ms) || memory->try_database(boot + 3s));
+  assert_true(memory->database_away(boot + 3s));
+  assert_true(memory->try_database(boot + 3101ms));
+  memory->close_breaker();
+  assert_false(memory->database_away(boot + 3101ms));
+  assert_true(memory->try_database(boot + 3101ms) && memory->try_database(boot + 3101ms));
+}
+
+// An end further ahead than it can be is none.
+void breaker_from_the_future(void**) {
+  const Memory memory(1 << 20);
+  memory->open_breaker(boot + 1h, 1h);
+  assert_false(memory->database_away(boot));
+  assert_true(memory->try_database(boot));
+  assert_true(memory->database_away(boot));
+  memory->open_breaker(boot, 1h);
+  assert_true(memory->database_away(boot + 2999ms));
+  assert_false(memory->database_away(boot + 3s));
+}
+
+void freshness(void**) {
+  const Memory memory(1 << 20);
+  insert(memory, 1);
+  TokenFacts facts;
+  memory->check(key_of(1), std::nullopt, facts);
+  const auto judged = [&](BootTime at) { return judge(*memory.zone, facts, at, 5000); };
+  // Nobody listens: what was confirmed counts for a second, and as long as the grace while PostgreSQL is away.
+  assert_int_equal(judged(boot + 1s), Freshness::good);
+  assert_int_equal(judged(boot + 1001ms), Freshness::revalidate);
+  memory->open_breaker(boot + 5s, 1s);
+  assert_int_equal(judged(boot + 5s), Freshness::grace);
+  assert_int_equal(judged(boot + 5001ms), Freshness::too_old);
+  assert_int_equal(judged(boot + 6s), Freshness::revalidate);
+  memory->set_last_good(boot + 10s);
+  assert_int_equal(judged(boot + 12s), Freshness::good);
+  assert_int_equal(judged(boot + 12001ms), Freshness::revalidate);
+  memory->set_last_good(boot + 1h);
+  assert_int_equal(judged(boot + 12001ms), Freshness::revalidate);
 }
 
 void formats(void**) {
@@ -236,7 +276,7 @@ void formats(void**) {
   assert_true(Zone::compatible(odd, 1 << 20));
   TestLock lock = memory.lock;
   Zone zone(odd, 1 << 20, lock);
-  assert_true(zone.insert(key_of(1), record_of(1), now_ms, 0, 1));
+  assert_true(zone.insert(key_of(1), record_of(1), boot, 0, 1));
   assert_true(zone.find(key_of(1)).has_value());
 }
 
@@ -252,9 +292,9 @@ void revocation_is_for_ever(void**) {
   assert_false(insert(memory, 2));
   assert_false(memory->find(key_of(1)).has_value());
   assert_int_equal(memory->counters().tombstones, 2);
-  memory->sweep(later);
+  memory->sweep(later, boot);
   assert_int_equal(check(memory, 1), Verdict::revoked);
-  memory->sweep(later + 1000);
+  memory->sweep(later + 1000, boot);
   assert_int_equal(check(memory, 1), Verdict::unknown);
   assert_int_equal(check(memory, 2), Verdict::revoked);
   assert_int_equal(memory->counters().tombstones, 1);
@@ -268,12 +308,12 @@ void late_loads_are_refused(void**) {
   const std::uint64_t before = memory->revocations();
   memory->forget({key_of(1)});
   assert_int_equal(check(memory, 1), Verdict::unknown);
-  assert_false(memory->insert(key_of(1), record_of(1), now_ms, before, 1));
-  assert_true(memory->insert(key_of(2), record_of(2), now_ms, before, 1));
+  assert_false(memory->insert(key_of(1), record_of(1), boot, before, 1));
+  assert_true(memory->insert(key_of(2), record_of(2), boot, before, 1));
   assert_true(insert(memory, 1));
   for (unsigned n = 0; n < 5000; ++n) memory->forget({key_of(100 + n)});
-  assert_false(memory->insert(key_of(3), record_of(3), now_ms, before, 1));
-  assert_false(memory->insert(key_of(3), record_of(3), now_ms, memory->revocations() + 1, 1));
+  assert_false(memory->insert(key_of(3), record_of(3), boot, before, 1));
+  assert_false(memory->insert(key_of(3), record_of(3), boot, memory->revocations() + 1, 1));
   assert_true(insert(memory, 3));
 }
 
@@ -309,7 +349,7 @@ void tombstones_overflow(void**) {
   assert_true(memory->counters().tombstones <= capacity);
   assert_int_equal(check(memory, 999999), Verdict::revoked);
   assert_true(known(memory, 0));
-  memory->sweep(later + 1000);
+  memory->sweep(later + 1000, boot);
   assert_false(memory->tombstones_overflowed());
   assert_int_equal(memory->counters().tombstones, 1);
 }
@@ -324,18 +364,20 @@ void tokens_dont_evict_tombstones(void**) {
 void unknown_tokens(void**) {
   const Memory memory(1 << 20);
   insert(memory, 1);
-  memory->remember_unknown(key_of(1), now_ms + 2000);
-  assert_false(memory->known_unknown(key_of(1), now_ms));
-  memory->remember_unknown(key_of(2), now_ms + 2000);
-  assert_true(memory->known_unknown(key_of(2), now_ms + 1999));
-  assert_false(memory->known_unknown(key_of(2), now_ms + 2000));
-  assert_false(memory->known_unknown(key_of(3), now_ms));
+  memory->remember_unknown(key_of(1), boot + 2s);
+  assert_false(memory->known_unknown(key_of(1), boot));
+  memory->remember_unknown(key_of(2), boot + 2s);
+  assert_true(memory->known_unknown(key_of(2), boot + 1999ms));
+  assert_false(memory->known_unknown(key_of(2), boot + 2s));
+  assert_false(memory->known_unknown(key_of(3), boot));
   insert(memory, 2);
-  assert_false(memory->known_unknown(key_of(2), now_ms));
-  for (unsigned n = 10; n < 20000; ++n) memory->remember_unknown(key_of(n), now_ms + 2000);
+  assert_false(memory->known_unknown(key_of(2), boot));
+  for (unsigned n = 10; n < 20000; ++n) memory->remember_unknown(key_of(n), boot + 2s);
   assert_true(known(memory, 1) && known(memory, 2));
   assert_true(memory->counters().negatives > 100);
-  memory->sweep(now + 3);
+  memory->sweep(now, boot + 1s);
+  assert_true(memory->counters().negatives > 100);
+  memory->sweep(now, boot + 3s);
   assert_int_equal(memory->counters().negatives, 0);
 }
 
@@ -399,13 +441,13 @@ void two_hundred_thousand_tokens(void**) {
   const Memory memory(size);
   for (unsigned n = 0; n < tokens; ++n) assert_true(insert(memory, n));
   for (unsigned n = 0; n < tokens; ++n) assert_int_equal(check(memory, n), Verdict::granted);
-  for (unsigned n = 0; n < tokens; n += 100) same(memory->find(key_of(n))->record.auth_id, uuid(n));
+  for (unsigned n = 0; n < tokens; n += 100) equal(memory->find(key_of(n))->record.auth_id, uuid(n));
   const ZoneCounters counters = memory->counters();
   assert_int_equal(counters.used, tokens);
   assert_int_equal(counters.evictions, 0);
   assert_int_equal(counters.blobs, 1);
   assert_true(counters.slots * (sizeof(zone::Slot) + sizeof(zone::TagLine) / zone::ways) / tokens < 600);
-  memory->sweep(later + 1);
+  memory->sweep(later + 1, boot);
   assert_int_equal(memory->counters().used, 0);
   assert_int_equal(memory->counters().blobs, 0);
 }
@@ -437,7 +479,7 @@ void lists_are_shared(void**) {
   insert(memory, 1, record);
   assert_int_equal(memory->counters().blobs, 2);
   memory->revoke({{key_of(1), later}}, now);
-  memory->sweep(now);
+  memory->sweep(now, boot);
   assert_int_equal(memory->counters().blobs, 1);
   assert_true(memory->counters().blob_bytes_used < memory->counters().blob_bytes);
 }
@@ -534,10 +576,10 @@ void readers_see_whole_facts(void**) {
       children.push_back(spawn([&] {
         return for_a_while([&](unsigned round) {
           const unsigned n = (round * 104729 + writer) % tokens;
-          if (round % 5000 == 0) memory->sweep(now);
+          if (round % 5000 == 0) memory->sweep(now, boot);
           if (round % 17 == 0) memory->forget({key_of(n)});
           const std::uint64_t before = memory->revocations();
-          return memory->insert(key_of(n), version_of(n, round), now_ms, before, 1) || memory->revocations() != before;
+          return memory->insert(key_of(n), version_of(n, round), boot, before, 1) || memory->revocations() != before;
         });
       }));
     }
@@ -581,12 +623,12 @@ void dirty_zone_is_rebuilt(void**) {
   const Memory memory(1 << 20);
   for (unsigned n = 1; n < 500; ++n) insert(memory, n, with_own_list(n, 2));
   memory->revoke({{key_of(1), later}}, now);
-  memory->remember_unknown(key_of(1000), now_ms + 1);
+  memory->remember_unknown(key_of(1000), boot + 1ms);
   const std::uint64_t before = memory->revocations();
   const std::uint32_t epoch = memory->epoch();
   zone::Areas(memory.memory(), 1 << 20).header->dirty = 1;
   assert_true(known(memory, 2));
-  assert_false(memory->insert(key_of(2), record_of(2), now_ms, before, epoch));
+  assert_false(memory->insert(key_of(2), record_of(2), boot, before, epoch));
   assert_int_equal(memory->epoch(), epoch + 1);
   assert_true(memory->revoked_since(before).lost);
   const ZoneCounters counters = memory->counters();
@@ -632,8 +674,11 @@ int main() {
       cmocka_unit_test(facts_and_record),
       cmocka_unit_test(unusual_records),
       cmocka_unit_test(several_accesses_at_once),
-      cmocka_unit_test(confirmation),
       cmocka_unit_test(shared_state),
+      cmocka_unit_test(heartbeats),
+      cmocka_unit_test(circuit_breaker),
+      cmocka_unit_test(breaker_from_the_future),
+      cmocka_unit_test(freshness),
       cmocka_unit_test(formats),
       cmocka_unit_test(revocation_is_for_ever),
       cmocka_unit_test(late_loads_are_refused),

@@ -1,7 +1,7 @@
 // The API's own description, Swagger 2.0, made from the declarations of its routes.
 //
 // Beyond Swagger: `x-nullable`, and for each operation `x-access` (the required access) and for each failure `x-forms`
-// (A, R, M of ../shared/spec/http-conventions.md section 6) and `x-reasons` (error_id or text).
+// (A, R, M of docs/spec/http-conventions.md section 6) and `x-reasons` (error_id or text).
 #pragma once
 
 #include <string>

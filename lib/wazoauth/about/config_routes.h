@@ -1,4 +1,4 @@
-// The configuration over HTTP: ../shared/spec/endpoints.md section 16.
+// The configuration over HTTP: docs/spec/endpoints.md section 16.
 #pragma once
 
 #include "wazoauth/about/runtime_config.h"

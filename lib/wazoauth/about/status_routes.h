@@ -1,4 +1,4 @@
-// Status and back-ends: ../shared/spec/endpoints.md section 17.
+// Status and back-ends: docs/spec/endpoints.md section 17.
 #pragma once
 
 #include "wazoauth/rest/router.h"

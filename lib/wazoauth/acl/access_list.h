@@ -1,6 +1,6 @@
 // Compiled access lists: does a token's list of accesses grant a required access?
 //
-// Semantics: ../shared/spec/acl.md section 2, proven by t/acl-vectors.json. A list is compiled once into one block of
+// Semantics: docs/spec/acl.md section 2, proven by t/acl-vectors.json. A list is compiled once into one block of
 // bytes without pointers, so that it can lie in shared memory and be shared by all tokens that have the same list.
 // Matching reads that block only, checks every offset against its size, and allocates nothing for required accesses
 // up to 1 KiB.
@@ -33,7 +33,7 @@ class AccessList {
   std::string_view block_;
 };
 
-// Delegation (acl.md section 4): may the holder put this access in a policy, or take it out?
+// Delegation (docs/spec/acl.md section 4): may the holder put this access in a policy, or take it out?
 bool may_add(const AccessList& holder_list, std::string_view access, const Holder& holder);
 bool may_remove(const AccessList& holder_list, std::string_view access, const Holder& holder);
 

@@ -6,7 +6,9 @@
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <unicode/locid.h>
+#include <unicode/normalizer2.h>
 #include <unicode/translit.h>
+#include <unicode/uchar.h>
 #include <unicode/unistr.h>
 #include <unicode/utf8.h>
 
@@ -165,6 +167,25 @@ std::string lower_case(std::string_view utf8) {
 std::string fold_case(std::string_view utf8) {
   std::string folded;
   return icu::UnicodeString::fromUTF8({utf8.data(), static_cast<int32_t>(utf8.size())}).foldCase().toUTF8String(folded);
+}
+
+std::string fold_loosely(std::string_view utf8) {
+  UErrorCode status = U_ZERO_ERROR;
+  const icu::Normalizer2* const fold = icu::Normalizer2::getNFKCCasefoldInstance(status);
+  const icu::Normalizer2* const split = icu::Normalizer2::getNFDInstance(status);
+  if (U_FAILURE(status)) throw std::runtime_error("ICU has no normalization");
+  const auto text = icu::UnicodeString::fromUTF8({utf8.data(), static_cast<int32_t>(utf8.size())});
+  const icu::UnicodeString folded = split->normalize(fold->normalize(text, status), status);
+  if (U_FAILURE(status)) throw std::runtime_error("ICU can't normalize a text");
+  icu::UnicodeString kept;
+  for (int32_t i = 0; i < folded.length(); i = folded.moveIndex32(i, 1)) {
+    const UChar32 c = folded.char32At(i);
+    constexpr UChar32 object_replacement = 0xfffc;
+    constexpr std::uint32_t unseen = U_GC_CC_MASK | U_GC_CF_MASK | U_GC_MN_MASK;
+    if (!u_isUWhiteSpace(c) && !(U_GET_GC_MASK(c) & unseen) && c != object_replacement) kept.append(c);
+  }
+  std::string result;
+  return kept.toUTF8String(result);
 }
 
 std::string transliterate(std::string_view utf8) {

@@ -30,10 +30,14 @@ std::string sha256_base64url(std::string_view bytes);  // with its padding
 std::string lower_case(std::string_view utf8);
 std::string fold_case(std::string_view utf8);  // equal for texts that differ only in case
 
+// The same for what directories take for one (RFC 4518), or some of them do: width, blanks, marks on letters and what
+// can't be seen don't count either.
+std::string fold_loosely(std::string_view utf8);
+
 // An ASCII approximation: "é" → "e", "ß" → "ss"; what has none is left out.
 std::string transliterate(std::string_view utf8);
 
-// The slug that a name suggests (../shared/spec/endpoints.md section 3.3): ASCII letters, digits, '_' and, if allowed,
+// The slug that a name suggests (docs/spec/endpoints.md section 3.3): ASCII letters, digits, '_' and, if allowed,
 // '-' are kept, everything else vanishes; at most `max` characters. May be empty.
 std::string make_slug(std::string_view name, std::size_t max, bool allow_dash);
 

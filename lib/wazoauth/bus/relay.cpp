@@ -6,6 +6,7 @@
 #include <chrono>
 #include <ctime>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/bus/broker.h"
 #include "wazoauth/store/leader.h"
@@ -18,9 +19,9 @@ constexpr std::chrono::milliseconds idle{2000}, first_retry{500}, last_retry{100
 
 // Local time without a zone; no fraction when there is none.
 std::string timestamp() {
-  const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+  const UnixTime now = unix_time();
   const auto whole = std::chrono::floor<std::chrono::seconds>(now);
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(whole);
+  const std::time_t seconds = whole.time_since_epoch().count();
   std::tm parts{};
   localtime_r(&seconds, &parts);
   char text[48];

@@ -6,17 +6,17 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/cache/tenant_tree.h"
-#include "wazoauth/cache/token_store.h"
 
 namespace wazoauth {
 
 namespace {
 
 constexpr int timeout_ms = 200;
-constexpr std::int64_t retry_after_ms = 1000;
-constexpr std::int64_t year = 365 * 86400;
+constexpr std::chrono::milliseconds retry_after{1000};
+constexpr std::int64_t day = 86400, year = 365 * day;
 constexpr std::string_view tombstone = "dead";
 constexpr std::string_view changed = "changed";  // no record and no tombstone: PostgreSQL is to be asked
 
@@ -75,6 +75,13 @@ Address parse(const std::string& uri) {
   return address;
 }
 
+std::uint64_t hash(const std::string& text) {
+  const TokenKey digest = token_key(text);  // a SHA-256, the same everywhere
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < sizeof number; ++i) number = number << 8 | digest[i];
+  return number;
+}
+
 struct FreeContext {
   void operator()(redisContext* context) const { redisFree(context); }
 };
@@ -92,9 +99,8 @@ struct RedisCache::State {
   Address address;
   std::mutex mutex;  // one connection, used by few threads for some 20 µs each
   Context context;
-  std::string run_id;
-  std::int64_t not_before_ms = 0;
-  std::uint64_t generation = 0;
+  std::uint64_t server = 0;
+  BootTime not_before;
 
   // Null when Redis doesn't answer; the connection is closed then.
   Reply ask(const std::vector<std::string>& words) {
@@ -121,12 +127,11 @@ struct RedisCache::State {
   void give_up(const std::string& why) {
     log::warning("Redis: " + why);
     context.reset();
-    run_id.clear();
-    not_before_ms = unix_ms() + retry_after_ms;
+    not_before = BootClock::now() + retry_after;
   }
 
   bool connect() {
-    if (unix_ms() < not_before_ms) return false;
+    if (BootClock::now() < not_before) return false;
     const timeval limit{0, timeout_ms * 1000};
     context.reset(address.path.empty() ? redisConnectWithTimeout(address.host.c_str(), address.port, limit)
                                        : redisConnectUnixWithTimeout(address.path.c_str(), limit));
@@ -140,10 +145,10 @@ struct RedisCache::State {
         return false;
     }
     if (address.database != 0 && !send({"SELECT", std::to_string(address.database)})) return false;
-    return learn_run_id();
+    return learn_server();
   }
 
-  bool learn_run_id() {
+  bool learn_server() {
     const Reply info = send({"INFO", "server"});
     if (!info || info->type != REDIS_REPLY_STRING) return false;
     const std::string_view text(info->str, info->len);
@@ -152,21 +157,22 @@ struct RedisCache::State {
       give_up("INFO names no run_id");
       return false;
     }
-    run_id = text.substr(at + 7, text.find_first_of("\r\n", at) - at - 7);
+    const std::string_view run_id = text.substr(at + 7, text.find_first_of("\r\n", at) - at - 7);
+    server = hash(std::string(run_id) + "/" + std::to_string(address.database));
     return true;
   }
 
-  // The key's text; "" when Redis is away. The run_id is only known once there is a connection.
-  std::string key_for(const TokenKey& key, std::uint64_t of_generation) {
-    if (!context && !connect()) return "";
-    return "wazo-auth:" + run_id + ":" + std::to_string(of_generation) + ":" + to_hex(key);
+  // The key's text; "" when Redis is away or another one. Which it is, is only known once there is a connection.
+  std::string key_for(const TokenKey& key, const RedisLife& in) {
+    if ((!context && !connect()) || server != in.server) return "";
+    return "wazo-auth:" + std::to_string(in.life) + ":" + to_hex(key);
   }
 
-  bool mark(const TokenKey& key, std::string_view value, std::int64_t expire_t, std::uint64_t of_generation) {
-    const std::int64_t life = expire_t == 0 ? year : expire_t - unix_seconds() + 60;
-    if (life <= 0) return true;
+  bool mark(const TokenKey& key, std::string_view value, std::int64_t expire_t, const RedisLife& in) {
+    // A day more than our clock says: it must outlive the record, even if that clock is wrong.
+    const std::int64_t life = expire_t == 0 ? year : std::max<std::int64_t>(expire_t - unix_seconds(), 0) + day;
     const std::lock_guard lock(mutex);
-    const std::string name = key_for(key, of_generation);
+    const std::string name = key_for(key, in);
     if (name.empty()) return false;
     return ask({"SET", name, std::string(value), "EX", std::to_string(life)}) != nullptr;
   }
@@ -175,17 +181,21 @@ struct RedisCache::State {
 RedisCache::RedisCache(const std::string& uri) : state_(std::make_unique<State>(uri)) {}
 RedisCache::~RedisCache() = default;
 
-bool RedisCache::usable(const Zone& zone) const {
-  const std::uint64_t generation = zone.counter(counter_generation);
-  if (generation == 0 || zone.tombstones_overflowed() || unix_ms() - zone.last_good_ms() > 2000) return false;
-  const std::lock_guard lock(state_->mutex);
-  state_->generation = generation;
-  return true;
+std::optional<RedisLife> RedisCache::usable(const Zone& zone) {
+  const RedisLife life{zone.counter(counter_redis_life), zone.counter(counter_redis_server)};
+  if (life.life == 0 || zone.tombstones_overflowed() || !zone.listening(BootClock::now())) return std::nullopt;
+  return life;
 }
 
-RedisCache::Found RedisCache::get(const TokenKey& key) {
+std::optional<std::uint64_t> RedisCache::server() {
   const std::lock_guard lock(state_->mutex);
-  const std::string name = state_->key_for(key, state_->generation);
+  const bool known = state_->context ? state_->learn_server() : state_->connect();
+  return known ? std::optional(state_->server) : std::nullopt;
+}
+
+RedisCache::Found RedisCache::get(const TokenKey& key, const RedisLife& in) {
+  const std::lock_guard lock(state_->mutex);
+  const std::string name = state_->key_for(key, in);
   if (name.empty()) return {};
   const Reply reply = state_->ask({"GET", name});
   if (!reply || reply->type != REDIS_REPLY_STRING) return {};
@@ -194,21 +204,21 @@ RedisCache::Found RedisCache::get(const TokenKey& key) {
   return {false, decode(value)};
 }
 
-void RedisCache::put(const TokenKey& key, const TokenRecord& record, std::int64_t now) {
-  const std::int64_t life = record.expire_t && *record.expire_t != 0 ? *record.expire_t - now : 86400;
+void RedisCache::put(const TokenKey& key, const TokenRecord& record, std::int64_t now, const RedisLife& in) {
+  const std::int64_t life = record.expire_t && *record.expire_t != 0 ? *record.expire_t - now : day;
   if (life <= 0) return;
   const std::lock_guard lock(state_->mutex);
-  const std::string name = state_->key_for(key, state_->generation);
+  const std::string name = state_->key_for(key, in);
   if (name.empty()) return;
   state_->ask({"SET", name, encode(record), "NX", "EX", std::to_string(std::min(life, year))});
 }
 
-bool RedisCache::bury(const TokenKey& key, std::int64_t expire_t, std::uint64_t generation) {
-  return state_->mark(key, tombstone, expire_t, generation);
+bool RedisCache::bury(const TokenKey& key, std::int64_t expire_t, const RedisLife& in) {
+  return state_->mark(key, tombstone, expire_t, in);
 }
 
-bool RedisCache::disown(const TokenKey& key, std::int64_t expire_t, std::uint64_t generation) {
-  return state_->mark(key, changed, expire_t, generation);
+bool RedisCache::disown(const TokenKey& key, std::int64_t expire_t, const RedisLife& in) {
+  return state_->mark(key, changed, expire_t, in);
 }
 
 }  // namespace wazoauth

@@ -1,9 +1,8 @@
 // Token records shared by the nginx of a platform, in Redis. A cache and nothing more: every call may fail, and then
 // answers as if nothing were there.
 //
-// Keys: wazo-auth:<run_id of the server>:<generation>:<sha256 of the token>. The run_id keeps a restored snapshot or a
-// promoted replica from being believed, the generation (wazo_auth.redis_generation) whatever was written before nobody
-// wrote tombstones for a while. A killed token becomes a tombstone that stays until it would have expired.
+// Keys: wazo-auth:<life>:<sha256 of the token>. Another life, and whatever was written before is nobody's any more: see
+// node.life in sql/queries. A killed token becomes a tombstone that stays until it would have expired.
 #pragma once
 
 #include <cstdint>
@@ -16,25 +15,38 @@
 
 namespace wazoauth {
 
+// Under which keys records and tombstones count now, and in which server.
+struct RedisLife {
+  std::uint64_t life = 0;
+  std::uint64_t server = 0;
+  bool operator==(const RedisLife&) const = default;
+};
+
 class RedisCache {
  public:
   // unix:/path, redis://[user:password@]host:port[/database], host:port. Throws std::invalid_argument.
   explicit RedisCache(const std::string& uri);
   ~RedisCache();
 
-  // May what Redis says be believed now? LISTEN is known good, no tombstone was lost, the generation is known.
-  bool usable(const Zone& zone) const;
+  // The life that may be believed now: LISTEN is known good, no tombstone was lost, the life is known.
+  static std::optional<RedisLife> usable(const Zone& zone);
 
+  // Which server this is, and which database there; after a restart it is another one: what it has may come from a
+  // snapshot. Asked every time. nullopt: it is away.
+  std::optional<std::uint64_t> server();
+
+  // All of these do nothing while this isn't the server that `in` names.
   struct Found {
     bool dead = false;
     std::optional<TokenRecord> record;
   };
-  Found get(const TokenKey& key);
-  void put(const TokenKey& key, const TokenRecord& record, std::int64_t now);  // never over what is there
-  // False: Redis is away, try again later. `expire_t` 0: kept for a year.
-  bool bury(const TokenKey& key, std::int64_t expire_t, std::uint64_t generation);
+  Found get(const TokenKey& key, const RedisLife& in);
+  // Never over what is there.
+  void put(const TokenKey& key, const TokenRecord& record, std::int64_t now, const RedisLife& in);
+  // False: not done, try again later. `expire_t` 0: kept for a year.
+  bool bury(const TokenKey& key, std::int64_t expire_t, const RedisLife& in);
   // The same for a token that lives on with other facts: nothing is cached for it any more.
-  bool disown(const TokenKey& key, std::int64_t expire_t, std::uint64_t generation);
+  bool disown(const TokenKey& key, std::int64_t expire_t, const RedisLife& in);
 
  private:
   struct State;

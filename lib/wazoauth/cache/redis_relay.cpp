@@ -4,17 +4,17 @@
 
 #include <cstdlib>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
+#include "wazoauth/cache/life.h"
 #include "wazoauth/cache/tenant_tree.h"
-#include "wazoauth/cache/token_store.h"
 #include "wazoauth/store/leader.h"
 
 namespace wazoauth {
 
 namespace {
 
-constexpr std::chrono::milliseconds idle{5000}, retry{500};
-constexpr std::int64_t prune_every_ms = 60000;
+constexpr std::chrono::milliseconds idle{5000}, retry{500}, prune_every{60000};
 
 // Tests hold the relay back: what is revoked must be refused even so.
 bool held() {
@@ -29,7 +29,7 @@ RedisRelay::RedisRelay(Options options)
 
 void RedisRelay::run() {
   std::uint64_t seen = 0;
-  std::int64_t next_prune = 0;
+  BootTime next_prune;
   for (std::chrono::milliseconds pause{0}; options_.wake->wait(pause, seen);) {
     pause = retry;
     if (held()) continue;
@@ -38,9 +38,9 @@ void RedisRelay::run() {
         pause = idle;
         continue;
       }
-      if (unix_ms() >= next_prune) {
+      if (BootClock::now() >= next_prune) {
         UnitOfWork(database_, Mode::read_only).run("node.prune");
-        next_prune = unix_ms() + prune_every_ms;
+        next_prune = BootClock::now() + prune_every;
       }
       pause = relay() ? std::chrono::milliseconds(0) : retry;
     } catch (const std::exception& e) {
@@ -50,15 +50,23 @@ void RedisRelay::run() {
 }
 
 bool RedisRelay::relay() {
-  const std::uint64_t generation = options_.zone->counter(counter_generation);
-  if (generation == 0) return false;
+  const auto server = redis_.server();
+  if (!server) return false;
   std::vector<std::string> done;
   bool all = true;
   UnitOfWork unit(database_);
   require_lead(unit);
   const Rows rows = unit.run("node.waiting", {"redis"});
+  // After the rows: who died before this life began can't have a record in it.
+  const RedisLife life = parse_life(unit.run("node.life").text(0, "life")).redis;
+  if (life.server != *server) {
+    unit.run("node.new_redis_life", {static_cast<std::int64_t>(*server)});
+    unit.commit();
+    log::info("Redis: this server has the tokens from now on");
+    return true;
+  }
   for (std::size_t i = 0; i < rows.size() && all; ++i) {
-    all = bury(rows.json(i, "body").get("deaths"), generation);
+    all = bury(rows.json(i, "body").get("deaths"), life);
     if (all) done.push_back(rows.text(i, "id"));
   }
   if (!done.empty()) unit.run("node.done", {Param(done)});
@@ -66,14 +74,14 @@ bool RedisRelay::relay() {
   return all && !rows.empty();
 }
 
-bool RedisRelay::bury(const Json& deaths, std::uint64_t generation) {
+bool RedisRelay::bury(const Json& deaths, const RedisLife& life) {
   for (const Json& item : deaths.items()) {
     const TokenNotice notice = parse_token_notice(item.is_string() ? item.text() : "");
     for (const Revocation& revocation : notice.revoked) {
-      if (!redis_.bury(revocation.key, revocation.expire_t, generation)) return false;
+      if (!redis_.bury(revocation.key, revocation.expire_t, life)) return false;
     }
     for (const Revocation& change : notice.changed) {
-      if (!redis_.disown(change.key, change.expire_t, generation)) return false;
+      if (!redis_.disown(change.key, change.expire_t, life)) return false;
     }
   }
   return true;

@@ -1,4 +1,5 @@
-// From the outbox into Redis: deaths of tokens become tombstones there. One relay per database at a time.
+// From the outbox into Redis: deaths of tokens become tombstones there. One relay per database at a time, and its Redis
+// is the one that counts.
 #pragma once
 
 #include <string>
@@ -14,7 +15,6 @@ class RedisRelay {
   struct Options {
     std::string redis_uri;
     DatabaseOptions database;
-    Zone* zone;  // knows the generation of the keys
     Wake* wake;
   };
   explicit RedisRelay(Options options);
@@ -23,7 +23,7 @@ class RedisRelay {
 
  private:
   bool relay();  // false: there was nothing to do, or nothing could be done
-  bool bury(const Json& deaths, std::uint64_t generation);
+  bool bury(const Json& deaths, const RedisLife& life);
 
   Options options_;
   Database database_;

@@ -6,8 +6,7 @@
 namespace wazoauth {
 
 namespace {
-constexpr std::int64_t listen_good_ms = 2000;
-constexpr std::int64_t unheard_ms = 1000;  // how old a snapshot may be while LISTEN isn't known good
+constexpr std::chrono::milliseconds unheard{1000};  // how old a snapshot may be while LISTEN isn't known good
 }  // namespace
 
 std::shared_ptr<const TenantTree::Snapshot> TenantTree::current() const {
@@ -18,9 +17,9 @@ std::shared_ptr<const TenantTree::Snapshot> TenantTree::current() const {
 std::optional<bool> TenantTree::in_subtree(std::string_view child, std::string_view ancestor) const {
   const auto snapshot = current();
   if (!snapshot) return std::nullopt;
-  const std::int64_t now = unix_ms();
-  const bool listening = zone_ && now - zone_->last_good_ms() <= listen_good_ms;
-  if (listening ? snapshot->changes != zone_->counter(counter_tenants) : now - snapshot->read_at_ms > unheard_ms)
+  const BootTime now = BootClock::now();
+  const bool listening = zone_ && zone_->listening(now);
+  if (listening ? snapshot->changes != zone_->counter(counter_tenants) : now - snapshot->read_at > unheard)
     return std::nullopt;
   // Bounded by the number of tenants, in case somebody made a circle of parents.
   auto at = snapshot->parents.find(child);
@@ -35,7 +34,7 @@ std::optional<bool> TenantTree::in_subtree(std::string_view child, std::string_v
 bool TenantTree::refresh() {
   auto fresh = std::make_shared<Snapshot>();
   fresh->changes = zone_ ? zone_->counter(counter_tenants) : 0;
-  fresh->read_at_ms = unix_ms();
+  fresh->read_at = BootClock::now();
   try {
     UnitOfWork unit(database_, Mode::read_only);
     const Rows rows = unit.run("node.tenants");

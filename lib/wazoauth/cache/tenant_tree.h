@@ -14,9 +14,10 @@
 namespace wazoauth {
 
 // The zone's counters that core code owns; nginx's metrics use the low ones.
-inline constexpr unsigned counter_tenants = 63;     // how often the tree changed
-inline constexpr unsigned counter_database = 61;    // a hash of the connection string through which tokens came
-inline constexpr unsigned counter_generation = 62;  // of Redis keys; 0: unknown, don't read Redis
+inline constexpr unsigned counter_tenants = 63;       // how often the tree changed
+inline constexpr unsigned counter_life = 61;          // of the database that tokens came from, see Life
+inline constexpr unsigned counter_redis_life = 62;    // of what is in Redis; 0: unknown, don't read it
+inline constexpr unsigned counter_redis_server = 60;  // the server that has it
 
 class TenantTree {
  public:
@@ -31,7 +32,7 @@ class TenantTree {
   struct Snapshot {
     std::map<std::string, std::string, std::less<>> parents;
     std::uint64_t changes;
-    std::int64_t read_at_ms;
+    BootTime read_at;
   };
   std::shared_ptr<const Snapshot> current() const;
 

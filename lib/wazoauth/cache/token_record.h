@@ -36,8 +36,9 @@ struct TokenRecord {
 std::string encode(const TokenRecord& record);
 std::optional<TokenRecord> decode(std::string_view text);
 
-// The Token object of the API (endpoints.md section 2) in wire form, without enclosing {"data": ...}. `acl_json` is the
-// access list as JSON text. Times are shown in local time and UTC (http-conventions.md section 10).
+// The Token object of the API (docs/spec/endpoints.md section 2) in wire form, without enclosing {"data": ...}.
+// `acl_json` is the access list as JSON text. Times are shown in local time and UTC (docs/spec/http-conventions.md
+// section 10).
 std::string token_json(std::string_view token, const TokenRecord& record, std::string_view acl_json);
 
 }  // namespace wazoauth

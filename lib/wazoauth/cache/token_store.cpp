@@ -1,7 +1,6 @@
 #include "wazoauth/cache/token_store.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "wazoauth/base/log.h"
 #include "wazoauth/cache/load.h"
@@ -10,34 +9,23 @@
 namespace wazoauth {
 
 namespace {
-constexpr std::int64_t listen_good_ms = 2000;       // a heartbeat older than that proves nothing
-constexpr std::int64_t revalidate_after_ms = 1000;  // how often a token is confirmed while LISTEN isn't known good
-constexpr std::int64_t unknown_for_ms = 2000;
-constexpr std::int64_t breaker_ms = 100;  // then one asks for all, see Zone::try_database()
-constexpr std::int64_t probe_ms = 3000;   // longer than a load may take
+using std::chrono::milliseconds;
+
+constexpr milliseconds revalidate_after{1000};  // how often a token is confirmed while LISTEN isn't known good
+constexpr milliseconds unknown_for{2000};
+constexpr milliseconds breaker{100};  // then one asks for all, see Zone::try_database()
 }  // namespace
 
-std::int64_t unix_ms() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
+BootTime known_good(const Zone& zone, const TokenFacts& facts) {
+  if (facts.epoch != zone.epoch()) return facts.validated_at;
+  return std::max(zone.last_good(), facts.validated_at);
 }
 
-std::int64_t unix_seconds() {
-  return unix_ms() / 1000;
-}
-
-std::int64_t known_good_ms(const Zone& zone, const TokenFacts& facts) {
-  if (facts.epoch != zone.epoch()) return facts.validated_at_ms;
-  return std::max(zone.last_good_ms(), facts.validated_at_ms);
-}
-
-Freshness judge(const Zone& zone, const TokenFacts& facts, std::int64_t now_ms, std::int64_t grace_ms) {
-  const std::int64_t last_good = zone.last_good_ms();
-  const bool listening = now_ms - last_good <= listen_good_ms;
+Freshness judge(const Zone& zone, const TokenFacts& facts, BootTime now, std::int64_t grace_ms) {
   const bool same_epoch = facts.epoch == zone.epoch();
-  if (same_epoch && (listening || now_ms - facts.validated_at_ms <= revalidate_after_ms)) return Freshness::good;
-  if (now_ms >= zone.database_down_until_ms()) return Freshness::revalidate;
-  return now_ms <= known_good_ms(zone, facts) + grace_ms ? Freshness::grace : Freshness::too_old;
+  if (same_epoch && (zone.listening(now) || now - facts.validated_at <= revalidate_after)) return Freshness::good;
+  if (!zone.database_away(now)) return Freshness::revalidate;
+  return now - known_good(zone, facts) <= milliseconds(grace_ms) ? Freshness::grace : Freshness::too_old;
 }
 
 struct TokenStore::State {
@@ -46,16 +34,16 @@ struct TokenStore::State {
   RedisCache* redis;
 
   Loaded unavailable() {
-    if (zone) zone->set_database_down_until_ms(unix_ms() + breaker_ms);
+    if (zone) zone->open_breaker(BootClock::now(), breaker);
     return {Loaded::Status::unavailable, std::nullopt};
   }
 
   Loaded from_database(std::string_view token, const TokenKey& key) {
-    if (zone && !zone->try_database(unix_ms(), probe_ms)) return {Loaded::Status::unavailable, std::nullopt};
+    if (zone && !zone->try_database(BootClock::now())) return {Loaded::Status::unavailable, std::nullopt};
     // Read before the query: what dies after this can't be brought back by its answer.
     const std::uint64_t revocations = zone ? zone->revocations() : 0;
     const std::uint32_t epoch = zone ? zone->epoch() : 0;
-    const bool shares = redis && zone && redis->usable(*zone);
+    const auto life = redis && zone ? RedisCache::usable(*zone) : std::nullopt;
     std::optional<TokenRecord> record;
     try {
       UnitOfWork unit(database, Mode::read_only);
@@ -64,37 +52,39 @@ struct TokenStore::State {
       log::warning(std::string("a token can't be looked up: ") + e.what());
       return unavailable();
     }
-    if (zone) zone->set_database_down_until_ms(0);
+    if (zone) zone->close_breaker();
     if (!record) {
       if (zone) {
         // Only what was known is news for others.
         TokenFacts facts;
         if (zone->check(key, std::nullopt, facts) != Verdict::unknown) zone->forget({key});
-        zone->remember_unknown(key, unix_ms() + unknown_for_ms);
+        zone->remember_unknown(key, BootClock::now() + unknown_for);
       }
       return {Loaded::Status::unknown, std::nullopt};
     }
     if (!zone) return {Loaded::Status::found, std::move(record)};
-    if (!zone->insert(key, *record, unix_ms(), revocations, epoch)) {
+    if (!zone->insert(key, *record, BootClock::now(), revocations, epoch)) {
       // Refused because of a death, or because it is too large for the zone: a tombstone tells which.
       TokenFacts facts;
       if (zone->check(key, std::nullopt, facts) == Verdict::revoked) return {Loaded::Status::unknown, std::nullopt};
-    } else if (shares && redis->usable(*zone) && !zone->changed(key)) {
-      redis->put(key, *record, unix_seconds());
+    } else if (life && RedisCache::usable(*zone) == life && !zone->changed(key)) {
+      redis->put(key, *record, unix_seconds(), *life);
     }
     return {Loaded::Status::found, std::move(record)};
   }
 
   std::optional<Loaded> from_redis(const TokenKey& key) {
-    if (!redis || !zone || !redis->usable(*zone)) return std::nullopt;
+    const auto life = redis && zone ? RedisCache::usable(*zone) : std::nullopt;
+    if (!life) return std::nullopt;
     const std::uint64_t revocations = zone->revocations();
     const std::uint32_t epoch = zone->epoch();
     if (zone->changed(key)) return std::nullopt;
-    RedisCache::Found found = redis->get(key);
+    RedisCache::Found found = redis->get(key, *life);
+    // Not good any more, or another life: deaths may have been missed since the record was written.
+    if (RedisCache::usable(*zone) != life) return std::nullopt;
     if (found.dead) return Loaded{Loaded::Status::unknown, std::nullopt};
-    // Not good any more: deaths may have been missed since the record was written.
-    if (!found.record || !redis->usable(*zone)) return std::nullopt;
-    if (!zone->insert(key, *found.record, unix_ms(), revocations, epoch)) return std::nullopt;
+    if (!found.record) return std::nullopt;
+    if (!zone->insert(key, *found.record, BootClock::now(), revocations, epoch)) return std::nullopt;
     return Loaded{Loaded::Status::found, std::move(found.record)};
   }
 };
@@ -122,7 +112,7 @@ Loaded TokenStore::find(std::string_view token) {
   if (verdict == Verdict::revoked) return {Loaded::Status::unknown, std::nullopt};
   if (verdict == Verdict::unknown) return load(token);
   // The API works on the database, so no grace: what can't be confirmed can't be served either.
-  if (judge(*zone, facts, unix_ms(), 0) == Freshness::good) {
+  if (judge(*zone, facts, BootClock::now(), 0) == Freshness::good) {
     if (auto full = zone->find(key)) {
       TokenRecord record = std::move(full->record);
       const auto list = Json::parse(full->acl_json);

@@ -1,5 +1,5 @@
 // Where a token's facts come from when the event loop can't answer by itself: zone, Redis, PostgreSQL, in this order,
-// without ever bringing a revoked token back (DESIGN.md, "Revocation" and "When something is away").
+// without ever bringing a revoked token back (docs/ARCHITECTURE.md, "Revocation", and docs/operations.md).
 //
 // Everything here blocks, but for judge(): call it on a thread.
 #pragma once
@@ -17,18 +17,17 @@ namespace wazoauth {
 
 class RedisCache;
 
-// May this copy of a token be used now? Never blocks. LISTEN is known good while zone.last_good_ms() is at most
-// 2,000 ms old.
+// May this copy of a token be used now? Never blocks.
 enum class Freshness {
   good,        // yes
   revalidate,  // ask PostgreSQL first (another epoch, or LISTEN isn't known good and the last check is over 1 s old)
   grace,       // PostgreSQL is known to be away (circuit breaker): yes, within the grace
   too_old,     // ... and the grace is over: 503
 };
-// When this copy was last known to be right, Unix milliseconds: what LISTEN tells counts only since the copy's epoch, a
-// token of another one may have died while nobody listened.
-std::int64_t known_good_ms(const Zone& zone, const TokenFacts& facts);
-Freshness judge(const Zone& zone, const TokenFacts& facts, std::int64_t now_ms, std::int64_t grace_ms);
+// When this copy was last known to be right: what LISTEN tells counts only since the copy's epoch, a token of another
+// one may have died while nobody listened.
+BootTime known_good(const Zone& zone, const TokenFacts& facts);
+Freshness judge(const Zone& zone, const TokenFacts& facts, BootTime now, std::int64_t grace_ms);
 
 struct Loaded {
   enum class Status { found, unknown, unavailable } status = Status::unavailable;
@@ -53,8 +52,5 @@ class TokenStore {
   struct State;
   std::unique_ptr<State> state_;
 };
-
-std::int64_t unix_ms();
-std::int64_t unix_seconds();
 
 }  // namespace wazoauth

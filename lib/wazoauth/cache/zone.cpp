@@ -175,17 +175,17 @@ std::optional<Zone::Full> Zone::find(const TokenKey& key) const {
   return full;
 }
 
-bool Zone::known_unknown(const TokenKey& key, std::int64_t now_ms) const {
-  return layout_->unknown.contains(key, now_ms);
+bool Zone::known_unknown(const TokenKey& key, BootTime now) const {
+  return layout_->unknown.contains(key, now);
 }
 
 std::uint64_t Zone::revocations() const {
   return layout_->ring.position();
 }
 
-bool Zone::insert(const TokenKey& key, const TokenRecord& record, std::int64_t now_ms, std::uint64_t revocations_before,
+bool Zone::insert(const TokenKey& key, const TokenRecord& record, BootTime now, std::uint64_t revocations_before,
                   std::uint32_t epoch_before) {
-  auto body = zone::pack(key, record, now_ms, epoch_before);
+  auto body = zone::pack(key, record, now, epoch_before);
   if (!body) return false;
   const std::string block = acl::compile(record.acl);
   if (block.size() > layout_->blobs.largest()) return false;
@@ -201,15 +201,10 @@ bool Zone::insert(const TokenKey& key, const TokenRecord& record, std::int64_t n
   return true;
 }
 
-void Zone::confirm(const TokenKey& key, std::int64_t now_ms, std::uint32_t epoch_before) {
-  const Writer writer(*layout_, lock_);
-  layout_->slots.confirm(key, now_ms, epoch_before);
-}
-
-void Zone::revoke(const std::vector<Revocation>& revocations, std::int64_t now) {
+void Zone::revoke(const std::vector<Revocation>& revocations, std::int64_t unix_now) {
   const Writer writer(*layout_, lock_);
   for (const Revocation& revocation : revocations) {
-    layout_->tombstones.add(revocation.key, revocation.expire_t, now);
+    layout_->tombstones.add(revocation.key, revocation.expire_t, unix_now);
     layout_->slots.remove(revocation.key);
     layout_->ring.append(revocation.key);
   }
@@ -223,10 +218,10 @@ TokenKey change_key(TokenKey key) {
 }
 }  // namespace
 
-void Zone::change(const std::vector<Revocation>& changes, std::int64_t now) {
+void Zone::change(const std::vector<Revocation>& changes, std::int64_t unix_now) {
   const Writer writer(*layout_, lock_);
   for (const Revocation& change : changes) {
-    layout_->tombstones.add(change_key(change.key), change.expire_t, now);
+    layout_->tombstones.add(change_key(change.key), change.expire_t, unix_now);
     layout_->slots.remove(change.key);
     layout_->unknown.remove(change.key);
     layout_->ring.append(change.key);
@@ -246,22 +241,23 @@ void Zone::forget(const std::vector<TokenKey>& keys) {
   }
 }
 
-void Zone::remember_unknown(const TokenKey& key, std::int64_t until_ms) {
+void Zone::remember_unknown(const TokenKey& key, BootTime until) {
   const Writer writer(*layout_, lock_);
-  if (!layout_->slots.contains(key)) layout_->unknown.add(key, until_ms);
+  if (!layout_->slots.contains(key)) layout_->unknown.add(key, until);
 }
 
-void Zone::sweep(std::int64_t now) {
+void Zone::sweep(std::int64_t unix_now, BootTime now) {
   constexpr std::size_t piece = 512;
   Layout& layout = *layout_;
   layout.slots.next_tick();
-  in_pieces(layout, lock_, layout.slots.buckets(), piece, [&](std::size_t bucket) { layout.slots.sweep(bucket, now); });
+  in_pieces(layout, lock_, layout.slots.buckets(), piece,
+            [&](std::size_t bucket) { layout.slots.sweep(bucket, unix_now); });
   in_pieces(layout, lock_, layout.tombstones.buckets(), piece,
-            [&](std::size_t bucket) { layout.tombstones.sweep(bucket, now); });
+            [&](std::size_t bucket) { layout.tombstones.sweep(bucket, unix_now); });
   in_pieces(layout, lock_, layout.unknown.size(), piece * 8,
-            [&](std::size_t entry) { layout.unknown.sweep(entry, now * 1000); });
+            [&](std::size_t entry) { layout.unknown.sweep(entry, now); });
   const Writer writer(layout, lock_);
-  layout.tombstones.end_sweep(now);
+  layout.tombstones.end_sweep(unix_now);
   layout.collect_blobs();
 }
 
@@ -278,10 +274,10 @@ Zone::Revoked Zone::revoked_since(std::uint64_t position) const {
 }
 
 bool Zone::has_successor(const TokenKey& key, const TokenFacts& facts, std::optional<std::string_view> required,
-                         std::int64_t now, const std::function<bool(const TokenFacts&)>& usable) const {
+                         std::int64_t unix_now, const std::function<bool(const TokenFacts&)>& usable) const {
   const std::string_view auth_id = facts.auth_id, refresh_token = facts.refresh_token_uuid;
   const auto fits = [&](const SlotBody& seen) {
-    if (seen.key == key || (seen.expire_t != 0 && seen.expire_t <= now)) return false;
+    if (seen.key == key || (seen.expire_t != 0 && seen.expire_t <= unix_now)) return false;
     const TokenFacts other = zone::facts_of(seen);
     if (auth_id != other.auth_id || refresh_token != other.refresh_token_uuid) return false;
     if (refresh_token.empty() && facts.client != other.client) return false;
@@ -302,11 +298,15 @@ std::uint32_t Zone::epoch() const {
 void Zone::raise_epoch() {
   header_->epoch.fetch_add(1);
 }
-std::int64_t Zone::last_good_ms() const {
-  return header_->last_good_ms.load();
+bool Zone::listening(BootTime now) const {
+  const BootTime last = last_good();
+  return last != BootTime() && std::chrono::abs(now - last) <= good_for;
 }
-void Zone::set_last_good_ms(std::int64_t ms) {
-  header_->last_good_ms.store(ms);
+BootTime Zone::last_good() const {
+  return header_->last_good.load();
+}
+void Zone::set_last_good(BootTime at) {
+  header_->last_good.store(at);
 }
 std::uint64_t Zone::housekeeper() const {
   return header_->housekeeper.load();
@@ -326,16 +326,26 @@ std::uint32_t Zone::flags() const {
 void Zone::set_flags(std::uint32_t flags) {
   header_->flags.store(flags);
 }
-std::int64_t Zone::database_down_until_ms() const {
-  return header_->database_down_until_ms.load();
+namespace {
+// An end that is further ahead than it can be isn't believed.
+bool is_open(BootTime until, BootTime now) {
+  return now < until && until - now <= Zone::longest_break;
 }
-void Zone::set_database_down_until_ms(std::int64_t ms) {
-  header_->database_down_until_ms.store(ms);
+}  // namespace
+
+bool Zone::database_away(BootTime now) const {
+  return is_open(header_->breaker_open_until.load(), now);
 }
-bool Zone::try_database(std::int64_t now_ms, std::int64_t probe_ms) {
-  std::int64_t until = header_->database_down_until_ms.load();
-  if (until == 0) return true;
-  return now_ms >= until && header_->database_down_until_ms.compare_exchange_strong(until, now_ms + probe_ms);
+void Zone::open_breaker(BootTime now, std::chrono::milliseconds time) {
+  header_->breaker_open_until.store(now + std::min(time, longest_break));
+}
+void Zone::close_breaker() {
+  header_->breaker_open_until.store(BootTime());
+}
+bool Zone::try_database(BootTime now) {
+  BootTime until = header_->breaker_open_until.load();
+  if (until == BootTime()) return true;
+  return !is_open(until, now) && header_->breaker_open_until.compare_exchange_strong(until, now + longest_break);
 }
 
 std::uint64_t Zone::add(unsigned counter, std::uint64_t n) {

@@ -2,7 +2,7 @@
 //
 // Nothing here knows nginx: the caller gives a block of memory that all processes see (at any address) and a lock that
 // all of them honour. Readers take no lock; writers do. Facts are stored, never verdicts: expiry and access are judged
-// by the reader on every request. See DESIGN.md section 3, "The zone" and "Revocation".
+// by the reader on every request. See docs/ARCHITECTURE.md, "The zone" and "Revocation".
 //
 // Layout (zone_layout.h): header | ring of revocations | tombstones | unknown tokens | tag and slot table (8-way
 // buckets, two choices) | access list blobs. Every area has a fixed share of the size: a zone of 160 MiB holds 200,000
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "wazoauth/acl/access_list.h"
+#include "wazoauth/base/clock.h"
 #include "wazoauth/cache/token_record.h"
 #include "wazoauth/store/token_notice.h"
 
@@ -34,12 +35,12 @@ class ZoneLock {
 
 // The fixed facts of a token, copied out of its slot: no pointers into the zone, no allocation.
 struct TokenFacts {
-  std::int64_t expire_t = 0;         // Unix seconds, 0: never
-  std::int64_t validated_at_ms = 0;  // when PostgreSQL last confirmed it, Unix milliseconds
-  std::uint32_t epoch = 0;           // the zone's epoch when it was confirmed
-  char auth_id[40] = {};             // NUL-terminated texts; a longer one makes the token uncacheable
-  char user_uuid[40] = {};           // metadata.uuid, "" when absent
-  char tenant_uuid[40] = {};         // metadata.tenant_uuid, "" when absent
+  std::int64_t expire_t = 0;  // Unix seconds, 0: never
+  BootTime validated_at;      // when PostgreSQL last confirmed it
+  std::uint32_t epoch = 0;    // the zone's epoch when it was confirmed
+  char auth_id[40] = {};      // NUL-terminated texts; a longer one makes the token uncacheable
+  char user_uuid[40] = {};    // metadata.uuid, "" when absent
+  char tenant_uuid[40] = {};  // metadata.tenant_uuid, "" when absent
   char session_uuid[40] = {};
   char refresh_token_uuid[40] = {};  // "" when none
   std::uint8_t client = 0;           // some bits of a hash of the user agent
@@ -80,7 +81,7 @@ class Zone {
     std::string acl_json;
   };
   std::optional<Full> find(const TokenKey& key) const;
-  bool known_unknown(const TokenKey& key, std::int64_t now_ms) const;  // remembered as unknown, not expired
+  bool known_unknown(const TokenKey& key, BootTime now) const;  // remembered as unknown, not expired
 
   // -- writing (takes the lock) ----------------------------------------------------------------------------------
   // Number of revocations so far. Read it *before* the query whose result is inserted.
@@ -88,22 +89,21 @@ class Zone {
   // Inserts or refreshes what PostgreSQL (or Redis) answered. False: refused, because of a tombstone for this key, or
   // because a revocation that may have been this one fell out of the ring since `revocations_before`, or it is too
   // large. Never fails for lack of space: the least recently used leaves.
-  bool insert(const TokenKey& key, const TokenRecord& record, std::int64_t now_ms, std::uint64_t revocations_before,
+  bool insert(const TokenKey& key, const TokenRecord& record, BootTime now, std::uint64_t revocations_before,
               std::uint32_t epoch_before);
-  // PostgreSQL confirmed the row unchanged: the token counts as validated now, in this epoch.
-  void confirm(const TokenKey& key, std::int64_t now_ms, std::uint32_t epoch_before);
   // The token is dead for ever: its slot is freed, a tombstone stays until `expire_t` (0: until the zone is full or
   // ends), the ring notes it. Several at once under one lock.
-  void revoke(const std::vector<Revocation>& revocations, std::int64_t now);
+  void revoke(const std::vector<Revocation>& revocations, std::int64_t unix_now);
   // Forgets an entry without a tombstone (a record that changed in the database and has to be read again). Also noted
   // in the ring of revocations as a change, and loads under way can't bring the old one back.
   void forget(const std::vector<TokenKey>& keys);
   // The same for a token whose row was changed: until it expires (as for revoke()) its record in Redis may be the one
   // from before, see changed().
-  void change(const std::vector<Revocation>& changes, std::int64_t now);
+  void change(const std::vector<Revocation>& changes, std::int64_t unix_now);
   bool changed(const TokenKey& key) const;
-  void remember_unknown(const TokenKey& key, std::int64_t until_ms);
-  void sweep(std::int64_t now);  // expired slots, tombstones, unused blobs; call it now and then
+  void remember_unknown(const TokenKey& key, BootTime until);
+  // Removes what is over: slots, tombstones, unknown tokens, unused blobs. Call it now and then.
+  void sweep(std::int64_t unix_now, BootTime now);
   // True when tombstones had to be dropped before their time: Redis must not be read any more.
   bool tombstones_overflowed() const;
 
@@ -118,29 +118,37 @@ class Zone {
   std::uint64_t ring_position() const;
   Revoked revoked_since(std::uint64_t position) const;
 
-  // Is there a live token (expire_t 0 or > now) of the same refresh token, else (when there is none) of the same user
-  // and client, other than `key`, with this access, and one that may be used: usable(its facts)? For upgraded
+  // Is there a live token (expire_t 0 or > unix_now) of the same refresh token, else (when there is none) of the same
+  // user and client, other than `key`, with this access, and one that may be used: usable(its facts)? For upgraded
   // connections whose token expires. Scans the table: not for hot paths.
   bool has_successor(const TokenKey& key, const TokenFacts& facts, std::optional<std::string_view> required,
-                     std::int64_t now, const std::function<bool(const TokenFacts&)>& usable) const;
+                     std::int64_t unix_now, const std::function<bool(const TokenFacts&)>& usable) const;
 
   // -- the shared state of this nginx ---------------------------------------------------------------------------
   // Everything here is an atomic in the header.
   std::uint32_t epoch() const;
   void raise_epoch();
-  std::int64_t last_good_ms() const;  // last heartbeat that came back through LISTEN
-  void set_last_good_ms(std::int64_t ms);
+  // LISTEN is known good, nothing was missed: its last heartbeat is hardly older than this. (Nor newer. Somewhat it may
+  // be, an event loop's `now` is as old as its turn.)
+  static constexpr std::chrono::milliseconds good_for{2000};
+  bool listening(BootTime now) const;
+  BootTime last_good() const;  // last heartbeat that came back through LISTEN, BootTime(): none yet
+  void set_last_good(BootTime at);
   std::uint64_t housekeeper() const;  // who runs the background threads: an id that its owner chose, 0: nobody
   void set_housekeeper(std::uint64_t id);
   bool started() const;  // seeding is done: API requests may be served
   void set_started(bool value);
   std::uint32_t flags() const;  // PATCH /config: see App
   void set_flags(std::uint32_t flags);
-  std::int64_t database_down_until_ms() const;  // circuit breaker of loads: don't try before
-  void set_database_down_until_ms(std::int64_t ms);
-  // May a load ask PostgreSQL? While the breaker is open nobody may; after that one does, for `probe_ms` on behalf of
-  // all, until set_database_down_until_ms() tells how it went.
-  bool try_database(std::int64_t now_ms, std::int64_t probe_ms);
+  // The circuit breaker of loads: PostgreSQL is known to be away while it is open, which it never is for longer than
+  // `longest_break` at a time.
+  static constexpr std::chrono::milliseconds longest_break{3000};
+  bool database_away(BootTime now) const;
+  void open_breaker(BootTime now, std::chrono::milliseconds time);
+  void close_breaker();
+  // May a load ask PostgreSQL? While the breaker is open nobody may. After that one does, and opens it on behalf of all
+  // (longer than a load may take) until it knows how it went.
+  bool try_database(BootTime now);
   std::uint64_t add(unsigned counter, std::uint64_t n = 1);  // metrics: 64 counters, whoever names them
   std::uint64_t counter(unsigned counter) const;
   // Memory for process-shared robust mutexes of the hashing pool: `hash_slots()` of them, pthread_mutex_t each.

@@ -10,11 +10,12 @@
 #include <cstdint>
 #include <cstring>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/cache/token_record.h"
 
 namespace wazoauth::zone {
 
-inline constexpr std::uint64_t magic = 0x01'65'6e'6f'7a'7a'61'77;  // "wazzone", layout version 1
+inline constexpr std::uint64_t magic = 0x02'65'6e'6f'7a'7a'61'77;  // "wazzone", layout version 2
 inline constexpr unsigned ways = 8;                                // entries of a bucket
 
 template <class T>
@@ -74,8 +75,8 @@ struct SharedHeader {
   Number<std::uint64_t> housekeeper;
   Number<std::uint64_t> moves;  // slots that changed their bucket: who looked for one meanwhile looks again
   Number<std::uint64_t> ring_position;
-  Number<std::int64_t> last_good_ms;
-  Number<std::int64_t> database_down_until_ms;
+  Number<BootTime> last_good;
+  Number<BootTime> breaker_open_until;  // BootTime(): it is closed
 
   // Written under the lock.
   alignas(64) Number<std::uint32_t> dirty;  // a writer is at work, or died at it
@@ -105,7 +106,7 @@ static_assert(sizeof(TagLine) == 64);
 struct SlotBody {
   TokenKey key;
   std::int64_t expire_t;
-  std::int64_t validated_at_ms;
+  std::int64_t validated_boot_ms;
   std::int64_t issued_t;
   std::uint32_t epoch;
   std::uint32_t blob;        // where the access list lies
@@ -131,8 +132,8 @@ struct Tombstone {
 };
 
 struct Unknown {
-  std::uint64_t key[3];  // the last one combined with until_ms, so that a mixture of two entries is none of them
-  std::uint64_t until_ms;
+  std::uint64_t key[3];  // the last one combined with until_boot_ms, so that a mixture of two entries is none of them
+  std::uint64_t until_boot_ms;  // 0: free
 };
 
 struct RingEntry {

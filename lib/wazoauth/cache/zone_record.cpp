@@ -233,14 +233,14 @@ std::uint8_t flags_of(const TokenRecord& record, bool same_user) {
 
 }  // namespace
 
-std::optional<SlotBody> pack(const TokenKey& key, const TokenRecord& record, std::int64_t now_ms, std::uint32_t epoch) {
+std::optional<SlotBody> pack(const TokenKey& key, const TokenRecord& record, BootTime now, std::uint32_t epoch) {
   const std::string user = record.user_uuid(), tenant = record.tenant_uuid();
   const std::string refresh_token = record.refresh_token_uuid.value_or("");
   const std::array<std::string_view, parts> facts = {record.auth_id, user, tenant, record.session_uuid, refresh_token};
   SlotBody body = {};
   body.key = key;
   body.expire_t = record.expire_t.value_or(0);
-  body.validated_at_ms = now_ms;
+  body.validated_boot_ms = now.time_since_epoch().count();
   body.issued_t = record.issued_t.value_or(0);
   body.epoch = epoch;
   body.client = hash_bits(record.user_agent);
@@ -279,7 +279,7 @@ TokenFacts facts_of(const SlotBody& body) {
   const auto texts = facts_texts(body);
   TokenFacts facts;
   facts.expire_t = body.expire_t;
-  facts.validated_at_ms = body.validated_at_ms;
+  facts.validated_at = BootTime(BootTime::duration(body.validated_boot_ms));
   facts.epoch = body.epoch;
   copy_text(facts.auth_id, texts[auth_id]);
   copy_text(facts.user_uuid, texts[user_uuid]);

@@ -16,7 +16,7 @@
 namespace wazoauth::zone {
 
 // Everything but the blob. nullopt: a fact is longer than TokenFacts can show.
-std::optional<SlotBody> pack(const TokenKey& key, const TokenRecord& record, std::int64_t now_ms, std::uint32_t epoch);
+std::optional<SlotBody> pack(const TokenKey& key, const TokenRecord& record, BootTime now, std::uint32_t epoch);
 
 // How many words of a slot must be read to see the facts, when the fixed part has been read; 0: it makes no sense (it
 // was being written).

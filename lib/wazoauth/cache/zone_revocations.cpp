@@ -15,6 +15,10 @@ bool is_over(std::int64_t until, std::int64_t now) {
   return until != std::numeric_limits<std::int64_t>::max() && now > until + slack_seconds;
 }
 
+std::uint64_t number(BootTime time) {
+  return static_cast<std::uint64_t>(time.time_since_epoch().count());
+}
+
 }  // namespace
 
 Tombstones::Tombstones(const Areas& areas)
@@ -148,43 +152,43 @@ Unknown& UnknownTokens::entry(const KeyWords& key) const {
   return entries_[(key.words[3] >> 32) * size_ >> 32];
 }
 
-bool UnknownTokens::contains(const TokenKey& key, std::int64_t now_ms) const {
+bool UnknownTokens::contains(const TokenKey& key, BootTime now) const {
   const KeyWords words(key);
   const Unknown& found = entry(words);
-  const std::uint64_t until = get(found.until_ms);
-  return until > static_cast<std::uint64_t>(now_ms) && get(found.key[0]) == words.words[0] &&
-         get(found.key[1]) == words.words[1] && (get(found.key[2]) ^ until) == words.words[2];
+  const std::uint64_t until = get(found.until_boot_ms);
+  return until > number(now) && get(found.key[0]) == words.words[0] && get(found.key[1]) == words.words[1] &&
+         (get(found.key[2]) ^ until) == words.words[2];
 }
 
-void UnknownTokens::add(const TokenKey& key, std::int64_t until_ms) {
+void UnknownTokens::add(const TokenKey& key, BootTime end) {
   const KeyWords words(key);
-  const auto until = static_cast<std::uint64_t>(until_ms);
+  const std::uint64_t until = number(end);
   Unknown& place = entry(words);
-  if (place.until_ms == 0) header_.negatives.fetch_add(1, relaxed);
+  if (place.until_boot_ms == 0) header_.negatives.fetch_add(1, relaxed);
   put(place.key[0], words.words[0]);
   put(place.key[1], words.words[1]);
   put(place.key[2], words.words[2] ^ until);
-  put(place.until_ms, until);
+  put(place.until_boot_ms, until);
 }
 
 void UnknownTokens::erase(Unknown& place) {
-  put(place.until_ms, std::uint64_t{0});
+  put(place.until_boot_ms, std::uint64_t{0});
   header_.negatives.fetch_sub(1, relaxed);
 }
 
 void UnknownTokens::remove(const TokenKey& key) {
   const KeyWords words(key);
   Unknown& place = entry(words);
-  if (place.until_ms != 0 && place.key[0] == words.words[0]) erase(place);
+  if (place.until_boot_ms != 0 && place.key[0] == words.words[0]) erase(place);
 }
 
-void UnknownTokens::sweep(std::size_t number, std::int64_t now_ms) {
-  Unknown& place = entries_[number];
-  if (place.until_ms != 0 && place.until_ms <= static_cast<std::uint64_t>(now_ms)) erase(place);
+void UnknownTokens::sweep(std::size_t entry, BootTime now) {
+  Unknown& place = entries_[entry];
+  if (place.until_boot_ms != 0 && place.until_boot_ms <= number(now)) erase(place);
 }
 
 void UnknownTokens::clear() {
-  for (std::size_t i = 0; i < size_; ++i) put(entries_[i].until_ms, std::uint64_t{0});
+  for (std::size_t i = 0; i < size_; ++i) put(entries_[i].until_boot_ms, std::uint64_t{0});
   header_.negatives.store(0, relaxed);
 }
 

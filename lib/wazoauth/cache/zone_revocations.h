@@ -55,13 +55,13 @@ class Ring {
 class UnknownTokens {
  public:
   explicit UnknownTokens(const Areas& areas);
-  bool contains(const TokenKey& key, std::int64_t now_ms) const;
+  bool contains(const TokenKey& key, BootTime now) const;
   std::size_t size() const { return size_; }
 
   // The rest is for writers.
-  void add(const TokenKey& key, std::int64_t until_ms);
+  void add(const TokenKey& key, BootTime until);
   void remove(const TokenKey& key);
-  void sweep(std::size_t entry, std::int64_t now_ms);
+  void sweep(std::size_t entry, BootTime now);
   void clear();
 
  private:

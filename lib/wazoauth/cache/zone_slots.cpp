@@ -181,16 +181,6 @@ bool Slots::remove(const TokenKey& key) {
   return true;
 }
 
-void Slots::confirm(const TokenKey& key, std::int64_t now_ms, std::uint32_t epoch) {
-  const auto place = locate(key);
-  if (!place) return;
-  SlotBody body;
-  std::memcpy(&body, slot(*place).body, sizeof body);
-  body.validated_at_ms = std::max(body.validated_at_ms, now_ms);
-  body.epoch = std::max(body.epoch, epoch);
-  write(*place, body);
-}
-
 void Slots::mark(Blobs& blobs) const {
   for (std::size_t bucket = 0; bucket < buckets_; ++bucket) {
     for (unsigned way = 0; way < ways; ++way) {
@@ -221,14 +211,14 @@ void Slots::evict_some() {
   });
 }
 
-void Slots::sweep(std::size_t bucket, std::int64_t now) {
+void Slots::sweep(std::size_t bucket, std::int64_t unix_now) {
   constexpr std::uint8_t oldest = 200;  // stamps are told apart over 255 ticks only
   for (unsigned way = 0; way < ways; ++way) {
     const Place place{bucket, way};
     if (get(tags_[bucket].tags[way]) == 0) continue;
     SlotBody body;
     std::memcpy(&body, slot(place).body, fixed_words * 8);
-    if (body.expire_t != 0 && now > body.expire_t) {
+    if (body.expire_t != 0 && unix_now > body.expire_t) {
       free(place);
       header_.used.fetch_sub(1, relaxed);
     } else if (age(place) > oldest) {

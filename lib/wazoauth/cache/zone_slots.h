@@ -36,11 +36,10 @@ class Slots {
   bool contains(const TokenKey& key) const { return locate(key).has_value(); }
   void store(const SlotBody& body, std::uint8_t user);  // instead of the least recently used, if need be
   bool remove(const TokenKey& key);
-  void confirm(const TokenKey& key, std::int64_t now_ms, std::uint32_t epoch);
   void mark(Blobs& blobs) const;
   void evict_some();  // an eighth of the tokens, those that weren't used for longest
   void next_tick() { header_.tick.fetch_add(1, std::memory_order_relaxed); }
-  void sweep(std::size_t bucket, std::int64_t now);
+  void sweep(std::size_t bucket, std::int64_t unix_now);
 
  private:
   struct Place {

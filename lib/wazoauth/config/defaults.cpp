@@ -4,7 +4,7 @@
 namespace wazoauth {
 namespace {
 
-// Section 2 of ../shared/spec/config.md: what holds when no file says anything.
+// Section 2 of docs/spec/config.md: what holds when no file says anything.
 constexpr char defaults[] = R"yaml(
 user: wazo-auth
 config_file: /etc/wazo-auth/config.yml

@@ -1,4 +1,4 @@
-// The files of a configuration and their merge, ../shared/spec/config.md section 1.
+// The files of a configuration and their merge, docs/spec/config.md section 1.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>

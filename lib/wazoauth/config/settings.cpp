@@ -175,7 +175,6 @@ class Maker {
 
   void process(const std::string& xivo_uuid) {
     s_.xivo_uuid = xivo_uuid;
-    if (xivo_uuid.empty()) warn("XIVO_UUID is not in the environment: events and tokens don't name this installation");
     s_.debug = read_.flag("debug", false);
     s_.log_level = log_level();
     s_.db_uri = read_.text("db_uri");

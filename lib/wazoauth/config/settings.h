@@ -1,4 +1,4 @@
-// wazo-auth's YAML configuration: files, merge, defaults. ../shared/spec/config.md is the reference.
+// wazo-auth's YAML configuration: files, merge, defaults. docs/spec/config.md is the reference.
 #pragma once
 
 #include <chrono>

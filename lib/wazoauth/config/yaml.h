@@ -1,4 +1,4 @@
-// YAML texts, read as YAML 1.1 like the rest of the platform reads them (../shared/spec/config.md section 1.2).
+// YAML texts, read as YAML 1.1 like the rest of the platform reads them (docs/spec/config.md section 1.2).
 //
 // yaml-cpp reads the syntax; what plain scalars mean, merge keys, duplicate keys and tags are decided here.
 #pragma once

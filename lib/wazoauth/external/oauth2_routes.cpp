@@ -1,6 +1,6 @@
 // What a user does with a service that hands out tokens: allow it, use it, leave it. All services are alike.
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
-#include "wazoauth/cache/token_store.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/external/asking.h"
 #include "wazoauth/external/data.h"

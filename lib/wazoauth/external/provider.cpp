@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "wazoauth/cache/token_store.h"
+#include "wazoauth/base/clock.h"
 
 namespace wazoauth::external {
 

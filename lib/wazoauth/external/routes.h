@@ -1,4 +1,4 @@
-// External services: ../shared/spec/federation.md sections 5 to 7.
+// External services: docs/spec/federation.md sections 5 to 7.
 #pragma once
 
 #include "wazoauth/rest/router.h"

@@ -11,6 +11,14 @@ bool is_escape(std::string_view text, std::size_t at, char high, char low) {
   return text[at] == '%' && at + 2 < text.size() && text[at + 1] == high && ascii::lower(text[at + 2]) == low;
 }
 
+// Up to its first ';': servers in Java take the rest for parameters, which are no part of the path.
+std::string_view name_of(std::string_view segment) {
+  for (std::size_t i = 0; i < segment.size(); ++i) {
+    if (segment[i] == ';' || is_escape(segment, i, '3', 'b')) return segment.substr(0, i);
+  }
+  return segment;
+}
+
 bool is_dots(std::string_view segment) {
   int dots = 0;
   for (std::size_t i = 0; i < segment.size(); ++i, ++dots) {
@@ -37,7 +45,8 @@ bool unambiguous(std::string_view raw_target) {
   if (path.find("//") != std::string_view::npos || has_ambiguous_byte(path)) return false;
   while (!path.empty()) {
     const auto slash = path.find('/');
-    if (is_dots(path.substr(0, slash))) return false;
+    const std::string_view segment = path.substr(0, slash), name = name_of(segment);
+    if (is_dots(name) || (name.empty() && !segment.empty())) return false;
     path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
   }
   return true;

@@ -1,5 +1,5 @@
-// What the gate asks of a request's target and of the values that enter a required access (../shared/DESIGN.md
-// section 3, "Gate").
+// What the gate asks of a request's target and of the values that enter a required access (docs/ARCHITECTURE.md,
+// "Gate").
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 namespace wazoauth::gate {
 
 // True when nginx, the gate and the upstream read the same path in this raw target: before '?' no %2f, %5c, %00,
-// backslash, '#' or "//", and no segment that is "." or ".." in any encoding.
+// backslash, '#' or "//", and no segment that is "." or ".." in any encoding, or nothing, before its first ';' or %3b.
 bool unambiguous(std::string_view raw_target);
 
 // Appends a variable's value to a required access, '.' as '_'. False: the value is refused (empty, a control byte, '#'

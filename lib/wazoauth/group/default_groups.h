@@ -1,4 +1,5 @@
-// The groups that every tenant has: the all-users group and those of the configuration (endpoints.md sections 11, 19).
+// The groups that every tenant has: the all-users group and those of the configuration (docs/spec/endpoints.md sections
+// 11, 19).
 #pragma once
 
 #include <optional>

@@ -1,4 +1,4 @@
-// Groups, their members and their policies: ../shared/spec/endpoints.md sections 10 to 12.
+// Groups, their members and their policies: docs/spec/endpoints.md sections 10 to 12.
 #pragma once
 
 #include "wazoauth/rest/router.h"

@@ -1,4 +1,4 @@
-// E-mail addresses, as ../shared/spec/http-conventions.md 5.3 has them.
+// E-mail addresses, as docs/spec/http-conventions.md 5.3 has them.
 #include <unicode/uchar.h>
 #include <unicode/uidna.h>
 #include <unicode/unistr.h>

@@ -1,13 +1,12 @@
 #include "wazoauth/http/problem.h"
 
-#include <chrono>
+#include "wazoauth/base/clock.h"
 
 namespace wazoauth {
 
 namespace {
 double now() {
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<double>(std::chrono::duration_cast<std::chrono::microseconds>(since).count()) / 1e6;
+  return static_cast<double>(unix_time().time_since_epoch().count()) / 1e6;
 }
 
 std::string quoted(std::string_view text) {

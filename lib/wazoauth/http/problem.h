@@ -1,5 +1,5 @@
 // What a client did wrong, as an answer: thrown by rules, turned into a response by App. The forms A, R and M and the
-// texts are those of ../shared/spec/http-conventions.md sections 6 and 7.
+// texts are those of docs/spec/http-conventions.md sections 6 and 7.
 #pragma once
 
 #include <exception>

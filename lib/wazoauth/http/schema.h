@@ -1,5 +1,5 @@
 // Declared shapes of request bodies, query parameters and answers, and the checks of what comes in: types, limits,
-// messages and error maps of ../shared/spec/http-conventions.md section 5.
+// messages and error maps of docs/spec/http-conventions.md section 5.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +56,7 @@ Validated validate(const Schema& schema, const Json& input);
 Json check_object(std::string_view message, std::string_view constraint_id, Json constraint);
 bool is_uuid(std::string_view text);                            // canonical 8-4-4-4-12, any case
 std::optional<std::string> canonical_uuid(std::string_view s);  // from any form that the Type uuid accepts
-bool is_email(std::string_view address);                        // http-conventions.md 5.3
+bool is_email(std::string_view address);                        // docs/spec/http-conventions.md 5.3
 std::string ascii_domain(std::string_view domain);              // of an address, as the DNS has it; "" if there is none
 std::string python_literal(const Json& value);                  // how Python prints it
 

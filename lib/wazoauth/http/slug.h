@@ -1,4 +1,4 @@
-// Slugs of groups, policies and tenants: ../shared/spec/endpoints.md section 3.3.
+// Slugs of groups, policies and tenants: docs/spec/endpoints.md section 3.3.
 #pragma once
 
 #include <functional>

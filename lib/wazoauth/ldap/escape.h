@@ -1,4 +1,4 @@
-// Texts of users on their way into filters and names: ../shared/spec/federation.md section 3.3.
+// Texts of users on their way into filters and names: docs/spec/federation.md section 3.3.
 #pragma once
 
 #include <optional>

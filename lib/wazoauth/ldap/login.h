@@ -1,4 +1,4 @@
-// What a tenant's directory says about a login: ../shared/spec/federation.md section 3.2, steps 3 to 6.
+// What a tenant's directory says about a login: docs/spec/federation.md section 3.2, steps 3 to 6.
 #pragma once
 
 #include <stdexcept>

@@ -1,4 +1,4 @@
-// The directory of a tenant: ../shared/spec/federation.md section 3.1.
+// The directory of a tenant: docs/spec/federation.md section 3.1.
 #pragma once
 
 #include "wazoauth/rest/router.h"

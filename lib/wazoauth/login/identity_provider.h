@@ -1,4 +1,4 @@
-// Who somebody is: one provider for each way to prove it. ../shared/spec/endpoints.md section 4.1, steps 2 and 3.
+// Who somebody is: one provider for each way to prove it. docs/spec/endpoints.md section 4.1, steps 2 and 3.
 #pragma once
 
 #include <memory>
@@ -45,6 +45,7 @@ class IdentityProvider {
   using Finish = Step (*)(Context&, const LoginPtr&);
 
   virtual ~IdentityProvider() = default;
+  virtual bool takes_password() const { return false; }  // that of login->credentials
   // Fills in login->identity and goes on with `finish` on the database lane, or ends in refuse(). May take several
   // steps.
   virtual Step identify(Context& context, const LoginPtr& login, Finish finish) const = 0;

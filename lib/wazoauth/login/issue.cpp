@@ -1,9 +1,9 @@
 // The last step of a login.
 #include <algorithm>
-#include <chrono>
 #include <ctime>
 #include <limits>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/text.h"
 #include "wazoauth/config/settings.h"
@@ -29,18 +29,12 @@ struct RefreshToken {
   std::size_t revoked_sessions = 0;
 };
 
-using Time = std::chrono::sys_time<std::chrono::microseconds>;
-
-Time now() {
-  return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
-}
-
-std::int64_t seconds_of(Time time) {
+std::int64_t seconds_of(UnixTime time) {
   return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
 }
 
-// ISO 8601 without offset (http-conventions.md section 10).
-std::string iso(Time time, std::tm* convert(const std::time_t*, std::tm*), bool always_fraction) {
+// ISO 8601 without offset (docs/spec/http-conventions.md section 10).
+std::string iso(UnixTime time, std::tm* convert(const std::time_t*, std::tm*), bool always_fraction) {
   const std::time_t seconds = seconds_of(time);
   std::tm parts{};
   convert(&seconds, &parts);
@@ -74,7 +68,7 @@ std::optional<std::string> first_policy(const Settings& settings, const Login& l
   return settings.default_user_policy;
 }
 
-Profile profile_of(Context& context, const Login& login, const User& user, Time time) {
+Profile profile_of(Context& context, const Login& login, const User& user, UnixTime time) {
   const auto policy = first_policy(context.settings, login);
   const Rows rows = context.db().run("logins.profile", {user.uuid, policy, seconds_of(time)});
   if (policy && !policy->empty() && !rows.boolean(0, "first_policy_exists"))
@@ -157,7 +151,7 @@ struct Token {
   User user;
   Profile profile;
   Json metadata;
-  Time issued, expires;
+  UnixTime issued, expires;
   std::optional<std::string> refresh_token;
   std::string uuid, session_uuid;  // known when it is stored
 };
@@ -192,7 +186,7 @@ Json token_object(const Login& login, const Token& token) {
                        {"user_agent", login.user_agent}});
 }
 
-Time expiry(const Settings& settings, const Login& login, Time issued) {
+UnixTime expiry(const Settings& settings, const Login& login, UnixTime issued) {
   const Json wanted = login.body.get("expiration");
   const std::int64_t lifetime = wanted.is_null() ? settings.default_token_lifetime : wanted.integer();
   // The column ends in 2038.
@@ -202,7 +196,7 @@ Time expiry(const Settings& settings, const Login& login, Time issued) {
 
 Step issue(Context& context, const Login& login) {
   Token token;
-  token.issued = now();
+  token.issued = unix_time();
   token.expires = expiry(context.settings, login, token.issued);
   token.user = lock_user(context, login);
   token.profile = profile_of(context, login, token.user, token.issued);

@@ -78,8 +78,12 @@ Step log_in(Context& context, const IdentityProviders& providers) {
   login->user_agent = utf8_or_latin1(context.request.header_or_empty("user-agent"));
   login->mobile = ascii::same("mobile", context.request.header_or_empty("wazo-session-type"));
   const IdentityProvider* const provider = providers.choose(*login, context.settings);
-  if (!provider) refuse(*login, "no identity provider for this request");
-  return provider->identify(context, login, issue_token);
+  const bool by_password = provider && provider->takes_password();
+  return Step::judge(context.guess_at(by_password ? login->credentials->login : ""), Lane::database,
+                     [login, provider](Context& next) {
+                       if (!provider) refuse(*login, "no identity provider for this request");
+                       return provider->identify(next, login, issue_token);
+                     });
 }
 
 }  // namespace wazoauth

@@ -1,4 +1,4 @@
-// POST /token: ../shared/spec/endpoints.md section 4.1.
+// POST /token: docs/spec/endpoints.md section 4.1.
 #pragma once
 
 #include <optional>

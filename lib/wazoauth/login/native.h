@@ -7,6 +7,7 @@ namespace wazoauth {
 
 class NativeProvider : public IdentityProvider {
  public:
+  bool takes_password() const override { return true; }
   Step identify(Context& context, const LoginPtr& login, Finish finish) const override;
 };
 

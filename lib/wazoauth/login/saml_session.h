@@ -1,4 +1,4 @@
-// Logins that an identity provider vouched for: ../shared/spec/federation.md section 4.2, "Using the session".
+// Logins that an identity provider vouched for: docs/spec/federation.md section 4.2, "Using the session".
 #pragma once
 
 #include "wazoauth/login/identity_provider.h"

@@ -1,4 +1,4 @@
-// The templates that the configuration names, read with it: ../shared/spec/email-flows.md section 2.2.
+// The templates that the configuration names, read with it: docs/spec/email-flows.md section 2.2.
 #pragma once
 
 #include <memory>

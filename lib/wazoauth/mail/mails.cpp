@@ -5,8 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/text.h"
-#include "wazoauth/cache/token_store.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/mail/mail_templates.h"
 #include "wazoauth/mail/message.h"

@@ -1,4 +1,4 @@
-// One mail as it goes over the wire: ../shared/spec/email-flows.md section 2.3, RFC 5322 and 2047.
+// One mail as it goes over the wire: docs/spec/email-flows.md section 2.3, RFC 5322 and 2047.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Handing a mail to the server that settings name: ../shared/spec/email-flows.md section 2.4.
+// Handing a mail to the server that settings name: docs/spec/email-flows.md section 2.4.
 #pragma once
 
 #include <functional>

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <random>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/cache/redis_relay.h"
-#include "wazoauth/cache/token_store.h"
 #include "wazoauth/node/listener.h"
 #include "wazoauth/node/seed.h"
 #include "wazoauth/saml/cleanup.h"
@@ -65,7 +65,7 @@ void Housekeeper::start() {
       {"wazo-mail", on_schema([this] { mails_->run(); })}, {"wazo-clean-up", on_schema([this] { clean_up(); })}};
   if (!options_.redis_uri.empty())
     work.emplace_back("wazo-redis", on_schema([this] {
-                        RedisRelay({options_.redis_uri, options_.database, options_.zone, &wake_}).run();
+                        RedisRelay({options_.redis_uri, options_.database, &wake_}).run();
                       }));
   alive_ = work.size();
   for (const auto& [name, function] : work) threads_.emplace_back([this, n = name, f = function] { run(n, f); });
@@ -148,7 +148,7 @@ void Housekeeper::listen() {
 }
 
 void Housekeeper::sweep() {
-  do options_.zone->sweep(unix_seconds());
+  do options_.zone->sweep(unix_seconds(), BootClock::now());
   while (wake_.wait(sweep_every));
 }
 
@@ -176,15 +176,17 @@ void Housekeeper::clean_up() {
 
 void Housekeeper::clean_up_once(Database& database) {
   const auto go_on = [this] { return !wake_.stopping(); };
-  const std::int64_t began = unix_seconds();
+  const BootTime began = BootClock::now();
+  const std::int64_t now = unix_seconds();
   UnitOfWork(database, Mode::read_only).run("node.prune");
   UnitOfWork(database, Mode::read_only).run("authorizations.prune");
-  clean_expired(database, began, std::max<std::int64_t>(1, options_.settings.token_cleanup_batch_size), go_on);
+  clean_expired(database, now, std::max<std::int64_t>(1, options_.settings.token_cleanup_batch_size), go_on);
   saml::clean_up(database, options_.settings.saml.session_lifetime);
   const double interval = options_.settings.token_cleanup_interval;
   // A second more than to the next round: times are whole seconds here, and that round may come a little late.
-  announce_expiring(database, began, static_cast<std::int64_t>(std::ceil(interval)) + 1, go_on);
-  if (static_cast<double>(unix_seconds() - began) > interval) log::warning("clean-up took longer than its interval");
+  announce_expiring(database, now, static_cast<std::int64_t>(std::ceil(interval)) + 1, go_on);
+  if (BootClock::now() - began > std::chrono::duration<double>(interval))
+    log::warning("clean-up took longer than its interval");
 }
 
 }  // namespace wazoauth

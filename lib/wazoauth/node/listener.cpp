@@ -4,22 +4,24 @@
 
 #include <algorithm>
 
+#include "wazoauth/base/deadline.h"
 #include "wazoauth/base/json.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/cache/tenant_tree.h"
 #include "wazoauth/cache/token_notice.h"
 #include "wazoauth/cache/token_store.h"
+#include "wazoauth/store/statements.h"
 
 namespace wazoauth {
 
 namespace {
 
-constexpr std::int64_t heartbeat_ms = 500;
-constexpr std::int64_t silence_ms = 2000;
-constexpr std::int64_t node_row_ms = 10000;
+using std::chrono::milliseconds;
 
-void set_generation(Zone& zone, std::uint64_t generation) {
-  zone.add(counter_generation, generation - zone.counter(counter_generation));
+constexpr milliseconds beat_every{500}, row_every{10000}, overlap_limit{1200};
+
+void set_counter(Zone& zone, unsigned counter, std::uint64_t value) {
+  zone.add(counter, value - zone.counter(counter));
 }
 
 }  // namespace
@@ -28,8 +30,8 @@ void Listener::run() {
   while (!options_.wake->stopping() && !superseded()) {
     if (!serve()) {
       connection_.reset();
-      if (in_charge_) set_generation(*options_.zone, 0);
-      if (!options_.wake->wait(std::chrono::milliseconds(200))) break;
+      set_redis({});
+      if (!options_.wake->wait(milliseconds(200))) break;
     }
   }
 }
@@ -57,11 +59,11 @@ bool Listener::connect() {
 bool Listener::exec(const std::string& sql, std::string* value) {
   PGconn* const connection = connection_.get();
   if (PQsendQuery(connection, sql.c_str()) == 0) return false;
-  const std::int64_t deadline = unix_ms() + silence_ms;
+  const Deadline deadline(Zone::good_for);
   bool good = true;
   for (;;) {
     while (PQisBusy(connection) != 0) {
-      if (options_.wake->stopping() || unix_ms() > deadline || !pump(100)) return false;
+      if (options_.wake->stopping() || deadline.passed() || !pump(deadline.left())) return false;
     }
     PGresult* const result = PQgetResult(connection);
     if (!result) return good;
@@ -76,15 +78,25 @@ bool Listener::exec(const std::string& sql, std::string* value) {
   }
 }
 
-// Reads what there is, waits for it for so long, and handles notifications. False: the connection is lost.
-bool Listener::pump(int timeout_ms) {
-  pollfd descriptor{PQsocket(connection_.get()), POLLIN, 0};
-  if (poll(&descriptor, 1, timeout_ms) < 0 && errno != EINTR) return false;
-  if (PQconsumeInput(connection_.get()) == 0) return false;
+// Handles the notifications that libpq has read. False: there is none.
+bool Listener::handle_notifications() {
+  bool any = false;
   while (PGnotify* const notification = PQnotifies(connection_.get())) {
+    any = true;
     handle(*notification);
     PQfreemem(notification);
   }
+  return any;
+}
+
+// Handles notifications, and waits for the first of them, or for the end, for so long. False: the connection is lost.
+bool Listener::pump(milliseconds limit) {
+  // One that came with the end of an answer lies in libpq already: the socket has nothing more to say.
+  if (handle_notifications()) return true;
+  pollfd descriptors[] = {{PQsocket(connection_.get()), POLLIN, 0}, {options_.wake->end(), POLLIN, 0}};
+  if (poll(descriptors, 2, static_cast<int>(limit.count())) < 0 && errno != EINTR) return false;
+  if (PQconsumeInput(connection_.get()) == 0) return false;
+  handle_notifications();
   return true;
 }
 
@@ -94,11 +106,10 @@ void Listener::handle(const PGnotify& notification) {
   if (channel == "wazo_auth_tokens") {
     const TokenNotice notice = parse_token_notice(notification.extra);
     apply(zone, notice);
-    if (notice.everything && options_.uses_redis) {
-      // Redis' records of this generation are those of dead tokens.
-      if (in_charge_) set_generation(zone, 0);
-      settled_ = false;
-      must_register_ = true;
+    if (notice.everything) {
+      // Records of this life are those of dead tokens, and the life that is being asked for may still be this one.
+      set_redis({});
+      all_died_ = true;
     }
   } else if (channel == "wazo_auth_tenants") {
     zone.add(counter_tenants);
@@ -116,7 +127,7 @@ bool Listener::register_node() {
   std::string sql = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('wazo_auth.node')); SELECT EXISTS (SELECT 1 " + row +
                     " AND id = " + id + ");";
   if (options_.uses_redis)
-    sql += "UPDATE wazo_auth.redis_generation SET generation = generation + 1 WHERE NOT EXISTS (SELECT 1 " + row + ");";
+    sql += "UPDATE wazo_auth.redis_life SET nonce = gen_random_uuid() WHERE NOT EXISTS (SELECT 1 " + row + ");";
   sql +=
       "DELETE FROM wazo_auth.node WHERE last_seen < clock_timestamp() - interval '1 day';"
       "INSERT INTO wazo_auth.node (id, redis, last_seen) VALUES (" +
@@ -133,16 +144,15 @@ bool Listener::register_node() {
 // outbox. What of it is committed was heard; a heartbeat makes sure that it has arrived.
 bool Listener::settle() {
   if (settled_ || !options_.uses_redis) return true;
-  std::string running, generation;
+  std::string running;
   if (!exec("SELECT count(*) FROM unnest('" + unseen_by_ + "'::xid8[]) AS x WHERE pg_xact_status(x) = 'in progress'",
             &running))
     return false;
   if (running != "0") return true;
-  if (!beat() || !read_pending() || !exec("SELECT generation FROM wazo_auth.redis_generation", &generation))
-    return false;
-  if (in_charge_) set_generation(*options_.zone, std::stoull(generation));
+  if (!beat() || !read_pending()) return false;
+  if (must_register_) return true;
   settled_ = true;
-  return true;
+  return beat();  // tells which life counts: read after what was pending
 }
 
 bool Listener::read_pending() {
@@ -157,37 +167,63 @@ bool Listener::read_pending() {
 
 // Who was here before heard everything as long as its heartbeats go on after we listen too: then nothing was missed.
 // Otherwise every token has to be confirmed once.
-bool Listener::take_over(std::int64_t listening_since_ms) {
+bool Listener::take_over(BootTime listening_since) {
   Zone& zone = *options_.zone;
   bool overlapped = false;
-  const std::uint64_t database = std::hash<std::string>()(options_.conninfo) | 1;
-  const std::uint64_t known_database = zone.counter(counter_database);
-  zone.add(counter_database, database - known_database);
-  if (!in_charge_ && zone.housekeeper() != 0 && database == known_database) {
-    while (!overlapped && unix_ms() < listening_since_ms + 1200 && !options_.wake->stopping()) {
-      if (!pump(50)) return false;
-      overlapped = zone.last_good_ms() > listening_since_ms;
+  if (!in_charge_ && zone.housekeeper() != 0 && zone.counter(counter_life) == life_) {
+    const Deadline deadline(overlap_limit);
+    while (!overlapped && !deadline.passed() && !options_.wake->stopping()) {
+      if (!pump(milliseconds(50))) return false;
+      overlapped = zone.last_good() > listening_since;
     }
   }
   zone.set_housekeeper(options_.id);
   in_charge_ = true;
-  if (!overlapped) {
-    set_generation(zone, 0);
-    zone.raise_epoch();
-    zone.add(counter_tenants);
-  }
+  set_counter(zone, counter_life, life_);
+  if (!overlapped) forget_all();
   return true;
+}
+
+void Listener::forget_all() {
+  set_redis({});
+  options_.zone->raise_epoch();
+  options_.zone->add(counter_tenants);
+}
+
+void Listener::set_redis(const RedisLife& life) {
+  if (!in_charge_ || superseded()) return;
+  Zone& zone = *options_.zone;
+  // A life is of one server: whoever reads one number of before and one of now finds nothing there.
+  set_counter(zone, counter_redis_server, life.server);
+  set_counter(zone, counter_redis_life, life.life);
+}
+
+// The database may have been restored under us, or its triggers were switched off for a while.
+void Listener::see(const Life& life) {
+  if (life.database != life_) {
+    log::warning("the database was restored, or its triggers were changed: every token is confirmed anew");
+    life_ = life.database;
+    set_counter(*options_.zone, counter_life, life_);
+    forget_all();
+    settled_ = false;
+    must_register_ = true;
+  }
+  if (settled_ && !all_died_ && options_.uses_redis) set_redis(life.redis);
 }
 
 // What a heartbeat that came back proves is that everything before its NOTIFY has arrived, so that is its time.
 bool Listener::beat() {
-  const std::int64_t sent = unix_ms();
-  heartbeat_seen_ = false;
-  if (!exec("NOTIFY " + heartbeat_channel())) return false;
+  const BootTime sent = BootClock::now();
+  const Deadline deadline(Zone::good_for);
+  heartbeat_seen_ = all_died_ = false;
+  std::string life;
+  if (!exec("NOTIFY " + heartbeat_channel() + ";" + fragment("node.life"), &life)) return false;
   while (!heartbeat_seen_) {
-    if (unix_ms() > sent + silence_ms || options_.wake->stopping() || !pump(50)) return false;
+    if (deadline.passed() || options_.wake->stopping() || !pump(deadline.left())) return false;
   }
-  if (!superseded()) options_.zone->set_last_good_ms(sent);
+  if (superseded()) return true;
+  see(parse_life(life));
+  options_.zone->set_last_good(sent);
   return true;
 }
 
@@ -201,24 +237,30 @@ bool Listener::listen() {
             "LISTEN wazo_auth_tokens; LISTEN wazo_auth_tenants; LISTEN wazo_auth_outbox; LISTEN " +
             heartbeat_channel()))
     return false;
+  const BootTime since = BootClock::now();
+  std::string life;
+  if (!exec(fragment("node.life"), &life)) return false;
+  life_ = parse_life(life).database;
   settled_ = false;
   unseen_by_ = "{}";
-  if (!take_over(unix_ms()) || !register_node()) return false;
+  if (!take_over(since) || !register_node()) return false;
   log::info("listening for revoked tokens");
   options_.wake->poke();
-  std::int64_t next_row = unix_ms() + node_row_ms;
+  BootTime next_row = BootClock::now() + row_every;
   while (!options_.wake->stopping() && !superseded()) {
-    const std::int64_t next_beat = unix_ms() + heartbeat_ms;
+    const BootTime next_beat = BootClock::now() + beat_every;
     if (!beat()) return false;
-    if (unix_ms() >= next_row || must_register_) {
+    if (BootClock::now() >= next_row || must_register_) {
       // After a long stop of this process others may have taken the node for gone.
       must_register_ = false;
       if (!register_node()) return false;
-      next_row = unix_ms() + node_row_ms;
+      next_row = BootClock::now() + row_every;
     }
     if (!settle()) return false;
-    while (unix_ms() < next_beat && !options_.wake->stopping() && !must_register_) {
-      if (!pump(static_cast<int>(std::max<std::int64_t>(1, next_beat - unix_ms())))) return false;
+    while (!options_.wake->stopping() && !must_register_) {
+      const milliseconds left = next_beat - BootClock::now();
+      if (left.count() <= 0) break;
+      if (!pump(left)) return false;
     }
   }
   return true;

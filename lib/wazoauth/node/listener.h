@@ -8,7 +8,9 @@
 #include <memory>
 #include <string>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/wake.h"
+#include "wazoauth/cache/life.h"
 #include "wazoauth/cache/zone.h"
 
 namespace wazoauth {
@@ -19,7 +21,7 @@ class Listener {
     std::string conninfo;  // for libpq
     Zone* zone;
     std::uint64_t id;         // of this nginx's housekeeper
-    bool uses_redis = false;  // register as such, and find out which generation of keys counts
+    bool uses_redis = false;  // register as such, and find out which keys count
     Wake* wake;               // stop, and poke for new rows of the outbox
   };
   explicit Listener(Options options) : options_(std::move(options)) {}
@@ -35,18 +37,24 @@ class Listener {
   bool exec(const std::string& sql, std::string* value = nullptr);  // false: failed, or took over 2 s
   bool beat();                                                      // false: it didn't come back
   std::string heartbeat_channel() const;
+  void see(const Life& life);
+  void forget_all();  // any token may have died unheard
+  void set_redis(const RedisLife& life);
   bool register_node();
   bool settle();
   bool read_pending();
-  bool take_over(std::int64_t listening_since_ms);
+  bool take_over(BootTime listening_since);
   bool listen();  // false: the connection is lost
-  bool pump(int timeout_ms);
+  bool handle_notifications();
+  bool pump(std::chrono::milliseconds limit);
   void handle(const PGnotify& notification);
   bool superseded() const;
 
   Options options_;
   std::unique_ptr<PGconn, Close> connection_;
+  std::uint64_t life_ = 0;  // of the database, as it was seen last
   bool heartbeat_seen_ = false;
+  bool all_died_ = false;  // heard since the last heartbeat
   bool in_charge_ = false;
   bool must_register_ = false;
   bool settled_ = true;    // all who run know that this nginx uses Redis

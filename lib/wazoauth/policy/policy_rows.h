@@ -18,7 +18,7 @@ Rows visible_policy(Context& context);
 bool names_policy_by_slug(const Context& context);
 Problem unknown_policy(std::string_view uuid);  // R404 as a foreign key reports it
 
-// Delegation (acl.md section 4): 401 for the first access that the token may not put in or take out.
+// Delegation (docs/spec/acl.md section 4): 401 for the first access that the token may not put in or take out.
 void require_may_add(const Context& context, const std::vector<std::string>& accesses);
 void require_may_remove(const Context& context, const std::vector<std::string>& accesses);
 

@@ -1,4 +1,4 @@
-// Policies and their accesses: ../shared/spec/endpoints.md section 13.
+// Policies and their accesses: docs/spec/endpoints.md section 13.
 #pragma once
 
 #include "wazoauth/rest/router.h"

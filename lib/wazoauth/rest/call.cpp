@@ -78,6 +78,7 @@ struct Call::State {
   std::function<Step(Context&)> next;
   Lane lane = Lane::database;
   std::chrono::milliseconds pause{0};
+  std::optional<Guess> guess;
   std::optional<Response> response;
 
   void begin() {
@@ -153,6 +154,7 @@ struct Call::State {
       context->unit.reset();
       lane = step.lane;
       pause = step.pause;
+      guess = std::move(step.guess);
       next = std::move(step.next);
       if (step.response) respond(std::move(*step.response));
       return true;
@@ -202,8 +204,10 @@ std::chrono::milliseconds Call::pause() const {
 
 bool Call::step() {
   const Lane lane = state_->lane;
-  if (!state_->response) state_->run();
-  while (!state_->response && state_->lane == lane && state_->pause.count() == 0) state_->run();
+  do {
+    state_->guess.reset();
+    if (!state_->response) state_->run();
+  } while (!state_->response && !state_->guess && state_->lane == lane && state_->pause.count() == 0);
   return state_->response.has_value();
 }
 
@@ -211,12 +215,15 @@ Response& Call::response() {
   return *state_->response;
 }
 
-bool Call::proved_password() const {
-  return state_->context && state_->context->proved_password;
+const std::optional<Guess>& Call::guess() const {
+  return state_->guess;
 }
 
-bool Call::password_unjudged() const {
-  return state_->context && state_->context->password_unjudged;
+// Only a password makes up for wrong ones: a refresh token may come with the login of somebody else.
+Call::Judgement Call::judgement() const {
+  if (!state_->context || !state_->response) return Judgement::none;
+  if (state_->response->status == 401) return state_->context->password_unjudged ? Judgement::none : Judgement::wrong;
+  return state_->context->proved_password ? Judgement::right : Judgement::none;
 }
 
 }  // namespace wazoauth

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "wazoauth/rest/router.h"
 #include "wazoauth/rest/services.h"
@@ -20,8 +21,10 @@ class Call {
   std::chrono::milliseconds pause() const;  // and how much later
   bool step();  // runs it, and those that follow on its lane; true when the answer is ready. Never throws.
   Response& response();
-  bool proved_password() const;    // that of its Authorization header
-  bool password_unjudged() const;  // nobody could look at it: a 401 doesn't say that it is wrong
+  // Judged by the next step: let it wait for its turn, or don't run it at all.
+  const std::optional<Guess>& guess() const;
+  enum class Judgement { none, wrong, right };
+  Judgement judgement() const;  // of the guess, with the answer
 
  private:
   struct State;

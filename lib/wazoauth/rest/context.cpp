@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/text.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/rest/master_tenant.h"
@@ -17,6 +18,11 @@ const std::string& Context::param(std::string_view name) const {
     if (key == name) return value;
   }
   throw std::logic_error("route " + route.path + " has no parameter " + std::string(name));
+}
+
+Guess Context::guess_at(std::string login) const {
+  return {std::move(login),
+          sha256_base64url(request.header_or_empty("authorization") + '\0' + request.path + '\0' + request.body)};
 }
 
 UnitOfWork& Context::db() {

@@ -43,7 +43,8 @@ class Context {
   // The tenant of the user who asks, whatever the header Wazo-Tenant says: for operations that ignore it. 404 when the
   // user is gone.
   std::string caller_tenant();
-  // The scoping tenant (http-conventions.md section 8), resolved at the first call: 401 unauthorized-tenant, 404.
+  // The scoping tenant (docs/spec/http-conventions.md section 8), resolved at the first call: 401 unauthorized-tenant,
+  // 404.
   const std::string& tenant();
   bool in_subtree(std::string_view tenant_uuid);  // of tenant()
   const std::string& master_tenant();             // throws 503 when there is none
@@ -59,9 +60,12 @@ class Context {
   ListQuery list_query() const;
   Json valid_query() const;
 
+  // What this request tries. The whole of it counts, not its password alone: that may be tried on somebody else.
+  Guess guess_at(std::string login) const;
+
   // Set by Call.
   std::unique_ptr<UnitOfWork> unit;
-  bool proved_password = false;    // set by providers that verified the one of the Authorization header
+  bool proved_password = false;    // set by who verified the password of the login that was guessed at
   bool password_unjudged = false;  // set when nobody could look at it
 
  private:

@@ -1,4 +1,5 @@
-// The rules of http-conventions.md section 11, and the options of Flask-CORS that administrators may have set.
+// The rules of docs/spec/http-conventions.md section 11, and the options of Flask-CORS that administrators may have
+// set.
 #include "wazoauth/rest/cors.h"
 
 #include <algorithm>

@@ -6,7 +6,7 @@
 
 namespace wazoauth {
 
-// Adds the CORS headers of http-conventions.md section 11. Applies to every answer.
+// Adds the CORS headers of docs/spec/http-conventions.md section 11. Applies to every answer.
 void add_cors(const Settings& settings, const Request& request, Response& response);
 
 }  // namespace wazoauth

@@ -17,6 +17,7 @@ inline const Failure forbidden_group{403, Form::a, "forbidden-group"};
 inline const Failure forbidden_access{401, Form::a, "unauthorized"};  // an access that the caller may not hand on
 inline const Failure read_only_policy{403, Form::r, "Forbidden policy deletion"};
 inline const Failure invalid_data{400, Form::a, "invalid-data"};
+inline const Failure throttled{429, Form::a, "too-many-requests"};
 inline const Failure conflict{409, Form::a, "conflict"};
 inline const Failure taken{409, Form::r, "already exists"};
 

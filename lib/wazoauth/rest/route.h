@@ -21,7 +21,7 @@ using Handler = std::function<Step(Context&)>;
 // What a person who came with a browser is shown in place of a problem in JSON; nullopt for programs.
 using ProblemPage = std::optional<Response> (*)(const Request&, const Problem&);
 
-// Forms of error bodies: http-conventions.md section 6.
+// Forms of error bodies: docs/spec/http-conventions.md section 6.
 enum class Form { a, r, m };
 
 struct Failure {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "wazoauth/http/http.h"
@@ -20,6 +21,12 @@ enum class Lane {
   external,   // the same for external services
 };
 
+// A secret that a step judges: whom it is tried for, "" when the request names nobody, and what tells this try from
+// others. Guessing is slowed down.
+struct Guess {
+  std::string login, fingerprint;
+};
+
 // Each step has a unit of work of its own, committed when the step returns and rolled back when it throws; no database
 // connection is held between steps.
 //
@@ -29,6 +36,7 @@ struct Step {
   std::optional<Response> response;
   Lane lane = Lane::database;
   std::chrono::milliseconds pause{0};
+  std::optional<Guess> guess;  // judged by the next step, which may have to wait for that, or never come
   std::function<Step(Context&)> next;
 
   Step(Response r) : response(std::move(r)) {}  // NOLINT: a handler just returns its response
@@ -36,6 +44,11 @@ struct Step {
     Step step;
     step.lane = lane;
     step.next = std::move(next);
+    return step;
+  }
+  static Step judge(Guess guess, Lane lane, std::function<Step(Context&)> next) {
+    Step step = then(lane, std::move(next));
+    step.guess = std::move(guess);
     return step;
   }
   // On the database lane, after `pause`; no thread sleeps meanwhile.

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <system_error>
 
 #include "wazoauth/config/settings.h"
@@ -22,10 +23,22 @@ std::string content_of(const std::string& path) {
   return text;
 }
 
+// Nobody has put anything where the installation expects it, or named another place: SAML isn't used here.
+bool left_out(const SamlSettings& settings) {
+  const Json defaults = default_config().get("saml");
+  for (const auto& [name, path] :
+       {std::pair("key_file", settings.key_file), std::pair("cert_file", settings.cert_file)}) {
+    std::error_code ignored;
+    const auto type = std::filesystem::status(path, ignored).type();
+    if (path != defaults.get(name).text() || type != std::filesystem::file_type::not_found) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::shared_ptr<const Keys> read_keys(const Settings& settings, std::vector<std::string>& warnings) {
-  if (!settings.http_plugin("saml")) return nullptr;
+  if (!settings.http_plugin("saml") || left_out(settings.saml)) return nullptr;
   try {
     const Keys keys{content_of(settings.saml.key_file), content_of(settings.saml.cert_file)};
     if (const auto complaint = complaint_about(keys))

@@ -13,8 +13,8 @@ struct Settings;
 
 namespace saml {
 
-// Null, with a warning, when they can't be used: then there are no logins by SAML. Warns, too, of settings that let
-// more happen than one may want.
+// Null, with a warning, when they can't be used: then there are no logins by SAML. Null without one when nobody has
+// named them and they aren't where the defaults look. Warns, too, of settings that let more happen than one may want.
 std::shared_ptr<const Keys> read_keys(const Settings& settings, std::vector<std::string>& warnings);
 
 }  // namespace saml

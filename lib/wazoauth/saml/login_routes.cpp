@@ -1,9 +1,9 @@
 // Logins: a request to the identity provider, and its response by way of the browser.
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/text.h"
 #include "wazoauth/base/url.h"
 #include "wazoauth/cache/token_record.h"
-#include "wazoauth/cache/token_store.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/failures.h"

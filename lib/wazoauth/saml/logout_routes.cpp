@@ -1,4 +1,5 @@
 // Logouts: here at once, and at the identity provider by way of the browser.
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/url.h"
 #include "wazoauth/cache/token_record.h"

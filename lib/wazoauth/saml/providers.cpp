@@ -12,10 +12,14 @@ constexpr std::size_t most_providers = 1000;
 }
 
 std::optional<Source> Providers::find(UnitOfWork& unit, const std::string& domain) {
-  if (!settings_.keys) return std::nullopt;
   const auto entry = entry_of(domain);
   const Rows rows = unit.run("saml.provider", {domain, entry ? std::optional(entry->digest) : std::nullopt});
   if (rows.empty()) return std::nullopt;
+  if (!settings_.keys) {
+    log::warning("SAML: nobody can log in through " + Json(domain).dump() + ": there is no key or no certificate (" +
+                 settings_.key_file + ", " + settings_.cert_file + ")");
+    return std::nullopt;
+  }
   Source source{domain, rows.text(0, "digest")};
   source.known = entry && entry->digest == source.digest;
   if (source.known)

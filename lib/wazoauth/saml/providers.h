@@ -26,7 +26,7 @@ class Providers {
  public:
   explicit Providers(const SamlSettings& settings) : settings_(settings) {}
 
-  // nullopt when the domain has no configuration.
+  // nullopt when the domain has no configuration, or we have no key; of the latter the log tells.
   std::optional<Source> find(UnitOfWork& unit, const std::string& domain);
 
   // Null when none can be made; the log says why, once. Takes 80 ms of CPU when one has to be made.

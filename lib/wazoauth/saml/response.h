@@ -1,5 +1,5 @@
 // What a response has to say, in which shape and when: everything that a signature alone doesn't prove.
-// ../shared/spec/federation.md sections 4.3 and 4.4, and TECHNIQUE.md section 6.
+// docs/spec/federation.md sections 4.3 and 4.4.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct NameId {
 };
 std::string to_xml(const NameId& name_id);
 NameId name_id_from_xml(std::string_view xml);  // throws BadXml
-std::string coded(const NameId& name_id);       // as the cache's key has it (schema.md section 5)
+std::string coded(const NameId& name_id);       // as the cache's key has it (docs/spec/schema.md section 5)
 
 // What was asked for, and of whom.
 struct Expected {

@@ -1,4 +1,4 @@
-// ../shared/spec/federation.md section 4.
+// docs/spec/federation.md section 4.
 #pragma once
 
 #include "wazoauth/rest/router.h"

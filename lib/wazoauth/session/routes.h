@@ -1,4 +1,4 @@
-// Sessions: ../shared/spec/endpoints.md section 6.
+// Sessions: docs/spec/endpoints.md section 6.
 #pragma once
 
 #include "wazoauth/rest/router.h"

@@ -1,4 +1,4 @@
-// What is told to the rest of the platform over RabbitMQ. Names, headers, keys: ../shared/spec/events.md.
+// What is told to the rest of the platform over RabbitMQ. Names, headers, keys: docs/spec/events.md.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
-// The schema of a database: wazo-auth's own (../shared/spec/schema.md section 4) and ours beside it (DESIGN.md, "Ours
-// in somebody's database").
+// The schema of a database: wazo-auth's own (docs/spec/schema.md section 4) and ours beside it (docs/ARCHITECTURE.md,
+// "Ours in somebody's database").
 //
 // sql/schema/0001 is wazo-auth's schema, for a database that has none; wazo-auth's own marker tells. The files after
 // it are ours, in ascending order, each one transaction; table wazo_auth.migration tells which were applied. Files

@@ -12,11 +12,12 @@
 
 namespace wazoauth {
 
+struct RowsData;  // libpqxx's result, in rows_data.h
+
 // Rows of an answer; columns by name or number. Copies share the data.
 class Rows {
  public:
-  struct Data;  // rows_data.h
-  explicit Rows(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+  explicit Rows(std::shared_ptr<const RowsData> data) : data_(std::move(data)) {}
   std::size_t size() const;
   bool empty() const { return size() == 0; }
   std::size_t affected() const;  // of INSERT, UPDATE, DELETE
@@ -36,7 +37,7 @@ class Rows {
   std::optional<std::string_view> raw(std::size_t row, int column) const;
 
  private:
-  std::shared_ptr<const Data> data_;
+  std::shared_ptr<const RowsData> data_;
 };
 
 }  // namespace wazoauth

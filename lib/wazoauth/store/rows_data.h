@@ -3,11 +3,9 @@
 
 #include <pqxx/pqxx>
 
-#include "wazoauth/store/rows.h"
-
 namespace wazoauth {
 
-struct Rows::Data {
+struct RowsData {
   pqxx::result result;
 };
 

@@ -58,7 +58,7 @@ struct UnitOfWork::State {
       try {
         if (mode == Mode::write && !begun) lease.connection->execute("BEGIN", {});
         begun = begun || mode == Mode::write;
-        auto data = std::make_shared<Rows::Data>();
+        auto data = std::make_shared<RowsData>();
         data->result = work(*lease.connection);
         return Rows(std::move(data));
       } catch (const pqxx::sql_error& e) {

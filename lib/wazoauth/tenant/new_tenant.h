@@ -1,4 +1,4 @@
-// Making a tenant: ../shared/spec/endpoints.md section 14.2, POST.
+// Making a tenant: docs/spec/endpoints.md section 14.2, POST.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Tenants: ../shared/spec/endpoints.md section 14.
+// Tenants: docs/spec/endpoints.md section 14.
 #pragma once
 
 #include "wazoauth/rest/router.h"

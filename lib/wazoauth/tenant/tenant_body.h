@@ -1,4 +1,4 @@
-// What POST and PUT /tenants are given: ../shared/spec/endpoints.md section 14.1.
+// What POST and PUT /tenants are given: docs/spec/endpoints.md section 14.1.
 #pragma once
 
 #include <optional>
@@ -22,6 +22,6 @@ struct TenantBody {
 std::shared_ptr<const BodySpec> tenant_body(bool for_creation);
 TenantBody read_tenant_body(const Context& context);  // throws 400
 
-bool is_domain_name(std::string_view text);  // http-conventions.md 5.4
+bool is_domain_name(std::string_view text);  // docs/spec/http-conventions.md 5.4
 
 }  // namespace wazoauth

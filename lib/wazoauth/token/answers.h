@@ -1,4 +1,4 @@
-// Answers that the operations on one token share: ../shared/spec/http-conventions.md section 7.2.
+// Answers that the operations on one token share: docs/spec/http-conventions.md section 7.2.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// What happens to tokens by themselves: ../shared/spec/endpoints.md section 19, events.md section 4.
+// What happens to tokens by themselves: docs/spec/endpoints.md section 19, docs/spec/events.md section 4.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/http/schema.h"
 #include "wazoauth/token/answers.h"
@@ -34,7 +35,7 @@ std::optional<std::string> token_in(std::string_view path, std::string_view suff
 
 // A token that certainly doesn't live.
 bool dead(const Zone& zone, const TokenKey& key, Verdict verdict) {
-  return verdict == Verdict::revoked || (verdict == Verdict::unknown && zone.known_unknown(key, unix_ms()));
+  return verdict == Verdict::revoked || (verdict == Verdict::unknown && zone.known_unknown(key, BootClock::now()));
 }
 
 // What stands in the way of using these facts: an answer, or the need to ask a thread.
@@ -43,8 +44,7 @@ struct Obstacle {
 };
 
 std::optional<Obstacle> obstacle(const Zone& zone, const TokenFacts& facts, std::int64_t grace_ms) {
-  const std::int64_t now = unix_ms();
-  switch (judge(zone, facts, now, grace_ms)) {
+  switch (judge(zone, facts, BootClock::now(), grace_ms)) {
     case Freshness::revalidate:
       return Obstacle{};
     case Freshness::too_old:
@@ -53,7 +53,7 @@ std::optional<Obstacle> obstacle(const Zone& zone, const TokenFacts& facts, std:
     case Freshness::grace:
       break;
   }
-  if (facts.expire_t != 0 && now / 1000 > facts.expire_t) return Obstacle{answer(no_such_token())};
+  if (facts.expire_t != 0 && unix_seconds() > facts.expire_t) return Obstacle{answer(no_such_token())};
   return std::nullopt;
 }
 

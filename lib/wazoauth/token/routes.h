@@ -1,4 +1,4 @@
-// Tokens and refresh tokens: ../shared/spec/endpoints.md sections 4 and 5.
+// Tokens and refresh tokens: docs/spec/endpoints.md sections 4 and 5.
 #pragma once
 
 #include "wazoauth/rest/router.h"

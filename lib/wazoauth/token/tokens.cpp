@@ -1,3 +1,4 @@
+#include "wazoauth/base/clock.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/login/log_in.h"
 #include "wazoauth/rest/context.h"
@@ -120,7 +121,7 @@ void add_token_routes(Router& router, const IdentityProviders& providers) {
               .failures = {login_failed,
                            unknown_tenant,
                            {429, Form::r, "User <uuid> has exceeded the maximum number of active sessions"},
-                           {429, Form::a, "too-many-requests"}}});
+                           throttled}});
   router.add({.method = "GET",
               .path = one,
               .plugin = "tokens",

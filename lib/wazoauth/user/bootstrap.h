@@ -1,4 +1,4 @@
-// The first user of a platform: ../shared/spec/config.md sections 3.5 and 5.4.
+// The first user of a platform: docs/spec/config.md sections 3.5 and 5.4.
 #pragma once
 
 #include <string>

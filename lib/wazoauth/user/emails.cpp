@@ -1,4 +1,4 @@
-// The list of a user's e-mail addresses: ../shared/spec/endpoints.md section 8.
+// The list of a user's e-mail addresses: docs/spec/endpoints.md section 8.
 #include <algorithm>
 #include <map>
 #include <set>

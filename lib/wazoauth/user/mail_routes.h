@@ -1,4 +1,4 @@
-// Confirmation of e-mail addresses, passwords that are chosen anew: ../shared/spec/email-flows.md sections 3 and 4.
+// Confirmation of e-mail addresses, passwords that are chosen anew: docs/spec/email-flows.md sections 3 and 4.
 #pragma once
 
 #include "wazoauth/rest/router.h"

@@ -1,4 +1,4 @@
-// Making a user: ../shared/spec/endpoints.md section 7, POST.
+// Making a user: docs/spec/endpoints.md section 7, POST.
 #pragma once
 
 #include <optional>

@@ -26,13 +26,14 @@ Step write_password(Context& context, const Change& change, const Credentials& c
   return Response::no_content();
 }
 
-Step verify_and_hash(const Change& change) {
+Step verify_and_hash(Context& context, const Change& change) {
   if (change.stored_hash.empty() || change.stored_salt.empty()) {
     equalise(change.old_password);
     throw problems::authentication_failed();
   }
   if (!verify_password(change.old_password, change.stored_hash, change.stored_salt))
     throw problems::authentication_failed();
+  context.proved_password = true;
   if (change.managed_externally) throw problems::managed_externally(change.user_uuid);
   const Credentials credentials = make_credentials(change.new_password);
   return Step::then(Lane::database,
@@ -52,7 +53,8 @@ Step change_password(Context& context) {
     change.stored_salt = rows.bytes(0, "password_salt");
   }
   change.managed_externally = keeps_no_password(rows.text(0, "method"));
-  return Step::then(Lane::hashing, [change](Context&) { return verify_and_hash(change); });
+  return Step::judge(context.guess_at(change.user_uuid), Lane::hashing,
+                     [change](Context& hashing) { return verify_and_hash(hashing, change); });
 }
 
 }  // namespace
@@ -70,7 +72,7 @@ Route password_route() {
                          {},
                          "PasswordChange"},
                         Report::first, "users"),
-          .failures = {failures::login_failed, failures::managed_externally}};
+          .failures = {failures::login_failed, failures::managed_externally, failures::throttled}};
 }
 
 }  // namespace wazoauth

@@ -1,4 +1,4 @@
-// PUT /users/<user_uuid>/password: ../shared/spec/endpoints.md section 7.
+// PUT /users/<user_uuid>/password: docs/spec/endpoints.md section 7.
 #pragma once
 
 #include "wazoauth/rest/route.h"

@@ -1,5 +1,5 @@
+#include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
-#include "wazoauth/cache/token_store.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/http/web_pages.h"
 #include "wazoauth/login/credentials.h"
@@ -53,7 +53,8 @@ std::optional<PasswordReset> find(UnitOfWork& unit, const Json& query) {
 bool has_enough(Context& context, const std::string& user_uuid) {
   const std::int64_t most = context.settings.password_reset_mails_per_hour;
   if (most == 0) return false;
-  const Rows rows = context.db().run("resets.recent", {reset_access(user_uuid), unix_seconds() - 3600});
+  const std::int64_t now = unix_seconds();
+  const Rows rows = context.db().run("resets.recent", {reset_access(user_uuid), now - 3600, now});
   return rows.integer(0, "count") >= most;
 }
 

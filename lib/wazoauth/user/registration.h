@@ -1,4 +1,4 @@
-// POST /users/register: ../shared/spec/endpoints.md section 18, email-flows.md section 5.
+// POST /users/register: docs/spec/endpoints.md section 18, docs/spec/email-flows.md section 5.
 #pragma once
 
 #include "wazoauth/rest/route.h"

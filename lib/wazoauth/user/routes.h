@@ -1,4 +1,4 @@
-// Users, their passwords, addresses and policies: ../shared/spec/endpoints.md sections 7 to 9.
+// Users, their passwords, addresses and policies: docs/spec/endpoints.md sections 7 to 9.
 #pragma once
 
 #include "wazoauth/rest/router.h"

@@ -1,4 +1,4 @@
-// Which users log in by which identity provider: ../shared/spec/endpoints.md section 15.
+// Which users log in by which identity provider: docs/spec/endpoints.md section 15.
 #pragma once
 
 #include "wazoauth/rest/router.h"
