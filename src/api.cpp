@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "answers.h"
+#include "counters.h"
 #include "handlers.h"
 #include "hash_permit.h"
-#include "metrics.h"
 #include "process.h"
 #include "request.h"
 #include "wazoauth/gate/answers.h"

@@ -4,7 +4,7 @@
 #include <type_traits>
 
 #include "ngx.h"
-#include "wazoauth/cache/zone.h"
+#include "wazoauth/gate/verdict.h"
 
 namespace wazoauth::nginx {
 
@@ -26,8 +26,7 @@ struct RequestContext {
   TokenFacts facts;
   bool identified;  // facts are those of a live token
   bool passed;      // ... and it has the access
-  Verdict verdict;
-  bool unavailable;
+  gate::Verdict verdict;
   bool has_access;  // an access is required
   ngx_str_t required;
   bool required_refused;  // a variable's value can't be part of an access

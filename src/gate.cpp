@@ -1,27 +1,58 @@
-#include "gate.h"
-
 #include "answers.h"
+#include "counters.h"
 #include "handlers.h"
 #include "identity.h"
-#include "metrics.h"
 #include "process.h"
 #include "tokens.h"
-#include "wazoauth/acl/access_list.h"
 #include "wazoauth/gate/answers.h"
 #include "wazoauth/gate/target.h"
+#include "wazoauth/gate/verdict.h"
 
 namespace wazoauth::nginx {
 
 namespace {
 
 using Stage = RequestContext::Stage;
+using Outcome = gate::Verdict::Outcome;
 
 constexpr unsigned most_tenant_reads = 3;
+
+gate::Question question_of(const RequestContext& context) {
+  gate::Question question{std::nullopt, ngx_time(), loop_time(), std::chrono::milliseconds(context.grace_ms)};
+  if (context.has_access && !context.required_refused) question.required = view(context.required);
+  return question;
+}
 
 void on_end(void* data) {
   auto* context = static_cast<RequestContext*>(data);
   context->leave_load();
   context->request = nullptr;
+}
+
+void resume(RequestContext& context) {
+  ngx_http_request_t* r = context.request;
+  ngx_connection_t* connection = r->connection;
+  ngx_http_set_log_request(connection->log, r);
+  r->read_event_handler = ngx_http_block_reading;
+  r->write_event_handler = ngx_http_core_run_phases;
+  ngx_http_core_run_phases(r);
+  ngx_http_run_posted_requests(connection);
+}
+
+void gate_loaded(RequestContext& context, const Loaded& loaded) noexcept {
+  try {
+    context.verdict = gate::judge_loaded(process()->zone, context.key, question_of(context), loaded, context.facts);
+  } catch (const std::exception& e) {
+    log::error(std::string("gate: ") + e.what());
+    context.verdict = {Outcome::unavailable};
+  }
+  context.stage = Stage::loaded;
+  resume(context);
+}
+
+void gate_tenants_known(RequestContext& context) noexcept {
+  context.stage = Stage::tenant_known;
+  resume(context);
 }
 
 // One visit of the access phase. A request that waits is visited again when what it waits for is here.
@@ -36,9 +67,9 @@ class Visit {
       case Stage::asking_tenant:
         return NGX_AGAIN;
       case Stage::loaded:
-        return judge_token();
+        return follow();
       case Stage::tenant_known:
-        return judge_tenant();
+        return follow_tenant();
       default:
         return begin();
     }
@@ -46,7 +77,7 @@ class Visit {
 
  private:
   ngx_int_t begin() {
-    context_.identified = context_.unavailable = context_.passed = false;
+    context_.identified = context_.passed = false;
     context_.has_access = context_.required_refused = false;
     context_.grace_ms = static_cast<std::int64_t>(conf_.grace);
     context_.tenant_reads = 0;
@@ -63,74 +94,59 @@ class Visit {
     context_.has_access = conf_.access != nullptr;
     context_.required_refused = conf_.access && !make_access(r_, conf_, context_);
     context_.key = token_key(view(context_.token));
-    return look_up();
-  }
-
-  std::optional<std::string_view> required() const {
-    if (!context_.has_access || context_.required_refused) return std::nullopt;
-    return view(context_.required);
-  }
-
-  ngx_int_t look_up() {
-    context_.verdict = process_.zone.check(context_.key, required(), context_.facts);
     context_.status = Status::hit;
-    if (context_.verdict == Verdict::unknown) {
-      if (process_.zone.known_unknown(context_.key, loop_time())) return no_token(Status::unknown);
-      return wait(false);
-    }
-    if (context_.verdict == Verdict::revoked) return judge_token();
-    switch (judge(process_.zone, context_.facts, loop_time(), context_.grace_ms)) {
-      case Freshness::revalidate:
-        return expired() ? judge_token() : wait(true);
-      case Freshness::too_old:
-        context_.unavailable = true;
-        break;
-      case Freshness::grace:
-        context_.status = Status::grace;
-        break;
-      case Freshness::good:
-        break;
-    }
-    return judge_token();
+    context_.verdict = gate::judge(process_.zone, context_.key, question_of(context_), context_.facts);
+    return follow();
   }
 
-  bool expired() const { return context_.facts.expire_t && ngx_time() > context_.facts.expire_t; }
+  ngx_int_t follow() {
+    if (context_.verdict.grace) context_.status = Status::grace;
+    switch (context_.verdict.outcome) {
+      case Outcome::load:
+        return wait(false);
+      case Outcome::revalidate:
+        return wait(true);
+      case Outcome::unknown:
+        return no_token(Status::unknown);
+      case Outcome::denied:
+        context_.identified = true;
+        return denied();
+      case Outcome::pass:
+        context_.identified = true;
+        return context_.required_refused ? denied() : follow_tenant();
+      default:
+        return refuse(Status::unavailable, problems::unavailable());
+    }
+  }
 
   ngx_int_t wait(bool revalidate) {
     context_.status = Status::miss;
     context_.stage = Stage::loading;
-    if (!process_.loads.wait_for_token(context_, revalidate)) return refuse(Status::unavailable, gate::overloaded());
+    if (!process_.loads.wait_for_token(context_, revalidate, gate_loaded))
+      return refuse(Status::unavailable, gate::overloaded());
     return park();
   }
 
-  ngx_int_t judge_token() {
-    const bool known = context_.verdict == Verdict::granted || context_.verdict == Verdict::denied;
-    if (known && expired()) return no_token(Status::unknown);
-    if (context_.unavailable) return refuse(Status::unavailable, problems::unavailable());
-    if (!known) return no_token(Status::unknown);
-    context_.identified = true;
-    if (context_.verdict == Verdict::denied || context_.required_refused) return denied();
-    return judge_tenant();
-  }
-
-  ngx_int_t judge_tenant() {
+  ngx_int_t follow_tenant() {
     std::string_view wanted;
-    if (conf_.tenant) {
-      if (!find_wanted_tenant(r_, wanted)) return refuse(Status::refused, gate::two_tenants());
-      if (!wanted.empty() && wanted != context_.facts.tenant_uuid) {
-        const auto inside = process_.tenants.in_subtree(wanted, context_.facts.tenant_uuid);
-        if (!inside) return wait_for_tenants();
-        if (!*inside) return refuse(Status::denied, problems::unauthorized_tenant(wanted));
-      }
+    if (!conf_.tenant) return pass();
+    if (!find_wanted_tenant(r_, wanted)) return refuse(Status::refused, gate::two_tenants());
+    switch (gate::judge_tenant(process_.tenants, wanted, context_.facts)) {
+      case Outcome::read_tenants:
+        return wait_for_tenants();
+      case Outcome::tenant_outside:
+        return refuse(Status::denied, problems::unauthorized_tenant(wanted));
+      default:
+        return pass();
     }
-    return pass();
   }
 
   ngx_int_t wait_for_tenants() {
     // What was read may be outdated again already, while many tenants are being made.
     if (++context_.tenant_reads > most_tenant_reads) return refuse(Status::unavailable, problems::unavailable());
     context_.stage = Stage::asking_tenant;
-    if (!process_.loads.wait_for_tenants(context_)) return refuse(Status::unavailable, gate::overloaded());
+    if (!process_.loads.wait_for_tenants(context_, gate_tenants_known))
+      return refuse(Status::unavailable, gate::overloaded());
     return park();
   }
 
@@ -194,76 +210,7 @@ class Visit {
   Process& process_;
 };
 
-void resume(RequestContext& context) {
-  ngx_http_request_t* r = context.request;
-  ngx_connection_t* connection = r->connection;
-  ngx_http_set_log_request(connection->log, r);
-  r->read_event_handler = ngx_http_block_reading;
-  r->write_event_handler = ngx_http_core_run_phases;
-  ngx_http_core_run_phases(r);
-  ngx_http_run_posted_requests(connection);
-}
-
-// A record that doesn't fit in the zone, or that left it at once, is judged by itself.
-Verdict judge_record(const TokenRecord& record, RequestContext& context) {
-  const std::string user = record.user_uuid(), tenant = record.tenant_uuid();
-  const auto put = [](char(&to)[40], const std::string& text) {
-    ngx_memzero(to, sizeof(to));
-    ngx_memcpy(to, text.data(), std::min(text.size(), sizeof(to) - 1));
-  };
-  context.facts.expire_t = record.expire_t.value_or(0);
-  put(context.facts.auth_id, record.auth_id);
-  put(context.facts.user_uuid, user);
-  put(context.facts.tenant_uuid, tenant);
-  put(context.facts.session_uuid, record.session_uuid);
-  put(context.facts.refresh_token_uuid, record.refresh_token_uuid.value_or(""));
-  if (!context.has_access || context.required_refused) return Verdict::granted;
-  const std::string block = acl::compile(record.acl);
-  const bool granted = acl::AccessList(block).grants(view(context.required), {record.auth_id, record.session_uuid});
-  return granted ? Verdict::granted : Verdict::denied;
-}
-
-void take_result(RequestContext& context, const Loaded& loaded, Process& process) {
-  std::optional<std::string_view> required;
-  if (context.has_access && !context.required_refused) required = view(context.required);
-  switch (loaded.status) {
-    case Loaded::Status::unknown:
-      context.verdict = Verdict::unknown;
-      break;
-    case Loaded::Status::found:
-      context.verdict = process.zone.check(context.key, required, context.facts);
-      if (context.verdict == Verdict::unknown) context.verdict = judge_record(*loaded.record, context);
-      break;
-    case Loaded::Status::unavailable: {
-      // What was known before counts as long as the grace lasts.
-      context.verdict = process.zone.check(context.key, required, context.facts);
-      const bool known = context.verdict == Verdict::granted || context.verdict == Verdict::denied;
-      if (known && loop_time() - known_good(process.zone, context.facts) <= std::chrono::milliseconds(context.grace_ms))
-        context.status = Status::grace;
-      else
-        context.unavailable = context.verdict != Verdict::revoked;
-      break;
-    }
-  }
-}
-
 }  // namespace
-
-void gate_loaded(RequestContext& context, const Loaded& loaded) noexcept {
-  try {
-    take_result(context, loaded, *process());
-  } catch (const std::exception& e) {
-    log::error(std::string("gate: ") + e.what());
-    context.unavailable = true;
-  }
-  context.stage = Stage::loaded;
-  resume(context);
-}
-
-void gate_tenants_known(RequestContext& context) noexcept {
-  context.stage = Stage::tenant_known;
-  resume(context);
-}
 
 // A subrequest has the headers of its request, which may be ours already.
 ngx_int_t arrival_handler(ngx_http_request_t* r) {

@@ -1,7 +1,6 @@
 #include "loads.h"
 
-#include "gate.h"
-#include "process.h"
+#include "wazoauth/base/log.h"
 
 namespace wazoauth::nginx {
 
@@ -18,45 +17,44 @@ RequestContext* Loads::next(Flight& flight) {
   return context;
 }
 
-bool Loads::wait_for_token(RequestContext& context, bool revalidate) {
+bool Loads::wait_for_token(RequestContext& context, bool revalidate, TokenLoaded loaded) {
   auto found = flights_.find(context.key);
   if (found == flights_.end()) {
     auto flight = std::make_shared<Flight>();
     auto work = [this, flight, revalidate, token = std::string(view(context.token))] {
       try {
-        TokenStore& store = process_.app.tokens();
-        flight->loaded = revalidate ? store.revalidate(token) : store.load(token);
+        flight->loaded = revalidate ? token_store_.revalidate(token) : token_store_.load(token);
       } catch (const std::exception& e) {
         log::error(std::string("a token could not be loaded: ") + e.what());
       }
     };
-    auto done = [this, flight, key = context.key] {
+    auto done = [this, flight, loaded, key = context.key] {
       flights_.erase(key);
       // Each one may finish its request, and with it others that wait here.
-      while (RequestContext* waiter = next(*flight)) gate_loaded(*waiter, flight->loaded);
+      while (RequestContext* waiter = next(*flight)) loaded(*waiter, flight->loaded);
     };
-    if (!process_.offload.post(Offload::loading, std::move(work), std::move(done))) return false;
+    if (!offload_.post(Offload::loading, std::move(work), std::move(done))) return false;
     found = flights_.emplace(context.key, std::move(flight)).first;
   }
   join(*found->second, context);
   return true;
 }
 
-bool Loads::wait_for_tenants(RequestContext& context) {
+bool Loads::wait_for_tenants(RequestContext& context, TenantsRead read) {
   if (!tenants_) {
     auto flight = std::make_shared<Flight>();
     auto work = [this] {
       try {
-        process_.tenants.refresh();
+        tenant_tree_.refresh();
       } catch (const std::exception& e) {
         log::error(std::string("the tenants could not be read: ") + e.what());
       }
     };
-    auto done = [this, flight] {
+    auto done = [this, flight, read] {
       tenants_.reset();
-      while (RequestContext* waiter = next(*flight)) gate_tenants_known(*waiter);
+      while (RequestContext* waiter = next(*flight)) read(*waiter);
     };
-    if (!process_.offload.post(Offload::loading, std::move(work), std::move(done))) return false;
+    if (!offload_.post(Offload::loading, std::move(work), std::move(done))) return false;
     tenants_ = std::move(flight);
   }
   join(*tenants_, context);

@@ -9,20 +9,23 @@
 #include <unordered_map>
 
 #include "context.h"
+#include "offload.h"
+#include "wazoauth/cache/tenant_tree.h"
 #include "wazoauth/cache/token_store.h"
 
 namespace wazoauth::nginx {
 
-class Process;
-
 class Loads {
  public:
-  explicit Loads(Process& process) : process_(process) {}
+  Loads(Offload& offload, TokenStore& tokens, TenantTree& tenants)
+      : offload_(offload), token_store_(tokens), tenant_tree_(tenants) {}
 
-  // The request is parked; gate_loaded() or gate_tenants_known() is called for it, unless it dies before. False: too
-  // much is waiting already.
-  bool wait_for_token(RequestContext& context, bool revalidate);
-  bool wait_for_tenants(RequestContext& context);
+  using TokenLoaded = void (*)(RequestContext& context, const Loaded& loaded) noexcept;
+  using TenantsRead = void (*)(RequestContext& context) noexcept;
+
+  // The request is parked; it is called back unless it dies before. False: too much is waiting already.
+  bool wait_for_token(RequestContext& context, bool revalidate, TokenLoaded loaded);
+  bool wait_for_tenants(RequestContext& context, TenantsRead read);
 
   std::size_t under_way() const { return flights_.size(); }
 
@@ -42,7 +45,9 @@ class Loads {
   static void join(Flight& flight, RequestContext& context);
   static RequestContext* next(Flight& flight);
 
-  Process& process_;
+  Offload& offload_;
+  TokenStore& token_store_;
+  TenantTree& tenant_tree_;
   std::unordered_map<TokenKey, std::shared_ptr<Flight>, Hash> flights_;
   std::shared_ptr<Flight> tenants_;
 };

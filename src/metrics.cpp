@@ -1,29 +1,10 @@
-#include "metrics.h"
-
+// The content handler of wazo_auth_metrics.
 #include "answers.h"
+#include "counters.h"
 #include "handlers.h"
 #include "process.h"
 
 namespace wazoauth::nginx {
-
-namespace counter {
-
-unsigned of(Status refusal) {
-  switch (refusal) {
-    case Status::denied:
-      return denied;
-    case Status::unknown:
-      return unknown;
-    case Status::no_token:
-      return no_token;
-    case Status::unavailable:
-      return unavailable;
-    default:
-      return refused;
-  }
-}
-
-}  // namespace counter
 
 namespace {
 

@@ -71,8 +71,8 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
       trees(database_options(cycle, main).for_short_reads()),
       tenants(trees, &zone),
       offload(offload_options(cycle, main)),
-      loads(*this),
-      upgrades(*this) {}
+      loads(offload, app.tokens(), tenants),
+      upgrades(zone, app.tokens(), offload) {}
 
 bool Process::start(ngx_cycle_t* cycle) {
   if (!offload.start(cycle)) return false;

@@ -3,8 +3,8 @@
 #include <sys/socket.h>
 
 #include "conf.h"
-#include "metrics.h"
-#include "process.h"
+#include "counters.h"
+#include "wazoauth/base/log.h"
 
 namespace wazoauth::nginx {
 
@@ -14,13 +14,12 @@ constexpr std::chrono::milliseconds look_every{1000}, successor_every{10000};
 constexpr int successor_scans = 8;  // in one tick: each walks the whole zone
 constexpr int most_asking = 256;    // of PostgreSQL at once; requests at the gate want to ask, too
 
-// As the gate judges it.
 bool expired(const TokenFacts& facts) {
-  return facts.expire_t != 0 && ngx_time() > facts.expire_t;
+  return gate::expired(facts.expire_t, ngx_time());
 }
 }  // namespace
 
-Upgrades::Upgrades(Process& process) : process_(process) {
+Upgrades::Upgrades(Zone& zone, TokenStore& tokens, Offload& offload) : zone_(zone), tokens_(tokens), offload_(offload) {
   tick_.handler = on_tick;
   tick_.data = this;
   tick_.cancelable = 1;
@@ -29,10 +28,9 @@ Upgrades::Upgrades(Process& process) : process_(process) {
 void Upgrades::watch(ngx_http_request_t* r, const RequestContext& context) {
   ngx_http_cleanup_t* cleanup = ngx_http_cleanup_add(r, 0);
   if (!cleanup) throw std::bad_alloc();
-  const Zone& zone = process_.zone;
   if (all_.empty()) {
-    position_ = zone.ring_position();
-    epoch_ = zone.epoch();
+    position_ = zone_.ring_position();
+    epoch_ = zone_.epoch();
     last_look_ = loop_time();
   }
   const std::uint64_t id = ++next_id_;
@@ -85,8 +83,8 @@ void Upgrades::tick() {
 }
 
 void Upgrades::look_at_ring() {
-  if (process_.zone.ring_position() == position_) return;
-  const Zone::Revoked revoked = process_.zone.revoked_since(position_);
+  if (zone_.ring_position() == position_) return;
+  const RevokedKeys revoked = zone_.revoked_since(position_);
   position_ = revoked.position;
   for (auto& [id, upgrade] : all_) upgrade.ask_successor = upgrade.ask_successor || expired(upgrade.facts);
   if (revoked.lost) {
@@ -115,18 +113,18 @@ void Upgrades::look_at_expiries() {
 }
 
 bool Upgrades::listening() const {
-  return process_.zone.listening(loop_time()) && process_.zone.epoch() == epoch_;
+  return zone_.listening(loop_time()) && zone_.epoch() == epoch_;
 }
 
 void Upgrades::look_at_all() {
   last_look_ = loop_time();
   const bool listening = this->listening();
-  epoch_ = process_.zone.epoch();
+  epoch_ = zone_.epoch();
   for (auto& [id, upgrade] : all_) {
     if (listening && !upgrade.waits) continue;
     if (expired(upgrade.facts))
       upgrade.ask_successor = true;
-    else if (process_.zone.database_away(loop_time()) && !still_believed(upgrade))
+    else if (zone_.database_away(loop_time()) && !still_believed(upgrade))
       end(upgrade, "nobody can tell whether its token lives");
     else
       ask_database(upgrade);
@@ -135,19 +133,19 @@ void Upgrades::look_at_all() {
 
 bool Upgrades::still_believed(const Upgrade& upgrade) const {
   const std::chrono::milliseconds grace(upgrade.grace_ms);
-  return loop_time() - known_good(process_.zone, upgrade.facts) <= grace + Zone::good_for;
+  return loop_time() - gate::known_good(zone_, upgrade.facts) <= grace + Zone::good_for;
 }
 
 void Upgrades::look(Upgrade& upgrade) {
   if (upgrade.ended || expired(upgrade.facts)) return;
-  switch (process_.zone.check(upgrade.key, upgrade.required, upgrade.facts)) {
-    case Verdict::revoked:
+  switch (zone_.check(upgrade.key, upgrade.required, upgrade.facts)) {
+    case Lookup::revoked:
       return end(upgrade, "its token was revoked");
-    case Verdict::denied:
+    case Lookup::denied:
       return end(upgrade, "its token lost the access");
-    case Verdict::unknown:
+    case Lookup::unknown:
       return ask_database(upgrade);
-    case Verdict::granted:
+    case Lookup::granted:
       break;
   }
 }
@@ -158,7 +156,7 @@ void Upgrades::ask_database(Upgrade& upgrade) {
 
 // Those whose token has to be confirmed, as many at once as others can bear; nobody while PostgreSQL is away.
 void Upgrades::ask_waiting() {
-  if (!some_wait_ || process_.zone.database_away(loop_time())) return;
+  if (!some_wait_ || zone_.database_away(loop_time())) return;
   some_wait_ = false;
   for (auto& [id, upgrade] : all_) {
     if (!upgrade.waits || upgrade.asking || upgrade.ended || expired(upgrade.facts)) continue;
@@ -173,16 +171,16 @@ bool Upgrades::ask_now(Upgrade& upgrade) {
   auto loaded = std::make_shared<Loaded>();
   auto work = [this, loaded, token = upgrade.token] {
     try {
-      *loaded = process_.app.tokens().revalidate(token);
+      *loaded = tokens_.revalidate(token);
     } catch (const std::exception& e) {
       log::error(std::string("a token could not be loaded: ") + e.what());
     }
   };
   auto done = [this, loaded, id = upgrade.id] { answered(id, *loaded); };
-  if (!process_.offload.post(Offload::loading, std::move(work), std::move(done))) return false;
+  if (!offload_.post(Offload::loading, std::move(work), std::move(done))) return false;
   ++asking_;
   upgrade.asking = true;
-  upgrade.asked_in_epoch = process_.zone.epoch();
+  upgrade.asked_in_epoch = zone_.epoch();
   upgrade.waits = false;
   return true;
 }
@@ -212,8 +210,9 @@ void Upgrades::ask_successors() {
   // Nobody asks PostgreSQL about a successor: it counts while it is known to live, or PostgreSQL is known to be away.
   const auto usable = [&](std::int64_t grace_ms) {
     return [this, grace_ms](const TokenFacts& facts) {
-      const Freshness freshness = judge(process_.zone, facts, loop_time(), grace_ms);
-      const bool recent = loop_time() - known_good(process_.zone, facts) <= look_every + Zone::good_for;
+      using gate::Freshness;
+      const Freshness freshness = gate::freshness(zone_, facts, loop_time(), std::chrono::milliseconds(grace_ms));
+      const bool recent = loop_time() - gate::known_good(zone_, facts) <= look_every + Zone::good_for;
       return freshness == Freshness::good || freshness == Freshness::grace ||
              (freshness == Freshness::revalidate && recent);
     };
@@ -226,8 +225,7 @@ void Upgrades::ask_successors() {
     }
     if (scans-- == 0) return;
     upgrade.ask_successor = false;
-    if (!process_.zone.has_successor(upgrade.key, upgrade.facts, upgrade.required, ngx_time(),
-                                     usable(upgrade.grace_ms)))
+    if (!zone_.has_successor(upgrade.key, upgrade.facts, upgrade.required, ngx_time(), usable(upgrade.grace_ms)))
       end(upgrade, "its token expired");
   }
 }
@@ -236,7 +234,7 @@ void Upgrades::ask_successors() {
 void Upgrades::end(Upgrade& upgrade, const char* why) {
   if (upgrade.ended) return;
   upgrade.ended = true;
-  process_.zone.add(counter::upgrades_ended);
+  zone_.add(counter::upgrades_ended);
   ngx_log_error(NGX_LOG_INFO, upgrade.connection->log, 0, "wazo_auth: the upgraded connection ends: %s", why);
   if (shutdown(upgrade.connection->fd, SHUT_RDWR) == -1)
     ngx_log_error(NGX_LOG_INFO, upgrade.connection->log, ngx_socket_errno, "shutdown() failed");

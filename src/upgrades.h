@@ -11,15 +11,14 @@
 #include <unordered_map>
 
 #include "context.h"
+#include "offload.h"
 #include "wazoauth/cache/token_store.h"
 
 namespace wazoauth::nginx {
 
-class Process;
-
 class Upgrades {
  public:
-  explicit Upgrades(Process& process);
+  Upgrades(Zone& zone, TokenStore& tokens, Offload& offload);
 
   // A request's connection is about to be upgraded, by whatever location; `context` is how the gate admitted it.
   // Forgotten when the request ends.
@@ -67,7 +66,9 @@ class Upgrades {
   void tick();
   static void on_tick(ngx_event_t* event);
 
-  Process& process_;
+  Zone& zone_;
+  TokenStore& tokens_;
+  Offload& offload_;
   std::unordered_map<std::uint64_t, Upgrade> all_;  // by id
   std::unordered_multimap<TokenKey, Upgrade*, Hash> by_key_;
   std::uint64_t next_id_ = 0;

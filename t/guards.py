@@ -1,7 +1,8 @@
 """Checks of the checkout that fail the build: what would otherwise drift apart unnoticed.
 
 * every directive of the table has a place in the configuration, an initial value and, where it is inherited, a merge rule;
-* conf/nginx/example.conf and the README's table have exactly the directives of the table, other files beside it no more;
+* conf/nginx/example.conf has exactly the directives of the table, other files beside it no more;
+* the documentation agrees with the code (guards_docs.py);
 * `nginx -t` accepts each file of conf/nginx, and has nothing to warn of;
 * the module that was built asks nobody for symbols that are its own;
 * sql/queries: every statement is used, every used statement is there, and one file walks along the tree of tenants;
@@ -15,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import guards_docs  # noqa: E402
 import servers  # noqa: E402
 import shipped  # noqa: E402
 
@@ -76,18 +78,16 @@ def check_configuration(table):
             complain(f'LocConf::{member} is set by no directive')
 
 
-def check_documents(table):
+def check_examples(table):
     used = {}
     for file in shipped.FILES:
         text = (shipped.NGINX / file).read_text()
         used[file] = set(re.findall(r'^\s*#?\s*(wazo_auth(?:_\w+)?)\s*(?=[^=\s].*;|;)', text, re.M))
-    readme = set(re.findall(r'^\| `(wazo_auth(?:_\w+)?)', (TOP / 'README.md').read_text(), re.M))
-    for where, names in (('example.conf', used['example.conf']), ('README.md', readme)):
-        for name in sorted(set(table) - names):
-            complain(f'{where} lacks {name}')
-    for where, names in (*used.items(), ('README.md', readme)):
+    for name in sorted(set(table) - used['example.conf']):
+        complain(f'example.conf lacks {name}')
+    for file, names in used.items():
         for name in sorted(names - set(table)):
-            complain(f'{where} has {name}, which is no directive')
+            complain(f'{file} has {name}, which is no directive')
 
 
 def check_files_load(build):
@@ -151,7 +151,8 @@ def check_clocks():
 def main():
     table = directives()
     check_configuration(table)
-    check_documents(table)
+    check_examples(table)
+    guards_docs.check(table, complain)
     check_statements()
     check_clocks()
     build = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else TOP / 'build'

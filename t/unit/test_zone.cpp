@@ -14,9 +14,9 @@
 #include <thread>
 
 #include "check.h"
-#include "wazoauth/cache/token_store.h"
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/cache/zone_layout.h"
+#include "wazoauth/gate/verdict.h"
 
 namespace {
 
@@ -105,14 +105,14 @@ bool insert(const Memory& memory, unsigned n) {
   return insert(memory, n, record_of(n));
 }
 
-Verdict check(const Memory& memory, unsigned n, const char* required = "confd.users.x.read") {
+Lookup check(const Memory& memory, unsigned n, const char* required = "confd.users.x.read") {
   TokenFacts facts;
   return memory->check(key_of(n), required, facts);
 }
 
 bool known(const Memory& memory, unsigned n) {
   TokenFacts facts;
-  return memory->check(key_of(n), std::nullopt, facts) == Verdict::granted;
+  return memory->check(key_of(n), std::nullopt, facts) == Lookup::granted;
 }
 
 // -- facts ---------------------------------------------------------------------------------------------------------
@@ -120,9 +120,9 @@ bool known(const Memory& memory, unsigned n) {
 void facts_and_record(void**) {
   const Memory memory(1 << 20);
   TokenFacts facts;
-  assert_int_equal(memory->check(key_of(1), "x", facts), Verdict::unknown);
+  assert_int_equal(memory->check(key_of(1), "x", facts), Lookup::unknown);
   assert_true(insert(memory, 1));
-  assert_int_equal(memory->check(key_of(1), "auth.users." + uuid(1) + ".tokens", facts), Verdict::granted);
+  assert_int_equal(memory->check(key_of(1), "auth.users." + uuid(1) + ".tokens", facts), Lookup::granted);
   const TokenRecord record = record_of(1);
   equal(facts.auth_id, record.auth_id);
   equal(facts.user_uuid, record.auth_id);
@@ -132,8 +132,8 @@ void facts_and_record(void**) {
   assert_int_equal(facts.expire_t, later);
   assert_true(facts.validated_at == boot);
   assert_int_equal(facts.epoch, memory->epoch());
-  assert_int_equal(check(memory, 1, "confd.users.secret.read"), Verdict::denied);
-  assert_int_equal(check(memory, 1, "auth.users.somebody.tokens"), Verdict::denied);
+  assert_int_equal(check(memory, 1, "confd.users.secret.read"), Lookup::denied);
+  assert_int_equal(check(memory, 1, "auth.users.somebody.tokens"), Lookup::denied);
 
   const auto full = memory->find(key_of(1));
   assert_true(full.has_value());
@@ -250,19 +250,19 @@ void freshness(void**) {
   insert(memory, 1);
   TokenFacts facts;
   memory->check(key_of(1), std::nullopt, facts);
-  const auto judged = [&](BootTime at) { return judge(*memory.zone, facts, at, 5000); };
+  const auto judged = [&](BootTime at) { return gate::freshness(*memory.zone, facts, at, 5000ms); };
   // Nobody listens: what was confirmed counts for a second, and as long as the grace while PostgreSQL is away.
-  assert_int_equal(judged(boot + 1s), Freshness::good);
-  assert_int_equal(judged(boot + 1001ms), Freshness::revalidate);
+  assert_int_equal(judged(boot + 1s), gate::Freshness::good);
+  assert_int_equal(judged(boot + 1001ms), gate::Freshness::revalidate);
   memory->open_breaker(boot + 5s, 1s);
-  assert_int_equal(judged(boot + 5s), Freshness::grace);
-  assert_int_equal(judged(boot + 5001ms), Freshness::too_old);
-  assert_int_equal(judged(boot + 6s), Freshness::revalidate);
+  assert_int_equal(judged(boot + 5s), gate::Freshness::grace);
+  assert_int_equal(judged(boot + 5001ms), gate::Freshness::too_old);
+  assert_int_equal(judged(boot + 6s), gate::Freshness::revalidate);
   memory->set_last_good(boot + 10s);
-  assert_int_equal(judged(boot + 12s), Freshness::good);
-  assert_int_equal(judged(boot + 12001ms), Freshness::revalidate);
+  assert_int_equal(judged(boot + 12s), gate::Freshness::good);
+  assert_int_equal(judged(boot + 12001ms), gate::Freshness::revalidate);
   memory->set_last_good(boot + 1h);
-  assert_int_equal(judged(boot + 12001ms), Freshness::revalidate);
+  assert_int_equal(judged(boot + 12001ms), gate::Freshness::revalidate);
 }
 
 void formats(void**) {
@@ -286,17 +286,17 @@ void revocation_is_for_ever(void**) {
   const Memory memory(1 << 20);
   insert(memory, 1);
   memory->revoke({{key_of(1), later}, {key_of(2), 0}}, now);
-  assert_int_equal(check(memory, 1), Verdict::revoked);
-  assert_int_equal(check(memory, 2), Verdict::revoked);
+  assert_int_equal(check(memory, 1), Lookup::revoked);
+  assert_int_equal(check(memory, 2), Lookup::revoked);
   assert_false(insert(memory, 1));
   assert_false(insert(memory, 2));
   assert_false(memory->find(key_of(1)).has_value());
   assert_int_equal(memory->counters().tombstones, 2);
   memory->sweep(later, boot);
-  assert_int_equal(check(memory, 1), Verdict::revoked);
+  assert_int_equal(check(memory, 1), Lookup::revoked);
   memory->sweep(later + 1000, boot);
-  assert_int_equal(check(memory, 1), Verdict::unknown);
-  assert_int_equal(check(memory, 2), Verdict::revoked);
+  assert_int_equal(check(memory, 1), Lookup::unknown);
+  assert_int_equal(check(memory, 2), Lookup::revoked);
   assert_int_equal(memory->counters().tombstones, 1);
   memory->revoke({{key_of(3), now - 1000}}, now);
   assert_int_equal(memory->counters().tombstones, 1);
@@ -307,7 +307,7 @@ void late_loads_are_refused(void**) {
   insert(memory, 1);
   const std::uint64_t before = memory->revocations();
   memory->forget({key_of(1)});
-  assert_int_equal(check(memory, 1), Verdict::unknown);
+  assert_int_equal(check(memory, 1), Lookup::unknown);
   assert_false(memory->insert(key_of(1), record_of(1), boot, before, 1));
   assert_true(memory->insert(key_of(2), record_of(2), boot, before, 1));
   assert_true(insert(memory, 1));
@@ -341,13 +341,13 @@ void tombstones_overflow(void**) {
   insert(memory, 0);
   for (unsigned n = 1; n < capacity / 2; ++n) memory->revoke({{key_of(n), later}}, now);
   assert_false(memory->tombstones_overflowed());
-  for (unsigned n = 1; n < capacity / 2; ++n) assert_int_equal(check(memory, n), Verdict::revoked);
+  for (unsigned n = 1; n < capacity / 2; ++n) assert_int_equal(check(memory, n), Lookup::revoked);
   memory->revoke({{key_of(999999), 0}}, now);
   for (unsigned n = capacity / 2; n < capacity * 2; ++n) memory->revoke({{key_of(n), later + 1}}, now);
   assert_true(memory->tombstones_overflowed());
   assert_true(memory->counters().tombstones_lost > capacity / 2);
   assert_true(memory->counters().tombstones <= capacity);
-  assert_int_equal(check(memory, 999999), Verdict::revoked);
+  assert_int_equal(check(memory, 999999), Lookup::revoked);
   assert_true(known(memory, 0));
   memory->sweep(later + 1000, boot);
   assert_false(memory->tombstones_overflowed());
@@ -358,7 +358,7 @@ void tokens_dont_evict_tombstones(void**) {
   const Memory memory(1 << 20);
   memory->revoke({{key_of(0), later}}, now);
   for (unsigned n = 1; n < 5000; ++n) insert(memory, n);
-  assert_int_equal(check(memory, 0), Verdict::revoked);
+  assert_int_equal(check(memory, 0), Lookup::revoked);
 }
 
 void unknown_tokens(void**) {
@@ -440,7 +440,7 @@ void two_hundred_thousand_tokens(void**) {
   constexpr unsigned tokens = 200000;
   const Memory memory(size);
   for (unsigned n = 0; n < tokens; ++n) assert_true(insert(memory, n));
-  for (unsigned n = 0; n < tokens; ++n) assert_int_equal(check(memory, n), Verdict::granted);
+  for (unsigned n = 0; n < tokens; ++n) assert_int_equal(check(memory, n), Lookup::granted);
   for (unsigned n = 0; n < tokens; n += 100) equal(memory->find(key_of(n))->record.auth_id, uuid(n));
   const ZoneCounters counters = memory->counters();
   assert_int_equal(counters.used, tokens);
@@ -496,13 +496,13 @@ void lists_make_room(void**) {
   const auto own = [](unsigned n) { return "own." + std::to_string(n); };
   for (unsigned n = 0; n < 3000; ++n) {
     assert_true(insert(memory, n, with_own_list(n, n % 40)));
-    assert_int_equal(check(memory, n, own(n).c_str()), Verdict::granted);
+    assert_int_equal(check(memory, n, own(n).c_str()), Lookup::granted);
   }
   unsigned left = 0;
   for (unsigned n = 0; n < 3000; ++n) {
-    const Verdict verdict = check(memory, n, own(n).c_str());
-    assert_true(verdict == Verdict::granted || verdict == Verdict::unknown);
-    left += verdict == Verdict::granted ? 1 : 0;
+    const Lookup verdict = check(memory, n, own(n).c_str());
+    assert_true(verdict == Lookup::granted || verdict == Lookup::unknown);
+    left += verdict == Lookup::granted ? 1 : 0;
   }
   assert_int_equal(left, memory->counters().used);
   assert_true(left > 20 && left < 3000);
@@ -549,11 +549,11 @@ TokenRecord version_of(unsigned n, unsigned version) {
 
 bool consistent(const Zone& zone, unsigned n) {
   TokenFacts facts;
-  const Verdict verdict = zone.check(key_of(n), "version.0", facts);
-  if (verdict == Verdict::unknown) return true;
+  const Lookup verdict = zone.check(key_of(n), "version.0", facts);
+  if (verdict == Lookup::unknown) return true;
   const auto version = static_cast<unsigned>(facts.expire_t - later);
   if (uuid(version) != facts.session_uuid || uuid(version) != facts.refresh_token_uuid) return false;
-  if (uuid(n) != facts.auth_id || verdict != (version % 2 == 0 ? Verdict::granted : Verdict::denied)) return false;
+  if (uuid(n) != facts.auth_id || verdict != (version % 2 == 0 ? Lookup::granted : Lookup::denied)) return false;
   const auto full = zone.find(key_of(n));
   if (!full) return true;
   const auto whole = static_cast<unsigned>(*full->record.expire_t - later);
@@ -607,7 +607,7 @@ void revoked_tokens_never_come_back(void**) {
       memory->revoke({{key_of(n), later}}, now);
       revoked->store(n + 1);
       for (unsigned again = 0; again < 50; ++again) {
-        if (check(memory, n) != Verdict::revoked) return false;
+        if (check(memory, n) != Lookup::revoked) return false;
       }
       return true;
     });
@@ -615,7 +615,7 @@ void revoked_tokens_never_come_back(void**) {
   for (const pid_t child : children) assert_true(succeeded(child));
   const unsigned count = revoked->load();
   assert_true(count > 100);
-  for (unsigned n = 0; n < count; ++n) assert_int_equal(check(memory, n), Verdict::revoked);
+  for (unsigned n = 0; n < count; ++n) assert_int_equal(check(memory, n), Lookup::revoked);
   munmap(revoked, 4096);
 }
 
@@ -634,10 +634,10 @@ void dirty_zone_is_rebuilt(void**) {
   const ZoneCounters counters = memory->counters();
   assert_int_equal(counters.used + counters.blobs + counters.negatives, 0);
   assert_int_equal(counters.tombstones, 1);
-  assert_int_equal(check(memory, 1), Verdict::revoked);
-  assert_int_equal(check(memory, 2), Verdict::unknown);
+  assert_int_equal(check(memory, 1), Lookup::revoked);
+  assert_int_equal(check(memory, 2), Lookup::unknown);
   assert_true(insert(memory, 2));
-  assert_int_equal(check(memory, 2), Verdict::granted);
+  assert_int_equal(check(memory, 2), Lookup::granted);
   assert_int_equal(memory->epoch(), epoch + 1);
 }
 
@@ -661,7 +661,7 @@ void killed_writers(void**) {
     // The first writer after the dead one rebuilds the zone; what was loaded before doesn't count any more.
     assert_true(insert(memory, round, version_of(round, round)) || insert(memory, round, version_of(round, round)));
     assert_true(known(memory, round));
-    assert_int_equal(check(memory, 999999), Verdict::revoked);
+    assert_int_equal(check(memory, 999999), Lookup::revoked);
     for (unsigned n = 0; n < 3000; n += 10) assert_true(consistent(*memory.zone, n));
   }
   assert_true(memory->epoch() > epoch);

@@ -1,7 +1,6 @@
 #include "wazoauth/cache/tenant_tree.h"
 
 #include "wazoauth/base/log.h"
-#include "wazoauth/cache/token_store.h"
 
 namespace wazoauth {
 

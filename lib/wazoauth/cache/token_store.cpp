@@ -11,22 +11,9 @@ namespace wazoauth {
 namespace {
 using std::chrono::milliseconds;
 
-constexpr milliseconds revalidate_after{1000};  // how often a token is confirmed while LISTEN isn't known good
 constexpr milliseconds unknown_for{2000};
 constexpr milliseconds breaker{100};  // then one asks for all, see Zone::try_database()
 }  // namespace
-
-BootTime known_good(const Zone& zone, const TokenFacts& facts) {
-  if (facts.epoch != zone.epoch()) return facts.validated_at;
-  return std::max(zone.last_good(), facts.validated_at);
-}
-
-Freshness judge(const Zone& zone, const TokenFacts& facts, BootTime now, std::int64_t grace_ms) {
-  const bool same_epoch = facts.epoch == zone.epoch();
-  if (same_epoch && (zone.listening(now) || now - facts.validated_at <= revalidate_after)) return Freshness::good;
-  if (!zone.database_away(now)) return Freshness::revalidate;
-  return now - known_good(zone, facts) <= milliseconds(grace_ms) ? Freshness::grace : Freshness::too_old;
-}
 
 struct TokenStore::State {
   Zone* zone;
@@ -57,7 +44,7 @@ struct TokenStore::State {
       if (zone) {
         // Only what was known is news for others.
         TokenFacts facts;
-        if (zone->check(key, std::nullopt, facts) != Verdict::unknown) zone->forget({key});
+        if (zone->check(key, std::nullopt, facts) != Lookup::unknown) zone->forget({key});
         zone->remember_unknown(key, BootClock::now() + unknown_for);
       }
       return {Loaded::Status::unknown, std::nullopt};
@@ -66,7 +53,7 @@ struct TokenStore::State {
     if (!zone->insert(key, *record, BootClock::now(), revocations, epoch)) {
       // Refused because of a death, or because it is too large for the zone: a tombstone tells which.
       TokenFacts facts;
-      if (zone->check(key, std::nullopt, facts) == Verdict::revoked) return {Loaded::Status::unknown, std::nullopt};
+      if (zone->check(key, std::nullopt, facts) == Lookup::revoked) return {Loaded::Status::unknown, std::nullopt};
     } else if (life && RedisCache::usable(*zone) == life && !zone->changed(key)) {
       redis->put(key, *record, unix_seconds(), *life);
     }
@@ -103,25 +90,17 @@ Loaded TokenStore::revalidate(std::string_view token) {
   return state_->from_database(token, token_key(token));
 }
 
-Loaded TokenStore::find(std::string_view token) {
-  Zone* zone = state_->zone;
-  if (!zone) return load(token);
-  const TokenKey key = token_key(token);
-  TokenFacts facts;
-  const Verdict verdict = zone->check(key, std::nullopt, facts);
-  if (verdict == Verdict::revoked) return {Loaded::Status::unknown, std::nullopt};
-  if (verdict == Verdict::unknown) return load(token);
-  // The API works on the database, so no grace: what can't be confirmed can't be served either.
-  if (judge(*zone, facts, BootClock::now(), 0) == Freshness::good) {
-    if (auto full = zone->find(key)) {
-      TokenRecord record = std::move(full->record);
-      const auto list = Json::parse(full->acl_json);
-      for (const Json& access : list ? list->items() : std::vector<Json>()) record.acl.emplace_back(access.text());
-      return {Loaded::Status::found, std::move(record)};
-    }
-    return load(token);
-  }
-  return revalidate(token);
+const Zone* TokenStore::zone() const {
+  return state_->zone;
+}
+
+std::optional<TokenRecord> TokenStore::in_zone(const TokenKey& key) const {
+  auto full = state_->zone->find(key);
+  if (!full) return std::nullopt;
+  TokenRecord record = std::move(full->record);
+  const auto list = Json::parse(full->acl_json);
+  for (const Json& access : list ? list->items() : std::vector<Json>()) record.acl.emplace_back(access.text());
+  return record;
 }
 
 }  // namespace wazoauth

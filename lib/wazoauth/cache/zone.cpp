@@ -139,15 +139,15 @@ Zone::Zone(void* memory, std::size_t size, ZoneLock& lock) : lock_(lock) {
 
 Zone::~Zone() = default;
 
-Verdict Zone::check(const TokenKey& key, std::optional<std::string_view> required, TokenFacts& facts) const {
+Lookup Zone::check(const TokenKey& key, std::optional<std::string_view> required, TokenFacts& facts) const {
   SlotBody body;
   bool granted = false;
   const bool known = layout_->visit(key, Extent::facts, body, [&](const SlotBody& seen, const acl::AccessList& list) {
     granted = list.grants(required, zone::holder_of(seen));
   });
-  if (!known) return layout_->tombstones.contains(key) ? Verdict::revoked : Verdict::unknown;
+  if (!known) return layout_->tombstones.contains(key) ? Lookup::revoked : Lookup::unknown;
   facts = zone::facts_of(body);
-  return granted ? Verdict::granted : Verdict::denied;
+  return granted ? Lookup::granted : Lookup::denied;
 }
 
 bool Zone::check_all(const TokenKey& key, const std::vector<std::string>& required, TokenFacts& facts,
@@ -269,7 +269,7 @@ std::uint64_t Zone::ring_position() const {
   return layout_->ring.position();
 }
 
-Zone::Revoked Zone::revoked_since(std::uint64_t position) const {
+RevokedKeys Zone::revoked_since(std::uint64_t position) const {
   return layout_->ring.since(position);
 }
 

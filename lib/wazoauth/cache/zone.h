@@ -20,6 +20,7 @@
 
 #include "wazoauth/acl/access_list.h"
 #include "wazoauth/base/clock.h"
+#include "wazoauth/cache/token_facts.h"
 #include "wazoauth/cache/token_record.h"
 #include "wazoauth/store/token_notice.h"
 
@@ -32,21 +33,6 @@ class ZoneLock {
   virtual void lock() = 0;
   virtual void unlock() = 0;
 };
-
-// The fixed facts of a token, copied out of its slot: no pointers into the zone, no allocation.
-struct TokenFacts {
-  std::int64_t expire_t = 0;  // Unix seconds, 0: never
-  BootTime validated_at;      // when PostgreSQL last confirmed it
-  std::uint32_t epoch = 0;    // the zone's epoch when it was confirmed
-  char auth_id[40] = {};      // NUL-terminated texts; a longer one makes the token uncacheable
-  char user_uuid[40] = {};    // metadata.uuid, "" when absent
-  char tenant_uuid[40] = {};  // metadata.tenant_uuid, "" when absent
-  char session_uuid[40] = {};
-  char refresh_token_uuid[40] = {};  // "" when none
-  std::uint8_t client = 0;           // some bits of a hash of the user agent
-};
-
-enum class Verdict { unknown, revoked, denied, granted };
 
 struct ZoneCounters {
   std::uint64_t slots = 0, slot_bytes = 0, used = 0, evictions = 0, blobs = 0, blob_bytes_used = 0, blob_bytes = 0,
@@ -68,7 +54,7 @@ class Zone {
   // Looks the token up and matches `required` (nullopt: any live token) against its list. `unknown`: not in the
   // zone (facts untouched). `revoked`: a tombstone. Expiry, epoch and validation age are for the caller to judge,
   // from `facts`.
-  Verdict check(const TokenKey& key, std::optional<std::string_view> required, TokenFacts& facts) const;
+  Lookup check(const TokenKey& key, std::optional<std::string_view> required, TokenFacts& facts) const;
   // Several required accesses at once, from one consistent slot. granted.size() == required.size(). False: not in the
   // zone, or revoked.
   bool check_all(const TokenKey& key, const std::vector<std::string>& required, TokenFacts& facts,
@@ -110,13 +96,8 @@ class Zone {
   // -- the ring of revocations, for owners of upgraded connections ----------------------------------------------
   // Keys revoked or forgotten after `since` (a value of ring_position()), oldest first. `lost` when some fell out:
   // check everything.
-  struct Revoked {
-    std::vector<TokenKey> keys;
-    std::uint64_t position;
-    bool lost;
-  };
   std::uint64_t ring_position() const;
-  Revoked revoked_since(std::uint64_t position) const;
+  RevokedKeys revoked_since(std::uint64_t position) const;
 
   // Is there a live token (expire_t 0 or > unix_now) of the same refresh token, else (when there is none) of the same
   // user and client, other than `key`, with this access, and one that may be used: usable(its facts)? For upgraded

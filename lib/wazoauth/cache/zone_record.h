@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "wazoauth/acl/access_list.h"
-#include "wazoauth/cache/zone.h"
+#include "wazoauth/cache/token_facts.h"
 #include "wazoauth/cache/zone_layout.h"
 
 namespace wazoauth::zone {

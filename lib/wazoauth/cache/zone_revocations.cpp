@@ -127,8 +127,8 @@ bool Ring::may_contain(const TokenKey& key, std::uint64_t since) const {
   return false;
 }
 
-Zone::Revoked Ring::since(std::uint64_t since) const {
-  Zone::Revoked result = {{}, position(), false};
+RevokedKeys Ring::since(std::uint64_t since) const {
+  RevokedKeys result = {{}, position(), false};
   if (since > result.position || result.position - since >= size_) {
     result.lost = true;
     return result;

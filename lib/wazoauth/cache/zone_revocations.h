@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "wazoauth/cache/zone.h"
+#include "wazoauth/cache/token_facts.h"
 #include "wazoauth/cache/zone_layout.h"
 
 namespace wazoauth::zone {
@@ -38,7 +38,7 @@ class Ring {
  public:
   explicit Ring(const Areas& areas);
   std::uint64_t position() const { return header_.ring_position.load(std::memory_order_acquire); }
-  Zone::Revoked since(std::uint64_t position) const;
+  RevokedKeys since(std::uint64_t position) const;
 
   // The rest is for writers.
   void append(const TokenKey& key);

@@ -2,9 +2,8 @@
 
 #include <stdexcept>
 
-#include "wazoauth/base/clock.h"
 #include "wazoauth/base/text.h"
-#include "wazoauth/cache/token_store.h"
+#include "wazoauth/gate/verdict.h"
 #include "wazoauth/rest/master_tenant.h"
 
 namespace wazoauth {
@@ -41,10 +40,8 @@ Context::Admission Context::admit(const std::string& access) {
     const auto in_query = query_parameter(request.query, "token");
     if (in_query && !in_query->empty()) token_text_ = *in_query;
   }
-  const Loaded loaded = token_text_.empty() ? Loaded{Loaded::Status::unknown, {}} : services.tokens.find(token_text_);
-  if (loaded.status == Loaded::Status::unavailable) throw problems::unavailable();
-  if (loaded.status == Loaded::Status::unknown || loaded.record->expired(unix_seconds())) return Admission::unknown;
-  token_record_ = loaded.record;
+  token_record_ = gate::live_token(services.tokens, token_text_);
+  if (!token_record_) return Admission::unknown;
   return granted(access) ? Admission::granted : Admission::insufficient;
 }
 
@@ -63,8 +60,8 @@ bool Context::granted(std::string_view access) const {
   // The zone has the list compiled already.
   TokenFacts facts;
   if (const Zone* zone = services.zone) {
-    const Verdict verdict = zone->check(token_key(token_text_), access, facts);
-    if (verdict == Verdict::granted || verdict == Verdict::denied) return verdict == Verdict::granted;
+    const Lookup verdict = zone->check(token_key(token_text_), access, facts);
+    if (verdict == Lookup::granted || verdict == Lookup::denied) return verdict == Lookup::granted;
   }
   return access_list().grants(access, holder_of(token()));
 }

@@ -3,8 +3,8 @@
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/url.h"
 #include "wazoauth/cache/token_record.h"
-#include "wazoauth/cache/token_store.h"
 #include "wazoauth/config/settings.h"
+#include "wazoauth/gate/verdict.h"
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/router.h"
 #include "wazoauth/saml/flow.h"
@@ -35,9 +35,7 @@ struct Ending {
 std::string presented_token(const Context& context) {
   std::string token = context.request.header_or_empty("x-auth-token");
   if (token.empty()) token = query_parameter(context.request.query, "token").value_or("");
-  const Loaded loaded = token.empty() ? Loaded{Loaded::Status::unknown, {}} : context.services.tokens.find(token);
-  if (loaded.status == Loaded::Status::unavailable) throw problems::unavailable();
-  if (loaded.status == Loaded::Status::unknown || loaded.record->expired(unix_seconds())) throw no_such_token();
+  if (!gate::live_token(context.services.tokens, token)) throw no_such_token();
   return token;
 }
 

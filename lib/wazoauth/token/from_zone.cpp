@@ -4,7 +4,7 @@
 #include <string>
 
 #include "wazoauth/base/clock.h"
-#include "wazoauth/cache/token_store.h"
+#include "wazoauth/gate/verdict.h"
 #include "wazoauth/http/schema.h"
 #include "wazoauth/token/answers.h"
 
@@ -33,27 +33,16 @@ std::optional<std::string> token_in(std::string_view path, std::string_view suff
   return token;
 }
 
-// A token that certainly doesn't live.
-bool dead(const Zone& zone, const TokenKey& key, Verdict verdict) {
-  return verdict == Verdict::revoked || (verdict == Verdict::unknown && zone.known_unknown(key, BootClock::now()));
+using Outcome = gate::Verdict::Outcome;
+
+gate::Question question_about(std::optional<std::string_view> scope, std::int64_t grace_ms) {
+  return {scope, unix_seconds(), BootClock::now(), std::chrono::milliseconds(grace_ms)};
 }
 
-// What stands in the way of using these facts: an answer, or the need to ask a thread.
-struct Obstacle {
-  std::optional<Response> response;
-};
-
-std::optional<Obstacle> obstacle(const Zone& zone, const TokenFacts& facts, std::int64_t grace_ms) {
-  switch (judge(zone, facts, BootClock::now(), grace_ms)) {
-    case Freshness::revalidate:
-      return Obstacle{};
-    case Freshness::too_old:
-      return Obstacle{answer(problems::unavailable())};
-    case Freshness::good:
-    case Freshness::grace:
-      break;
-  }
-  if (facts.expire_t != 0 && unix_seconds() > facts.expire_t) return Obstacle{answer(no_such_token())};
+// What a verdict answers by itself; nullopt: nothing, ask a thread.
+std::optional<Response> refusal(Outcome outcome) {
+  if (outcome == Outcome::unknown) return answer(no_such_token());
+  if (outcome == Outcome::unavailable) return answer(problems::unavailable());
   return std::nullopt;
 }
 
@@ -76,11 +65,9 @@ std::optional<Response> about_token(const Zone& zone, std::int64_t grace_ms, con
   if (scope && scope->size() > longest_scope) return std::nullopt;
   const TokenKey key = token_key(*token);
   TokenFacts facts;
-  const Verdict verdict = zone.check(key, scope, facts);
-  if (dead(zone, key, verdict)) return answer(no_such_token());
-  if (verdict == Verdict::unknown) return std::nullopt;
-  if (auto found = obstacle(zone, facts, grace_ms)) return std::move(found->response);
-  if (verdict == Verdict::denied) return answer(scope_refused(*scope));
+  const Outcome outcome = gate::judge(zone, key, question_about(scope, grace_ms), facts).outcome;
+  if (outcome == Outcome::denied) return answer(scope_refused(*scope));
+  if (outcome != Outcome::pass) return refusal(outcome);
   if (!own_tenant(facts, query_parameter(request.query, "tenant").value_or(""))) return std::nullopt;
   return describe(zone, *token, key, request.method == "GET");
 }
@@ -106,13 +93,10 @@ std::optional<Response> about_scopes(const Zone& zone, std::int64_t grace_ms, co
   if (!wanted) return std::nullopt;
   const TokenKey key = token_key(*token);
   TokenFacts facts;
+  const Outcome outcome = gate::judge(zone, key, question_about(std::nullopt, grace_ms), facts).outcome;
+  if (outcome != Outcome::pass) return refusal(outcome);
   std::vector<bool> granted;
-  if (!zone.check_all(key, wanted->scopes, facts, granted)) {
-    const Verdict verdict = zone.check(key, std::nullopt, facts);
-    return dead(zone, key, verdict) ? std::optional(answer(no_such_token())) : std::nullopt;
-  }
-  if (auto found = obstacle(zone, facts, grace_ms)) return std::move(found->response);
-  if (!own_tenant(facts, wanted->tenant)) return std::nullopt;
+  if (!zone.check_all(key, wanted->scopes, facts, granted) || !own_tenant(facts, wanted->tenant)) return std::nullopt;
   return scopes_response(wanted->scopes, granted);
 }
 

@@ -1,5 +1,4 @@
-#include "wazoauth/base/clock.h"
-#include "wazoauth/cache/token_store.h"
+#include "wazoauth/gate/verdict.h"
 #include "wazoauth/login/log_in.h"
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/failures.h"
@@ -13,10 +12,9 @@ namespace wazoauth {
 namespace {
 
 TokenRecord live_token(Context& context) {
-  const Loaded loaded = context.services.tokens.find(context.param("token_uuid"));
-  if (loaded.status == Loaded::Status::unavailable) throw problems::unavailable();
-  if (loaded.status == Loaded::Status::unknown || loaded.record->expired(unix_seconds())) throw no_such_token();
-  return *loaded.record;
+  auto token = gate::live_token(context.services.tokens, context.param("token_uuid"));
+  if (!token) throw no_such_token();
+  return std::move(*token);
 }
 
 acl::Holder holder_of(const TokenRecord& token) {
