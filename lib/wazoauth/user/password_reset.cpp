@@ -2,7 +2,7 @@
 #include "wazoauth/base/log.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/http/web_pages.h"
-#include "wazoauth/login/credentials.h"
+#include "wazoauth/login/stored_password.h"
 #include "wazoauth/mail/mails.h"
 #include "wazoauth/mail/message.h"
 #include "wazoauth/mail/smtp.h"
@@ -148,7 +148,7 @@ void require_user(Context& context, const Change& change) {
 
 // First the user, then the sessions, as whoever logs in does. A mailed token works once: who comes second finds it
 // gone.
-Step write(Context& context, const Change& change, const std::optional<Credentials>& credentials) {
+Step write(Context& context, const Change& change, const std::optional<StoredPassword>& credentials) {
   require_user(context, change);
   UnitOfWork& unit = context.db();
   const Rows written =
@@ -166,7 +166,7 @@ Step set(Context& context, const Change& change) {
   require_user(context, change);
   if (!change.password) return write(context, change, std::nullopt);
   return Step::then(Lane::hashing, [change](Context&) {
-    const Credentials credentials = make_credentials(*change.password);
+    const StoredPassword credentials = password_to_store(*change.password);
     return Step::then(Lane::database, [change, credentials](Context& c) { return write(c, change, credentials); });
   });
 }
