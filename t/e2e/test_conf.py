@@ -340,7 +340,7 @@ def test_the_lines_in_the_readme(stack, admin):
     folder = stack.folder / 'conf-readme'
     settings = servers.write_settings(folder, stack.settings())
     text, ports = shipped.with_free_ports(shipped.replaced(text, [
-        ('load_module modules/ngx_wazo_auth_module.so;\nenv XIVO_UUID;\n...\n', 'events {}\n'),
+        ('load_module modules/ngx_wazo_auth_module.so;\nenv XIVO_UUID;\n', 'events {}\n'),
         ('http {\n', 'http {\n@TEMPORARY@\n'), ('/etc/wazo-auth/config.yml', settings)]))
     nginx = servers.Nginx(folder, BUILD, text, (ports[9497], '/0.1/backends'))
     stack.all_nginx.append(nginx)

@@ -1,4 +1,4 @@
-"""Where we are stricter than the Python daemon (README.md, "Where it differs from the Python daemon").
+"""Where we are stricter than the Python daemon (docs/differences.md).
 
 What stands here has no better place. Elsewhere:
   a deleted user's tokens        test_users: deletion_takes_tokens_along; test_revocation: everywhere_at_once_and_for_ever

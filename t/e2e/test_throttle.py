@@ -299,7 +299,8 @@ def test_phones_with_old_passwords_lock_nobody_out(attempt, slowed, make_user):
         gone.set()
         for each in phones:
             assert len(each.result()) > 5 and set(each.result()) == {401}
-    assert slowed() == (0, 0)
+    # Phones that repeat themselves faster than four times a second wait in a queue of their own, and nobody is refused.
+    assert slowed()[1] == 0
     assert max(times) < 3  # of hashing
 
 
