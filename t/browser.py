@@ -2,8 +2,8 @@
 
     with browser.chromium(script=False, width=320) as page: page.get(url)
 
-gives a selenium WebDriver, and wait_for() waits for what a page becomes. Certificates aren't checked: links in mails begin with https, and a test may have to take
-nginx as it is.
+gives a selenium WebDriver, and wait_for() waits for what a page becomes. Certificates aren't checked: links in mails
+begin with https, and a test may have to take nginx as it is.
 """
 import contextlib
 import os

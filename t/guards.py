@@ -5,7 +5,7 @@
 * the documentation agrees with the code (guards_docs.py);
 * `nginx -t` accepts each file of conf/nginx, and has nothing to warn of;
 * the module that was built asks nobody for symbols that are its own;
-* sql/queries: every statement is used, every used statement is there;
+* sql/queries: every statement is used, every used statement is there, and one file walks along the tree of tenants;
 * nothing but lib/wazoauth/base/clock.cpp reads the wall clock or waits until it shows some time (what expires by it asks
   unix_seconds() or ngx_time()).
 """
@@ -111,15 +111,19 @@ def check_symbols(build):
 
 
 def check_statements():
-    there = set()
+    there, included = set(), set()
     for path in sorted((TOP / 'sql/queries').glob('*.sql')):
-        for name in re.findall(r'^-- name: (\S+)', path.read_text(), re.M):
+        text = path.read_text()
+        included |= set(re.findall(r'\{([a-z_.]+)\(', text))
+        if path.name != 'tree.sql' and re.search(r'RECURSIVE (?!\{tree\.)', text):
+            complain(f'{path.name} walks along the tree of tenants by itself: tree.sql has parts for that')
+        for name in re.findall(r'^-- name: ([^\s(]+)', text, re.M):
             if name in there:
                 complain(f'{path.name}: {name} is there twice')
             there.add(name)
     sources = [*(TOP / 'lib').rglob('*.cpp'), *(TOP / 'src').glob('*.cpp'), *(TOP / 'tools').glob('*.cpp')]
     code = '\n'.join(path.read_text() for path in sources)
-    literals = set(re.findall(r'"([a-z_]+(?:\.[a-z_]+)+)"', code))
+    literals = set(re.findall(r'"([a-z_]+(?:\.[a-z_]+)+)"', code)) | included
     # What lib/wazoauth/rest/page.cpp puts together: a list's statement, its search, and filters named like parameters.
     for family in re.findall(r'Page page\("([a-z_]+)"', code) + ['sessions']:
         literals |= {name for name in there if re.fullmatch(rf'{family}\.(page|found|among_found|matching)', name)}

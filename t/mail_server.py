@@ -5,9 +5,9 @@ usage: mail_server.py ADDRESS PORT FOLDER [--tls CERTIFICATE | --starttls CERTIF
 CERTIFICATE: a file with certificate and key. With --login nothing is taken from who didn't log in. What was used is in
 headers: X-Login, X-TLS.
 
-Recipients decide: refused* gets 550 at RCPT, tardy* its 250 there after 1.5 seconds, spam* 554 after DATA, busy* 451 after DATA as long as FOLDER/busy is
-there. With FOLDER/no-sender it takes nothing from anybody. With FOLDER/die there it dies, once, when a message is about
-to be sent. With FOLDER/slow there each answer takes as many seconds as that file says.
+Recipients decide: refused* gets 550 at RCPT, tardy* its 250 there after 1.5 seconds, spam* 554 after DATA, busy* 451 after
+DATA as long as FOLDER/busy is there. With FOLDER/no-sender it takes nothing from anybody. With FOLDER/die there it dies,
+once, when a message is about to be sent. With FOLDER/slow there each answer takes as many seconds as that file says.
 """
 import argparse
 import asyncio

@@ -47,7 +47,8 @@ http {
         access_log off;
         default_type application/json;
         location / {
-            return 200 '{"user": "$http_wazo_user_uuid", "tenant": "$http_wazo_token_tenant_uuid", "session": "$http_wazo_session_uuid"}\\n';
+            set $who '"user": "$http_wazo_user_uuid", "tenant": "$http_wazo_token_tenant_uuid"';
+            return 200 '{$who, "session": "$http_wazo_session_uuid"}\\n';
         }
     }
 }
@@ -63,8 +64,10 @@ data       {state}
 
 try
   curl -s -u {admin}:{admin_password} -H 'Content-Type: application/json' -d '{{}}' http://127.0.0.1:{api}/0.1/token
-  token=$(curl -s -u {admin}:{admin_password} -H 'Content-Type: application/json' -d '{{}}' http://127.0.0.1:{api}/0.1/token | sed 's/.*"token": "\\([^"]*\\)".*/\\1/')
-  visitor=$(curl -s -u {visitor}:{visitor_password} -H 'Content-Type: application/json' -d '{{}}' http://127.0.0.1:{api}/0.1/token | sed 's/.*"token": "\\([^"]*\\)".*/\\1/')
+  token=$(curl -s -u {admin}:{admin_password} -H 'Content-Type: application/json' -d '{{}}' \\
+    http://127.0.0.1:{api}/0.1/token | sed 's/.*"token": "\\([^"]*\\)".*/\\1/')
+  visitor=$(curl -s -u {visitor}:{visitor_password} -H 'Content-Type: application/json' -d '{{}}' \\
+    http://127.0.0.1:{api}/0.1/token | sed 's/.*"token": "\\([^"]*\\)".*/\\1/')
   curl -i -H "X-Auth-Token: $token" http://127.0.0.1:{gate}/reports/        # 200
   curl -i http://127.0.0.1:{gate}/reports/                                  # 401: no token
   curl -i -H "X-Auth-Token: $visitor" http://127.0.0.1:{gate}/              # 200: any token will do here

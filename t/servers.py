@@ -419,7 +419,8 @@ class RabbitMQ(Server):
             'RABBITMQ_CONFIG_FILE': str(self.folder / 'broker'), 'RABBITMQ_CONF_ENV_FILE': '/dev/null',
             # Erlang's schedulers don't spin while they wait: the tests share two cores with the broker.
             'RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS':
-                '+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}',
+                '+sbwt none +sbwtdcpu none +sbwtdio none '
+                '-kernel inet_dist_use_interface {127,0,0,1}',
         }
 
     def prepare(self):

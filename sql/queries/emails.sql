@@ -2,13 +2,8 @@
 
 -- name: emails.lock_owner
 -- Two lists for one user come one after the other. No row: there is no such user in $2 or below it.
-WITH RECURSIVE up AS (
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN auth_user u ON u.tenant_uuid = t.uuid WHERE u.uuid = $1
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
-)
 SELECT u.uuid FROM auth_user u
-WHERE u.uuid = $1 AND EXISTS (SELECT 1 FROM up WHERE up.uuid = $2)
+WHERE u.uuid = $1 AND {tree.within(u.tenant_uuid, $2)}
 FOR NO KEY UPDATE OF u
 
 -- name: emails.drop_others

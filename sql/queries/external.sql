@@ -16,6 +16,7 @@ SELECT uuid, enabled FROM auth_external_auth_type WHERE name = $1::text
 
 -- name: external.types_of_user
 -- The enabled types, and what the user $1 has of each; NULL has none. Data of the types $6 only.
+-- {direction}: ASC | DESC
 WITH types AS (
   SELECT uuid, name FROM auth_external_auth_type WHERE enabled
 ), matched AS (
@@ -33,15 +34,11 @@ ORDER BY page.place
 
 -- name: external.users
 -- Those of the tenant $2, or of it and all below ($3), that have data of the enabled type $1.
-WITH RECURSIVE scope AS (
-  SELECT $2::text AS uuid
-  UNION
-  SELECT t.uuid FROM auth_tenant t JOIN scope s ON t.parent_uuid = s.uuid WHERE $3::boolean
-), users AS (
+WITH RECURSIVE {tree.subtree($2, $3::boolean)}, users AS (
   SELECT u.uuid FROM auth_external_auth_type t
   JOIN auth_user_external_auth d ON d.external_auth_type_uuid = t.uuid
   JOIN auth_user u ON u.uuid = d.user_uuid
-  WHERE t.name = $1::text AND t.enabled AND u.tenant_uuid IN (SELECT uuid FROM scope)
+  WHERE t.name = $1::text AND t.enabled AND u.tenant_uuid IN (SELECT uuid FROM subtree)
 )
 SELECT (SELECT count(*) FROM users) AS total, (SELECT count(*) FROM users) AS filtered, page.uuid
 FROM (SELECT) AS always

@@ -48,13 +48,8 @@ g.uuid IN (SELECT a.group_uuid FROM auth_group_policy a JOIN auth_policy p ON p.
 
 -- name: groups.visible
 -- A group whose tenant is $2 or below it.
-WITH RECURSIVE up AS (
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN auth_group g ON g.tenant_uuid = t.uuid WHERE g.uuid = $1
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
-)
-SELECT uuid, tenant_uuid, name, slug, system_managed AS read_only, system_managed FROM auth_group
-WHERE uuid = $1 AND EXISTS (SELECT 1 FROM up WHERE up.uuid = $2)
+SELECT uuid, tenant_uuid, name, slug, system_managed AS read_only, system_managed FROM auth_group g
+WHERE g.uuid = $1 AND {tree.within(g.tenant_uuid, $2)}
 
 -- name: groups.slug_taken
 SELECT EXISTS (SELECT 1 FROM auth_group WHERE tenant_uuid = $1 AND slug = $2) AS taken

@@ -3,13 +3,9 @@
 -- name: idp.lock_users
 -- Of the users $1 those in the tenant $2 or below it. In the order of uuids: two requests over the same users don't wait
 -- for each other in a circle.
-WITH RECURSIVE scope AS (
-  SELECT $2::text AS uuid
-  UNION
-  SELECT t.uuid FROM auth_tenant t JOIN scope s ON t.parent_uuid = s.uuid
-)
+WITH RECURSIVE {tree.subtree($2, true)}
 SELECT u.uuid FROM auth_user u
-WHERE u.uuid = ANY ($1::text[]) AND u.tenant_uuid IN (SELECT uuid FROM scope)
+WHERE u.uuid = ANY ($1::text[]) AND u.tenant_uuid IN (SELECT uuid FROM subtree)
 ORDER BY u.uuid
 FOR NO KEY UPDATE
 

@@ -24,14 +24,8 @@ WHERE e.uuid = $1 AND e.user_uuid = $2
 
 -- name: mails.visible
 -- Is the address one of a user in the tenant $2 or below it?
-WITH RECURSIVE up AS (
-  SELECT t.uuid, t.parent_uuid
-  FROM auth_tenant t JOIN auth_user u ON u.tenant_uuid = t.uuid JOIN auth_email e ON e.user_uuid = u.uuid
-  WHERE e.uuid = $1
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
-)
-SELECT EXISTS (SELECT 1 FROM up WHERE up.uuid = $2) AS visible
+SELECT EXISTS (SELECT 1 FROM auth_email e JOIN auth_user u ON u.uuid = e.user_uuid
+               WHERE e.uuid = $1 AND {tree.within(u.tenant_uuid, $2)}) AS visible
 
 -- name: mails.confirm
 UPDATE auth_email SET confirmed = true WHERE uuid = $1

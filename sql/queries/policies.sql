@@ -1,6 +1,6 @@
--- Policies. Which of them a request sees, and how, is
--- docs/spec/endpoints.md section 13.1: `scope` there is L, `line` are the
--- scoping tenant and its ancestors. A policy that isn't of a tenant in scope is shown as the scoping tenant's.
+-- Policies. Which of them a request sees, and how, is docs/spec/endpoints.md section 13.1: `subtree`, in lists {in_scope},
+-- is L there; `line` are the scoping tenant and its ancestors. A policy that isn't of a tenant in scope is shown as the
+-- scoping tenant's.
 
 -- name: policies.page
 {with}
@@ -20,12 +20,7 @@ FROM (SELECT) AS always LEFT JOIN (
 -- name: policies.visible_to
 -- Of a tenant in scope, the configuration's, or shared by a tenant above.
 ({in_scope} OR p.config_managed
- OR (p.shared AND p.tenant_uuid = ANY (ARRAY (
-      WITH RECURSIVE line AS (
-        SELECT uuid, parent_uuid FROM auth_tenant WHERE uuid = ?
-        UNION
-        SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN line ON t.uuid = line.parent_uuid
-      ) SELECT uuid FROM line))))
+ OR (p.shared AND p.tenant_uuid = ANY (ARRAY (WITH RECURSIVE {tree.line(?)} SELECT uuid FROM line))))
 
 -- name: policies.found
 WITH found AS MATERIALIZED (SELECT uuid FROM auth_policy WHERE name ILIKE ? OR description ILIKE ?)
@@ -63,16 +58,11 @@ p.tenant_uuid = ?
 -- name: policies.attached_page
 -- Those of a user or of a group $1, as a tenant $2 and its subtree see them; with no tenant as they are. All of them
 -- count, also those that aren't visible.
-WITH RECURSIVE scope AS (
-  SELECT $2::text AS uuid
-  UNION
-  SELECT t.uuid FROM auth_tenant t JOIN scope s ON t.parent_uuid = s.uuid
-), line AS (
-  SELECT uuid, parent_uuid FROM auth_tenant WHERE uuid = $2
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN line ON t.uuid = line.parent_uuid
-), counted AS (
-  SELECT p.*, $2::text IS NULL OR p.tenant_uuid IN (SELECT uuid FROM scope) AS in_scope
+-- {table} {owner}: auth_user_policy user_uuid | auth_group_policy group_uuid
+-- {order}: name | description | uuid
+-- {direction}: ASC | DESC
+WITH RECURSIVE {tree.subtree($2, true)}, {tree.line($2)}, counted AS (
+  SELECT p.*, $2::text IS NULL OR p.tenant_uuid IN (SELECT uuid FROM subtree) AS in_scope
   FROM auth_policy p
   WHERE p.uuid IN (SELECT policy_uuid FROM {table} WHERE {owner} = $1)
 ), matched AS (
@@ -103,16 +93,9 @@ ORDER BY p.place
 
 -- name: policies.visible
 -- One policy by {key} $3. Where two have the same slug the tenant's own comes first.
-WITH RECURSIVE scope AS (
-  SELECT $1::text AS uuid
-  UNION
-  SELECT t.uuid FROM auth_tenant t JOIN scope s ON t.parent_uuid = s.uuid WHERE $2::boolean
-), line AS (
-  SELECT uuid, parent_uuid FROM auth_tenant WHERE uuid = $1
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN line ON t.uuid = line.parent_uuid
-), found AS (
-  SELECT p.*, p.tenant_uuid IN (SELECT uuid FROM scope) AS in_scope FROM auth_policy p WHERE p.{key} = $3
+-- {key}: uuid | slug
+WITH RECURSIVE {tree.subtree($1, $2::boolean)}, {tree.line($1)}, found AS (
+  SELECT p.*, p.tenant_uuid IN (SELECT uuid FROM subtree) AS in_scope FROM auth_policy p WHERE p.{key} = $3
 )
 SELECT p.uuid, p.name, p.slug, p.description,
        CASE WHEN p.in_scope THEN p.tenant_uuid ELSE $1 END AS tenant_uuid,
@@ -142,15 +125,7 @@ SELECT pg_advisory_xact_lock(hashtext('wazo_auth.policy_names'))
 
 -- name: policies.shared_name_taken
 -- A shared policy above with this name $2 or slug $3; for a new shared one ($4) also any policy below.
-WITH RECURSIVE line AS (
-  SELECT uuid, parent_uuid FROM auth_tenant WHERE uuid = $1
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN line ON t.uuid = line.parent_uuid
-), subtree AS (
-  SELECT $1::text AS uuid
-  UNION
-  SELECT t.uuid FROM auth_tenant t JOIN subtree s ON t.parent_uuid = s.uuid
-)
+WITH RECURSIVE {tree.line($1)}, {tree.subtree($1, true)}
 SELECT EXISTS (
   SELECT 1 FROM auth_policy p
   WHERE (p.name = $2 OR p.slug = $3)

@@ -31,15 +31,6 @@ SELECT u.username IS NOT NULL
 FROM auth_user u JOIN auth_tenant t ON t.uuid = u.tenant_uuid
 WHERE u.uuid = $1
 
--- name: resets.visible
--- Is the user in the tenant $2 or below it?
-WITH RECURSIVE up AS (
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN auth_user u ON u.tenant_uuid = t.uuid WHERE u.uuid = $1
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
-)
-SELECT EXISTS (SELECT 1 FROM up WHERE up.uuid = $2) AS visible
-
 -- name: resets.set_password
 UPDATE auth_user SET password_hash = $2, password_salt = decode($3, 'hex') WHERE uuid = $1
 

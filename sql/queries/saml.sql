@@ -74,15 +74,6 @@ RETURNING s.request_id, s.login,
            JOIN auth_saml_config c ON c.domain_uuid = d.uuid AND c.tenant_uuid = d.tenant_uuid
            WHERE d.name = s.domain) AS tenant_uuid
 
--- name: saml.user_in_tenant
--- Whether user $1 lives in tenant $2 or below it.
-WITH RECURSIVE up AS (
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN auth_user u ON u.tenant_uuid = t.uuid WHERE u.uuid = $1
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
-)
-SELECT EXISTS (SELECT 1 FROM up WHERE uuid = $2) AS inside
-
 -- name: saml.set_refresh_token
 UPDATE auth_saml_session SET refresh_token_uuid = $2 WHERE request_id = $1
 

@@ -1,6 +1,5 @@
--- What a start, and the creation of a tenant, make sure of: docs/spec/endpoints.md
--- section 19. Where $1 is a tenant only that
--- one is meant, else all are.
+-- What a start, and the creation of a tenant, make sure of: docs/spec/endpoints.md section 19. Where $1 is a tenant only
+-- that one is meant, else all are.
 
 -- name: seed.lock
 SELECT pg_advisory_xact_lock(hashtext('wazo_auth.seed'))

@@ -25,13 +25,8 @@ s.uuid IN (SELECT session_uuid FROM auth_token WHERE auth_id = ?)
 
 -- name: sessions.delete
 -- One whose tenant is $2 or below it.
-WITH RECURSIVE up AS (
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN auth_session s ON s.tenant_uuid = t.uuid WHERE s.uuid = $1
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
-)
 DELETE FROM auth_session s
-WHERE s.uuid = $1 AND EXISTS (SELECT 1 FROM up WHERE up.uuid = $2)
+WHERE s.uuid = $1 AND {tree.within(s.tenant_uuid, $2)}
 RETURNING s.uuid, s.tenant_uuid, (SELECT t.auth_id FROM auth_token t WHERE t.session_uuid = s.uuid LIMIT 1) AS auth_id
 
 -- name: sessions.delete_of_user
@@ -41,9 +36,4 @@ RETURNING s.uuid, s.tenant_uuid, $1::text AS auth_id
 
 -- name: sessions.tenant_of_user
 -- Of a user whose tenant is $2 or below it.
-WITH RECURSIVE up AS (
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN auth_user u ON u.tenant_uuid = t.uuid WHERE u.uuid = $1
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
-)
-SELECT tenant_uuid FROM auth_user WHERE uuid = $1 AND EXISTS (SELECT 1 FROM up WHERE up.uuid = $2)
+SELECT u.tenant_uuid FROM auth_user u WHERE u.uuid = $1 AND {tree.within(u.tenant_uuid, $2)}

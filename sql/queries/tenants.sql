@@ -45,18 +45,13 @@ t.uuid IN (SELECT tenant_uuid FROM auth_tenant_domain WHERE name = ?)
 
 -- name: tenants.visible
 -- A tenant that is $2 or below it.
-WITH RECURSIVE up AS (
-  SELECT uuid, parent_uuid FROM auth_tenant WHERE uuid = $1
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
-)
 SELECT t.uuid, t.parent_uuid, t.name, t.slug, t.contact_uuid AS contact, t.phone, t.default_authentication_method,
        a.line_1, a.line_2, a.city, a.state, a.country, a.zip_code,
        (SELECT coalesce(json_agg(d.name ORDER BY d.name), '[]')
         FROM auth_tenant_domain d WHERE d.tenant_uuid = t.uuid) AS domain_names
 FROM auth_tenant t
 LEFT JOIN LATERAL (SELECT * FROM auth_address a WHERE a.tenant_uuid = t.uuid ORDER BY a.id LIMIT 1) AS a ON true
-WHERE t.uuid = $1 AND EXISTS (SELECT 1 FROM up WHERE up.uuid = $2)
+WHERE t.uuid = $1 AND {tree.within(t.uuid, $2)}
 
 -- name: tenants.slug_taken
 SELECT EXISTS (SELECT 1 FROM auth_tenant WHERE slug = $1) AS taken

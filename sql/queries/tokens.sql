@@ -8,12 +8,7 @@ WHERE t.uuid = $1
 
 -- name: tokens.tenant_visible
 -- One row when the user $1 exists: is the tenant $2 its own or below it?
-WITH RECURSIVE up AS (
-  SELECT uuid, parent_uuid FROM auth_tenant WHERE uuid = $2
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
-)
-SELECT EXISTS (SELECT 1 FROM up WHERE up.uuid = u.tenant_uuid) AS visible FROM auth_user u WHERE u.uuid = $1
+SELECT {tree.within($2, u.tenant_uuid)} AS visible FROM auth_user u WHERE u.uuid = $1
 
 -- name: tokens.delete
 -- The session ends with its last token; one row then. The session is locked first, as whoever deletes a session does.

@@ -77,17 +77,16 @@ u.uuid IN (SELECT a.user_uuid FROM auth_user_policy a JOIN auth_policy p ON p.uu
 
 -- name: users.visible
 -- A user whose tenant is $2 or below it.
-WITH RECURSIVE up AS (
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN auth_user u ON u.tenant_uuid = t.uuid WHERE u.uuid = $1
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
-)
 SELECT u.uuid, u.username, u.firstname, u.lastname, u.purpose, u.enabled, u.tenant_uuid, u.authentication_method,
        (SELECT coalesce(json_agg(json_build_object('uuid', e.uuid, 'address', e.address, 'main', e.main,
                                                    'confirmed', e.confirmed) ORDER BY e.main DESC, e.address), '[]')
         FROM auth_email e WHERE e.user_uuid = u.uuid) AS emails
 FROM auth_user u
-WHERE u.uuid = $1 AND EXISTS (SELECT 1 FROM up WHERE up.uuid = $2)
+WHERE u.uuid = $1 AND {tree.within(u.tenant_uuid, $2)}
+
+-- name: users.in_subtree
+-- Whether the user $1 is of tenant $2 or one below it.
+SELECT EXISTS (SELECT 1 FROM auth_user u WHERE u.uuid = $1 AND {tree.within(u.tenant_uuid, $2)}) AS inside
 
 -- name: users.exists
 SELECT EXISTS (SELECT 1 FROM auth_user WHERE uuid = $1) AS exists
@@ -150,18 +149,13 @@ DELETE FROM auth_session WHERE uuid IN (SELECT session_uuid FROM auth_token WHER
 DELETE FROM auth_user WHERE uuid = $1
 
 -- name: users.credentials
-WITH RECURSIVE up AS (
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN auth_user u ON u.tenant_uuid = t.uuid WHERE u.uuid = $1
-  UNION
-  SELECT t.uuid, t.parent_uuid FROM auth_tenant t JOIN up ON t.uuid = up.parent_uuid
-)
 SELECT u.password_hash, u.password_salt, u.enabled,
        u.username IS NOT NULL
          OR EXISTS (SELECT 1 FROM auth_email e WHERE e.user_uuid = u.uuid AND e.main AND e.confirmed) AS has_login,
        CASE u.authentication_method WHEN 'default' THEN t.default_authentication_method
                                     ELSE u.authentication_method END AS method
 FROM auth_user u JOIN auth_tenant t ON t.uuid = u.tenant_uuid
-WHERE u.uuid = $1 AND EXISTS (SELECT 1 FROM up WHERE up.uuid = $2)
+WHERE u.uuid = $1 AND {tree.within(u.tenant_uuid, $2)}
 
 -- name: users.set_password
 -- Only over the password that was verified.

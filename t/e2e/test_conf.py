@@ -1,5 +1,5 @@
-"""Every file of conf/ as it is shipped: nginx starts with it, without a warning, in front of daemons that answer as those of the platform do; one logs in
-through the published address, and each location lets through and refuses whom it should.
+"""Every file of conf/ as it is shipped: nginx starts with it, without a warning, in front of daemons that answer as those
+of the platform do; one logs in through the published address, and each location lets through and refuses whom it should.
 """
 import json
 import re

@@ -25,7 +25,10 @@ SERVERS = """\
             add_header Access-Control-Allow-Origin https://administrator.example always;
             location /1.1/added/always { proxy_pass http://127.0.0.1:@DAEMON_PORT@; }
         }
-        location /1.1/added-to-success { add_header Access-Control-Allow-Origin $allowed; proxy_pass http://127.0.0.1:@DAEMON_PORT@; }
+        location /1.1/added-to-success {
+            add_header Access-Control-Allow-Origin $allowed;
+            proxy_pass http://127.0.0.1:@DAEMON_PORT@;
+        }
         location /1.1/empty { add_header Access-Control-Allow-Origin "" always; proxy_pass http://127.0.0.1:@DAEMON_PORT@; }
         location /1.1/vary { add_header Vary "Accept, Origin" always; proxy_pass http://127.0.0.1:@DAEMON_PORT@; }
         location /1.1/page { error_page 401 /page.html; proxy_pass http://127.0.0.1:@DAEMON_PORT@; }

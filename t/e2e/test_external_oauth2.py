@@ -15,7 +15,7 @@ import psycopg2
 import pytest
 import requests
 import servers
-from conftest import DATABASE, GATED, SECRETS, WATCH
+from conftest import DATABASE, GATED, SECRETS
 
 CLIENT = {'client_id': 'a client', 'client_secret': 'secret-5d0c8a11'}
 LANDING = """

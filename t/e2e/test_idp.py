@@ -1,5 +1,4 @@
 """Which users log in by which identity provider: docs/spec/endpoints.md section 15."""
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest

@@ -538,7 +538,8 @@ def test_refused_for_good_after_all(stack, registered, psql):
 
 def test_an_expired_mail_is_dropped(site, psql):
     psql("""INSERT INTO wazo_auth.outbox (target, expires_t, headers, body)
-            VALUES ('mail', 1, '{"from": "a@example.com", "to": "late@example.com"}', '{"message": "Subject: x\\r\\n\\r\\nx\\r\\n"}')""")
+            VALUES ('mail', 1, '{"from": "a@example.com", "to": "late@example.com"}',
+                    '{"message": "Subject: x\\r\\n\\r\\nx\\r\\n"}')""")
     servers.wait_until(lambda: psql("SELECT count(*) FROM wazo_auth.outbox WHERE expires_t = 1") == '0', 15)
 
 

@@ -896,7 +896,8 @@ def test_print_writes_what_an_administrator_runs(lacking, situation, first, post
         printed = db.upgrade('--print', uri=uri)
     assert (printed.returncode, printed.stderr) == (0, '')
     assert db.dump(with_ours=True) == before
-    owners = "SELECT oid::regclass, relowner::regrole FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1"
+    owners = """SELECT oid::regclass, relowner::regrole FROM pg_class
+                WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1"""
     owned = db.sql(owners)
     db.sql(printed.stdout)
     assert db.ours() == ALL_OF_OURS

@@ -16,7 +16,7 @@ Step SamlProvider::identify(Context& context, const LoginPtr& login, Finish fini
   if (user.empty()) refuse(*login, "unknown login");
   identity.user_uuid = user.text(0, "uuid");
   const auto tenant = session.optional_text(0, "tenant_uuid");
-  if (!tenant || !unit.run("saml.user_in_tenant", {identity.user_uuid, *tenant}).boolean(0, "inside"))
+  if (!tenant || !unit.run("users.in_subtree", {identity.user_uuid, *tenant}).boolean(0, "inside"))
     refuse(*login, "the user isn't in the tenant of the SAML domain");
   identity.method = "saml";
   identity.saml_request_id = session.text(0, "request_id");

@@ -9,44 +9,24 @@
 #include "wazoauth/base/ascii.h"
 #include "wazoauth/base/text.h"
 #include "wazoauth/store/embedded_sql.h"
+#include "wazoauth/store/read_statements.h"
 
 namespace wazoauth {
 
 namespace {
-
-constexpr std::string_view marker = "-- name: ";
 
 bool changes_rows(std::string_view statement) {
   const std::string text = ascii::lower(statement);
   return text.find("delete") != std::string::npos || text.find("update ") != std::string::npos;
 }
 
-std::string trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return "";
-  return std::string(text.substr(first, text.find_last_not_of(" \t\r\n;") - first + 1));
-}
-
 using Texts = std::map<std::string, std::string, std::less<>>;
-
-void parse_file(std::string_view text, Texts& texts) {
-  for (std::size_t at = text.find(marker); at != std::string_view::npos;) {
-    const std::size_t line_end = text.find('\n', at);
-    const std::string name = trimmed(text.substr(at + marker.size(), line_end - at - marker.size()));
-    const std::size_t next = text.find(marker, line_end);
-    const std::size_t length = next == std::string_view::npos ? next : next - line_end;
-    if (!texts.emplace(name, trimmed(text.substr(line_end, length))).second)
-      throw std::logic_error("statement " + name + " is declared twice");
-    at = next;
-  }
-}
 
 const Texts& declared() {
   static const Texts texts = [] {
     Texts all;
-    for (const SqlFile& file : embedded_sql()) {
-      if (file.name.substr(0, 8) == "queries/") parse_file(file.text, all);
-    }
+    for (NamedStatement& statement : read_statements(embedded_sql()))
+      all.emplace(std::move(statement.name), std::move(statement.text));
     return all;
   }();
   return texts;

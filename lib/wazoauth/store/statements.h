@@ -1,4 +1,4 @@
-// The named statements of sql/queries.
+// The named statements of sql/queries, as read_statements.h reads them.
 #pragma once
 
 #include <string>

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "wazoauth/login/credentials.h"
+#include "wazoauth/login/stored_password.h"
 #include "wazoauth/rest/context.h"
 
 namespace wazoauth {
@@ -12,7 +12,7 @@ namespace wazoauth {
 struct NewUser {
   // username, firstname, lastname, purpose, enabled, authentication_method, and, if given, uuid and email_address
   Json body;
-  std::optional<Credentials> credentials;
+  std::optional<StoredPassword> credentials;
   bool confirmed = true;  // its address
 };
 

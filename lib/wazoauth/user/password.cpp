@@ -1,7 +1,7 @@
 #include "wazoauth/user/password.h"
 
-#include "wazoauth/login/credentials.h"
 #include "wazoauth/login/password.h"
+#include "wazoauth/login/stored_password.h"
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/session/session_rules.h"
@@ -18,7 +18,7 @@ struct Change {
 };
 
 // Over what was verified only: when somebody else was faster, the old password is not the old one any more.
-Step write_password(Context& context, const Change& change, const Credentials& credentials) {
+Step write_password(Context& context, const Change& change, const StoredPassword& credentials) {
   const Rows written = context.db().run("users.set_password",
                                         {change.user_uuid, credentials.hash, credentials.salt_hex, change.stored_hash});
   if (written.affected() == 0) throw problems::authentication_failed();
@@ -35,7 +35,7 @@ Step verify_and_hash(Context& context, const Change& change) {
     throw problems::authentication_failed();
   context.proved_password = true;
   if (change.managed_externally) throw problems::managed_externally(change.user_uuid);
-  const Credentials credentials = make_credentials(change.new_password);
+  const StoredPassword credentials = password_to_store(change.new_password);
   return Step::then(Lane::database,
                     [change, credentials](Context& context) { return write_password(context, change, credentials); });
 }

@@ -2,7 +2,7 @@
 #include "wazoauth/base/log.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/http/web_pages.h"
-#include "wazoauth/login/credentials.h"
+#include "wazoauth/login/stored_password.h"
 #include "wazoauth/mail/mails.h"
 #include "wazoauth/mail/message.h"
 #include "wazoauth/mail/smtp.h"
@@ -129,7 +129,7 @@ Response done(const Change& change) {
 // A mailed token is for its user; whoever comes with another one sees his own tenant and those below.
 bool is_visible(Context& context, const std::string& user_uuid) {
   if (is_mailed_token(context.token(), reset_access(user_uuid))) return true;
-  return context.db().run("resets.visible", {user_uuid, context.caller_tenant()}).boolean(0, "visible");
+  return context.db().run("users.in_subtree", {user_uuid, context.caller_tenant()}).boolean(0, "inside");
 }
 
 Problem unknown_user(const Change& change) {
@@ -148,7 +148,7 @@ void require_user(Context& context, const Change& change) {
 
 // First the user, then the sessions, as whoever logs in does. A mailed token works once: who comes second finds it
 // gone.
-Step write(Context& context, const Change& change, const std::optional<Credentials>& credentials) {
+Step write(Context& context, const Change& change, const std::optional<StoredPassword>& credentials) {
   require_user(context, change);
   UnitOfWork& unit = context.db();
   const Rows written =
@@ -166,7 +166,7 @@ Step set(Context& context, const Change& change) {
   require_user(context, change);
   if (!change.password) return write(context, change, std::nullopt);
   return Step::then(Lane::hashing, [change](Context&) {
-    const Credentials credentials = make_credentials(*change.password);
+    const StoredPassword credentials = password_to_store(*change.password);
     return Step::then(Lane::database, [change, credentials](Context& c) { return write(c, change, credentials); });
   });
 }

@@ -66,7 +66,7 @@ Step write(Context& context, const NewUser& user) {
 
 Step hash(const Json& body) {
   return Step::then(Lane::hashing, [body](Context&) {
-    const NewUser user{body, make_credentials(body.get("password").text()), false};
+    const NewUser user{body, password_to_store(body.get("password").text()), false};
     return Step::then(Lane::database, [user](Context& context) { return write(context, user); });
   });
 }

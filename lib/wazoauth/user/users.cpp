@@ -65,7 +65,7 @@ Step create_user(Context& context) {
   if (body.get("password").is_null()) return write_user(context, {body, std::nullopt});
   refuse_taken_logins(context.db(), body);  // before a password is hashed for nothing
   return Step::then(Lane::hashing, [body](Context&) {
-    const NewUser user{body, make_credentials(body.get("password").text())};
+    const NewUser user{body, password_to_store(body.get("password").text())};
     return Step::then(Lane::database, [user](Context& c) { return write_user(c, user); });
   });
 }

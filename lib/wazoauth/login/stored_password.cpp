@@ -1,4 +1,4 @@
-#include "wazoauth/login/credentials.h"
+#include "wazoauth/login/stored_password.h"
 
 #include "wazoauth/login/password.h"
 
@@ -17,7 +17,7 @@ std::string hex(std::string_view bytes) {
 }
 }  // namespace
 
-Credentials make_credentials(std::string_view password) {
+StoredPassword password_to_store(std::string_view password) {
   const std::string salt = random_salt();
   return {hash_password(password, salt), hex(salt)};
 }
