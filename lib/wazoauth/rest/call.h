@@ -12,16 +12,17 @@ namespace wazoauth {
 
 class Call {
  public:
-  // By the router; or by one fixed route, which answers at whatever path its location has.
+  // By the router; or by one fixed route, which answers at any path that its location has.
   Call(const Services& services, const Router& router, Request request);
   Call(const Services& services, const Route& route, Request request);
   ~Call();
-  Lane lane() const;                        // where the next step wants to run
-  std::chrono::milliseconds pause() const;  // and how much later
+  Lane lane() const;                        // that the next step runs on
+  std::chrono::milliseconds pause() const;  // before the next step
   bool step();  // runs it, and those that follow on its lane; true when the answer is ready. Never throws.
   Response& response();
-  bool proved_password() const;    // that of its Authorization header
-  bool password_unjudged() const;  // nobody could look at it: a 401 doesn't say that it is wrong
+  // Of the password in the Authorization header, for the throttle of logins:
+  bool proved_password() const;    // it was verified
+  bool password_unjudged() const;  // nothing could verify it: a 401 doesn't mean that it is wrong
 
  private:
   struct State;
