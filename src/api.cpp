@@ -68,7 +68,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   }
 
   void fail(const Problem& problem) {
-    if (page_) return finish(page_->page(request_, problem).value());
+    if (page_) return finish(page_->problem_page(request_, problem).value());
     Response response = to_response(problem);
     add_cors(process_.app.settings(), request_, response);
     finish(std::move(response));
@@ -141,17 +141,17 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     if (!ready_) return call_->pause().count() ? wait(Waits::step, call_->pause().count()) : next_step();
     if (login_) count_login();
     // The clock may have been set back.
-    const std::int64_t least = call_->response().least_ms, early = std::min(least, began_ + least - now_ms());
+    const std::int64_t least = call_->response().hold_for_ms, early = std::min(least, began_ + least - now_ms());
     answer_at_ = ngx_current_msec + static_cast<ngx_msec_t>(std::max<std::int64_t>(early, 0));
     answer();
   }
 
   void answer() {
     const auto early = static_cast<ngx_msec_int_t>(answer_at_ - ngx_current_msec);
-    const auto& soon_enough = call_->response().soon_enough;
-    if (early <= 0 || (soon_enough && soon_enough())) return finish(std::move(call_->response()));
+    const auto& release_early = call_->response().release_early;
+    if (early <= 0 || (release_early && release_early())) return finish(std::move(call_->response()));
     const auto left = static_cast<ngx_msec_t>(early);
-    wait(Waits::answer, soon_enough ? std::min(left, answer_poll_ms) : left);
+    wait(Waits::answer, release_early ? std::min(left, answer_poll_ms) : left);
   }
 
   // Only a password makes up for wrong ones: a refresh token may come with the login of somebody else.

@@ -7,6 +7,7 @@
 #include "process.h"
 #include "tokens.h"
 #include "wazoauth/acl/access_list.h"
+#include "wazoauth/acl/compile.h"
 #include "wazoauth/gate/answers.h"
 #include "wazoauth/gate/target.h"
 

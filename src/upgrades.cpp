@@ -5,6 +5,7 @@
 #include "conf.h"
 #include "metrics.h"
 #include "process.h"
+#include "wazoauth/acl/compile.h"
 
 namespace wazoauth::nginx {
 

@@ -15,6 +15,9 @@ namespace {
 
 using namespace saml_idp;
 using wazoauth::encode_base64;
+using wazoauth::may_redirect;
+using wazoauth::parse_url;
+using wazoauth::percent_encoded;
 
 constexpr const char* request_id = "id-abcdefghijklmnopq";
 

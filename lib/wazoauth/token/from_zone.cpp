@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "wazoauth/base/uuid.h"
 #include "wazoauth/cache/token_store.h"
-#include "wazoauth/http/schema.h"
 #include "wazoauth/token/answers.h"
 
 namespace wazoauth {
@@ -37,7 +37,7 @@ bool dead(const Zone& zone, const TokenKey& key, Verdict verdict) {
   return verdict == Verdict::revoked || (verdict == Verdict::unknown && zone.known_unknown(key, unix_ms()));
 }
 
-// What stands in the way of using these facts: an answer, or the need to ask a thread.
+// The obstacle to using these facts: an answer that refuses, or the need for a thread.
 struct Obstacle {
   std::optional<Response> response;
 };

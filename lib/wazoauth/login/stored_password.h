@@ -6,17 +6,17 @@
 
 namespace wazoauth {
 
-// Somebody else keeps the password of who logs in by this method.
+// True for methods whose passwords an LDAP directory or an identity provider keeps.
 constexpr bool keeps_no_password(std::string_view method) {
   return method == "ldap" || method == "saml";
 }
 
-struct Credentials {
+struct StoredPassword {
   std::string hash;      // password_hash
   std::string salt_hex;  // password_salt, for decode(..., 'hex')
 };
 
 // 60-100 ms of CPU: only on threads of the hashing lane.
-Credentials make_credentials(std::string_view password);
+StoredPassword make_stored_password(std::string_view password);
 
 }  // namespace wazoauth
