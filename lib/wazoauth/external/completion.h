@@ -37,16 +37,16 @@ class Completion {
   // Repeats the work for half a minute while the database is away, then: false. For what mustn't be lost.
   bool in_database(const std::function<void(UnitOfWork&)>& work);
 
-  void start();                                                    // the threads; again: nothing
-  void later(std::function<void()> job);                           // on one of them
-  void claim_later(const std::string& state, const Json& answer);  // claims the row and completes it
-  void complete_later(const Authorization& authorization, const Json& answer);
+  void start();                                                                 // the threads; again: nothing
+  void claim_later(const std::string& state, const Json& answer);               // claims the row and completes it
+  void complete_later(const Authorization& authorization, const Json& answer);  // of a row that is claimed
 
   void finish(Clock::time_point limit);  // waits for the jobs
   bool stop(Clock::time_point limit);    // false: a thread didn't end in time; it still uses what it uses
 
  private:
   void work();
+  void later(std::function<void()> job);
   void claim(const std::string& state, const Json& answer);
   bool store(const Authorization& authorization, const Json& answer);
 

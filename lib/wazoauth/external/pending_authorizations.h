@@ -43,11 +43,11 @@ class PendingAuthorizations {
 
   Completion& completion() { return completion_; }
 
-  void take_over();  // from now on also what others let go of; one process of an nginx does
+  void take_over();  // from now on also adopts rows that others let go of; one process of an nginx does
   void let_go();     // this process ends soon
 
-  // PendingAuthorizations for others to take over, and for answers that are being dealt with. False: a thread didn't
-  // end within the limit; it still uses what it uses.
+  // Waits for others to take over, and for answers that are being completed. False: a thread didn't end within the
+  // limit; it still uses what it uses.
   bool stop(std::chrono::milliseconds limit);
 
  private:
@@ -87,7 +87,7 @@ class PendingAuthorizations {
   std::condition_variable changed_;
   std::map<std::string, Held> held_;
   std::thread thread_;
-  bool running_ = false;  // the thread is
+  bool running_ = false;  // the thread has begun and hasn't ended
   bool adopts_ = false, letting_go_ = false, let_go_ = false, handed_over_ = false, stopping_ = false;
   Clock::time_point renewed_{};
   std::string last_trouble_;
