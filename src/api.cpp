@@ -74,7 +74,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   }
 
   void fail(const Problem& problem) {
-    if (page_) return finish(page_->page(request_, problem).value());
+    if (page_) return finish(page_->problem_page(request_, problem).value());
     Response response = to_response(problem);
     add_cors(process_.app.settings(), request_, response);
     finish(std::move(response));
@@ -147,17 +147,17 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     if (ready_ && guess_) end_guess();
     if (!r_) return;
     if (!ready_) return go_on();
-    const std::int64_t early = call_->response().least_ms - (loop_time() - began_).count();
+    const std::int64_t early = call_->response().hold_for_ms - (loop_time() - began_).count();
     answer_at_ = ngx_current_msec + static_cast<ngx_msec_t>(std::max<std::int64_t>(early, 0));
     answer();
   }
 
   void answer() {
     const auto early = static_cast<ngx_msec_int_t>(answer_at_ - ngx_current_msec);
-    const auto& soon_enough = call_->response().soon_enough;
-    if (early <= 0 || (soon_enough && soon_enough())) return finish(std::move(call_->response()));
+    const auto& release_early = call_->response().release_early;
+    if (early <= 0 || (release_early && release_early())) return finish(std::move(call_->response()));
     const auto left = static_cast<ngx_msec_t>(early);
-    wait(Waits::answer, soon_enough ? std::min(left, answer_poll_ms) : left);
+    wait(Waits::answer, release_early ? std::min(left, answer_poll_ms) : left);
   }
 
   void end_guess() {

@@ -5,6 +5,7 @@
 #include "conf.h"
 #include "handlers.h"
 #include "wazoauth/cache/redis_cache.h"
+#include "wazoauth/config/files.h"
 #include "wazoauth/mail/mail_templates.h"
 #include "wazoauth/saml/keys.h"
 #include "wazoauth/store/connection_string.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "hash_permit.h"
-#include "wazoauth/external/waits.h"
+#include "wazoauth/external/pending_authorizations.h"
 
 namespace wazoauth::nginx {
 
@@ -92,13 +92,13 @@ bool Process::start(ngx_cycle_t* cycle) {
   housekeeper_ = std::make_unique<Housekeeper>(std::move(options));
   const SignalsBlocked blocked;
   housekeeper_->start();
-  app.waits().take_over();
+  app.pending_authorizations().take_over();
   return true;
 }
 
 void Process::stop() {
   if (tick_.timer_set) ngx_del_timer(&tick_);
-  const bool waits_ended = app.waits().stop(exit_limit);
+  const bool waits_ended = app.pending_authorizations().stop(exit_limit);
   const bool housekeeper_ended = !housekeeper_ || housekeeper_->stop(exit_limit);
   if (!offload.stop(exit_limit) || !housekeeper_ended || !waits_ended) {
     // What its thread uses must not be taken away from it, and static objects neither.
@@ -117,7 +117,7 @@ void Process::tick() {
   if (ngx_exiting && !draining_) {
     draining_ = true;
     app.limit_connections(1);
-    app.waits().let_go();
+    app.pending_authorizations().let_go();
   }
   if (++ticks_ % close_idle_ticks == 0) {
     auto work = [this] {

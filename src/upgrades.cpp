@@ -4,6 +4,7 @@
 
 #include "conf.h"
 #include "counters.h"
+#include "wazoauth/acl/compile.h"
 #include "wazoauth/base/log.h"
 
 namespace wazoauth::nginx {

@@ -124,8 +124,8 @@ def check_statements():
     sources = [*(TOP / 'lib').rglob('*.cpp'), *(TOP / 'src').glob('*.cpp'), *(TOP / 'tools').glob('*.cpp')]
     code = '\n'.join(path.read_text() for path in sources)
     literals = set(re.findall(r'"([a-z_]+(?:\.[a-z_]+)+)"', code)) | included
-    # What lib/wazoauth/rest/page.cpp puts together: a list's statement, its search, and filters named like parameters.
-    for family in re.findall(r'Page page\("([a-z_]+)"', code) + ['sessions']:
+    # What lib/wazoauth/rest/list_statement.cpp puts together: a list's statement, its search, and filters named like parameters.
+    for family in re.findall(r'ListStatement \w+\("([a-z_]+)"', code) + ['sessions']:
         literals |= {name for name in there if re.fullmatch(rf'{family}\.(page|found|among_found|matching)', name)}
         literals |= {name for name in there if name.startswith(f'{family}.by.') and f'"{name.split(".")[2]}"' in code}
     families = {name.split('.')[0] for name in there}

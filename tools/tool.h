@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "wazoauth/config/files.h"
 #include "wazoauth/config/settings.h"
 
 namespace wazoauth::tool {

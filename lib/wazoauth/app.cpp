@@ -4,8 +4,8 @@
 #include "wazoauth/about/config_routes.h"
 #include "wazoauth/about/status_routes.h"
 #include "wazoauth/external/landing_page.h"
+#include "wazoauth/external/pending_authorizations.h"
 #include "wazoauth/external/routes.h"
-#include "wazoauth/external/waits.h"
 #include "wazoauth/group/routes.h"
 #include "wazoauth/ldap/directories.h"
 #include "wazoauth/ldap/routes.h"
@@ -36,8 +36,8 @@ struct App::State {
         directories(options.settings.ldap.logins_per_directory),
         identity_providers(directories),
         saml(options.settings.saml),
-        waits({&options.settings, options.database, options.zone}),
-        landing_page(wazoauth::landing_page(waits)) {}
+        pending({&options.settings, options.database, options.zone}),
+        landing_page(wazoauth::landing_page(pending.completion())) {}
 
   void add_routes(Router& all) {
     add_api_document_route(all, router);
@@ -64,13 +64,15 @@ struct App::State {
     add_external_routes(all);
     add_mobile_routes(all);
     add_ldap_config_routes(all);
-    for (const OAuth2Service& service : options.settings.oauth2_services) add_oauth2_routes(all, service, waits);
-    for (const StoredService& service : options.settings.stored_services) add_stored_routes(all, service, waits);
+    for (const OAuth2Service& service : options.settings.external.oauth2_services)
+      add_oauth2_routes(all, service, pending);
+    for (const StoredService& service : options.settings.external.stored_services)
+      add_stored_routes(all, service, pending);
   }
 
   AppOptions options;
   Database database;
-  Database loads;  // on a miss nobody waits behind long requests
+  Database loads;  // a miss doesn't wait behind long requests
   TokenStore tokens;
   MasterTenant master_tenant;
   Services services;
@@ -78,7 +80,7 @@ struct App::State {
   ldap::Directories directories;
   IdentityProviders identity_providers;
   saml::Providers saml;
-  external::Waits waits;
+  external::PendingAuthorizations pending;
   Route landing_page;
   Router router;
 };
@@ -113,8 +115,8 @@ TokenStore& App::tokens() {
 RuntimeConfig& App::runtime_config() {
   return state_->runtime_config;
 }
-external::Waits& App::waits() {
-  return state_->waits;
+external::PendingAuthorizations& App::pending_authorizations() {
+  return state_->pending;
 }
 const DatabaseOptions& App::database_options() const {
   return state_->options.database;

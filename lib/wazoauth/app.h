@@ -15,7 +15,7 @@
 namespace wazoauth {
 
 namespace external {
-class Waits;
+class PendingAuthorizations;
 }
 
 struct AppOptions {
@@ -36,11 +36,11 @@ class App {
   const Route& landing_page() const;  // of wazo_auth_oauth2
   TokenStore& tokens();
   RuntimeConfig& runtime_config();
-  external::Waits& waits();  // for what external services tell
+  external::PendingAuthorizations& pending_authorizations();
 
   const DatabaseOptions& database_options() const;
   void limit_connections(int connections);  // from now on
-  void close_idle();  // database connections that nobody used for long; blocks a little, call it now and then
+  void close_idle();  // database connections that were idle for long; blocks a little, call it now and then
 
   // Answers that need no thread: HEAD and GET /token/{t}, POST /token/{t}/scopes/check of a token that the zone knows.
   // Never blocks. nullopt: make a Call.

@@ -1,2 +1,3 @@
--- What came for an authorization (JSON): it is being dealt with until held_until, and then somebody else's to go on with.
+-- The answer to an authorization (JSON). The process that claimed the row completes it until held_until; after that
+-- another process resumes it.
 ALTER TABLE wazo_auth.pending_authorization ADD COLUMN told text;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "wazoauth/acl/access_list.h"
+#include "wazoauth/acl/compile.h"
 
 namespace {
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "wazoauth/acl/access_list.h"
+#include "wazoauth/acl/compile.h"
 
 namespace {
 

@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "wazoauth/config/defaults.h"
 #include "wazoauth/config/settings.h"
+#include "wazoauth/config/shown.h"
 #include "wazoauth/config/yaml.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

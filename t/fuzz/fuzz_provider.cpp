@@ -44,7 +44,7 @@ void check_granted(long status, const std::string& body, const std::string& old_
 
 void check_told(std::string_view message) {
   try {
-    const Json told = external::parse_told(message, state);
+    const Json told = external::parse_answer(message, state);
     require(told.is_object() && told.text_or("state", state) == state);
     require(Json::parse(told.dump()) == told);
   } catch (const std::exception& e) {

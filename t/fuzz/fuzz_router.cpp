@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "wazoauth/base/text.h"
+#include "wazoauth/base/uuid.h"
 #include "wazoauth/rest/router.h"
 
 namespace {

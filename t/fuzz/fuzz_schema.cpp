@@ -8,8 +8,11 @@
 #include <string_view>
 
 #include "wazoauth/base/text.h"
+#include "wazoauth/base/uuid.h"
+#include "wazoauth/http/email_address.h"
+#include "wazoauth/http/list_query.h"
 #include "wazoauth/http/problem.h"
-#include "wazoauth/http/schema.h"
+#include "wazoauth/http/report.h"
 
 namespace {
 

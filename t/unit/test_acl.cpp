@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "wazoauth/acl/access_list.h"
+#include "wazoauth/acl/compile.h"
 #include "wazoauth/base/json.h"
 
 namespace {

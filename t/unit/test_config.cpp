@@ -9,8 +9,12 @@
 
 #include "check.h"
 #include "wazoauth/config/command.h"
+#include "wazoauth/config/defaults.h"
+#include "wazoauth/config/files.h"
 #include "wazoauth/config/settings.h"
+#include "wazoauth/config/shown.h"
 #include "wazoauth/config/yaml.h"
+#include "wazoauth/config/yaml_scalar.h"
 
 using namespace wazoauth;
 
@@ -293,7 +297,7 @@ void test_default_settings(void**) {
   equal(Json::strings(s.backends).dump(), "[\"ldap_user\", \"wazo_user\"]");
   equal(Json::strings(s.idps).dump(), "[\"saml\", \"ldap\"]");
   assert_int_equal(s.metadata_plugins.size(), 3);
-  equal(Json::strings(s.external_types).dump(), "[\"google\", \"microsoft\", \"mobile\"]");
+  equal(Json::strings(s.external.types).dump(), "[\"google\", \"microsoft\", \"mobile\"]");
   assert_int_equal(s.purpose_metadata_mapping.size(), 3);
   assert_false(s.default_user_policy.has_value() || s.bootstrap_user_username.has_value());
   equal(s.bootstrap_user_policy_slug, "wazo_default_master_user_policy");

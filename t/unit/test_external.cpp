@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "wazoauth/base/clock.h"
+#include "wazoauth/config/defaults.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/external/authorization.h"
 #include "wazoauth/outgoing/form_post.h"
@@ -99,18 +100,18 @@ void refusals(void**) {
   assert_false(is_final(302, R"({"access_token": "secret", "refresh_token": "secret"})"));
 }
 
-bool is_told(const std::string& message) {
+bool is_answer(const std::string& message) {
   try {
-    return external::parse_told(message, "mine").is_object();
+    return external::parse_answer(message, "mine").is_object();
   } catch (const std::runtime_error&) {
     return false;
   }
 }
 
 void messages(void**) {
-  assert_true(is_told("{}") && is_told(R"({"code": "x"})") && is_told(R"({"state": "mine"})"));
+  assert_true(is_answer("{}") && is_answer(R"({"code": "x"})") && is_answer(R"({"state": "mine"})"));
   for (const char* message : {"", "[]", "x", "\xff", R"({"state": "another"})", R"({"state": null})"})
-    assert_false(is_told(message));
+    assert_false(is_answer(message));
 }
 
 void declared(void**) {
@@ -127,12 +128,12 @@ void declared(void**) {
   tree.set("enabled_external_auth_plugins", Json::object({{"mobile", true}, {"off", false}}));
   std::vector<std::string> warnings;
   const Settings made = make_settings(tree, "uuid", warnings);
-  assert_int_equal(made.external_types.size(), 3);
-  assert_int_equal(made.oauth2_services.size(), 1);
-  equal(made.oauth2_services[0].websocket_host, "wss://c");
-  equal(made.oauth2_services[0].scope.at(0), "one");
-  assert_int_equal(made.stored_services.size(), 1);
-  const Field& field = made.stored_services[0].data->fields.at(0);
+  assert_int_equal(made.external.types.size(), 3);
+  assert_int_equal(made.external.oauth2_services.size(), 1);
+  equal(made.external.oauth2_services[0].websocket_host, "wss://c");
+  equal(made.external.oauth2_services[0].scope.at(0), "one");
+  assert_int_equal(made.external.stored_services.size(), 1);
+  const Field& field = made.external.stored_services[0].data->fields.at(0);
   assert_true(field.type == Type::integer && field.required && *field.minimum == 3);
   assert_true(made.http_plugin("external.zoho") && made.http_plugin("external.badge"));
   assert_false(made.http_plugin("external.off") || made.http_plugin("external.google"));

@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "check.h"
+#include "wazoauth/config/defaults.h"
 #include "wazoauth/config/settings.h"
-#include "wazoauth/http/schema.h"
+#include "wazoauth/http/email_address.h"
 #include "wazoauth/http/template.h"
 #include "wazoauth/http/web_pages.h"
 #include "wazoauth/mail/mail_templates.h"
@@ -262,11 +263,11 @@ void settings(void**) {
   tree.set("smtp", Json::object({{"hostname", "::1"}, {"port", 2525}, {"timeout", 1.5}}));
   std::vector<std::string> warnings;
   const Settings made = make_settings(tree, "uuid", warnings);
-  assert_string_equal(made.email_link->hostname.c_str(), "voice.example.org");
-  assert_string_equal(made.email_link->port.c_str(), "8443");
-  assert_string_equal(made.email_link->prefix.c_str(), "/api/auth");
-  assert_int_equal(made.smtp.port, 2525);
-  assert_int_equal(made.smtp.timeout.count(), 1500);
+  assert_string_equal(made.mail.link->hostname.c_str(), "voice.example.org");
+  assert_string_equal(made.mail.link->port.c_str(), "8443");
+  assert_string_equal(made.mail.link->prefix.c_str(), "/api/auth");
+  assert_int_equal(made.mail.smtp.port, 2525);
+  assert_int_equal(made.mail.smtp.timeout.count(), 1500);
   for (const char* bad : {"http://a.com", "https://", "https://a@b", "https://a.com:", "https://a.com:x",
                           "https://a.com/%41", "https://a.com/?x"})
     assert_string_equal(refused_setting("email_link_url", bad).c_str(),
@@ -287,7 +288,7 @@ void security(void**) {
     Json tree = default_config();
     tree.set("smtp", smtp.set("hostname", "localhost").set("port", 25));
     std::vector<std::string> warnings;
-    return make_settings(tree, "uuid", warnings).smtp;
+    return make_settings(tree, "uuid", warnings).mail.smtp;
   };
   assert_true(made(Json::object()).tls == SmtpServer::Tls::none && made(Json::object()).username.empty());
   assert_true(made(Json::object({{"tls", "starttls"}})).tls == SmtpServer::Tls::starttls);

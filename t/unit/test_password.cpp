@@ -61,7 +61,7 @@ void test_verify(void**) {
   assert_false(verify_password("Secret", stored, salt));
   assert_false(verify_password("secret", stored.substr(1), salt));
   assert_false(verify_password("secret", "", salt));
-  equalise("secret");
+  burn_equal_time("secret");
 }
 
 }  // namespace

@@ -1,8 +1,12 @@
 // Routing, validation, query parameters: what every operation stands on.
 
 #include "check.h"
+#include "wazoauth/base/uuid.h"
+#include "wazoauth/http/email_address.h"
 #include "wazoauth/http/http.h"
+#include "wazoauth/http/list_query.h"
 #include "wazoauth/http/problem.h"
+#include "wazoauth/http/report.h"
 #include "wazoauth/http/schema.h"
 #include "wazoauth/login/log_in.h"
 #include "wazoauth/rest/router.h"

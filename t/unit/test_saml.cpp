@@ -18,7 +18,9 @@
 
 using namespace saml_idp;
 using wazoauth::encode_base64;
+using wazoauth::may_redirect;
 using wazoauth::query_parameter;
+using wazoauth::with_parameter;
 
 namespace {
 

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/text.h"
+#include "wazoauth/base/uuid.h"
 
 using namespace wazoauth;
 

@@ -90,23 +90,24 @@ class Shapes {
 
 // -- failures
 
-const char* letter(Form form) {
-  return form == Form::a ? "A" : form == Form::r ? "R" : "M";
+const char* letter(ErrorForm form) {
+  return form == ErrorForm::error_id ? "A" : form == ErrorForm::reason ? "R" : "M";
 }
 
-std::shared_ptr<const Schema> form_shape(Form form) {
+std::shared_ptr<const Schema> form_shape(ErrorForm form) {
   const Field message{.name = "message", .type = Type::any};  // a text, or a map of errors
   const Field details{.name = "details", .type = Type::any}, error_id{.name = "error_id", .type = Type::any};
   const Field timestamp{.name = "timestamp", .type = Type::number};
-  if (form == Form::a) return shape("Error", {message, error_id, details, timestamp}, {{.name = "resource"}});
-  if (form == Form::m) return shape("Message", {{.name = "message"}});
+  if (form == ErrorForm::error_id)
+    return shape("Error", {message, error_id, details, timestamp}, {{.name = "resource"}});
+  if (form == ErrorForm::message) return shape("Message", {{.name = "message"}});
   return shape("Reason", {list_of({}, "reason"),
                           list_of({.type = Type::number}, "timestamp"),
                           {.name = "status_code", .type = Type::integer}});
 }
 
 std::string report_reason(const BodySpec& body) {
-  if (body.report == Report::list_parameters || body.report == Report::form) return "invalid-list-param";
+  if (body.report == Report::list_parameters || body.report == Report::list_parameter) return "invalid-list-param";
   if (body.report == Report::field) return "Invalid value supplied for field: <field>";
   return body.report == Report::python ? "<map of errors>" : "invalid-data";
 }
@@ -115,22 +116,25 @@ bool is_reason_form(Report report) {
   return report == Report::field || report == Report::python;
 }
 
-// What follows from the rest of a route's declaration, and what it declares itself.
+// The failures that follow from the rest of a route's declaration, and those that it declares itself.
 std::vector<Failure> failures_of(const Route& route) {
-  std::vector<Failure> all = {{500, Form::m, "Internal Server Error"}, {503, Form::a, "service-unavailable"}};
-  if (!route.access.empty()) all.push_back({401, Form::a, "unauthorized"});
-  if (route.tenancy == Tenancy::scoped) all.push_back({401, Form::a, "unauthorized-tenant"});
+  std::vector<Failure> all = {{500, ErrorForm::message, "Internal Server Error"},
+                              {503, ErrorForm::error_id, "service-unavailable"}};
+  if (!route.access.empty()) all.push_back({401, ErrorForm::error_id, "unauthorized"});
+  if (route.tenancy == Tenancy::scoped) all.push_back({401, ErrorForm::error_id, "unauthorized-tenant"});
   if (route.tenancy == Tenancy::scoped || route.tenancy == Tenancy::caller)
-    all.push_back({404, Form::a, "unknown-user"});  // the one who asks, or the one that is named
-  if (route.tenancy == Tenancy::master) all.push_back({503, Form::a, "top-tenant-not-initialized"});
+    all.push_back({404, ErrorForm::error_id, "unknown-user"});  // the one who asks, or the one that is named
+  if (route.tenancy == Tenancy::master) all.push_back({503, ErrorForm::error_id, "top-tenant-not-initialized"});
   if (route.body || route.method == "PATCH")
-    all.push_back({400, Form::m, "The browser (or proxy) sent a request that this server could not understand."});
+    all.push_back(
+        {400, ErrorForm::message, "The browser (or proxy) sent a request that this server could not understand."});
   if (route.body && !route.body->any)
-    all.push_back({400, is_reason_form(route.body->report) ? Form::r : Form::a, report_reason(*route.body)});
-  if (route.query) all.push_back({400, Form::a, report_reason(*route.query)});
+    all.push_back({400, is_reason_form(route.body->report) ? ErrorForm::reason : ErrorForm::error_id,
+                   report_reason(*route.body)});
+  if (route.query) all.push_back({400, ErrorForm::error_id, report_reason(*route.query)});
   if (route.list) {
-    all.push_back({400, Form::a, "invalid-list-param"});
-    if (!route.list->unsortable.empty()) all.push_back({400, Form::r, "Invalid sort column: <column>"});
+    all.push_back({400, ErrorForm::error_id, "invalid-list-param"});
+    if (!route.list->unsortable.empty()) all.push_back({400, ErrorForm::reason, "Invalid sort column: <column>"});
   }
   all.insert(all.end(), route.failures.begin(), route.failures.end());
   return all;
@@ -138,7 +142,7 @@ std::vector<Failure> failures_of(const Route& route) {
 
 // Swagger 2.0 has one schema a status: where forms differ it is that of any object.
 Json failure_response(Shapes& shapes, const std::vector<Failure>& failures) {
-  std::set<Form> forms;
+  std::set<ErrorForm> forms;
   std::set<std::string> reasons;
   std::string description;
   Json letters = Json::array(), texts = Json::array();
@@ -149,7 +153,7 @@ Json failure_response(Shapes& shapes, const std::vector<Failure>& failures) {
     description += (description.empty() ? "" : "; ") + failure.reason;
   }
   Json any = Json::array();
-  for (const Form form : forms) any.append(shapes.schema(*form_shape(form)));
+  for (const ErrorForm form : forms) any.append(shapes.schema(*form_shape(form)));
   Json response = Json::object({{"description", description}});
   response.set("schema", any.size() == 1 ? any.at(0) : Json::object({{"type", "object"}, {"x-any-of", any}}));
   response.set("x-forms", std::move(letters)).set("x-reasons", std::move(texts));
@@ -219,7 +223,8 @@ Json responses_of(Shapes& shapes, const Route& route) {
   if (route.answer) success.set("schema", shapes.field(*route.answer));
   const int usual = route.answer ? 200 : 204;
   responses.set(std::to_string(route.status ? route.status : usual), std::move(success));
-  if (route.page && !responses.has("200")) responses.set("200", Json::object({{"description", "A page for people"}}));
+  if (route.problem_page && !responses.has("200"))
+    responses.set("200", Json::object({{"description", "A page for people"}}));
   std::map<int, std::vector<Failure>> failures;
   for (const Failure& failure : failures_of(route)) failures[failure.status].push_back(failure);
   for (const auto& [status, each] : failures) responses.set(std::to_string(status), failure_response(shapes, each));
@@ -230,7 +235,7 @@ Json responses_of(Shapes& shapes, const Route& route) {
 Json media_types_of(const Route& route) {
   std::vector<std::string> types;
   if (!route.produces.empty()) types.push_back(route.produces);
-  if (route.page) {
+  if (route.problem_page) {
     if (route.produces != "text/html") types.emplace_back("text/html");
     types.emplace_back("application/json");
   }
@@ -255,7 +260,7 @@ Json operation_of(Shapes& shapes, const Route& route) {
   }
   Json produces = media_types_of(route);
   if (produces.size() > 0) operation.set("produces", std::move(produces));
-  if (route.page && route.body)
+  if (route.problem_page && route.body)
     operation.set("consumes", Json::strings({"application/json", "application/x-www-form-urlencoded"}));
   if (route.body && route.body->form) operation.set("consumes", form_types(*route.body));
   Json parameters = parameters_of(shapes, route);

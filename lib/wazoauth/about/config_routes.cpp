@@ -1,5 +1,6 @@
 #include "wazoauth/about/config_routes.h"
 
+#include "wazoauth/config/shown.h"
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/router.h"
 
@@ -13,7 +14,7 @@ struct Change {
 };
 
 Problem invalid(const std::string& text) {
-  return Problem::m_form(400, text);
+  return Problem::with_message(400, text);
 }
 
 Change read_change(const Json& operation) {
@@ -49,26 +50,23 @@ Step change_config(Context& context, RuntimeConfig& config) {
 
 void add_config_routes(Router& router, RuntimeConfig& config) {
   const Field answer{.type = Type::object};
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "config", .tenancy = Tenancy::master});
+  family.add({.method = "GET",
               .path = "/config",
               .access = "auth.config.read",
-              .plugin = "config",
               .handler = [&config](Context& context) { return show_config(context, config); },
               .mode = Mode::read_only,
-              .tenancy = Tenancy::master,
               .summary = "Get the configuration; secrets are masked",
               .answer = answer});
-  router.add(
+  family.add(
       {.method = "PATCH",
        .path = "/config",
        .access = "auth.config.update",
-       .plugin = "config",
        .handler = [&config](Context& context) { return change_config(context, config); },
        .mode = Mode::read_only,
-       .tenancy = Tenancy::master,
        .summary = "Change /debug and /profiling_enabled until the next start, by a list of JSON Patch replacements",
        .answer = answer,
-       .failures = {{400, Form::m, "what is wrong with the list"}}});
+       .failures = {{400, ErrorForm::message, "what is wrong with the list"}}});
 }
 
 }  // namespace wazoauth

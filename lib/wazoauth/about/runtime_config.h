@@ -1,4 +1,5 @@
-// What PATCH /config changes until the next start. Kept in the zone, so that all workers of this nginx see it.
+// The settings that PATCH /config changes until the next start. Kept in the zone, so all workers of this nginx see
+// them.
 #pragma once
 
 #include <atomic>

@@ -180,11 +180,13 @@ bool may_remove(const AccessList& holder_list, std::string_view access, const Ho
   return holder_list.grants(without_negation(access), holder);
 }
 
+namespace {
 std::string escape_parameter(std::string_view value) {
   std::string escaped(value);
   std::replace(escaped.begin(), escaped.end(), '.', '_');
   return escaped;
 }
+}  // namespace
 
 std::string fill_template(std::string_view access_template,
                           std::span<const std::pair<std::string, std::string>> path_parameters) {

@@ -10,22 +10,17 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "wazoauth/acl/holder.h"
 
 namespace wazoauth::acl {
-
-// The block for a list of accesses, in their order, duplicates kept. It also holds the list as JSON text in wire
-// form (`["a", "b"]`), for answers that show it.
-std::string compile(const std::vector<std::string>& accesses);
 
 // A view of a block; doesn't own it. A block that is damaged or of another layout version grants nothing.
 class AccessList {
  public:
   explicit AccessList(std::string_view block) : block_(block) {}
   bool valid() const;
-  // required == nullopt: nothing is asked, granted.
+  // required == nullopt: no access is required, granted.
   bool grants(std::optional<std::string_view> required, const Holder& holder) const;
   std::string_view json() const;  // "[]" for a damaged block
 
@@ -37,10 +32,7 @@ class AccessList {
 bool may_add(const AccessList& holder_list, std::string_view access, const Holder& holder);
 bool may_remove(const AccessList& holder_list, std::string_view access, const Holder& holder);
 
-// A path parameter's value as it enters a required access: every '.' becomes '_'.
-std::string escape_parameter(std::string_view value);
-
-// "auth.users.{user_uuid}.read" with {names} replaced by escaped values, names given as pairs.
+// "auth.users.{user_uuid}.read" with {names} replaced by the values of parameters, in which every '.' becomes '_'.
 std::string fill_template(std::string_view access_template,
                           std::span<const std::pair<std::string, std::string>> path_parameters);
 

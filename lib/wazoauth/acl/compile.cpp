@@ -1,3 +1,5 @@
+#include "wazoauth/acl/compile.h"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -8,7 +10,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "wazoauth/acl/access_list.h"
 #include "wazoauth/acl/block.h"
 #include "wazoauth/acl/text.h"
 #include "wazoauth/base/json_text.h"

@@ -5,7 +5,7 @@
 
 namespace wazoauth::acl {
 
-// What `me` and `my_session` stand for.
+// The meaning of `me` and `my_session`.
 struct Holder {
   std::string_view auth_id;
   std::string_view session_uuid;

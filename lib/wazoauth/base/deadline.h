@@ -1,4 +1,4 @@
-// A moment after which nobody waits any longer.
+// A moment after which waiting ends.
 #pragma once
 
 #include <algorithm>

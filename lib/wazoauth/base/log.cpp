@@ -47,7 +47,7 @@ void write(Level level, std::string_view message) {
 
 std::string mask_token(std::string_view token) {
   std::string masked(mask);
-  // What is no token, and short, would otherwise be shown whole.
+  // A short text that is no token would otherwise be shown whole.
   if (token.size() > 2 * shown) masked += token.substr(token.size() - shown);
   return masked;
 }

@@ -1,4 +1,4 @@
-// Log lines of the core. Whoever hosts the library says where they go; the default is stderr.
+// Log lines of the core. The program that hosts the library decides where they go; the default is stderr.
 #pragma once
 
 #include <functional>

@@ -25,10 +25,6 @@ bool is_ascii_alnum(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-void fill_random(unsigned char* bytes, std::size_t size) {
-  if (RAND_bytes(bytes, static_cast<int>(size)) != 1) throw std::runtime_error("no random bytes from the system");
-}
-
 int base64_value(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
@@ -212,48 +208,35 @@ void replace_all(std::string& text, std::string_view word, std::string_view by) 
     text.replace(at, word.size(), by);
 }
 
+std::string to_hex(std::string_view bytes) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const unsigned char byte : bytes) {
+    text += digits[byte >> 4];
+    text += digits[byte & 15];
+  }
+  return text;
+}
+
+std::string random_bytes(std::size_t size) {
+  std::string bytes(size, '\0');
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size)) != 1)
+    throw std::runtime_error("no random bytes from the system");
+  return bytes;
+}
+
 std::string random_text(std::size_t size, std::string_view alphabet) {
   std::string text;
   text.reserve(size);
   // Bytes beyond the last whole multiple would make the first characters likelier.
   const unsigned fair = 256 - 256 % static_cast<unsigned>(alphabet.size());
-  std::array<unsigned char, 64> bytes;
   while (text.size() < size) {
-    fill_random(bytes.data(), bytes.size());
-    for (const unsigned char byte : bytes) {
+    for (const unsigned char byte : random_bytes(64)) {
       if (text.size() < size && byte < fair) text += alphabet[byte % alphabet.size()];
     }
   }
   return text;
-}
-
-std::string new_uuid() {
-  std::array<unsigned char, 16> bytes;
-  fill_random(bytes.data(), bytes.size());
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(36);
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    text += digits[bytes[i] >> 4];
-    text += digits[bytes[i] & 0xf];
-  }
-  return text;
-}
-
-bool is_uuid4(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (i == 8 || i == 13 || i == 18 || i == 23) {
-      if (c != '-') return false;
-    } else if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
-      return false;
-    }
-  }
-  return text[14] == '4' && (text[19] == '8' || text[19] == '9' || text[19] == 'a' || text[19] == 'b');
 }
 
 }  // namespace wazoauth

@@ -1,4 +1,4 @@
-// Small work on texts: encodings, transliteration, slugs, random texts, UUIDs.
+// Small work on texts: encodings, transliteration, slugs, random texts.
 #pragma once
 
 #include <cstddef>
@@ -44,11 +44,10 @@ std::string make_slug(std::string_view name, std::size_t max, bool allow_dash);
 // Every `word` (not empty) in `text` becomes `by`.
 void replace_all(std::string& text, std::string_view word, std::string_view by);
 
-// `size` characters of `alphabet`, from the system's cryptographic random source. Throws std::runtime_error when that
-// source fails, as new_uuid() does.
-std::string random_text(std::size_t size, std::string_view alphabet);
+std::string to_hex(std::string_view bytes);  // two digits a byte, in lower case
 
-std::string new_uuid();                // version 4, lower case
-bool is_uuid4(std::string_view text);  // canonical, lower case, version 4
+// From the system's cryptographic random source. Both throw std::runtime_error when that source fails.
+std::string random_bytes(std::size_t size);
+std::string random_text(std::size_t size, std::string_view alphabet);  // characters of `alphabet`
 
 }  // namespace wazoauth

@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "wazoauth/base/ascii.h"
+#include "wazoauth/base/text.h"
 
-namespace wazoauth::saml {
+namespace wazoauth {
 
 namespace {
 
@@ -20,7 +21,7 @@ bool is_hex(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-// What RFC 3986 has, without brackets: those stand in the host only.
+// The characters of RFC 3986 without brackets: those stand in the host only.
 bool may_stand(char c) {
   return is_letter(c) || is_digit(c) || std::string_view("-._~:/?#@!$&'()*+,;=%").find(c) != std::string_view::npos;
 }
@@ -46,7 +47,7 @@ bool is_port(std::string_view text) {
   return !text.empty() && text.size() <= 5 && std::all_of(text.begin(), text.end(), is_digit);
 }
 
-// What is before the port, with the brackets of an IPv6 address; takes it off.
+// Takes the host off, with the brackets of an IPv6 address: the port remains.
 std::optional<std::string> take_host(std::string_view& authority) {
   std::size_t end = authority.find(':');
   if (authority.starts_with('[')) {
@@ -69,8 +70,8 @@ std::string_view port_of(const Url& url) {
 // Dots in segments go up, also when they are written as %2e.
 bool goes_up(std::string_view path) {
   std::string plain = ascii::lower(path);
-  for (auto at = plain.find("%2e"); at != std::string::npos; at = plain.find("%2e")) plain.replace(at, 3, ".");
-  for (auto at = plain.find("%2f"); at != std::string::npos; at = plain.find("%2f")) plain.replace(at, 3, "/");
+  replace_all(plain, "%2e", ".");
+  replace_all(plain, "%2f", "/");
   return (plain + "/").find("/../") != std::string::npos || plain.find("%5c") != std::string::npos;
 }
 
@@ -123,4 +124,4 @@ std::string with_parameter(const std::string& url, std::string_view name_and_val
   return start + mark + std::string(name_and_value) + url.substr(fragment);
 }
 
-}  // namespace wazoauth::saml
+}  // namespace wazoauth

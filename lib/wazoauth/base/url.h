@@ -1,4 +1,4 @@
-// Addresses that browsers are sent to.
+// Absolute URLs, strictly, and the rule for redirecting browsers to them.
 #pragma once
 
 #include <optional>
@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace wazoauth::saml {
+namespace wazoauth {
 
 struct Url {
   std::string scheme, host;  // in lower case
@@ -14,7 +14,7 @@ struct Url {
   std::string path;          // "" or from '/'
 };
 
-// An absolute address with a host, "scheme://host[:port][/path][?query][#fragment]", that nobody can read in two ways:
+// An absolute address with a host, "scheme://host[:port][/path][?query][#fragment]", that has one reading only:
 // printable ASCII without blanks, quotes and brackets, no backslash, no userinfo, nothing but a host's name, an IPv4 or
 // a bracketed IPv6 address between "//" and the next '/', '?' or '#', which is no '/' that is empty.
 std::optional<Url> parse_url(std::string_view text);
@@ -26,4 +26,4 @@ bool may_redirect(std::string_view target, const std::vector<std::string>& allow
 // `url` with "name=value" at the end of its query, before its fragment.
 std::string with_parameter(const std::string& url, std::string_view name_and_value);
 
-}  // namespace wazoauth::saml
+}  // namespace wazoauth

@@ -251,7 +251,7 @@ void Broker::confirm() {
   auto limit = Clock::now() + confirm_limit;
   while (!state_->open.empty()) {
     state_->pump({0, 200000});
-    // What was sent to a blocked broker is read later: to give up would only double it.
+    // A blocked broker reads later what it was sent: giving up would only double the message.
     if (state_->blocked) limit = Clock::now() + confirm_limit;
     if (Clock::now() > limit) throw BrokerUnavailable("no confirmation");
   }

@@ -86,7 +86,7 @@ void BusRelay::run() {
       last_trouble = e.what();
       pause = back_off;
       back_off = std::min(back_off * 2, last_retry);
-      // What is written meanwhile is no reason to try sooner.
+      // Rows that are written meanwhile are no reason to try sooner.
       if (!options_.wake->wait(pause)) break;
       pause = std::chrono::milliseconds(0);
     }
@@ -108,7 +108,7 @@ void BusRelay::connect() {
 }
 
 // The rows stay until the broker has them; who dies in between leaves them to the next, who sends them again. No
-// transaction is open while the broker is waited for.
+// transaction is open while this waits for the broker.
 bool BusRelay::relay() {
   UnitOfWork reading(database_);
   require_lead(reading);

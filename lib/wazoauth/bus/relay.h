@@ -1,5 +1,5 @@
 // From the outbox to RabbitMQ, with publisher confirms: at least once, in order. One relay per database at a time.
-// What the messages look like: docs/spec/events.md sections 1 and 2.
+// Messages: docs/spec/events.md sections 1 and 2.
 #pragma once
 
 #include <atomic>

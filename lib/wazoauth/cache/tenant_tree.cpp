@@ -20,7 +20,7 @@ std::optional<bool> TenantTree::in_subtree(std::string_view child, std::string_v
   const bool listening = zone_ && zone_->listening(now);
   if (listening ? snapshot->changes != zone_->counter(counter_tenants) : now - snapshot->read_at > unheard)
     return std::nullopt;
-  // Bounded by the number of tenants, in case somebody made a circle of parents.
+  // Bounded by the number of tenants, in case the parents form a circle.
   auto at = snapshot->parents.find(child);
   for (std::size_t steps = 0; at != snapshot->parents.end() && steps <= snapshot->parents.size(); ++steps) {
     if (at->first == ancestor) return true;

@@ -1,4 +1,4 @@
-// What is known of one token: a row of auth_token, as the gate, the caches and the answers need it. The token's own
+// One token: a row of auth_token, as the gate, the caches and the answers need it. The token's own
 // uuid, the secret, is not part of it.
 #pragma once
 

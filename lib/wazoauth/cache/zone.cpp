@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "wazoauth/acl/compile.h"
 #include "wazoauth/cache/zone_blobs.h"
 #include "wazoauth/cache/zone_layout.h"
 #include "wazoauth/cache/zone_record.h"

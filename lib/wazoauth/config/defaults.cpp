@@ -1,4 +1,5 @@
-#include "wazoauth/config/settings.h"
+#include "wazoauth/config/defaults.h"
+
 #include "wazoauth/config/yaml.h"
 
 namespace wazoauth {

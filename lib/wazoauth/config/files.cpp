@@ -1,4 +1,5 @@
-// The files of a configuration and their merge, docs/spec/config.md section 1.
+#include "wazoauth/config/files.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,7 +12,7 @@
 #include <system_error>
 
 #include "wazoauth/config/command.h"
-#include "wazoauth/config/settings.h"
+#include "wazoauth/config/defaults.h"
 #include "wazoauth/config/yaml.h"
 
 namespace wazoauth {
@@ -20,7 +21,7 @@ namespace {
 constexpr std::chrono::seconds command_limit{5};
 constexpr std::size_t max_file_size = 16 << 20;
 
-// The whole file counts as empty.
+// A file that counts as empty.
 struct Unreadable : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -31,7 +32,7 @@ std::string system_message(int error) {
 
 struct File {
   std::string text;
-  bool trusted;  // only root, or whoever runs this, can have written it
+  bool trusted;  // only root, or the user who runs this, can have written it
 };
 
 bool only_we_can_write(const struct stat& info) {
@@ -113,7 +114,7 @@ YamlDocument read_config(const std::string& path) {
   return document;
 }
 
-// What `high` has, and what only `low` has. Neither is changed.
+// The members of `high`, and those that only `low` has. Neither is changed.
 Json merge(const Json& high, const Json& low, bool append_lists) {
   Json result = Json::object();
   for (const auto& [key, value] : high.members()) {
@@ -152,7 +153,7 @@ class Loader {
     sources.emplace_back(main_file, std::move(main));
     for (const auto& [path, document] : sources) {
       files = merge(files, document.value, true);
-      for (const auto& [key, line] : document.lines) result_.places.emplace(key, Place{path, line});
+      for (const auto& [key, line] : document.lines) result_.places.emplace(key, SourceLine{path, line});
     }
     result_.tree = merge(overrides, merge(files, defaults, false), false);
     return std::move(result_);
@@ -161,7 +162,7 @@ class Loader {
  private:
   void warn(std::string text) { result_.warnings.push_back(std::move(text)); }
 
-  // nginx's own working directory means nothing to whoever wrote the file.
+  // Relative to the file: nginx's working directory means nothing to its author.
   static std::string beside(const std::string& main_file, const std::string& folder) {
     if (folder.starts_with('/')) return folder;
     const auto slash = main_file.rfind('/');

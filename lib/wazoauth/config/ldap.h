@@ -1,4 +1,4 @@
-// What holds for the directories of all tenants.
+// Section ldap of the configuration: limits for the directories of all tenants.
 #pragma once
 
 #include <chrono>
@@ -10,13 +10,13 @@ namespace wazoauth::ldap {
 struct Limits {
   std::chrono::milliseconds network{2000};    // to look up a name, to connect to one address, and for the TLS handshake
   std::chrono::milliseconds operation{2000};  // for each answer
-  std::chrono::milliseconds login{8000};      // for all of it
+  std::chrono::milliseconds login{8000};      // for the whole login
 };
 
 struct LdapSettings {
   Limits limits;
   std::string ca_file;                    // "": what ldap.conf says
-  std::size_t logins_per_directory = 16;  // at once, of one worker
+  std::size_t logins_per_directory = 16;  // concurrent ones, in one worker
 };
 
 }  // namespace wazoauth::ldap

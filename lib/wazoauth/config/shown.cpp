@@ -1,7 +1,6 @@
-// The configuration as GET /config shows it: without what would let a reader in elsewhere.
-#include <algorithm>
+#include "wazoauth/config/shown.h"
 
-#include "wazoauth/config/settings.h"
+#include <algorithm>
 
 namespace wazoauth {
 namespace {

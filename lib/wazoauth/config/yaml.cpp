@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "wazoauth/base/text.h"
-#include "wazoauth/config/settings.h"
+#include "wazoauth/config/source.h"
+#include "wazoauth/config/yaml_scalar.h"
 
 namespace wazoauth {
 namespace {

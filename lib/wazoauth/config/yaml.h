@@ -1,6 +1,6 @@
 // YAML texts, read as YAML 1.1 like the rest of the platform reads them (docs/spec/config.md section 1.2).
 //
-// yaml-cpp reads the syntax; what plain scalars mean, merge keys, duplicate keys and tags are decided here.
+// yaml-cpp reads the syntax; plain scalars, merge keys, duplicate keys and tags get their meaning here.
 #pragma once
 
 #include <functional>
@@ -23,9 +23,5 @@ using RunCommand = std::function<std::string(const std::string& command, int lin
 // One document. Throws ConfigError, with `file` and the line, for what isn't YAML, for unknown tags, for texts that
 // aliases blow up, and for `!exec` when there is no `run`.
 YamlDocument parse_yaml(const std::string& text, const std::string& file, const RunCommand& run = nullptr);
-
-// The meaning of a plain scalar: null, boolean, integer (also octal, sexagesimal), real, else the text itself. Real
-// infinities become the largest real, not-a-number null.
-Json resolve_yaml_scalar(std::string_view plain);
 
 }  // namespace wazoauth

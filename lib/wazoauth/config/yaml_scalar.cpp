@@ -1,5 +1,5 @@
-// Plain scalars by the types of YAML 1.1, https://yaml.org/type/, as Python's reader knows them: no `y` and `n` for
-// booleans, exponents need a sign.
+#include "wazoauth/config/yaml_scalar.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "wazoauth/base/text.h"
-#include "wazoauth/config/yaml.h"
 
 namespace wazoauth {
 namespace {

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view letters_and_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-// A broker's page may be read for longer: the daemon knew no limit at all.
+// People may take longer at a broker's page: the daemon had no limit at all.
 constexpr std::chrono::seconds own_limit{600}, broker_limit{3600};
 
 // Of one user at one service.
@@ -29,9 +29,9 @@ std::string joined(const Json& scope) {
   return text;
 }
 
-// Seconds that whoever took it needs, at most, unless the database goes away.
+// Seconds within which the claiming process is done, unless the database goes away.
 std::int64_t lease(const Settings& settings) {
-  return std::chrono::ceil<std::chrono::seconds>(settings.external_auth_timeout).count() + 10;
+  return std::chrono::ceil<std::chrono::seconds>(settings.external.timeout).count() + 10;
 }
 
 Authorization authorization_of(const Rows& rows, std::size_t row) {
@@ -100,25 +100,25 @@ void ask(UnitOfWork& unit, const Authorization& authorization, const std::string
             holder.empty() ? std::nullopt : std::optional(holder), static_cast<std::int64_t>(limit.count())});
 }
 
-Json parse_told(std::string_view message, const std::string& state) {
-  Json told = Json::parse(message).value_or(Json());
-  if (!told.is_object()) throw std::runtime_error("its message isn't understood");
-  if (told.has("state") && told.text_or("state", "") != state)
+Json parse_answer(std::string_view message, const std::string& state) {
+  Json answer = Json::parse(message).value_or(Json());
+  if (!answer.is_object()) throw std::runtime_error("its message isn't understood");
+  if (answer.has("state") && answer.text_or("state", "") != state)
     throw std::runtime_error("its message is for somebody else");
-  return told;
+  return answer;
 }
 
-std::optional<Authorization> take(UnitOfWork& unit, const Settings& settings, const std::string& state,
-                                  const Json& told, Told who) {
+std::optional<Authorization> claim(UnitOfWork& unit, const Settings& settings, const std::string& state,
+                                   const Json& answer, AnsweredBy by) {
   if (state.find('\0') != std::string::npos) return std::nullopt;
-  const Rows rows = unit.run("authorizations.take", {state, told.dump(), lease(settings), who == Told::by_browser});
+  const Rows rows = unit.run("authorizations.take", {state, answer.dump(), lease(settings), by == AnsweredBy::browser});
   if (rows.empty()) return std::nullopt;
   return authorization_of(rows, 0);
 }
 
-std::vector<Unfinished> go_on(UnitOfWork& unit, const Settings& settings, const std::vector<std::string>& types) {
+std::vector<Answered> resume(UnitOfWork& unit, const Settings& settings, const std::vector<std::string>& types) {
   const Rows rows = unit.run("authorizations.go_on", {lease(settings), Param(types)});
-  std::vector<Unfinished> found;
+  std::vector<Answered> found;
   for (std::size_t row = 0; row < rows.size(); ++row)
     found.push_back({authorization_of(rows, row), rows.json(row, "told")});
   return found;
@@ -166,14 +166,14 @@ bool add_awaited(UnitOfWork& unit, const StoredService& service, const Authoriza
 }
 
 const OAuth2Service* oauth2_service(const Settings& settings, const std::string& type) {
-  for (const OAuth2Service& service : settings.oauth2_services) {
+  for (const OAuth2Service& service : settings.external.oauth2_services) {
     if (service.type == type) return &service;
   }
   return nullptr;
 }
 
 const StoredService* stored_service(const Settings& settings, const std::string& type) {
-  for (const StoredService& service : settings.stored_services) {
+  for (const StoredService& service : settings.external.stored_services) {
     if (service.type == type) return &service;
   }
   return nullptr;

@@ -1,9 +1,9 @@
-// An authorization that a person is asked for at an external service: from the address where he is asked to the data
-// that is stored for a user of ours.
+// A pending authorization: a user is asked for consent at an external service, and the service's answer leads to the
+// data that is stored for the user.
 //
-// Its state is random, works once, and stands for one user. Who takes it uses it up, whatever comes then. It ends with
-// what becomes of it, in one transaction; until then the answer is in its row, for others to go on with when the
-// taker's process has died.
+// Its state is random, works once and stands for one user. The process that claims it uses it up, whatever happens
+// next. The row remains, with the answer in it, until the outcome is stored in one transaction: when the claiming
+// process dies, another one resumes there.
 #pragma once
 
 #include <chrono>
@@ -23,7 +23,7 @@ struct Authorization {
   Json scope;                             // a list
   std::string redirect_uri;
   std::optional<std::string> verifier;   // of PKCE: when the answer comes to nginx itself
-  std::optional<std::string> websocket;  // where a broker tells the answer
+  std::optional<std::string> websocket;  // the broker's address, when the answer comes from one
 };
 
 Authorization new_authorization(const OAuth2Service& service, const std::string& user, const std::string& tenant,
@@ -31,37 +31,37 @@ Authorization new_authorization(const OAuth2Service& service, const std::string&
 Authorization new_authorization(const StoredService& service, const std::string& user, const std::string& tenant);
 std::string consent_address(const OAuth2Service& service, const Client& client, const Authorization& authorization);
 
-// `holder`: the process that listens at the broker, "" for none.
+// Writes the row. `holder`: the process that listens at the broker, "" for none.
 void ask(UnitOfWork& unit, const Authorization& authorization, const std::string& holder);
 Client client_of(UnitOfWork& unit, const Authorization& authorization);  // throws std::runtime_error
 
 // A broker's message about the authorization of this state: an object. Throws std::runtime_error for anything else.
-Json parse_told(std::string_view message, const std::string& state);
+Json parse_answer(std::string_view message, const std::string& state);
 
-// `told`: what came for it, {"code": ...} say. None: it is unknown, used, too old, or waits for somebody else.
-enum class Told { by_browser, by_broker };
-std::optional<Authorization> take(UnitOfWork& unit, const Settings& settings, const std::string& state,
-                                  const Json& told, Told who);
+// `answer`: {"code": ...} say. nullopt: the state is unknown, used, too old, or is answered the other way.
+enum class AnsweredBy { browser, broker };
+std::optional<Authorization> claim(UnitOfWork& unit, const Settings& settings, const std::string& state,
+                                   const Json& answer, AnsweredBy by);
 
-// Takes those, of these types, that were taken by a process that has died.
-struct Unfinished {
+// Claims the authorizations of these types whose claiming process has died.
+struct Answered {
   Authorization authorization;
-  Json told;
+  Json answer;
 };
-std::vector<Unfinished> go_on(UnitOfWork& unit, const Settings& settings, const std::vector<std::string>& types);
+std::vector<Answered> resume(UnitOfWork& unit, const Settings& settings, const std::vector<std::string>& types);
 
 bool end(UnitOfWork& unit, const Authorization& authorization);  // false: it has ended already
 
-// Ends it with what the service gave: stores that, and tells the bus. False: the user is gone, or somebody else was
+// Ends it: stores what the service gave and publishes the event. False: the user is gone, or another process was
 // faster.
 bool store(UnitOfWork& unit, const Authorization& authorization, const Json& data);
 
-// Ends it: adds what a broker told to the user's data, and tells the bus. False: there is none any more, or somebody
-// else was faster.
+// Ends it: adds the broker's message to the user's data and publishes the event. False: the user has no data any more,
+// or another process was faster.
 bool add_awaited(UnitOfWork& unit, const StoredService& service, const Authorization& authorization,
                  const Json& message);
 
-const OAuth2Service* oauth2_service(const Settings& settings, const std::string& type);  // null: it isn't one
+const OAuth2Service* oauth2_service(const Settings& settings, const std::string& type);  // null: none of this type
 const StoredService* stored_service(const Settings& settings, const std::string& type);
 
 }  // namespace wazoauth::external

@@ -6,21 +6,21 @@
 
 namespace wazoauth::external {
 
-const Failure unknown_type{404, Form::a, "unknown-external-auth-type"};
-const Failure unknown_auth{404, Form::a, "unknown-external-auth"};
-const Failure unknown_config{404, Form::a, "unknown-config"};
+const Failure unknown_type{404, ErrorForm::error_id, "unknown-external-auth-type"};
+const Failure unknown_auth{404, ErrorForm::error_id, "unknown-external-auth"};
+const Failure unknown_config{404, ErrorForm::error_id, "unknown-config"};
 
 namespace {
 
 Problem missing(const Failure& failure, const std::string& type) {
   const std::string resource = failure.reason == unknown_type.reason ? "external" : type;
-  return Problem::a_form(failure.status, failure.reason, "Nothing is known of \"" + type + "\" here",
-                         Json::object({{"type", type}}), resource);
+  return Problem::with_error_id(failure.status, failure.reason, "Nothing is known of \"" + type + "\" here",
+                                Json::object({{"type", type}}), resource);
 }
 
 Problem taken(const std::string& type) {
-  return Problem::a_form(409, "conflict", "There is one already for \"" + type + "\"", Json::object({{"type", type}}),
-                         type);
+  return Problem::with_error_id(409, "conflict", "There is one already for \"" + type + "\"",
+                                Json::object({{"type", type}}), type);
 }
 
 void require(Context& context, const std::string& type, const Failure& failure) {
@@ -43,7 +43,7 @@ Rows written(Context& context, std::string_view statement, const std::string& us
   try {
     return context.db().run(statement, {type, user, data.dump()});
   } catch (const ConstraintViolation& e) {
-    if (e.foreign_key()) throw problems::unknown("user", user);  // he was deleted meanwhile
+    if (e.foreign_key()) throw problems::unknown("user", user);  // it was deleted meanwhile
     throw;
   }
 }

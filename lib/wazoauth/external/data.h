@@ -1,4 +1,4 @@
-// What users and tenants have at external services: docs/spec/federation.md section 5.
+// Stored data of users, and configurations of tenants, for external services: docs/spec/federation.md section 5.
 //
 // A type is a service's name, "mobile" say. Texts of a type may be anything that a path can hold.
 #pragma once

@@ -2,7 +2,7 @@
 
 #include "wazoauth/base/log.h"
 #include "wazoauth/external/authorization.h"
-#include "wazoauth/external/waits.h"
+#include "wazoauth/external/completion.h"
 #include "wazoauth/http/web_pages.h"
 #include "wazoauth/rest/context.h"
 
@@ -10,7 +10,7 @@ namespace wazoauth {
 
 namespace {
 
-using external::Waits;
+using external::Completion;
 
 Response page(int status, const char* title, const char* text) {
   return web_page({.status = status, .title = title, .texts = {text}});
@@ -39,44 +39,45 @@ Response outdated() {
               "It works once, and for ten minutes. Please start again where you came from.");
 }
 
-Step used(Waits::End end) {
-  if (end == Waits::End::stored) return page(200, "Your account is connected", "You may close this window.");
-  return failure(end == Waits::End::gone ? 404 : 502);
+Step used(Completion::End end) {
+  if (end == Completion::End::stored) return page(200, "Your account is connected", "You may close this window.");
+  return failure(end == Completion::End::gone ? 404 : 502);
 }
 
-// The authorization is used up when this step ends, whatever comes then. The next one is on the same lane: a browser
-// that doesn't wait for it changes nothing.
-Step take(Context& context, Waits& waits, const std::string& state, const std::string& code) {
-  const Json told = Json::object({{"code", code}});
-  const auto authorization = external::take(context.db(), context.settings, state, told, external::Told::by_browser);
+// This step uses the authorization up, whatever follows. The next one is on the same lane, so it runs even when the
+// browser doesn't wait for it.
+Step claim(Context& context, Completion& completion, const std::string& state, const std::string& code) {
+  const Json answer = Json::object({{"code", code}});
+  const auto authorization =
+      external::claim(context.db(), context.settings, state, answer, external::AnsweredBy::browser);
   if (!authorization) return outdated();
   if (code.empty()) {
     external::end(context.db(), *authorization);
     log::info(authorization->type + ": the authorization of user " + authorization->user + " was refused");
     return page(403, "Your account was not connected", "The other service reports that access was not granted.");
   }
-  return Step::then(Lane::external, [&waits, authorization = *authorization, told](Context&) {
-    return used(waits.complete(authorization, told));
+  return Step::then(Lane::external, [&completion, authorization = *authorization, answer](Context&) {
+    return used(completion.complete(authorization, answer));
   });
 }
 
-Step come_back(Context& context, Waits& waits) {
+Step come_back(Context& context, Completion& completion) {
   if (context.request.method != "GET") return wrong_method();
   const auto parameter = [&](std::string_view name) {
     return query_parameter(context.request.query, name).value_or("");
   };
-  return Step::then(Lane::external, [&waits, state = parameter("state"), code = parameter("code")](Context& c) {
-    return take(c, waits, state, code);
+  return Step::then(Lane::external, [&completion, state = parameter("state"), code = parameter("code")](Context& c) {
+    return claim(c, completion, state, code);
   });
 }
 
 }  // namespace
 
-Route landing_page(Waits& waits) {
+Route landing_page(Completion& completion) {
   return {.method = "GET",
           .path = "wazo_auth_oauth2",
-          .handler = [&waits](Context& context) { return come_back(context, waits); },
-          .page = problem_page};
+          .handler = [&completion](Context& context) { return come_back(context, completion); },
+          .problem_page = problem_page};
 }
 
 }  // namespace wazoauth

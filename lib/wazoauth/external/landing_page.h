@@ -1,5 +1,5 @@
-// Where a browser comes back to from a service's page of consent, when there is no broker: the address that is the
-// service's redirect_uri. It uses the authorization and shows a page for people.
+// The service's redirect_uri, when there is no broker: a browser returns here from the service's page of consent. Uses
+// the authorization up and shows a page for people.
 #pragma once
 
 #include "wazoauth/rest/route.h"
@@ -7,9 +7,9 @@
 namespace wazoauth {
 
 namespace external {
-class Waits;
+class Completion;
 }
 
-Route landing_page(external::Waits& waits);  // `waits` lives as long as the route
+Route landing_page(external::Completion& completion);  // `completion` lives as long as the route
 
 }  // namespace wazoauth

@@ -1,11 +1,11 @@
-// What a user does with a service that hands out tokens: allow it, use it, leave it. All services are alike.
+// Routes of a service that hands out tokens: connect a user, get a token, disconnect. All services are alike.
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/config/settings.h"
-#include "wazoauth/external/asking.h"
+#include "wazoauth/external/consent.h"
 #include "wazoauth/external/data.h"
+#include "wazoauth/external/pending_authorizations.h"
 #include "wazoauth/external/routes.h"
-#include "wazoauth/external/waits.h"
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/router.h"
@@ -25,7 +25,7 @@ constexpr milliseconds renewal_poll{40};
 constexpr std::int64_t margin = 30;
 constexpr double end_of_time = 1e15;
 
-// Seconds that an outcome holds for those who ask next.
+// Seconds for which the next callers get the same outcome.
 constexpr std::int64_t failure_holds = 1, refusal_holds = 30;
 
 const std::shared_ptr<const Schema>& token_shape() {
@@ -46,9 +46,9 @@ void require_addresses(const OAuth2Service& service) {
     throw std::runtime_error("the configuration lacks addresses of \"" + service.type + "\"");
 }
 
-// -- to allow it ------------------------------------------------------------------------------------------------------
+// -- connecting ------------------------------------------------------------------------------------------------------
 
-Step ask(Context& context, const OAuth2Service& service, external::Waits& waits) {
+Step ask(Context& context, const OAuth2Service& service, external::PendingAuthorizations& pending) {
   const Json wanted = context.valid_body().get("scope");
   const std::string& user = context.param("user_uuid");
   const external::Client client =
@@ -57,14 +57,15 @@ Step ask(Context& context, const OAuth2Service& service, external::Waits& waits)
   require_addresses(service);
   const external::Authorization asked = external::new_authorization(
       service, user, context.tenant(), wanted.size() ? wanted : Json::strings(service.scope));
-  return external::ask_and_answer(
-      context, waits, asked,
+  return external::start_consent(
+      context, pending, asked,
       Response::json(Json::object({{"authorization_url", external::consent_address(service, client, asked)},
                                    {"state", asked.state}}),
                      201));
 }
 
-// -- to use it --------------------------------------------------------------------------------------------------------
+// -- getting a token
+// --------------------------------------------------------------------------------------------------------
 
 bool is_fresh(const Json& data) {
   const Json& expiration = data.get("token_expiration");
@@ -80,10 +81,11 @@ Response shown(const Json& data) {
   return Response::json(answer);
 }
 
-// The service takes nothing of what is stored any more. It stays: the reason may be the tenant's configuration.
+// The service refuses the stored refresh token. It stays: the reason may be the tenant's configuration.
 [[noreturn]] void refuse(const std::string& type) {
-  throw Problem::a_form(404, external::unknown_auth.reason, "The service takes the user's authorization no longer",
-                        Json::object({{"type", type}}), type);
+  throw Problem::with_error_id(404, external::unknown_auth.reason,
+                               "The service takes the user's authorization no longer", Json::object({{"type", type}}),
+                               type);
 }
 
 [[noreturn]] void fail(const std::string& type) {
@@ -92,15 +94,15 @@ Response shown(const Json& data) {
 
 // One user's token, renewed by one caller at a time, over all nodes. The others wait for the result.
 //
-// A provider may take an old refresh token once: who has asked it stores the new one, whatever becomes of the client.
-// So everything from the reservation on is done on one lane.
+// A provider may accept an old refresh token only once, so the caller that asked must store the new one even when its
+// client has left: everything from the reservation on runs on one lane.
 class Renewal {
  public:
-  Renewal(const OAuth2Service& service, external::Waits& waits, const Context& context)
+  Renewal(const OAuth2Service& service, external::Completion& completion, const Context& context)
       : service_(service),
-        waits_(waits),
+        completion_(completion),
         user_(context.param("user_uuid")),
-        limit_(context.settings.external_auth_timeout + milliseconds(5000)),
+        limit_(context.settings.external.timeout + milliseconds(5000)),
         end_(Clock::now() + limit_) {}
 
   Step get(Context& context) const {
@@ -132,7 +134,7 @@ class Renewal {
     require_addresses(service_);
     const std::int64_t seconds = std::chrono::ceil<std::chrono::seconds>(limit_).count();
     if (context.db().run("renewals.begin", {user_, service_.type, seconds}).empty()) return wait();
-    // What somebody else did before this one's turn came is seen only now.
+    // Another caller may have renewed it before this one's turn came.
     const Json current = external::data_of(context, user_, service_.type);
     if (is_fresh(current)) {
       context.db().run("renewals.end", {user_, service_.type});
@@ -156,14 +158,14 @@ class Renewal {
   Step store(const Json& old, const Json& renewed) const {
     bool stored = false;
     const auto work = [&](UnitOfWork& unit) { stored = replace(unit, old, renewed); };
-    if (!waits_.in_database(work)) throw Unavailable(service_.type + ": a new token is lost");
+    if (!completion_.in_database(work)) throw Unavailable(service_.type + ": a new token is lost");
     if (stored) return shown(renewed);
     return Step::then(Lane::external, [self = *this](Context& c) {
       return shown(external::data_of(c, self.user_, self.service_.type));
     });
   }
 
-  // False: somebody else has written meanwhile, or deleted. That counts.
+  // False: another request has replaced or deleted the data meanwhile. That one counts.
   bool replace(UnitOfWork& unit, const Json& old, const Json& renewed) const {
     unit.run("renewals.end", {user_, service_.type});
     const Rows home = unit.run("authorizations.user", {user_}),
@@ -183,48 +185,43 @@ class Renewal {
   }
 
   const OAuth2Service& service_;
-  external::Waits& waits_;
+  external::Completion& completion_;
   std::string user_;
   milliseconds limit_;
   Clock::time_point end_;
 };
 
-Step get(Context& context, const OAuth2Service& service, external::Waits& waits) {
-  context.tenant();  // its configuration counts; one that isn't the caller's is refused even when nobody needs it
-  return Renewal(service, waits, context).get(context);
+Step get(Context& context, const OAuth2Service& service, external::Completion& completion) {
+  context.tenant();  // its configuration counts; one that isn't the caller's is refused even when it isn't needed
+  return Renewal(service, completion, context).get(context);
 }
 
 }  // namespace
 
-void add_oauth2_routes(Router& router, const OAuth2Service& service, external::Waits& waits) {
+void add_oauth2_routes(Router& router, const OAuth2Service& service, external::PendingAuthorizations& pending) {
   const std::string path = "/users/<user_uuid>/external/" + service.type;
   const std::string access = "auth.users.{user_uuid}.external." + service.type + ".";
-  const std::string plugin = "external." + service.type;
-  router.add({.method = "POST",
+  RouteFamily family(router, {.plugin = "external." + service.type, .tenancy = Tenancy::scoped});
+  family.add({.method = "POST",
               .path = path,
               .access = access + "create",
-              .plugin = plugin,
-              .handler = [&service, &waits](Context& context) { return ask(context, service, waits); },
-              .tenancy = Tenancy::scoped,
+              .handler = [&service, &pending](Context& context) { return ask(context, service, pending); },
               .summary = "Ask a user to connect to " + service.type + ": where he says yes",
               .body = takes(scope_body(), Report::first, "users"),
               .answer = object_of(shape("ExternalAuthAddress", {{.name = "authorization_url"}, {.name = "state"}})),
               .status = 201,
               .failures = {external::unknown_config, external::unknown_auth, failures::unknown_user}});
-  router.add(
+  family.add(
       {.method = "GET",
        .path = path,
        .access = access + "read",
-       .plugin = plugin,
-       .handler = [&service, &waits](Context& context) { return get(context, service, waits); },
-       .tenancy = Tenancy::scoped,
+       .handler = [&service, &pending](Context& context) { return get(context, service, pending.completion()); },
        .summary = "Get a user's token for " + service.type + ", a new one if the old one has expired",
        .answer = object_of(token_shape()),
        .failures = {external::unknown_type, external::unknown_auth, external::unknown_config, failures::unknown_user}});
-  router.add({.method = "DELETE",
+  family.add({.method = "DELETE",
               .path = path,
               .access = access + "delete",
-              .plugin = plugin,
               .handler =
                   [&service](Context& context) {
                     external::delete_data(context, context.param("user_uuid"), service.type);

@@ -9,16 +9,16 @@ namespace wazoauth::external {
 
 namespace {
 
-// What a token lives when its provider doesn't say, and what one can live at most.
+// Seconds: the lifetime when the provider names none, and the longest one.
 constexpr std::int64_t usual_lifetime = 3600, longest_lifetime = 10LL * 366 * 86400;
 
-// RFC 6749, 5.2: the grant is invalid, expired or revoked. OpenID Connect's three: the person has to be asked again.
+// RFC 6749, 5.2: the grant is invalid, expired or revoked. OpenID Connect's three: the user has to consent again.
 bool is_final(std::string_view error) {
   return error == "invalid_grant" || error == "interaction_required" || error == "login_required" ||
          error == "consent_required";
 }
 
-// A provider's word for an error is shown when it is one.
+// The provider's error code, when it looks like one; "" for anything else.
 std::string shown(const std::string& error) {
   const auto in_word = [](unsigned char c) { return (c >= 'a' && c <= 'z') || c == '_'; };
   return error.size() <= 40 && std::all_of(error.begin(), error.end(), in_word) ? error : "";
@@ -71,10 +71,10 @@ Json scope_list(const Json& body, const Json& asked) {
 FormPost form_to(const Settings& settings, const OAuth2Service& service) {
   FormPost form;
   form.url = service.token_url;
-  form.timeout = settings.external_auth_timeout;
-  form.plain = settings.plain_http;
+  form.timeout = settings.external.timeout;
+  form.plain = settings.external.plain_http;
   form.rules = settings.outgoing;
-  form.ca = settings.external_auth_ca;
+  form.ca = settings.external.ca;
   return form;
 }
 

@@ -1,5 +1,5 @@
-// What is asked of a service that hands out tokens: some for a code, new ones for old ones. Blocks, within
-// Settings::external_auth_timeout; nothing here touches the database.
+// Requests to a service that hands out tokens: tokens for a code, new ones for old ones. Blocks, within
+// ExternalSettings::timeout; nothing here touches the database.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@
 
 namespace wazoauth::external {
 
-// What a tenant's configuration of a service holds.
+// The credentials in a tenant's configuration of a service.
 struct Client {
   std::string id, secret;
 };
@@ -21,7 +21,7 @@ Client client_of(const Json& config);  // throws std::runtime_error when it hold
 // what() shows no secret, and nothing that the provider wrote.
 struct ProviderError : std::runtime_error {
   ProviderError(const std::string& what, bool is_final) : std::runtime_error(what), for_good(is_final) {}
-  bool for_good;  // what was sent will never do
+  bool for_good;  // trying again with the same grant is of no use
 };
 
 struct Grant {

@@ -4,7 +4,8 @@
 #include "wazoauth/config/settings.h"
 #include "wazoauth/external/data.h"
 #include "wazoauth/rest/failures.h"
-#include "wazoauth/rest/page.h"
+#include "wazoauth/rest/list_statement.h"
+#include "wazoauth/rest/row_writer.h"
 
 namespace wazoauth {
 
@@ -24,13 +25,13 @@ const std::shared_ptr<const Schema>& user_key_shape() {
 }
 
 const ShownService* shown_service(const Settings& settings, const std::string& type) {
-  for (const ShownService& service : settings.shown_services) {
+  for (const ShownService& service : settings.external.shown_services) {
     if (service.type == type) return &service;
   }
   return nullptr;
 }
 
-// What is as it was declared to be; the rest is nobody's business.
+// The members that have their declared types; the others stay private.
 Json shown_data(const ShownService& service, const Json& stored) {
   if (!stored.is_object()) return Json::object();
   Validated valid = validate(service.data, stored);
@@ -62,7 +63,7 @@ Step list_types_of_user(Context& context) {
   const std::string& user = context.param("user_uuid");
   const bool visible = !context.db().run("users.visible", {user, context.caller_tenant()}).empty();
   std::vector<std::string> shown;
-  for (const ShownService& service : context.settings.shown_services) shown.push_back(service.type);
+  for (const ShownService& service : context.settings.external.shown_services) shown.push_back(service.type);
   const Rows rows = context.db().run("external.types_of_user",
                                      {visible ? std::optional(user) : std::nullopt, query.search_pattern,
                                       filter_of(context.request, "type"), query.limit, query.offset, Param(shown)},
@@ -75,7 +76,7 @@ Step list_users(Context& context) {
   const std::string &tenant = context.tenant(), &type = context.param("auth_type");
   external::require_type(context, type);
   const Rows rows = context.db().run("external.users", {type, tenant, query.recurse, query.limit, query.offset});
-  return page_response(rows, *user_key_shape());
+  return list_response(rows, *user_key_shape());
 }
 
 Step get_config(Context& context) {
@@ -104,64 +105,54 @@ Step delete_config(Context& context) {
 
 void add_external_routes(Router& router) {
   const std::string config = "/external/<auth_type>/config", access = "auth.{auth_type}.external.config.";
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "external", .tenancy = Tenancy::scoped});
+  family.add({.method = "GET",
               .path = "/users/<user_uuid>/external",
               .access = "auth.users.{user_uuid}.external.read",
-              .plugin = "external",
               .handler = list_types_of_user,
               .mode = Mode::read_only,
               .tenancy = Tenancy::caller,
               .summary = "List the external services and which of them a user is connected to",
               .list = listed({.sort_columns = {"type"}, .default_order = "type", .columns = {"type"}}),
-              .answer = page_of(type_of_user_shape())});
-  router.add({.method = "GET",
+              .answer = list_answer(type_of_user_shape())});
+  family.add({.method = "GET",
               .path = config,
               .access = access + "read",
-              .plugin = "external",
               .handler = get_config,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "Get a tenant's configuration of an external service",
               .answer = Field{.type = Type::any},
               .failures = {external::unknown_config, external::unknown_auth}});
-  router.add({.method = "POST",
+  family.add({.method = "POST",
               .path = config,
               .access = access + "create",
-              .plugin = "external",
               .handler = post_config,
-              .tenancy = Tenancy::scoped,
               .summary = "Configure an external service for a tenant",
               .body = takes_any(),
               .answer = Field{.type = Type::string},
               .status = 201,
               .failures = {failures::conflict}});
-  router.add({.method = "PUT",
+  family.add({.method = "PUT",
               .path = config,
               .access = access + "update",
-              .plugin = "external",
               .handler = put_config,
-              .tenancy = Tenancy::scoped,
               .summary = "Replace a tenant's configuration of an external service",
               .body = takes_any(),
               .failures = {external::unknown_type, external::unknown_auth}});
-  router.add({.method = "DELETE",
+  family.add({.method = "DELETE",
               .path = config,
               .access = access + "delete",
-              .plugin = "external",
               .handler = delete_config,
-              .tenancy = Tenancy::scoped,
               .summary = "Delete a tenant's configuration of an external service",
               .failures = {external::unknown_type, external::unknown_auth}});
-  router.add({.method = "GET",
+  family.add({.method = "GET",
               .path = "/external/<auth_type>/users",
               .access = "auth.{auth_type}.external.users.read",
-              .plugin = "external",
               .handler = list_users,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "List the users that are connected to an external service",
               .list = listed({}),
-              .answer = page_of(user_key_shape()),
+              .answer = list_answer(user_key_shape()),
               .failures = {external::unknown_type}});
 }
 

@@ -6,15 +6,15 @@
 namespace wazoauth {
 
 namespace external {
-class Waits;
+class PendingAuthorizations;
 }
 struct OAuth2Service;
 struct StoredService;
 
 void add_external_routes(Router& router);
 void add_mobile_routes(Router& router);
-// What they are given lives as long as the router.
-void add_oauth2_routes(Router& router, const OAuth2Service& service, external::Waits& waits);
-void add_stored_routes(Router& router, const StoredService& service, external::Waits& waits);
+// `service` and `pending` live as long as the router.
+void add_oauth2_routes(Router& router, const OAuth2Service& service, external::PendingAuthorizations& pending);
+void add_stored_routes(Router& router, const StoredService& service, external::PendingAuthorizations& pending);
 
 }  // namespace wazoauth

@@ -1,7 +1,7 @@
-// Services of which data is only kept, as the configuration declares them; and, if it says so, completed by what a
-// broker tells.
+// Routes of a service whose data is only stored, as the configuration declares it; if declared so, a broker's message
+// completes the data.
 #include "wazoauth/config/settings.h"
-#include "wazoauth/external/asking.h"
+#include "wazoauth/external/consent.h"
 #include "wazoauth/external/data.h"
 #include "wazoauth/external/routes.h"
 #include "wazoauth/rest/failures.h"
@@ -18,7 +18,7 @@ Json body_of(const Context& context, const StoredService& service) {
   return body;
 }
 
-Step post(Context& context, const StoredService& service, external::Waits& waits) {
+Step post(Context& context, const StoredService& service, external::PendingAuthorizations& pending) {
   Json data = body_of(context, service);
   const std::string& user = context.param("user_uuid");
   if (service.awaited.empty()) {
@@ -28,7 +28,7 @@ Step post(Context& context, const StoredService& service, external::Waits& waits
   const external::Authorization asked = external::new_authorization(service, user, context.caller_tenant());
   data.set("state", asked.state);
   external::add_data(context, user, service.type, data);
-  return external::ask_and_answer(context, waits, asked, Response::json(data));
+  return external::start_consent(context, pending, asked, Response::json(data));
 }
 
 Step put(Context& context, const StoredService& service) {
@@ -39,57 +39,49 @@ Step put(Context& context, const StoredService& service) {
 
 }  // namespace
 
-void add_stored_routes(Router& router, const StoredService& service, external::Waits& waits) {
+void add_stored_routes(Router& router, const StoredService& service, external::PendingAuthorizations& pending) {
   const std::string path = "/users/<user_uuid>/external/" + service.type;
   const std::string access = "auth.users.{user_uuid}.external." + service.type + ".";
-  const std::string plugin = "external." + service.type;
   const auto body = service.data ? takes(*service.data, Report::first, "users") : takes_any();
   // Rows may be older than the declaration.
   const Field answer{.type = Type::object};
   const auto with = [&service](auto handler) {
     return [&service, handler](Context& c) -> Step { return handler(c, service); };
   };
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "external." + service.type, .tenancy = Tenancy::caller});
+  family.add({.method = "GET",
               .path = path,
               .access = access + "read",
-              .plugin = plugin,
               .handler = with([](Context& c, const StoredService& s) {
                 return Response::json(external::data_of(c, c.param("user_uuid"), s.type));
               }),
               .mode = Mode::read_only,
-              .tenancy = Tenancy::caller,
               .summary = "Get what is stored of a user for " + service.type,
               .answer = answer,
               .failures = {external::unknown_type, external::unknown_auth}});
-  router.add({.method = "POST",
+  family.add({.method = "POST",
               .path = path,
               .access = access + "create",
-              .plugin = plugin,
-              .handler = [&service, &waits](Context& c) { return post(c, service, waits); },
-              .tenancy = Tenancy::caller,
+              .handler = [&service, &pending](Context& c) { return post(c, service, pending); },
               .summary = "Store data of a user for " + service.type,
               .body = body,
               .answer = answer,
               .failures = {failures::invalid_data, failures::conflict}});
-  router.add({.method = "PUT",
+  family.add({.method = "PUT",
               .path = path,
               .access = access + "update",
-              .plugin = plugin,
               .handler = with(put),
-              .tenancy = Tenancy::caller,
               .summary = "Replace data of a user for " + service.type,
               .body = body,
               .answer = answer,
               .failures = {failures::invalid_data, external::unknown_type, external::unknown_auth}});
-  router.add({.method = "DELETE",
+  family.add({.method = "DELETE",
               .path = path,
               .access = access + "delete",
-              .plugin = plugin,
               .handler = with([](Context& c, const StoredService& s) {
                 external::delete_data(c, c.param("user_uuid"), s.type);
                 return Response::no_content();
               }),
-              .tenancy = Tenancy::caller,
               .summary = "Delete what is stored of a user for " + service.type,
               .failures = {external::unknown_type, external::unknown_auth}});
 }

@@ -5,7 +5,7 @@ namespace wazoauth::gate {
 namespace {
 
 Problem later(int status, Json error_id, Json message, const char* seconds) {
-  Problem problem = Problem::a_form(status, std::move(error_id), std::move(message), Json::object());
+  Problem problem = Problem::with_error_id(status, std::move(error_id), std::move(message), Json::object());
   problem.headers.emplace_back("Retry-After", seconds);
   return problem;
 }
@@ -45,19 +45,20 @@ Problem denied(int status, std::string_view token, std::string_view required_acc
                                {"tenant_uuid", wanted_tenant.empty() ? Json() : Json(wanted_tenant)}});
   if (status == 401) return problems::unauthorized(std::move(details));
   details.erase("invalid_token");
-  return Problem::a_form(status, "forbidden", "Forbidden", std::move(details));
+  return Problem::with_error_id(status, "forbidden", "Forbidden", std::move(details));
 }
 
 Problem two_tokens() {
-  return Problem::a_form(400, "ambiguous-token", "The request carries different tokens", Json::object());
+  return Problem::with_error_id(400, "ambiguous-token", "The request carries different tokens", Json::object());
 }
 
 Problem ambiguous_path() {
-  return Problem::a_form(400, "ambiguous-path", "The path of the request can be read in several ways", Json::object());
+  return Problem::with_error_id(400, "ambiguous-path", "The path of the request can be read in several ways",
+                                Json::object());
 }
 
 Problem two_tenants() {
-  return Problem::a_form(400, "ambiguous-tenant", "The request names different tenants", Json::object());
+  return Problem::with_error_id(400, "ambiguous-tenant", "The request names different tenants", Json::object());
 }
 
 Problem overloaded() {
@@ -71,7 +72,7 @@ Problem too_many_logins() {
 }
 
 Problem plain(int status) {
-  return Problem::m_form(status, reason_phrase(status));
+  return Problem::with_message(status, reason_phrase(status));
 }
 
 }  // namespace wazoauth::gate

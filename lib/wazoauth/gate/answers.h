@@ -1,4 +1,4 @@
-// What the gate says when it says no: the bodies of the API's own errors.
+// The gate's refusals, with the bodies of the API's own errors.
 #pragma once
 
 #include <string_view>

@@ -1,4 +1,4 @@
-// Who the client is when proxies stand between (docs/spec/http-conventions.md section 1).
+// The client behind proxies (docs/spec/http-conventions.md section 1).
 #pragma once
 
 #include <optional>

@@ -1,4 +1,4 @@
-// What the gate asks of a request's target and of the values that enter a required access (docs/ARCHITECTURE.md,
+// The gate's demands on a request's target and of the values that enter a required access (docs/ARCHITECTURE.md,
 // "Gate").
 #pragma once
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "wazoauth/acl/compile.h"
 #include "wazoauth/http/problem.h"
 
 namespace wazoauth::gate {

@@ -2,7 +2,8 @@
 #include "wazoauth/group/routes.h"
 #include "wazoauth/policy/policy_rows.h"
 #include "wazoauth/rest/failures.h"
-#include "wazoauth/rest/page.h"
+#include "wazoauth/rest/list_statement.h"
+#include "wazoauth/rest/row_writer.h"
 
 namespace wazoauth {
 
@@ -26,7 +27,7 @@ Step list_group_policies(Context& context) {
                                      query.limit,
                                      query.offset};
   const Rows rows = context.db().run("policies.attached_page", params, variants);
-  return page_response(rows, *policy_shape());
+  return list_response(rows, *policy_shape());
 }
 
 // By slug the policy comes first (as the scoping tenant alone sees it), by uuid the group.
@@ -63,34 +64,29 @@ Step remove_group_policy(Context& context) {
 void add_group_policy_routes(Router& router) {
   using namespace failures;
   const std::string all = "/groups/<group_uuid>/policies", access = "auth.groups.{group_uuid}.policies.";
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "group_policy", .tenancy = Tenancy::scoped});
+  family.add({.method = "GET",
               .path = all,
               .access = access + "read",
-              .plugin = "group_policy",
               .handler = list_group_policies,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "List the policies of a group",
               .list = listed({.sort_columns = {"name", "description", "uuid"},
                               .default_order = "name",
                               .columns = {"uuid", "name", "tenant_uuid", "user_uuid"}}),
-              .answer = page_of(policy_shape()),
+              .answer = list_answer(policy_shape()),
               .failures = {unknown_group}});
   for (const std::string key : {"policy_uuid", "policy_slug"}) {
-    router.add({.method = "PUT",
+    family.add({.method = "PUT",
                 .path = all + "/<" + key + ">",
                 .access = access + "{" + key + "}.create",
-                .plugin = "group_policy",
                 .handler = add_group_policy,
-                .tenancy = Tenancy::scoped,
                 .summary = "Attach a policy to a group",
                 .failures = {unknown_group, no_such_policy, forbidden_access}});
-    router.add({.method = "DELETE",
+    family.add({.method = "DELETE",
                 .path = all + "/<" + key + ">",
                 .access = access + "{" + key + "}.delete",
-                .plugin = "group_policy",
                 .handler = remove_group_policy,
-                .tenancy = Tenancy::scoped,
                 .summary = "Detach a policy from a group",
                 .failures = {unknown_group, no_such_policy, forbidden_access}});
   }

@@ -2,7 +2,8 @@
 #include "wazoauth/group/routes.h"
 #include "wazoauth/http/slug.h"
 #include "wazoauth/rest/failures.h"
-#include "wazoauth/rest/page.h"
+#include "wazoauth/rest/list_statement.h"
+#include "wazoauth/rest/row_writer.h"
 
 namespace wazoauth {
 
@@ -13,16 +14,17 @@ Field name_field() {
 }
 
 Problem name_taken(const std::string& name) {
-  return Problem::r_form(409, "Group \"" + name + "\" already exists");
+  return Problem::with_reason(409, "Group \"" + name + "\" already exists");
 }
 
 Step list_groups(Context& context) {
   const ListQuery query = context.list_query();
-  Page page("groups", "g", "g.tenant_uuid", query);
-  page.of_tenant(context, context.tenant(), query.recurse).filtered_by_columns(context, {"policy_uuid", "policy_slug"});
+  ListStatement statement("groups", "g", "g.tenant_uuid", query);
+  statement.of_tenant(context, context.tenant(), query.recurse)
+      .filtered_by_columns(context, {"policy_uuid", "policy_slug"});
   const Json& read_only = query.filters.get("read_only");
-  if (!read_only.is_null()) page.filtered("groups.by.read_only", read_only.boolean());
-  return page_response(page.run(context.db()), *group_shape());
+  if (!read_only.is_null()) statement.filtered("groups.by.read_only", read_only.boolean());
+  return list_response(statement.run(context.db()), *group_shape());
 }
 
 Step create_group(Context& context) {
@@ -78,8 +80,8 @@ Rows visible_group(Context& context) {
 void refuse_system_group(const Rows& group) {
   if (!group.boolean(0, "system_managed")) return;
   const std::string uuid = group.text(0, "uuid");
-  throw Problem::a_form(403, "forbidden-group", "Forbidden group modification: \"" + uuid + "\"",
-                        Json::object({{"uuid", uuid}}), "groups");
+  throw Problem::with_error_id(403, "forbidden-group", "Forbidden group modification: \"" + uuid + "\"",
+                               Json::object({{"uuid", uuid}}), "groups");
 }
 
 const std::shared_ptr<const Schema>& group_shape() {
@@ -95,56 +97,47 @@ const std::shared_ptr<const Schema>& group_shape() {
 void add_group_routes(Router& router) {
   using namespace failures;
   const std::string one = "/groups/<group_uuid>", access = "auth.groups.{group_uuid}.";
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "groups", .tenancy = Tenancy::scoped});
+  family.add({.method = "GET",
               .path = "/groups",
               .access = "auth.groups.read",
-              .plugin = "groups",
               .handler = list_groups,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "List groups",
               .list = listed({{"name", "uuid"},
                               "name",
                               {"slug", "read_only"},
                               {{.name = "read_only", .type = Type::boolean}},
                               {"uuid", "name", "slug", "user_uuid", "policy_uuid", "policy_slug"}}),
-              .answer = page_of(group_shape())});
-  router.add({.method = "POST",
+              .answer = list_answer(group_shape())});
+  family.add({.method = "POST",
               .path = "/groups",
               .access = "auth.groups.create",
-              .plugin = "groups",
               .handler = create_group,
-              .tenancy = Tenancy::scoped,
               .summary = "Create a group",
               .body = takes({{name_field(), slug_field(long_slug)}, {}, "NewGroup"}, Report::first, "groups"),
               .answer = object_of(group_shape()),
               .failures = {taken}});
-  router.add({.method = "GET",
+  family.add({.method = "GET",
               .path = one,
               .access = access + "read",
-              .plugin = "groups",
               .handler = get_group,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "Get a group",
               .answer = object_of(group_shape()),
               .failures = {unknown_group}});
-  router.add({.method = "PUT",
+  family.add({.method = "PUT",
               .path = one,
               .access = access + "update",
-              .plugin = "groups",
               .handler = update_group,
-              .tenancy = Tenancy::scoped,
               .summary = "Rename a group",
               .body = takes({{name_field()}, {}, "ChangedGroup"}, Report::first, "groups"),
               .answer = object_of(group_shape()),
               .failures = {unknown_group, forbidden_group, taken}});
-  router.add({.method = "DELETE",
+  family.add({.method = "DELETE",
               .path = one,
               .access = access + "delete",
-              .plugin = "groups",
               .handler = delete_group,
-              .tenancy = Tenancy::scoped,
               .summary = "Delete a group",
               .failures = {unknown_group, forbidden_group}});
 }

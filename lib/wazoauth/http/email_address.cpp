@@ -1,4 +1,5 @@
-// E-mail addresses, as docs/spec/http-conventions.md 5.3 has them.
+#include "wazoauth/http/email_address.h"
+
 #include <unicode/uchar.h>
 #include <unicode/uidna.h>
 #include <unicode/unistr.h>
@@ -7,8 +8,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "wazoauth/http/schema.h"
 
 namespace wazoauth {
 

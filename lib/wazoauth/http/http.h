@@ -1,4 +1,4 @@
-// A request and an answer of the API, whoever carries them.
+// A request and an answer of the API, independent of the server that carries them.
 #pragma once
 
 #include <cstdint>
@@ -36,9 +36,11 @@ struct Response {
   std::vector<std::pair<std::string, std::string>> headers;  // beside Content-Type
   std::string content_type = "application/json";
   std::string body;
-  bool has_body = true;               // false: no body and no Content-Length (204)
-  std::int64_t least_ms = 0;          // goes out no sooner than so long after the request came,
-  std::function<bool()> soon_enough;  // or when this says so; asked in the loop now and then
+  bool has_body = true;  // false: no body and no Content-Length (204)
+  // The answer leaves no sooner than this long after the request came, or when `release_early` returns true. nginx's
+  // event loop calls that now and then, so it must not block.
+  std::int64_t hold_for_ms = 0;
+  std::function<bool()> release_early;
 
   static Response json(const Json& value, int status = 200);  // with the newline at the end
   static Response no_content();                               // 204

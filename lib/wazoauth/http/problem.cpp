@@ -14,7 +14,7 @@ std::string quoted(std::string_view text) {
 }
 }  // namespace
 
-Problem Problem::a_form(int status, Json error_id, Json message, Json details, std::string_view resource) {
+Problem Problem::with_error_id(int status, Json error_id, Json message, Json details, std::string_view resource) {
   Json body = Json::object({{"message", std::move(message)},
                             {"error_id", std::move(error_id)},
                             {"details", std::move(details)},
@@ -23,64 +23,67 @@ Problem Problem::a_form(int status, Json error_id, Json message, Json details, s
   return Problem(status, std::move(body));
 }
 
-Problem Problem::r_form(int status, std::string_view reason) {
+Problem Problem::with_reason(int status, std::string_view reason) {
   return Problem(status, Json::object({{"reason", Json::array({Json(reason)})},
                                        {"timestamp", Json::array({Json(now())})},
                                        {"status_code", status}}));
 }
 
-Problem Problem::m_form(int status, std::string_view message) {
+Problem Problem::with_message(int status, std::string_view message) {
   return Problem(status, Json::object({{"message", message}}));
 }
 
 namespace problems {
 
 Problem unreadable_body() {
-  return Problem::m_form(400, "The browser (or proxy) sent a request that this server could not understand.");
+  return Problem::with_message(400, "The browser (or proxy) sent a request that this server could not understand.");
 }
 
 Problem unauthorized(Json details) {
-  return Problem::a_form(401, "unauthorized", "Unauthorized", std::move(details));
+  return Problem::with_error_id(401, "unauthorized", "Unauthorized", std::move(details));
 }
 
 Problem unauthorized_tenant(std::string_view tenant) {
-  return Problem::a_form(401, "unauthorized-tenant", "Unauthorized tenant", Json::object({{"tenant_uuid", tenant}}));
+  return Problem::with_error_id(401, "unauthorized-tenant", "Unauthorized tenant",
+                                Json::object({{"tenant_uuid", tenant}}));
 }
 
 Problem invalid_data(std::string_view message, Json details, std::string_view resource) {
-  return Problem::a_form(400, "invalid-data", message, std::move(details), resource);
+  return Problem::with_error_id(400, "invalid-data", message, std::move(details), resource);
 }
 
 Problem unknown(std::string_view what, std::string_view uuid) {
-  return Problem::a_form(404, "unknown-" + std::string(what), "No such " + std::string(what) + ": " + quoted(uuid),
-                         Json::object({{"uuid", uuid}}), std::string(what) + "s");
+  return Problem::with_error_id(404, "unknown-" + std::string(what),
+                                "No such " + std::string(what) + ": " + quoted(uuid), Json::object({{"uuid", uuid}}),
+                                std::string(what) + "s");
 }
 
 Problem conflict(std::string_view resource, std::string_view column, std::string_view text, std::string_view message,
                  std::string_view error_id) {
   const Json detail = Json::object({{"constraint_id", "unique"}, {"message", text}});
-  return Problem::a_form(409, error_id, message, Json::object({{column, detail}}), resource);
+  return Problem::with_error_id(409, error_id, message, Json::object({{column, detail}}), resource);
 }
 
 Problem managed_externally(std::string_view user_uuid) {
-  return Problem::a_form(405, "password-managed-externally",
-                         "Unable to update externally managed password for user : " + quoted(user_uuid),
-                         Json::object({{"uuid", user_uuid}}), "users");
+  return Problem::with_error_id(405, "password-managed-externally",
+                                "Unable to update externally managed password for user : " + quoted(user_uuid),
+                                Json::object({{"uuid", user_uuid}}), "users");
 }
 
 Problem unavailable() {
-  Problem problem =
-      Problem::a_form(503, "service-unavailable", "The authentication database is not available", Json::object());
+  Problem problem = Problem::with_error_id(503, "service-unavailable", "The authentication database is not available",
+                                           Json::object());
   problem.headers.emplace_back("Retry-After", "1");
   return problem;
 }
 
 Problem top_tenant_unknown() {
-  return Problem::a_form(503, "top-tenant-not-initialized", "wazo-auth top tenant is not initialized", Json::object());
+  return Problem::with_error_id(503, "top-tenant-not-initialized", "wazo-auth top tenant is not initialized",
+                                Json::object());
 }
 
 Problem authentication_failed() {
-  return Problem::r_form(401, "Authentication Failed");
+  return Problem::with_reason(401, "Authentication Failed");
 }
 
 }  // namespace problems

@@ -1,5 +1,5 @@
-// What a client did wrong, as an answer: thrown by rules, turned into a response by App. The forms A, R and M and the
-// texts are those of docs/spec/http-conventions.md sections 6 and 7.
+// A client's mistake, or the server's trouble, as an answer. Rules throw it; Call turns it into the response. Forms and
+// texts are those of docs/spec/http-conventions.md sections 6 and 7, where the forms are called A, R and M.
 #pragma once
 
 #include <exception>
@@ -20,10 +20,11 @@ class Problem : public std::exception {
   const Json& body() const { return body_; }
   std::vector<std::pair<std::string, std::string>> headers;
 
-  // A-form; `resource` left out when empty. `timestamp` is added here.
-  static Problem a_form(int status, Json error_id, Json message, Json details, std::string_view resource = {});
-  static Problem r_form(int status, std::string_view reason);
-  static Problem m_form(int status, std::string_view message);
+  // A: {"message", "error_id", "details", "timestamp"[, "resource"]}. `resource` is left out when empty.
+  static Problem with_error_id(int status, Json error_id, Json message, Json details, std::string_view resource = {});
+  // R: {"reason": [...], "timestamp": [...], "status_code"}
+  static Problem with_reason(int status, std::string_view reason);
+  static Problem with_message(int status, std::string_view message);  // M: {"message"}
 
  private:
   int status_;

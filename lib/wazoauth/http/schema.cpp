@@ -7,7 +7,8 @@
 
 #include "wazoauth/base/ascii.h"
 #include "wazoauth/base/text.h"
-#include "wazoauth/http/problem.h"
+#include "wazoauth/base/uuid.h"
+#include "wazoauth/http/email_address.h"
 
 namespace wazoauth {
 
@@ -285,33 +286,6 @@ Validated validate(const Schema& schema, const Json& input) {
   return result;
 }
 
-bool is_uuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (std::size_t i = 0; i < 36; ++i) {
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? text[i] != '-' : !std::isxdigit(static_cast<unsigned char>(text[i]))) return false;
-  }
-  return true;
-}
-
-std::optional<std::string> canonical_uuid(std::string_view s) {
-  std::string text(s);
-  for (const std::string_view word : {"urn:", "uuid:"}) {
-    for (auto at = text.find(word); at != std::string::npos; at = text.find(word)) text.erase(at, word.size());
-  }
-  while (!text.empty() && (text.front() == '{' || text.front() == '}')) text.erase(0, 1);
-  while (!text.empty() && (text.back() == '{' || text.back() == '}')) text.pop_back();
-  std::erase(text, '-');
-  if (text.size() != 32) return std::nullopt;
-  std::string uuid;
-  for (const char c : text) {
-    if (!std::isxdigit(static_cast<unsigned char>(c))) return std::nullopt;
-    if (uuid.size() == 8 || uuid.size() == 13 || uuid.size() == 18 || uuid.size() == 23) uuid += '-';
-    uuid += ascii::lower(c);
-  }
-  return uuid;
-}
-
 std::shared_ptr<const Schema> shape(std::string name, std::vector<Field> always, std::vector<Field> sometimes) {
   Schema schema;
   schema.name = std::move(name);
@@ -327,170 +301,6 @@ Field object_of(std::shared_ptr<const Schema> fields, std::string name) {
 
 Field list_of(Field item, std::string name) {
   return {.name = std::move(name), .type = Type::list, .item = std::make_shared<const Field>(std::move(item))};
-}
-
-// -- reports -------------------------------------------------------------------------------------------------------
-
-namespace {
-
-std::string python_string(std::string_view text) {
-  const char quote = text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos ? '"' : '\'';
-  std::string literal(1, quote);
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == quote || c == '\\') {
-      literal += '\\';
-      literal += c;
-    } else if (c == '\n') {
-      literal += "\\n";
-    } else if (c == '\r') {
-      literal += "\\r";
-    } else if (c == '\t') {
-      literal += "\\t";
-    } else if (byte < 32 || byte == 127) {
-      constexpr char digits[] = "0123456789abcdef";
-      literal += std::string("\\x") + digits[byte >> 4] + digits[byte & 15];
-    } else {
-      literal += c;
-    }
-  }
-  return literal + quote;
-}
-
-bool is_index(std::string_view key) {
-  return !key.empty() && std::all_of(key.begin(), key.end(), [](unsigned char c) { return std::isdigit(c); });
-}
-
-}  // namespace
-
-std::string python_literal(const Json& value) {
-  if (value.is_null()) return "None";
-  if (value.is_boolean()) return value.boolean() ? "True" : "False";
-  if (value.is_string()) return python_string(value.text());
-  std::string text;
-  if (value.is_array()) {
-    for (const Json& item : value.items()) text += (text.empty() ? "" : ", ") + python_literal(item);
-    return "[" + text + "]";
-  }
-  if (!value.is_object()) return value.dump();
-  for (const auto& [key, member] : value.members())
-    text += (text.empty() ? "" : ", ") + (is_index(key) ? key : python_string(key)) + ": " + python_literal(member);
-  return "{" + text + "}";
-}
-
-namespace {
-
-// The first check that failed, in the same nesting; `message` gets its text.
-Json first_check(const Json& error, std::string& message) {
-  if (error.is_array()) return first_check(error.at(0), message);
-  if (error.is_string()) {
-    message = error.text();
-    return Json::object({{"message", error}});
-  }
-  if (error.has("constraint_id")) {
-    message = error.text_or("message", "");
-    return error;
-  }
-  const auto& members = error.members();
-  if (members.empty()) return error;
-  return Json::object({{members.front().first, first_check(members.front().second, message)}});
-}
-
-}  // namespace
-
-void report(Report how, const Json& errors, std::string_view resource) {
-  switch (how) {
-    case Report::python:
-      throw Problem::r_form(400, python_literal(errors));
-    case Report::field:
-      throw Problem::r_form(400, "Invalid value supplied for field: " + errors.members().front().first);
-    case Report::map:
-      throw Problem::a_form(400, "invalid-data", errors, Json::object(), resource);
-    case Report::list_parameters:
-      throw Problem::a_form(400, "invalid-list-param", errors, Json::object(), "users");
-    case Report::text:
-      if (errors.has("_schema"))
-        throw Problem::a_form(400, "invalid-data", errors.get("_schema"), Json::object(), resource);
-      break;
-    case Report::name:
-      throw problems::invalid_data(errors.members().front().first, Json::object(), resource);
-    case Report::form:
-    case Report::first:
-      break;
-  }
-  std::string message;
-  const Json details = first_check(errors, message);
-  if (how == Report::text) throw problems::invalid_data(message, Json::object(), resource);
-  if (how == Report::form) throw Problem::a_form(400, "invalid-list-param", message, details, "users");
-  throw problems::invalid_data(message, details, resource);
-}
-
-// -- lists -----------------------------------------------------------------------------------------------------------
-
-Schema list_schema(const ListSpec& spec) {
-  std::vector<std::string> columns = spec.sort_columns;
-  columns.insert(columns.end(), spec.unsortable.begin(), spec.unsortable.end());
-  Schema schema;
-  schema.fields = {
-      {.name = "order", .choices = columns},
-      {.name = "direction", .choices = {"asc", "desc"}},
-      {.name = "limit", .type = Type::integer, .minimum = 0},
-      {.name = "offset", .type = Type::integer, .minimum = 0},
-      {.name = "search"},
-      {.name = "recurse", .type = Type::boolean},
-  };
-  if (columns.empty())
-    schema.fields.front().check = [](const Json&) {
-      return check_object("Must be one of: .", "enum", Json::object({{"choices", Json::array()}}));
-    };
-  schema.fields.insert(schema.fields.end(), spec.filters.begin(), spec.filters.end());
-  for (const std::string& name : spec.columns) schema.fields.push_back({.name = name});
-  return schema;
-}
-
-namespace {
-
-std::string like_pattern(std::string_view search) {
-  std::string pattern = "%";
-  while (!search.empty()) {
-    const std::string_view piece = search.substr(0, search.find(' '));
-    search.remove_prefix(std::min(search.size(), piece.size() + 1));
-    if (!piece.empty()) pattern.append(piece).append("%");
-  }
-  return pattern;
-}
-
-}  // namespace
-
-ListQuery parse_list(const Request& request, const ListSpec& spec, const Schema& list_schema) {
-  Json given = Json::object();
-  for (const char* name : {"order", "direction", "limit", "offset", "search", "recurse"}) {
-    if (const auto value = query_parameter(request.query, name)) given.set(name, *value);
-  }
-  for (const std::string& name : spec.columns) {
-    if (const auto value = query_parameter(request.query, name)) given.set(name, *value);
-  }
-  for (const Field& field : spec.filters) {
-    const auto values = query_parameters(request.query, field.name);
-    if (values.empty()) continue;
-    given.set(field.name, field.type == Type::list ? Json::strings(values) : Json(values.front()));
-  }
-  Validated valid = validate(list_schema, given);
-  if (!valid.errors.is_null()) report(Report::list_parameters, valid.errors);
-  ListQuery query;
-  query.order = valid.value.text_or("order", spec.default_order);
-  if (std::find(spec.unsortable.begin(), spec.unsortable.end(), query.order) != spec.unsortable.end())
-    throw Problem::r_form(400, "Invalid sort column: " + query.order);
-  query.descending = valid.value.text_or("direction", "asc") == "desc";
-  if (valid.value.has("limit")) query.limit = valid.value.get("limit").integer();
-  if (valid.value.has("offset")) query.offset = valid.value.get("offset").integer();
-  if (valid.value.has("recurse")) query.recurse = valid.value.get("recurse").boolean();
-  if (valid.value.has("search")) {
-    query.search = std::string(valid.value.get("search").text());
-    query.search_pattern = like_pattern(*query.search);
-  }
-  query.filters = std::move(valid.value);
-  return query;
 }
 
 }  // namespace wazoauth

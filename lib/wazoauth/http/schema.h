@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "wazoauth/base/json.h"
-#include "wazoauth/http/http.h"
 
 namespace wazoauth {
 
@@ -53,55 +52,7 @@ struct Validated {
 };
 Validated validate(const Schema& schema, const Json& input);
 
+// A failed check, as error maps hold it: {"message", "constraint_id", "constraint"}.
 Json check_object(std::string_view message, std::string_view constraint_id, Json constraint);
-bool is_uuid(std::string_view text);                            // canonical 8-4-4-4-12, any case
-std::optional<std::string> canonical_uuid(std::string_view s);  // from any form that the Type uuid accepts
-bool is_email(std::string_view address);                        // docs/spec/http-conventions.md 5.3
-std::string ascii_domain(std::string_view domain);              // of an address, as the DNS has it; "" if there is none
-std::string python_literal(const Json& value);                  // how Python prints it
-
-// How a family of endpoints reports an error map.
-enum class Report {
-  python,           // R-form, the whole map as Python text
-  first,            // A-form invalid-data, the first field
-  map,              // A-form invalid-data, the whole map
-  field,            // R-form, the first field's name
-  text,             // A-form invalid-data, the first field's text; that of the whole in a list
-  list_parameters,  // A-form invalid-list-param, the whole map; `resource` is "users", whatever it is
-  form,             // the same of the first field
-  name,             // A-form invalid-data, the first field's name, without details
-};
-[[noreturn]] void report(Report how, const Json& errors, std::string_view resource = {});  // throws Problem
-
-// A body that a route takes.
-struct BodySpec {
-  Schema schema{};
-  Report report = Report::first;
-  std::string resource{};  // of an A-form
-  bool any = false;        // any JSON value will do: there is no schema and no report
-  bool form = false;       // an HTML form: texts as the schema has them, and files
-  std::vector<std::string> files{};
-};
-
-// Parameters of a list (section 9).
-struct ListSpec {
-  std::vector<std::string> sort_columns;
-  std::string default_order;              // "" for none
-  std::vector<std::string> unsortable{};  // accepted by the schema, refused afterwards with R400
-  std::vector<Field> filters{};           // those with a type or a limit; of a list all values count, else the first
-  std::vector<std::string> columns{};     // filters by any text
-};
-Schema list_schema(const ListSpec& spec);
-struct ListQuery {
-  std::string order;  // "" for none; one of sort_columns
-  bool descending = false;
-  std::optional<std::int64_t> limit;
-  std::int64_t offset = 0;
-  std::optional<std::string> search;          // as sent
-  std::optional<std::string> search_pattern;  // for ILIKE: "%a%b%"
-  bool recurse = false;
-  Json filters;  // the values of ListSpec::filters that were given
-};
-ListQuery parse_list(const Request& request, const ListSpec& spec, const Schema& list_schema);  // throws 400
 
 }  // namespace wazoauth

@@ -1,4 +1,4 @@
-// What people see in a browser: small pages without scripts, and without anything from elsewhere.
+// HTML pages for people: small, without scripts and without resources from other addresses.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ struct WebPage {
   std::string title;  // also its heading
   std::vector<std::string> texts{};
   bool asks_for_password = false;  // a form, sent to the page's own address: fields `password` and `confirmation`
-  std::string complaint{};         // what was wrong with what was sent
+  std::string complaint{};         // about the form that was sent; "" for none
 };
 
 // All values are escaped.

@@ -48,7 +48,7 @@ std::string without_brackets(const std::string& host) {
   return host.starts_with('[') && host.ends_with(']') ? host.substr(1, host.size() - 2) : host;
 }
 
-// What may be part of a URL without a second meaning.
+// Characters that a URL may hold without a second meaning.
 bool is_host(const std::string& host) {
   constexpr std::string_view others = ".-_:";
   if (host.empty()) return false;

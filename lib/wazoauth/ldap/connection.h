@@ -33,7 +33,7 @@ struct Away : Failure {
   using Failure::Failure;
 };
 
-// What libldap reads from and writes to.
+// The socket that libldap reads from and writes to.
 struct Stream {
   Socket socket;
   Deadline deadline;  // of what is being done: after it every read and write fails
@@ -57,7 +57,7 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // A simple bind. False: wrong credentials. Without a name or a password servers would say yes to anybody: that is a
+  // A simple bind. False: wrong credentials. Without a name or a password servers would accept every bind: that is a
   // Failure, and nothing is sent.
   bool bind(const std::string& dn, const std::string& password);
 

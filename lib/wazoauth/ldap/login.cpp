@@ -26,7 +26,7 @@ std::string filter_of(const Configuration& c, const std::string& login) {
   return *filter;
 }
 
-// As the directory knows somebody with that login.
+// The directory's entry for that login.
 Person search(Connection& connection, const Configuration& c, const std::string& login) {
   if (!connection.bind(c.bind_dn, c.bind_password))
     throw Refused("the directory of tenant " + c.tenant_uuid + " doesn't take bind_dn and bind_password");

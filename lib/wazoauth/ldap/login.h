@@ -1,4 +1,4 @@
-// What a tenant's directory says about a login: docs/spec/federation.md section 3.2, steps 3 to 6.
+// A login at a tenant's directory: docs/spec/federation.md section 3.2, steps 3 to 6.
 #pragma once
 
 #include <stdexcept>

@@ -2,7 +2,8 @@
 
 #include <limits>
 
-#include "wazoauth/rest/page.h"
+#include "wazoauth/rest/context.h"
+#include "wazoauth/rest/row_writer.h"
 
 namespace wazoauth {
 
@@ -59,7 +60,7 @@ Step put_config(Context& context) {
         "ldap.put", {tenant, text("host"), body.get("port").integer(), body.get("protocol_version").integer(),
                      text("user_base_dn"), text("user_login_attribute"), text("user_email_attribute"),
                      text("protocol_security"), text("bind_dn"), text("bind_password"), text("search_filters"), given});
-    if (put.affected() == 0) throw Problem::r_form(400, "Invalid value supplied for field: bind_password");
+    if (put.affected() == 0) throw Problem::with_reason(400, "Invalid value supplied for field: bind_password");
   } catch (const ConstraintViolation& e) {
     if (e.foreign_key()) throw problems::unauthorized_tenant(tenant);  // it was deleted a moment ago
     throw;
@@ -76,32 +77,27 @@ Step delete_config(Context& context) {
 
 void add_ldap_config_routes(Router& router) {
   const std::string path = "/backends/ldap", access = "auth.backends.ldap.";
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "ldap_config", .tenancy = Tenancy::scoped});
+  family.add({.method = "GET",
               .path = path,
               .access = access + "read",
-              .plugin = "ldap_config",
               .handler = get_config,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "Get the directory of a tenant; every member is null when there is none",
               .answer = object_of(config_shape())});
-  router.add({.method = "PUT",
+  family.add({.method = "PUT",
               .path = path,
               .access = access + "update",
-              .plugin = "ldap_config",
               .handler = put_config,
-              .tenancy = Tenancy::scoped,
               .summary =
                   "Set the directory of a tenant; members that may be null keep what they had when they are left out, "
                   "bind_password only for the same host, port and protocol_security",
               .body = takes(config_body(), Report::field),
               .answer = object_of(config_shape())});
-  router.add({.method = "DELETE",
+  family.add({.method = "DELETE",
               .path = path,
               .access = access + "delete",
-              .plugin = "ldap_config",
               .handler = delete_config,
-              .tenancy = Tenancy::scoped,
               .summary = "Forget the directory of a tenant"});
 }
 

@@ -78,7 +78,7 @@ std::string ask(Context& context, const Login& login, Visit& visit) {
   }
 }
 
-// Only a user of the directory's own tenant: whoever administers a directory can have it say any address.
+// Only a user of the directory's own tenant: the administrator of a directory can put any address into it.
 void find_user(UnitOfWork& unit, Login& login, const std::string& email, const std::string& tenant) {
   const Rows rows = unit.run("logins.find", {email});
   if (rows.empty() || rows.text(0, "tenant_uuid") != tenant)

@@ -1,4 +1,5 @@
-// Who somebody is: one provider for each way to prove it. docs/spec/endpoints.md section 4.1, steps 2 and 3.
+// Authentication: one identity provider for each way to prove who a user is. docs/spec/endpoints.md section 4.1, steps
+// 2 and 3.
 #pragma once
 
 #include <memory>
@@ -16,7 +17,7 @@ struct Credentials {
   std::string login, password;  // neither is empty
 };
 
-// Whom a provider recognised.
+// The user whom a provider recognised.
 struct Identity {
   std::string user_uuid;
   std::string method;                             // the user must have this one; "": any that is offered will do
@@ -51,7 +52,7 @@ class IdentityProvider {
   virtual Step identify(Context& context, const LoginPtr& login, Finish finish) const = 0;
 };
 
-// Writes the line of the log and throws 401. `why` is for the log only: clients learn nothing.
+// Logs the failed login and throws 401. `why` is for the log only: clients learn nothing.
 [[noreturn]] void refuse(const Login& login, std::string_view why, log::Level level = log::Level::info);
 
 }  // namespace wazoauth

@@ -1,13 +1,13 @@
-// The last step of a login.
+#include "wazoauth/login/issue.h"
+
 #include <algorithm>
 #include <ctime>
 #include <limits>
 
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
-#include "wazoauth/base/text.h"
+#include "wazoauth/base/uuid.h"
 #include "wazoauth/config/settings.h"
-#include "wazoauth/login/log_in.h"
 #include "wazoauth/store/event.h"
 
 namespace wazoauth {
@@ -79,7 +79,7 @@ Profile profile_of(Context& context, const Login& login, const User& user, UnixT
 void check_limit(const Settings& settings, const User& user, const Profile& profile) {
   const bool limited = (user.purpose == "user" || user.purpose == "external_api") && is_uuid4(user.uuid);
   if (limited && profile.sessions >= settings.max_user_concurrent_sessions)
-    throw Problem::r_form(429, "User " + user.uuid + " has exceeded the maximum number of active sessions");
+    throw Problem::with_reason(429, "User " + user.uuid + " has exceeded the maximum number of active sessions");
 }
 
 bool shows_admin(const Settings& settings, const std::string& purpose) {

@@ -3,6 +3,7 @@
 #include "wazoauth/base/ascii.h"
 #include "wazoauth/base/text.h"
 #include "wazoauth/config/settings.h"
+#include "wazoauth/login/issue.h"
 
 namespace wazoauth {
 

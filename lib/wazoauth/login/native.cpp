@@ -7,7 +7,7 @@ namespace wazoauth {
 namespace {
 
 struct Stored {
-  std::string user_uuid, hash, salt;  // all empty for nobody
+  std::string user_uuid, hash, salt;  // all empty for an unknown login
 };
 
 Stored find(UnitOfWork& unit, const std::string& login) {
@@ -20,7 +20,7 @@ Stored find(UnitOfWork& unit, const std::string& login) {
 void verify(Login& login, const Stored& stored) {
   const std::string& password = login.credentials->password;
   if (stored.hash.empty() || stored.salt.empty()) {
-    equalise(password);
+    burn_equal_time(password);
     refuse(login, stored.user_uuid.empty() ? "unknown login" : "no password");
   }
   if (!verify_password(password, stored.hash, stored.salt)) refuse(login, "wrong password");

@@ -1,14 +1,14 @@
 #include "wazoauth/login/password.h"
 
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <stdexcept>
+
+#include "wazoauth/base/text.h"
 
 // SHA512_* are deprecated in OpenSSL 3, but only they let a state be kept after the key's block: with EVP every
 // iteration pays for copying contexts, and the whole hash takes 1.5 times as long.
@@ -98,17 +98,6 @@ class Hmac {
   SHA512_CTX outer_;
 };
 
-std::string hex(const Digest& digest) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * digest.size());
-  for (const unsigned char byte : digest) {
-    text += digits[byte >> 4];
-    text += digits[byte & 0xf];
-  }
-  return text;
-}
-
 }  // namespace
 
 std::string hash_password(std::string_view password, std::string_view salt, int iterations) {
@@ -117,15 +106,11 @@ std::string hash_password(std::string_view password, std::string_view salt, int 
   first.append("\0\0\0\1", 4);  // number of the only block of derived key
   Digest digest = hmac.of(first);
   hmac.iterate(digest, iterations - 1);
-  return hex(digest);
+  return to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
 std::string random_salt() {
-  std::string salt(64, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(salt.data()), static_cast<int>(salt.size())) != 1) {
-    throw std::runtime_error("no random bytes from the system");
-  }
-  return salt;
+  return random_bytes(64);
 }
 
 bool verify_password(std::string_view password, std::string_view stored_hash_hex, std::string_view salt) {
@@ -134,7 +119,7 @@ bool verify_password(std::string_view password, std::string_view stored_hash_hex
          CRYPTO_memcmp(computed.data(), stored_hash_hex.data(), computed.size()) == 0;
 }
 
-void equalise(std::string_view password) {
+void burn_equal_time(std::string_view password) {
   hash_password(password, random_salt());
 }
 

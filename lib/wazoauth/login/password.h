@@ -16,7 +16,7 @@ std::string random_salt();  // 64 raw bytes; throws std::runtime_error when the 
 // Constant time for a given length of the password, whatever the stored hash is.
 bool verify_password(std::string_view password, std::string_view stored_hash_hex, std::string_view salt);
 
-// The work of verify_password() for nobody: logins that don't exist must take as long as those that do.
-void equalise(std::string_view password);
+// Spends the time of verify_password(), so that unknown logins take as long as known ones.
+void burn_equal_time(std::string_view password);
 
 }  // namespace wazoauth

@@ -6,7 +6,7 @@
 
 namespace wazoauth {
 
-// Somebody else keeps the password of who logs in by this method.
+// True for methods whose passwords an LDAP directory or an identity provider keeps.
 constexpr bool keeps_no_password(std::string_view method) {
   return method == "ldap" || method == "saml";
 }
@@ -17,6 +17,6 @@ struct StoredPassword {
 };
 
 // 60-100 ms of CPU: only on threads of the hashing lane.
-StoredPassword password_to_store(std::string_view password);
+StoredPassword make_stored_password(std::string_view password);
 
 }  // namespace wazoauth

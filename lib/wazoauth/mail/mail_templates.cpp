@@ -18,8 +18,8 @@ std::optional<Template> read(const std::string& path, const char* what, std::vec
   }
 }
 
-MailTexts read(const MailSettings& settings, const char* what, std::vector<std::string>& warnings) {
-  return {read(settings.body_template, what, warnings), read(settings.subject_template, what, warnings)};
+MailTexts read(const MailKind& kind, const char* what, std::vector<std::string>& warnings) {
+  return {read(kind.body_template, what, warnings), read(kind.subject_template, what, warnings)};
 }
 
 }  // namespace
@@ -27,12 +27,12 @@ MailTexts read(const MailSettings& settings, const char* what, std::vector<std::
 std::shared_ptr<const MailTemplates> read_mail_templates(const Settings& settings, std::vector<std::string>& warnings) {
   auto templates = std::make_shared<MailTemplates>();
   if (settings.http_plugin("email_confirm") || settings.http_plugin("user_registration")) {
-    templates->confirmation = read(settings.confirmation_mail, "no mail to confirm an address can be sent", warnings);
-    templates->confirmation_page = read(settings.email_confirmation_get_response_body_template,
+    templates->confirmation = read(settings.mail.confirmation, "no mail to confirm an address can be sent", warnings);
+    templates->confirmation_page = read(settings.mail.confirmation_page_template,
                                         "links in mails that confirm an address lead to no page", warnings);
   }
   if (settings.http_plugin("password_reset"))
-    templates->password_reset = read(settings.reset_mail, "no mail to reset a password can be sent", warnings);
+    templates->password_reset = read(settings.mail.password_reset, "no mail to reset a password can be sent", warnings);
   return templates;
 }
 

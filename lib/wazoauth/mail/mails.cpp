@@ -7,6 +7,7 @@
 
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/text.h"
+#include "wazoauth/base/uuid.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/mail/mail_templates.h"
 #include "wazoauth/mail/message.h"
@@ -18,7 +19,7 @@ namespace {
 
 // "host", "host:port", "[::1]:port"
 LinkBase link_base(const Context& context) {
-  if (context.settings.email_link) return *context.settings.email_link;
+  if (context.settings.mail.link) return *context.settings.mail.link;
   const std::string& host = context.request.own_host;
   const auto colon = host.rfind(':');
   const bool has_port = colon != std::string::npos && host.find(']', colon) == std::string::npos;
@@ -45,7 +46,7 @@ bool is_complete(const MailTexts& texts) {
 
 // `access` is the token's, `subject` a pair that the templates know beside those of every mail.
 struct Message {
-  const MailSettings& settings;
+  const MailKind& kind;
   const MailTexts& texts;
   std::string access;
   std::pair<std::string, std::string> subject;
@@ -66,10 +67,10 @@ Template::Values values_of(const Context& context, const Message& message, const
 }
 
 void queue(Context& context, const Message& message) {
-  const std::int64_t now = unix_seconds(), expires = expiry(now, message.settings.expiration);
+  const std::int64_t now = unix_seconds(), expires = expiry(now, message.kind.expiration);
   const std::string token = make_token(context, message.access, now, expires);
   const Template::Values values = values_of(context, message, token);
-  const Mail mail{{message.settings.from_name, message.settings.from_address},
+  const Mail mail{{message.kind.from_name, message.kind.from_address},
                   {message.username.value_or(""), message.address},
                   message.texts.subject->render(values),
                   message.texts.body->render(values)};
@@ -105,7 +106,7 @@ void ask_mail_server(const SmtpServer& server, const std::string& sender, const 
 void send_confirmation(Context& context, const Confirmation& confirmation) {
   const Settings& settings = context.settings;
   require_confirmation_mail(settings);
-  queue(context, {settings.confirmation_mail,
+  queue(context, {settings.mail.confirmation,
                   settings.mail_templates->confirmation,
                   "auth.emails." + confirmation.email_uuid + ".confirm.edit",
                   {"email_uuid", confirmation.email_uuid},
@@ -116,7 +117,7 @@ void send_confirmation(Context& context, const Confirmation& confirmation) {
 void send_password_reset(Context& context, const PasswordReset& reset) {
   const Settings& settings = context.settings;
   require_reset_mail(settings);
-  queue(context, {settings.reset_mail,
+  queue(context, {settings.mail.password_reset,
                   settings.mail_templates->password_reset,
                   reset_access(reset.user_uuid),
                   {"user_uuid", reset.user_uuid},

@@ -1,4 +1,4 @@
-// The mails that ask somebody to confirm an address, or let him choose a new password: docs/spec/email-flows.md
+// The mails for the confirmation of an address and for the choice of a new password: docs/spec/email-flows.md
 // sections 1 to 4.
 //
 // Three steps: is there all that it takes (any thread), does the server take it (lane `mail`), and then, in the

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "wazoauth/base/text.h"
-#include "wazoauth/http/schema.h"
+#include "wazoauth/http/email_address.h"
 
 namespace wazoauth {
 

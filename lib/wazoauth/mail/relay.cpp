@@ -37,7 +37,7 @@ void MailRelay::run() {
       if (last_trouble != e.what()) log::warning(std::string("mails wait in the outbox: ") + e.what());
       last_trouble = e.what();
       give_way();
-      // What is written meanwhile is no reason to try sooner.
+      // Rows that are written meanwhile are no reason to try sooner.
       if (!options_.wake->wait(back_off)) break;
       back_off = std::min(back_off * 2, last_retry);
       pause = std::chrono::milliseconds(0);
@@ -54,7 +54,7 @@ void MailRelay::give_way() {
   }
 }
 
-// No transaction is open while the server is waited for.
+// No transaction is open while this waits for the server.
 bool MailRelay::relay() {
   drop_expired();
   UnitOfWork reading(database_);

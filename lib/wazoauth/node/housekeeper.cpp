@@ -58,7 +58,7 @@ void Housekeeper::start() {
   bus_ = std::make_unique<BusRelay>(BusRelay::Options{settings.amqp_uri, settings.amqp_exchange_name,
                                                       settings.amqp_exchange_type, settings.amqp_exchange_durable,
                                                       settings.xivo_uuid, options_.database, &wake_});
-  mails_ = std::make_unique<MailRelay>(MailRelay::Options{settings.smtp, options_.database, &wake_});
+  mails_ = std::make_unique<MailRelay>(MailRelay::Options{settings.mail.smtp, options_.database, &wake_});
   std::vector<std::pair<const char*, std::function<void()>>> work{
       {"wazo-start", [this] { prepare_database(); }},      {"wazo-sweep", [this] { sweep(); }},
       {"wazo-listen", on_schema([this] { listen(); })},    {"wazo-bus", on_schema([this] { bus_->run(); })},
@@ -87,7 +87,7 @@ void Housekeeper::run(const char* name, const std::function<void()>& work) {
   } catch (const std::exception& e) {
     log::error(std::string(name) + " ended: " + e.what());
   }
-  // Notified under the lock: whoever waits may destroy this right afterwards.
+  // Notified under the lock: the thread that waits in stop() may destroy this right afterwards.
   const std::lock_guard lock(mutex_);
   --alive_;
   ended_.notify_all();

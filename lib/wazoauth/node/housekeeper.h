@@ -1,4 +1,4 @@
-// What an nginx does beside answering: starts the database, listens for revocations, relays the outbox, cleans up.
+// The background work of an nginx: prepares the database, listens for revocations, relays the outboxes, cleans up.
 //
 // One worker of each generation of workers has one; after a reload the new one takes over and the old one ends by
 // itself.

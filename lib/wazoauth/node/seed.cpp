@@ -113,7 +113,7 @@ void seed_bootstrap_user(Database& database, const Settings& settings) {
 void enable_external_types(Database& database, const Settings& settings) {
   UnitOfWork unit(database);
   unit.run("seed.lock");
-  unit.run("external.enable", {Param(settings.external_types), Param(settings.foreign_external_types)});
+  unit.run("external.enable", {Param(settings.external.types), Param(settings.external.foreign_types)});
   unit.commit();
 }
 

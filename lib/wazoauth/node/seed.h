@@ -1,4 +1,4 @@
-// What a start does in the database.
+// The contents that a start gives the database.
 #pragma once
 
 #include "wazoauth/config/settings.h"

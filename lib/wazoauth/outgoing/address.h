@@ -23,7 +23,7 @@ struct Address {
   std::string text() const;  // without its port
 };
 
-// What is wrong with an address, in a word for the log; "" for nothing. IPv4 addresses inside of IPv6 ones (mapped,
+// The reason for denying an address, in a word for the log; "" for nothing. IPv4 addresses inside of IPv6 ones (mapped,
 // translated, 6to4, Teredo) count as what they are.
 std::string_view denied(const sockaddr* address, const OutgoingRules& rules);
 

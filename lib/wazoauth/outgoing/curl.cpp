@@ -19,7 +19,7 @@ CurlHandle new_curl(const char* protocols) {
   set(handle, CURLOPT_PROTOCOLS_STR, protocols);
   set(handle, CURLOPT_PROXY, "");       // whatever the environment says
   set(handle, CURLOPT_NOSIGNAL, 1L);    // signals belong to nginx
-  set(handle, CURLOPT_QUICK_EXIT, 1L);  // a name server that doesn't answer keeps nobody waiting
+  set(handle, CURLOPT_QUICK_EXIT, 1L);  // a name server that doesn't answer holds up no thread
   return handle;
 }
 

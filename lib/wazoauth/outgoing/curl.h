@@ -1,4 +1,4 @@
-// What every use of libcurl here has in common.
+// The common parts of every use of libcurl here.
 #pragma once
 
 #include <curl/curl.h>
@@ -23,7 +23,7 @@ void set(const CurlHandle& handle, CURLoption option, Value value) {
 // Certificates (PEM) that a server's one has to come from; "" for the system's. It must outlive the handle.
 void trust(const CurlHandle& handle, const std::string& ca);
 
-// What went wrong; of TLS with the details that CURLOPT_ERRORBUFFER got: what a certificate lacks is worth to be known.
+// The error's text; for TLS with the details from CURLOPT_ERRORBUFFER, the certificate's defect say.
 std::string reason_of(CURLcode result, const char* details);
 
 // A handle that uses no proxy and no signal, and these protocols only: "smtp", "http,https".

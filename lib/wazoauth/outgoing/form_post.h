@@ -1,4 +1,4 @@
-// A form that is sent to somebody else's server, and its answer.
+// A form that is posted to an external server, and its answer.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
-// getaddrinfo() knows no limit: it runs on a thread of its own, which is left alone when it takes too long. A name that
-// is being looked up already isn't looked up twice, and there are only so many threads.
+#include "wazoauth/outgoing/look_up.h"
+
 #include <netdb.h>
 
 #include <condition_variable>
@@ -11,12 +11,12 @@
 #include <system_error>
 #include <thread>
 
-#include "wazoauth/outgoing/connect.h"
-
 namespace wazoauth {
 
 namespace {
 
+// getaddrinfo() knows no limit: it runs on a thread of its own, which look_up() abandons when it takes too long. A name
+// has one such thread at most, and their number is limited.
 constexpr std::size_t most_at_once = 64;
 
 struct Result {

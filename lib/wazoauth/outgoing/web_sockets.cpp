@@ -93,7 +93,7 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
     std::unique_lock lock(mutex);  // stop() is done with the context
     auto last = std::move(context);
     lock.unlock();
-    // Its end waits for names that are being looked up: here, where somebody counts the time.
+    // Its end waits for names that are being looked up: here, where stop() counts the time.
     last.reset();
     lock.lock();
     ended = true;

@@ -4,7 +4,8 @@
 #include "wazoauth/policy/policy_rows.h"
 #include "wazoauth/policy/routes.h"
 #include "wazoauth/rest/failures.h"
-#include "wazoauth/rest/page.h"
+#include "wazoauth/rest/list_statement.h"
+#include "wazoauth/rest/row_writer.h"
 
 namespace wazoauth {
 
@@ -43,7 +44,7 @@ Body read_body(const Context& context) {
 }
 
 Problem name_taken(const std::string& name) {
-  return Problem::r_form(409, "Policy \"" + name + "\" already exists");
+  return Problem::with_reason(409, "Policy \"" + name + "\" already exists");
 }
 
 // An access that is too long for its unique index is refused by PostgreSQL only.
@@ -52,20 +53,20 @@ void with_storable_accesses(Work work) {
   try {
     work();
   } catch (const BadValue&) {
-    throw Problem::r_form(400, "Invalid value supplied for field: acl");
+    throw Problem::with_reason(400, "Invalid value supplied for field: acl");
   }
 }
 
 Step list_policies(Context& context) {
   const ListQuery query = context.list_query();
   const std::string& tenant = context.tenant();
-  Page page("policies", "p", "p.tenant_uuid", query);
-  page.of_tenant(context, tenant, query.recurse).widened("policies.visible_to", tenant);
-  page.with("asking", "?::text", tenant).filtered_by_columns(context);
+  ListStatement statement("policies", "p", "p.tenant_uuid", query);
+  statement.of_tenant(context, tenant, query.recurse).widened("policies.visible_to", tenant);
+  statement.with("asking", "?::text", tenant).filtered_by_columns(context);
   const Json& read_only = query.filters.get("read_only");
   if (!read_only.is_null())
-    page.filtered(read_only.boolean() ? "policies.by.read_only" : "policies.by.not_read_only", nullptr);
-  return list_response(page.run(context.db()), *policy_shape());
+    statement.filtered(read_only.boolean() ? "policies.by.read_only" : "policies.by.not_read_only", nullptr);
+  return items_response(statement.run(context.db()), *policy_shape());
 }
 
 Step create_policy(Context& context) {
@@ -96,10 +97,10 @@ Step get_policy(Context& context) {
   return row_response(visible_policy(context), *policy_shape());
 }
 
-// Visible but somebody else's: managed by the configuration, or shared by a tenant above.
+// Visible but not the tenant's own: managed by the configuration, or shared by a tenant above.
 void refuse_read_only(const Rows& policy) {
   if (policy.boolean(0, "read_only"))
-    throw Problem::r_form(403, "Forbidden policy deletion: \"" + policy.text(0, "uuid") + "\"");
+    throw Problem::with_reason(403, "Forbidden policy deletion: \"" + policy.text(0, "uuid") + "\"");
 }
 
 // Nobody else can change its accesses any more: what is checked is what changes.
@@ -165,7 +166,7 @@ Step add_access(Context& context) {
     if (e.foreign_key()) throw unknown_policy(uuid);
     throw;
   }
-  if (added == 0) throw Problem::r_form(409, "Policy already associated to " + access);
+  if (added == 0) throw Problem::with_reason(409, "Policy already associated to " + access);
   return Response::no_content();
 }
 
@@ -180,85 +181,72 @@ Step remove_access(Context& context) {
 
 void add_policy_routes(Router& router) {
   using namespace failures;
-  const std::shared_ptr<const Schema> page =
+  const std::shared_ptr<const Schema> policy_list =
       shape("PolicyList", {list_of(object_of(policy_shape()), "items"), {.name = "total", .type = Type::integer}});
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "policies", .tenancy = Tenancy::scoped});
+  family.add({.method = "GET",
               .path = "/policies",
               .access = "auth.policies.read",
-              .plugin = "policies",
               .handler = list_policies,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "List policies",
               .list = listed({{"name", "slug", "description", "uuid"},
                               "name",
                               {"read_only"},
                               {{.name = "read_only", .type = Type::boolean}},
                               {"uuid", "name", "slug", "user_uuid", "group_uuid", "tenant_uuid"}}),
-              .answer = object_of(page)});
-  router.add({.method = "POST",
+              .answer = object_of(policy_list)});
+  family.add({.method = "POST",
               .path = "/policies",
               .access = "auth.policies.create",
-              .plugin = "policies",
               .handler = create_policy,
-              .tenancy = Tenancy::scoped,
               .summary = "Create a policy",
               .body = takes(policy_body(true), Report::field),
               .answer = object_of(policy_shape()),
               .failures = {forbidden_access, taken}});
   for (const std::string key : {"policy_uuid", "policy_slug"}) {
     const std::string one = "/policies/<" + key + ">", access = "auth.policies.{" + key + "}.";
-    router.add({.method = "GET",
+    family.add({.method = "GET",
                 .path = one,
                 .access = access + "read",
-                .plugin = "policies",
                 .handler = get_policy,
                 .mode = Mode::read_only,
-                .tenancy = Tenancy::scoped,
                 .summary = "Get a policy",
                 .answer = object_of(policy_shape()),
                 .failures = {no_such_policy}});
-    router.add({.method = "PUT",
+    family.add({.method = "PUT",
                 .path = one,
                 .access = access + "update",
-                .plugin = "policies",
                 .handler = update_policy,
-                .tenancy = Tenancy::scoped,
                 .summary = "Replace a policy's name, description and accesses",
                 .body = takes(policy_body(false), Report::field),
                 .answer = object_of(policy_shape()),
                 .failures = {no_such_policy, forbidden_access, read_only_policy, taken}});
-    router.add({.method = "DELETE",
+    family.add({.method = "DELETE",
                 .path = one,
                 .access = access + "delete",
-                .plugin = "policies",
                 .handler = delete_policy,
-                .tenancy = Tenancy::scoped,
                 .summary = "Delete a policy",
                 .failures = {no_such_policy, forbidden_access, read_only_policy}});
-    router.add({.method = "PUT",
+    family.add({.method = "PUT",
                 .path = one + "/acl/<access>",
                 .access = access + "update",
-                .plugin = "policies",
                 .handler = add_access,
-                .tenancy = Tenancy::scoped,
                 .summary = "Add an access to a policy",
                 .failures = {no_such_policy,
                              forbidden_access,
                              read_only_policy,
-                             {400, Form::r, "Invalid value supplied for field: acl"},
-                             {409, Form::r, "Policy already associated"}}});
-    router.add({.method = "DELETE",
+                             {400, ErrorForm::reason, "Invalid value supplied for field: acl"},
+                             {409, ErrorForm::reason, "Policy already associated"}}});
+    family.add({.method = "DELETE",
                 .path = one + "/acl/<access>",
                 .access = access + "update",
-                .plugin = "policies",
                 .handler = remove_access,
-                .tenancy = Tenancy::scoped,
                 .summary = "Take an access out of a policy",
                 .failures = {no_such_policy,
                              forbidden_access,
                              read_only_policy,
-                             {400, Form::r, "Invalid value supplied for field: acl"}}});
+                             {400, ErrorForm::reason, "Invalid value supplied for field: acl"}}});
   }
 }
 

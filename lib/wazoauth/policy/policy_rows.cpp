@@ -30,7 +30,7 @@ Rows visible_policy(Context& context) {
   const std::string column = by_slug ? "slug" : "uuid";
   const std::string& tenant = context.tenant();
   const auto unknown = [&] {
-    return Problem::r_form(404, "No such policy " + python_literal(Json::object({{column, key}})));
+    return Problem::with_reason(404, "No such policy " + python_literal(Json::object({{column, key}})));
   };
   if (key.find('\0') != std::string::npos) throw unknown();
   Rows rows = context.db().run("policies.visible", {tenant, !by_slug, key}, {{"key", column}});
@@ -39,7 +39,7 @@ Rows visible_policy(Context& context) {
 }
 
 Problem unknown_policy(std::string_view uuid) {
-  return Problem::r_form(404, "No such policy " + std::string(uuid));
+  return Problem::with_reason(404, "No such policy " + std::string(uuid));
 }
 
 void require_may_add(const Context& context, const std::vector<std::string>& accesses) {

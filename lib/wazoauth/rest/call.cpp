@@ -10,7 +10,7 @@ namespace wazoauth {
 
 namespace {
 
-Response page(int status, std::string_view body) {
+Response html(int status, std::string_view body) {
   Response response;
   response.status = status;
   response.content_type = "text/html; charset=utf-8";
@@ -19,7 +19,7 @@ Response page(int status, std::string_view body) {
 }
 
 Response not_found() {
-  return page(404,
+  return html(404,
               "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n"
               "<p>Nothing is served at this address.</p>\n</html>\n");
 }
@@ -31,7 +31,7 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 Response options_of(const std::vector<std::string>& allowed) {
-  Response response = page(200, "");
+  Response response = html(200, "");
   response.headers.emplace_back("Allow", joined(allowed));
   return response;
 }
@@ -43,14 +43,14 @@ Response from_problem(const Problem& problem) {
 }
 
 Response wrong_method(const std::vector<std::string>& allowed) {
-  Problem problem = Problem::m_form(405, "The method is not allowed for the requested URL.");
+  Problem problem = Problem::with_message(405, "The method is not allowed for the requested URL.");
   problem.headers.emplace_back("Allow", joined(allowed));
   return from_problem(problem);
 }
 
 Response redirect(const Request& request, const std::string& path) {
   const std::string query = request.query.empty() ? "" : "?" + request.query;
-  Response response = page(308,
+  Response response = html(308,
                            "<!doctype html>\n<html lang=en>\n<title>Redirecting...</title>\n<h1>Redirecting...</h1>\n"
                            "<p>Slashes are not repeated in the addresses of this API.</p>\n</html>\n");
   response.headers.emplace_back("Location", request.scheme + "://" + request.host + request.script_name + path + query);
@@ -58,21 +58,21 @@ Response redirect(const Request& request, const std::string& path) {
 }
 
 Problem internal_error() {
-  return Problem::m_form(500, "Internal Server Error");
+  return Problem::with_message(500, "Internal Server Error");
 }
 
 }  // namespace
 
 struct Call::State {
   State(const Services& s, Request r, const Router* by, const Route* p)
-      : services(s), router(by), request(std::move(r)), page(p) {
+      : services(s), router(by), request(std::move(r)), fixed_route(p) {
     begin();
   }
 
   const Services& services;
-  const Router* router;  // null: `page` is the route
+  const Router* router;  // null: `fixed_route` is the route
   Request request;
-  const Route* page;
+  const Route* fixed_route;
   Router::Match match;
   std::unique_ptr<Context> context;
   std::function<Step(Context&)> next;
@@ -82,8 +82,8 @@ struct Call::State {
   std::optional<Response> response;
 
   void begin() {
-    if (page) {
-      match.route = page;
+    if (fixed_route) {
+      match.route = fixed_route;
     } else {
       find_route();
     }
@@ -108,7 +108,7 @@ struct Call::State {
   }
 
   void respond(Response answer) {
-    if (!page) add_cors(services.settings, request, answer);
+    if (!fixed_route) add_cors(services.settings, request, answer);
     response = std::move(answer);
   }
 
@@ -141,7 +141,7 @@ struct Call::State {
   }
 
   void fail(const Problem& problem) {
-    const auto shown = match.route->page ? match.route->page(request, problem) : std::nullopt;
+    const auto shown = match.route->problem_page ? match.route->problem_page(request, problem) : std::nullopt;
     respond(shown.value_or(from_problem(problem)));
   }
 
@@ -164,7 +164,7 @@ struct Call::State {
     }
   }
 
-  // Here at once, before anybody learns of it; other nginx hear the notification.
+  // Here at once, before the client has its answer; other nginx hear the notification.
   void forget(const TokenNotice& notice) {
     if (services.zone && !notice.empty()) apply(*services.zone, notice);
   }

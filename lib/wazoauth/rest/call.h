@@ -13,12 +13,12 @@ namespace wazoauth {
 
 class Call {
  public:
-  // By the router; or by one fixed route, which answers at whatever path its location has.
+  // By the router; or by one fixed route, which answers at any path that its location has.
   Call(const Services& services, const Router& router, Request request);
   Call(const Services& services, const Route& route, Request request);
   ~Call();
-  Lane lane() const;                        // where the next step wants to run
-  std::chrono::milliseconds pause() const;  // and how much later
+  Lane lane() const;                        // that the next step runs on
+  std::chrono::milliseconds pause() const;  // before the next step
   bool step();  // runs it, and those that follow on its lane; true when the answer is ready. Never throws.
   Response& response();
   // Judged by the next step: let it wait for its turn, or don't run it at all.

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "wazoauth/acl/compile.h"
 #include "wazoauth/base/text.h"
 #include "wazoauth/gate/verdict.h"
 #include "wazoauth/rest/master_tenant.h"
@@ -100,11 +101,6 @@ const std::string& Context::tenant() {
     tenant_ = wanted;
   }
   return *tenant_;
-}
-
-bool Context::in_subtree(std::string_view tenant_uuid) {
-  if (tenant_uuid == tenant()) return true;
-  return db().run("context.in_subtree", {tenant_uuid, tenant()}).boolean(0, "inside");
 }
 
 const std::string& Context::master_tenant() {

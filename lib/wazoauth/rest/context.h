@@ -1,4 +1,4 @@
-// One request on its way through the steps of a handler: its token, its tenant, its body, and what it may use.
+// One request on its way through the steps of a handler: its token, its tenant, its body, and the parts it may use.
 #pragma once
 
 #include <memory>
@@ -26,19 +26,22 @@ class Context {
   const Route& route;
   const Settings& settings;  // services.settings
 
-  const std::string& param(std::string_view name) const;
-  UnitOfWork& db();
+  const std::string& param(std::string_view name) const;  // of the path; UUIDs in lower case. It must be declared
+  UnitOfWork& db();                                       // of the current step
 
-  // The token that made the request (protected routes only).
-  const std::string& token_id() const;
-  const TokenRecord& token() const;
-  // Takes the token that the request brings. Throws 503.
+  // Looks up the request's token (X-Auth-Token, or the query's) and checks the access. Throws 503. Call does it before
+  // the handler of a route with an access; the others may.
   enum class Admission { granted, unknown, insufficient };
   Admission admit(const std::string& access);
-  bool granted(std::string_view access) const;  // by the token's list
+  // The rest is for admitted tokens.
+  const std::string& token_id() const;
+  const TokenRecord& token() const;
+  bool granted(std::string_view access) const;  // by the token's access list
+  // Delegation (docs/spec/acl.md section 4): may the token put an access into a policy, or take it out?
   bool may_add(std::string_view access) const;
   bool may_remove(std::string_view access) const;
-  [[noreturn]] void refuse_access(std::string_view access) const;  // 401 of section 7.1, "may not put/remove"
+  // 401 of docs/spec/http-conventions.md section 7.1, "may not put/remove"
+  [[noreturn]] void refuse_access(std::string_view access) const;
 
   // The tenant of the user who asks, whatever the header Wazo-Tenant says: for operations that ignore it. 404 when the
   // user is gone.
@@ -46,8 +49,7 @@ class Context {
   // The scoping tenant (docs/spec/http-conventions.md section 8), resolved at the first call: 401 unauthorized-tenant,
   // 404.
   const std::string& tenant();
-  bool in_subtree(std::string_view tenant_uuid);  // of tenant()
-  const std::string& master_tenant();             // throws 503 when there is none
+  const std::string& master_tenant();  // throws 503 when there is none
 
   // The body as JSON: throws 400 M-form. `body_object` also turns falsy top-level values into {}.
   Json body() const;
@@ -65,8 +67,8 @@ class Context {
 
   // Set by Call.
   std::unique_ptr<UnitOfWork> unit;
-  bool proved_password = false;    // set by who verified the password of the login that was guessed at
-  bool password_unjudged = false;  // set when nobody could look at it
+  bool proved_password = false;    // the password of the login that was guessed at was verified
+  bool password_unjudged = false;  // nothing could verify it, its directory is down say
 
  private:
   acl::AccessList access_list() const;

@@ -31,7 +31,7 @@ bool contains(const std::vector<std::string>& words, const std::string& wanted) 
   return std::any_of(words.begin(), words.end(), [&](const std::string& w) { return ascii::same(w, wanted); });
 }
 
-// What Access-Control-Allow-Origin says; "" when this origin isn't allowed.
+// The value of Access-Control-Allow-Origin; "" when this origin isn't allowed.
 std::string allowed_origin(const Settings& settings, const std::string& origin) {
   const bool any = settings.cors_origins.empty() || contains(settings.cors_origins, "*");
   if (any) return origin.empty() || settings.cors_send_wildcard ? "*" : origin;

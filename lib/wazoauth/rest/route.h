@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "wazoauth/http/http.h"
+#include "wazoauth/http/list_query.h"
 #include "wazoauth/http/problem.h"
-#include "wazoauth/http/schema.h"
+#include "wazoauth/http/report.h"
 #include "wazoauth/rest/step.h"
 #include "wazoauth/store/unit_of_work.h"
 
@@ -18,15 +18,19 @@ namespace wazoauth {
 
 using Handler = std::function<Step(Context&)>;
 
-// What a person who came with a browser is shown in place of a problem in JSON; nullopt for programs.
+// The HTML page that a browser gets in place of a problem in JSON; nullopt for programs.
 using ProblemPage = std::optional<Response> (*)(const Request&, const Problem&);
 
 // Forms of error bodies: docs/spec/http-conventions.md section 6.
-enum class Form { a, r, m };
+enum class ErrorForm {
+  error_id,  // A: {"message", "error_id", "details", "timestamp"[, "resource"]}
+  reason,    // R: {"reason": [...], "timestamp": [...], "status_code"}
+  message,   // M: {"message"}
+};
 
 struct Failure {
   int status;
-  Form form;
+  ErrorForm form;
   std::string reason;  // the error_id, or the text of the other forms
 };
 
@@ -37,8 +41,8 @@ enum class Tenancy {
   master,  // the token must belong to the master tenant (GET and PATCH /config)
 };
 
-// One operation. What it is given and answers is declared here once: routing, validation (Context::valid_body() and
-// list_query()) and the API document all come from it.
+// One operation with its parameters and answers. Router matches it, Context::valid_body() and list_query() validate by
+// it, and api_document() describes it.
 struct Route {
   std::string method;
   std::string path;    // "/users/<user_uuid>/policies/<policy_slug>"; <..._uuid> matches a UUID, others one segment
@@ -57,9 +61,9 @@ struct Route {
   std::string produces;                   // media type of an answer that isn't JSON
   std::vector<Failure> failures;          // beside those that follow from the rest
   bool query_token = false;               // the query's "token" comes before the header: for links that people follow
-  bool query_access = false;   // what the access has in braces is a parameter of the query; "None" without it
-  ProblemPage page = nullptr;  // browsers get HTML, answers and problems alike, where programs get JSON
-  Schema list_schema{};        // made by Router::add
+  bool query_access = false;           // what the access has in braces is a parameter of the query; "None" without it
+  ProblemPage problem_page = nullptr;  // browsers get HTML, answers and problems alike, where programs get JSON
+  Schema list_schema{};                // made by Router::add
 };
 
 // For Route::body, ::list and ::answer.
@@ -68,7 +72,7 @@ std::shared_ptr<const BodySpec> takes_form(Schema schema, Report report, std::st
                                            std::vector<std::string> files = {});
 std::shared_ptr<const BodySpec> takes_any();  // any JSON value: Context::body()
 std::shared_ptr<const ListSpec> listed(ListSpec spec);
-Field page_of(const std::shared_ptr<const Schema>& item);  // {"filtered", "total", "items"}
+Field list_answer(const std::shared_ptr<const Schema>& item);  // {"filtered", "total", "items"}
 
 using PathParameters = std::vector<std::pair<std::string, std::string>>;  // uuids in lower case, texts decoded
 

@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "wazoauth/base/ascii.h"
+#include "wazoauth/base/uuid.h"
 
 namespace wazoauth {
 
@@ -100,7 +101,7 @@ std::shared_ptr<const ListSpec> listed(ListSpec spec) {
   return std::make_shared<const ListSpec>(std::move(spec));
 }
 
-Field page_of(const std::shared_ptr<const Schema>& item) {
+Field list_answer(const std::shared_ptr<const Schema>& item) {
   return object_of(shape(item->name + "Page", {{.name = "filtered", .type = Type::integer},
                                                {.name = "total", .type = Type::integer},
                                                list_of(object_of(item), "items")}));
@@ -140,6 +141,12 @@ void Router::add(Route route) {
     }
   }
   table_->resources.push_back({segments, {&stored}});
+}
+
+void RouteFamily::add(Route route) {
+  route.plugin = shared_.plugin;
+  if (route.tenancy == Tenancy::none) route.tenancy = shared_.tenancy;
+  router_.add(std::move(route));
 }
 
 const std::vector<Route>& Router::routes() const {

@@ -32,4 +32,19 @@ class Router {
   std::unique_ptr<Table> table_;
 };
 
+// Adds routes that share a plug-in and, as a rule, a tenancy.
+class RouteFamily {
+ public:
+  struct Shared {
+    std::string plugin;
+    Tenancy tenancy = Tenancy::none;
+  };
+  RouteFamily(Router& router, Shared shared) : router_(router), shared_(std::move(shared)) {}
+  void add(Route route);  // a route without a tenancy of its own gets the family's
+
+ private:
+  Router& router_;
+  const Shared shared_;
+};
+
 }  // namespace wazoauth

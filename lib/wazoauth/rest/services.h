@@ -1,4 +1,4 @@
-// What every request may use. A feature's own parts are handed to its routes when they are added.
+// The parts that every request may use. A feature gets its own parts when its routes are added.
 #pragma once
 
 namespace wazoauth {

@@ -1,4 +1,4 @@
-// What a handler returns: a response, or the step that follows it and the lane it runs on.
+// A handler returns a Step: a response, or the step that follows and the lane that it runs on.
 #pragma once
 
 #include <chrono>

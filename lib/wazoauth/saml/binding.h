@@ -15,7 +15,7 @@ std::string decode_posted(std::string_view message);
 // HTTP-Redirect: DEFLATE in base64. Throws Refused; what it inflates to is bounded too.
 std::string decode_redirected(std::string_view message);
 
-// What HTTP-Redirect signs of the query of a response, and the signature.
+// The part of a response's query that HTTP-Redirect signs, and the signature.
 struct SignedPart {
   std::string text;       // as it came, in the order that it is signed in
   std::string method;     // SigAlg

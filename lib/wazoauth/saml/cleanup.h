@@ -1,4 +1,4 @@
-// What is remembered of logins by SAML, and for how long.
+// Deletes the stored logins by SAML when they are old enough.
 #pragma once
 
 #include <cstdint>

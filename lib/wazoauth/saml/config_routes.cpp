@@ -1,5 +1,6 @@
 #include "wazoauth/config/settings.h"
-#include "wazoauth/rest/page.h"
+#include "wazoauth/rest/context.h"
+#include "wazoauth/rest/row_writer.h"
 #include "wazoauth/saml/idp_metadata.h"
 #include "wazoauth/saml/routes.h"
 #include "wazoauth/saml/service_provider.h"
@@ -12,7 +13,7 @@ namespace {
 constexpr const char* file_field = "metadata";
 
 Problem refused(int status, const std::string& tenant, const std::string& text) {
-  return Problem::a_form(status, "unknown-saml-config", text, Json::object({{"uuid", tenant}}), "saml_config");
+  return Problem::with_error_id(status, "unknown-saml-config", text, Json::object({{"uuid", tenant}}), "saml_config");
 }
 
 Problem no_config(const std::string& tenant) {
@@ -153,50 +154,47 @@ Step show_template(Context& context) {
 }  // namespace
 
 void add_saml_config_routes(Router& router) {
-  const std::string path = "/backends/saml", access = "auth.backends.saml.", plugin = "saml_config";
-  const Failure bad{400, Form::a, "unknown-saml-config"}, none{404, Form::a, "unknown-saml-config"};
-  const Failure conflict{409, Form::a, "conflict"};
-  router.add({.method = "GET",
+  const std::string path = "/backends/saml", access = "auth.backends.saml.";
+  const Failure bad{400, ErrorForm::error_id, "unknown-saml-config"},
+      none{404, ErrorForm::error_id, "unknown-saml-config"};
+  const Failure conflict{409, ErrorForm::error_id, "conflict"};
+  RouteFamily family(router, {.plugin = "saml_config"});
+  family.add({.method = "GET",
               .path = path,
               .access = access + "read",
-              .plugin = plugin,
               .handler = show,
               .mode = Mode::read_only,
               .tenancy = Tenancy::scoped,
               .summary = "Get the tenant's configuration of SAML",
               .answer = object_of(config_shape()),
               .failures = {none}});
-  router.add({.method = "POST",
+  family.add({.method = "POST",
               .path = path,
               .access = access + "create",
-              .plugin = plugin,
               .handler = create,
               .tenancy = Tenancy::scoped,
               .summary = "Configure SAML for a tenant: one of its domains, and its identity provider's metadata",
-              .body = takes_form(fields(true), Report::form, "", {file_field}),
+              .body = takes_form(fields(true), Report::list_parameter, "", {file_field}),
               .answer = object_of(config_shape()),
               .failures = {bad, conflict}});
-  router.add({.method = "PUT",
+  family.add({.method = "PUT",
               .path = path,
               .access = access + "update",
-              .plugin = plugin,
               .handler = update,
               .tenancy = Tenancy::scoped,
               .summary = "Change a tenant's configuration of SAML; what isn't given stays",
-              .body = takes_form(fields(false), Report::form, "", {file_field}),
+              .body = takes_form(fields(false), Report::list_parameter, "", {file_field}),
               .answer = object_of(shape("Nothing", {})),
               .failures = {bad, none, conflict}});
-  router.add({.method = "DELETE",
+  family.add({.method = "DELETE",
               .path = path,
               .access = access + "delete",
-              .plugin = plugin,
               .handler = remove,
               .tenancy = Tenancy::scoped,
               .summary = "Delete the tenant's configuration of SAML, if there is one"});
-  router.add({.method = "GET",
+  family.add({.method = "GET",
               .path = path + "/metadata",
               .access = access + "read",
-              .plugin = plugin,
               .handler = show_metadata,
               .mode = Mode::read_only,
               .tenancy = Tenancy::scoped,
@@ -204,10 +202,9 @@ void add_saml_config_routes(Router& router) {
               .status = 200,
               .produces = "application/xml",
               .failures = {none}});
-  router.add({.method = "GET",
+  family.add({.method = "GET",
               .path = path + "/sp_metadata",
               .access = access + "read",
-              .plugin = plugin,
               .handler = show_sp_metadata,
               .mode = Mode::read_only,
               .tenancy = Tenancy::scoped,
@@ -215,10 +212,9 @@ void add_saml_config_routes(Router& router) {
               .status = 200,
               .produces = "application/samlmetadata+xml",
               .failures = {none}});
-  router.add({.method = "GET",
+  family.add({.method = "GET",
               .path = path + "/acs_url_template",
               .access = access + "read",
-              .plugin = plugin,
               .handler = show_template,
               .mode = Mode::read_only,
               .summary = "Get what an acs_url looks like here",

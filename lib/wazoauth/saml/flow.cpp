@@ -16,8 +16,8 @@ std::optional<Session> session_by_relay_state(UnitOfWork& unit, const std::strin
 }
 
 Problem processing_error(int status, std::string_view error) {
-  return Problem::a_form(status, "processing-error", "SAML processing failed", Json::object({{"error", error}}),
-                         "saml");
+  return Problem::with_error_id(status, "processing-error", "SAML processing failed", Json::object({{"error", error}}),
+                                "saml");
 }
 
 Response redirect_to(const std::string& location) {

@@ -1,4 +1,4 @@
-// What logins and logouts have in common.
+// The common parts of logins and logouts.
 #pragma once
 
 #include <functional>
@@ -21,8 +21,8 @@ struct Session {
 std::optional<Session> session_by_relay_state(UnitOfWork& unit, const std::string& relay_state);
 
 Problem processing_error(int status, std::string_view error);  // A-form
-inline const Failure unknown_context{404, Form::a, "processing-error"};
-inline const Failure processing_failed{500, Form::a, "processing-error"};
+inline const Failure unknown_context{404, ErrorForm::error_id, "processing-error"};
+inline const Failure processing_failed{500, ErrorForm::error_id, "processing-error"};
 
 // 302 to an address that was checked.
 Response redirect_to(const std::string& location);

@@ -1,4 +1,4 @@
-// What an identity provider says of itself, as a tenant uploaded it.
+// An identity provider's metadata, as a tenant uploaded it.
 #pragma once
 
 #include <cstdint>

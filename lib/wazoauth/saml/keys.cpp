@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "wazoauth/config/defaults.h"
 #include "wazoauth/config/settings.h"
 
 namespace wazoauth::saml {

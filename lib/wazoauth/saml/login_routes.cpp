@@ -26,8 +26,8 @@ constexpr std::size_t longest_login = 512, longest_key = 512;
 // -- POST /saml/sso
 
 Problem no_provider(const std::string& domain) {
-  return Problem::a_form(500, "configuration-error", "SAML client for domain not found or failed",
-                         Json::object({{"domain", domain}}), "saml");
+  return Problem::with_error_id(500, "configuration-error", "SAML client for domain not found or failed",
+                                Json::object({{"domain", domain}}), "saml");
 }
 
 // 128 random bits or more in 22 characters.
@@ -130,7 +130,7 @@ Step consume_assertion(Context& context, Providers& providers) {
   const auto message = form.field("SAMLResponse"), relay_state = form.field("RelayState");
   if (!message || !relay_state) throw problems::invalid_data("RelayState and/or SAMLResponse", Json::object(), "saml");
   const auto session = session_by_relay_state(context.db(), *relay_state);
-  // Rows may be another server's, which asks nobody where it may send a browser.
+  // Another server, which has no such rule, may have written the row.
   if (!session || !may_redirect(session->redirect_url, context.settings.saml.redirect_urls))
     throw processing_error(404, "Context not found");
   const auto source = providers.find(context.db(), session->domain);
@@ -160,18 +160,17 @@ Schema login_request() {
 }  // namespace
 
 void add_saml_login_routes(Router& router, Providers& providers) {
-  router.add({.method = "POST",
+  RouteFamily family(router, {.plugin = "saml"});
+  family.add({.method = "POST",
               .path = "/saml/sso",
-              .plugin = "saml",
               .handler = [&providers](Context& context) { return begin_login(context, providers); },
               .summary = "Begin a login by SAML: where to send the browser, and what to come back with",
               .body = takes(login_request(), Report::name, "saml"),
               .answer = object_of(shape("SamlLogin", {{.name = "location"}, {.name = "saml_session_id"}})),
-              .failures = {{500, Form::a, "configuration-error"}}});
-  router.add(
+              .failures = {{500, ErrorForm::error_id, "configuration-error"}}});
+  family.add(
       {.method = "POST",
        .path = "/saml/acs",
-       .plugin = "saml",
        .handler = [&providers](Context& context) { return consume_assertion(context, providers); },
        .summary = "Take the response of an identity provider from the browser, and send it on",
        .body = takes_form({{{.name = "SAMLResponse", .required = true}, {.name = "RelayState", .required = true}}},

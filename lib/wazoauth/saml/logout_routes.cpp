@@ -77,7 +77,7 @@ Step end_there(Context& context, const Ending& ending, const ServiceProvider::Lo
   return answer(logout.request.location);
 }
 
-// What the identity provider called the session; nullopt when it isn't known to have vouched for this subject.
+// The identity provider's name for the session; nullopt when it isn't known to have vouched for this subject.
 std::optional<std::string> session_index(Context& context, const NameId& name_id, const std::string& idp) {
   const Rows rows = context.db().run("saml.subject", {coded(name_id), idp});
   if (rows.empty()) return std::nullopt;
@@ -97,7 +97,7 @@ Step log_out(Context& context, Providers& providers) {
   ending.token = presented_token(context);
   const Rows rows = context.db().run("saml.of_token", {ending.token});
   if (rows.empty()) throw processing_error(404, "Context not found");
-  if (context.request.method == "HEAD") return answer("");  // somebody looks at links: nobody logs out
+  if (context.request.method == "HEAD") return answer("");  // a program that inspects links: no logout
   ending.session = {rows.text(0, "request_id"),
                     rows.text(0, "session_id"),
                     rows.text(0, "redirect_url"),
@@ -160,17 +160,16 @@ Step consume_logout(Context& context, Providers& providers) {
 }  // namespace
 
 void add_saml_logout_routes(Router& router, Providers& providers) {
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "saml"});
+  family.add({.method = "GET",
               .path = "/saml/logout",
-              .plugin = "saml",
               .handler = [&providers](Context& context) { return log_out(context, providers); },
               .summary = "Log out the token's user: here, and where to send the browser for the rest",
               .parameters = {"token"},
               .answer = object_of(shape("SamlLogout", {{.name = "location"}})),
-              .failures = {{404, Form::r, "No such token"}, unknown_context}});
-  router.add({.method = "GET",
+              .failures = {{404, ErrorForm::reason, "No such token"}, unknown_context}});
+  family.add({.method = "GET",
               .path = "/saml/sls",
-              .plugin = "saml",
               .handler = [&providers](Context& context) { return consume_logout(context, providers); },
               .summary = "Take an identity provider's answer to a logout from the browser, and send it on",
               .parameters = {"SAMLResponse", "RelayState", "SigAlg", "Signature"},

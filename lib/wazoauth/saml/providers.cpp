@@ -40,7 +40,7 @@ std::shared_ptr<const ServiceProvider> Providers::get(const Source& source) {
   return provider;
 }
 
-// What hasn't been used for longest goes.
+// Drops the least recently used one.
 void Providers::make_room() {
   if (entries_.size() < most_providers) return;
   entries_.erase(std::min_element(entries_.begin(), entries_.end(),

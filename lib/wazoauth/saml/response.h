@@ -1,4 +1,4 @@
-// What a response has to say, in which shape and when: everything that a signature alone doesn't prove.
+// Checks the content, the shape and the times of a response: everything that a signature alone doesn't prove.
 // docs/spec/federation.md sections 4.3 and 4.4.
 #pragma once
 
@@ -27,7 +27,7 @@ std::string to_xml(const NameId& name_id);
 NameId name_id_from_xml(std::string_view xml);  // throws BadXml
 std::string coded(const NameId& name_id);       // as the cache's key has it (docs/spec/schema.md section 5)
 
-// What was asked for, and of whom.
+// The request that the response must answer, and the provider that it was sent to.
 struct Expected {
   std::string issuer;       // entity id of the identity provider
   std::string entity_id;    // ours
@@ -47,7 +47,7 @@ struct Assertion {
 };
 
 // Throws Refused. The signatures themselves aren't verified here, but that they are where they must be, sign what holds
-// them and nothing else, and use algorithms that are good enough: whoever verifies them can't be deceived by others.
+// them and nothing else, and use algorithms that are good enough: so verifying them is enough.
 Assertion check_response(const Document& document, const Expected& expected, const Rules& rules);
 
 // Throws Refused unless it is one of those that are taken.

@@ -53,7 +53,7 @@ std::string message_of(lasso_error_t error) {
   return std::string("lasso: ") + lasso_strerror(error);
 }
 
-// What lasso and xmlsec say of a message is nothing for the log of a server: anybody may send one.
+// Messages of lasso and xmlsec don't belong in a server's log: any client can cause them.
 void log_lasso(const gchar*, GLogLevelFlags, const gchar* message, gpointer) {
   log::debug(std::string("lasso: ") + message);
 }

@@ -31,7 +31,7 @@ struct Profile {
   std::string idp_metadata;
 };
 
-// What an identity provider's administrator needs to know of us. Logouts end beside the assertion consumer, where that
+// Our metadata, for an identity provider's administrator. Logouts end beside the assertion consumer, where that
 // has the path that this server gives it.
 std::string own_metadata(const Profile& profile, const std::string& certificate);
 

@@ -1,4 +1,4 @@
-// XML that comes from strangers: messages of browsers, metadata that somebody uploaded. Nothing here touches the
+// XML that comes from strangers: messages of browsers, uploaded metadata. Nothing here touches the
 // network or a file, and nothing is expanded.
 #pragma once
 
@@ -50,7 +50,7 @@ class Element {
 class Document {
  public:
   enum class Kind {
-    message,   // neither comments nor processing instructions: nobody's software writes any
+    message,   // neither comments nor processing instructions: no known software writes any
     metadata,  // people edit those
   };
   // UTF-8 only, no DOCTYPE, at most `limit` bytes, and bounded in depth and in what an element may carry. Throws

@@ -1,4 +1,4 @@
-// Ending sessions: what goes with them, and who is told.
+// Ending sessions, with their tokens and their events.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-#include "wazoauth/rest/page.h"
+#include "wazoauth/rest/list_statement.h"
+#include "wazoauth/rest/row_writer.h"
 #include "wazoauth/session/routes.h"
 #include "wazoauth/session/session_rules.h"
 
@@ -15,7 +16,7 @@ const std::shared_ptr<const Schema>& session_shape() {
 }
 
 // Any order will do when none is wanted, but pages must fit together.
-Page page_of_sessions(ListQuery query) {
+ListStatement list_of_sessions(ListQuery query) {
   if (query.order.empty()) query.order = "uuid";
   query.search_pattern.reset();  // is accepted and finds everything
   return {"sessions", "s", "s.tenant_uuid", query};
@@ -24,9 +25,9 @@ Page page_of_sessions(ListQuery query) {
 Step list_sessions(Context& context) {
   const std::string& tenant = context.tenant();
   const ListQuery query = context.list_query();
-  Page page = page_of_sessions(query);
-  page.of_tenant(context, tenant, query.recurse).scoped("sessions.with_token", nullptr);
-  return page_response(page.run(context.db()), *session_shape());
+  ListStatement statement = list_of_sessions(query);
+  statement.of_tenant(context, tenant, query.recurse).scoped("sessions.with_token", nullptr);
+  return list_response(statement.run(context.db()), *session_shape());
 }
 
 Step end_session(Context& context) {
@@ -37,9 +38,9 @@ Step end_session(Context& context) {
 Step list_sessions_of_user(Context& context) {
   const std::string& user = context.param("user_uuid");
   tenant_of_user(context.db(), user, context.tenant());
-  Page page = page_of_sessions(context.list_query());
-  page.scoped("sessions.of_user", user);
-  return page_response(page.run(context.db()), *session_shape());
+  ListStatement statement = list_of_sessions(context.list_query());
+  statement.scoped("sessions.of_user", user);
+  return list_response(statement.run(context.db()), *session_shape());
 }
 
 Step end_session_of_user(Context& context) {
@@ -50,43 +51,37 @@ Step end_session_of_user(Context& context) {
 }  // namespace
 
 void add_session_routes(Router& router) {
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "sessions", .tenancy = Tenancy::scoped});
+  family.add({.method = "GET",
               .path = "/sessions",
               .access = "auth.sessions.read",
-              .plugin = "sessions",
               .handler = list_sessions,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "List sessions",
               .list = listed({{"mobile"}, ""}),
-              .answer = page_of(session_shape())});
-  router.add({.method = "DELETE",
+              .answer = list_answer(session_shape())});
+  family.add({.method = "DELETE",
               .path = "/sessions/<session_uuid>",
               .access = "auth.sessions.{session_uuid}.delete",
-              .plugin = "sessions",
               .handler = end_session,
-              .tenancy = Tenancy::scoped,
               .summary = "End a session, if there is one"});
 }
 
 void add_user_session_routes(Router& router) {
   const std::string all = "/users/<user_uuid>/sessions", access = "auth.users.{user_uuid}.sessions.";
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "user_session", .tenancy = Tenancy::scoped});
+  family.add({.method = "GET",
               .path = all,
               .access = access + "read",
-              .plugin = "user_session",
               .handler = list_sessions_of_user,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "List the sessions of a user",
               .list = listed({{"mobile"}, ""}),
-              .answer = page_of(session_shape())});
-  router.add({.method = "DELETE",
+              .answer = list_answer(session_shape())});
+  family.add({.method = "DELETE",
               .path = all + "/<session_uuid>",
               .access = access + "{session_uuid}.delete",
-              .plugin = "user_session",
               .handler = end_session_of_user,
-              .tenancy = Tenancy::scoped,
               .summary = "End a session of a user, if there is one"});
 }
 

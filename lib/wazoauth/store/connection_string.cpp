@@ -68,7 +68,7 @@ std::string connection_string(const DatabaseOptions& options) {
     server += " -c lock_timeout=" + limit + " -c idle_in_transaction_session_timeout=60000";
   }
   // The planner's work costs more than these statements; each is made of what it needs only, so that one plan fits all.
-  // What is asked for all day lies in memory: an index is worth more than a planner thinks who reads from a disk.
+  // Rows that are read all day lie in memory: an index is worth more than a planner assumes that expects a disk.
   if (options.prepared && server.find("plan_cache_mode") == std::string::npos)
     server += std::string(server.empty() ? "" : " ") +
               "-c jit=off -c plan_cache_mode=force_generic_plan -c random_page_cost=1.1";

@@ -14,9 +14,7 @@ DatabaseOptions DatabaseOptions::for_short_reads() const {
 
 Database::Database(DatabaseOptions options) : pool_(std::make_unique<Pool>(std::move(options))) {}
 Database::~Database() = default;
-const DatabaseOptions& Database::options() const {
-  return pool_->options();
-}
+
 void Database::close_idle() {
   pool_->close_idle();
 }

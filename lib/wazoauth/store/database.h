@@ -16,7 +16,6 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  const DatabaseOptions& options() const;
   void close_idle();            // closes what has been idle too long; call it now and then
   void limit(int connections);  // a draining worker keeps at most one
 

@@ -58,7 +58,7 @@ std::string quoted(PGconn* connection, char* text) {
 DirectConnection::DirectConnection(const std::string& conninfo) : connection_(nullptr, PQfinish) {
   const std::string uri = libpq_uri(conninfo);
   check_conninfo(uri);
-  // What the conninfo, expanded at "dbname", says itself wins over what stands before it.
+  // The settings of the conninfo itself, expanded at "dbname", win over those before it.
   const char* keywords[] = {"connect_timeout", "fallback_application_name", "client_encoding", "dbname", nullptr};
   const char* values[] = {"10", "wazo-auth", "UTF8", uri.c_str(), nullptr};
   connection_.reset(PQconnectdbParams(keywords, values, 1));

@@ -1,4 +1,4 @@
-// What can go wrong in the database, by what the caller can do about it.
+// Errors of the database, by what the caller can do about them.
 #pragma once
 
 #include <stdexcept>

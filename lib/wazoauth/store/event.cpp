@@ -1,6 +1,6 @@
 #include "wazoauth/store/event.h"
 
-#include "wazoauth/base/text.h"
+#include "wazoauth/base/uuid.h"
 
 namespace wazoauth {
 

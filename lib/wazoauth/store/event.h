@@ -1,4 +1,4 @@
-// What is told to the rest of the platform over RabbitMQ. Names, headers, keys: docs/spec/events.md.
+// Events for the rest of the platform, over RabbitMQ. Names, headers, keys: docs/spec/events.md.
 #pragma once
 
 #include <optional>

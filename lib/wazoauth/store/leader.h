@@ -1,6 +1,6 @@
-// Work that one nginx does for all that share a database: whoever holds a session advisory lock leads.
+// Leadership among the nginx that share a database: the holder of a session advisory lock works for all of them.
 //
-// The lock belongs to the only connection of a Database that nobody else uses; it ends with that connection.
+// The lock belongs to the only connection of a Database that nothing else uses; it ends with that connection.
 #pragma once
 
 #include <string_view>

@@ -182,7 +182,7 @@ State inspect(DirectConnection& connection) {
 
 // -- rights ------------------------------------------------------------------------------------------------------
 
-// A superuser's role should not be granted to anybody.
+// A superuser's role should not be granted.
 constexpr const char* owners_sql = R"(
 SELECT DISTINCT CASE WHEN r.rolsuper THEN format('ALTER %s %s OWNER TO %I;', o.kind, o.name, current_user)
                      ELSE format('GRANT %I TO %I;', r.rolname, current_user) END
@@ -196,7 +196,7 @@ FROM (SELECT 'TABLE', oid::regclass::text, relowner FROM pg_class
 JOIN pg_roles AS r ON r.oid = o.owner
 WHERE NOT pg_has_role(o.owner, 'USAGE'))";
 
-// What serving needs, of ours and of wazo-auth's own.
+// The privileges that serving needs, on our tables and on wazo-auth's own.
 constexpr const char* use_sql = R"(
 SELECT format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA wazo_auth TO %I;', current_user)
 FROM pg_class

@@ -22,7 +22,7 @@ void upgrade_database(const std::string& conninfo);
 // All that serving needs is there; indexes don't count. Throws, with the GRANT, when the role may not use it.
 bool ours_installed(const std::string& conninfo);
 
-// What upgrade_database() would do, as a script for psql that an administrator can run.
+// The work of upgrade_database() as a script for psql that an administrator can run.
 std::string print_upgrade(const std::string& conninfo);
 
 // Removes all of ours, with events that weren't told yet. wazo-auth's schema is as it was.

@@ -3,11 +3,11 @@
 #define OPENSSL_SUPPRESS_DEPRECATED  // the functions on a SHA256_CTX
 #include <openssl/sha.h>
 
+#include "wazoauth/base/text.h"
+
 namespace wazoauth {
 
 namespace {
-
-constexpr char hex_digits[] = "0123456789abcdef";
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -28,13 +28,7 @@ TokenKey token_key(std::string_view token) {
 }
 
 std::string to_hex(const TokenKey& key) {
-  std::string hex;
-  hex.reserve(key.size() * 2);
-  for (const unsigned char byte : key) {
-    hex += hex_digits[byte >> 4];
-    hex += hex_digits[byte & 15];
-  }
-  return hex;
+  return to_hex(std::string_view(reinterpret_cast<const char*>(key.data()), key.size()));
 }
 
 std::optional<TokenKey> key_from_hex(std::string_view hex) {

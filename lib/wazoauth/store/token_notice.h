@@ -1,4 +1,4 @@
-// What the triggers on auth_token say of tokens: as the payload of a notification, in rows of the outbox, and at the
+// Notices of the triggers on auth_token: as the payload of a notification, in rows of the outbox, and at the
 // end of the transaction that did it (sql/schema/0003_wazo_auth_triggers.sql writes the form).
 #pragma once
 

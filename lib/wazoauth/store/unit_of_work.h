@@ -29,7 +29,7 @@ enum class Mode {
   read_only,  // every statement by itself; nothing to commit
 };
 
-// What one request does in the database. Takes a connection at the first statement and gives it back at commit() or
+// The transaction of one request. Takes a connection at the first statement and gives it back at commit() or
 // at its end. A first statement that finds a dead connection is repeated on a new one.
 class UnitOfWork {
  public:

@@ -1,6 +1,6 @@
 #include "wazoauth/tenant/new_tenant.h"
 
-#include "wazoauth/base/text.h"
+#include "wazoauth/base/uuid.h"
 #include "wazoauth/group/default_groups.h"
 #include "wazoauth/http/slug.h"
 #include "wazoauth/store/event.h"
@@ -13,7 +13,8 @@ Problem domains_taken(const std::vector<std::string>& names) {
   const std::string text =
       "Domain name : \"" + python_literal(Json::strings(names)) + "\" is already in use, no duplicates allowed";
   const Json detail = Json::object({{"constraint-id", "unique"}, {"message", text}});
-  return Problem::a_form(409, "conflict", "Conflict detected", Json::object({{"domain_names", detail}}), "tenants");
+  return Problem::with_error_id(409, "conflict", "Conflict detected", Json::object({{"domain_names", detail}}),
+                                "tenants");
 }
 
 // The row, and its slug. Two tenants of similar names may be made at once and want the same slug: only one that was

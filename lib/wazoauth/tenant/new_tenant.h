@@ -11,7 +11,7 @@ namespace wazoauth {
 // With its domains, its address, its groups and its event. Returns its uuid. Throws the documented 404 and 409.
 std::string add_tenant(UnitOfWork& unit, const Settings& settings, const TenantBody& body, const std::string& parent);
 
-// What writing a tenant's rows may run into, as an answer.
+// The documented answer to a constraint that a tenant's rows violate.
 Problem tenant_problem(const ConstraintViolation& violation, const TenantBody& body, const std::string& uuid,
                        const std::string& slug = {}, const std::string& parent = {});
 

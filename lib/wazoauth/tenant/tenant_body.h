@@ -1,4 +1,4 @@
-// What POST and PUT /tenants are given: docs/spec/endpoints.md section 14.1.
+// Bodies of POST and PUT /tenants: docs/spec/endpoints.md section 14.1.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,6 @@
 #include "wazoauth/rest/failures.h"
-#include "wazoauth/rest/page.h"
+#include "wazoauth/rest/list_statement.h"
+#include "wazoauth/rest/row_writer.h"
 #include "wazoauth/store/event.h"
 #include "wazoauth/tenant/new_tenant.h"
 #include "wazoauth/tenant/routes.h"
@@ -41,14 +42,14 @@ Rows visible_tenant(UnitOfWork& unit, const std::string& uuid, const std::string
 Step list_tenants(Context& context) {
   const std::string& tenant = context.tenant();
   const ListQuery query = context.list_query();
-  Page page("tenants", "t", "t.uuid", query);
-  page.of_tenant(context, tenant, true).filtered_by_columns(context, {"domain_name"});
+  ListStatement statement("tenants", "t", "t.uuid", query);
+  statement.of_tenant(context, tenant, true).filtered_by_columns(context, {"domain_name"});
   if (query.filters.has("uuids")) {
     std::vector<std::string> wanted;
     for (const Json& uuid : query.filters.get("uuids").items()) wanted.emplace_back(uuid.text());
-    page.filtered("tenants.by.uuids", wanted);
+    statement.filtered("tenants.by.uuids", wanted);
   }
-  return page_response(page.run(context.db()), *tenant_shape());
+  return list_response(statement.run(context.db()), *tenant_shape());
 }
 
 Step create_tenant(Context& context) {
@@ -56,7 +57,8 @@ Step create_tenant(Context& context) {
   const TenantBody body = read_tenant_body(context);
   if (body.uuid == parent) {
     const Json detail = Json::object({{"constraint_id", "unique"}, {"msg", "A master tenant already exist"}});
-    throw Problem::a_form(403, "conflict", "Conflict detected", Json::object({{"parent_uuid", detail}}), "tenants");
+    throw Problem::with_error_id(403, "conflict", "Conflict detected", Json::object({{"parent_uuid", detail}}),
+                                 "tenants");
   }
   UnitOfWork& unit = context.db();
   const std::string uuid = add_tenant(unit, context.settings, body, parent);
@@ -89,17 +91,17 @@ Step update_tenant(Context& context) {
 
 // Clients know this odd body: error_id and details have changed places.
 Problem has_children(const std::string& uuid) {
-  return Problem::a_form(400, Json::object({{"uuid", uuid}}),
-                         "Unauthorized delete of tenant : \"" + uuid + "\" ; since it has at least one child",
-                         "tenants");
+  return Problem::with_error_id(400, Json::object({{"uuid", uuid}}),
+                                "Unauthorized delete of tenant : \"" + uuid + "\" ; since it has at least one child",
+                                "tenants");
 }
 
 Step delete_tenant(Context& context) {
   const std::string& uuid = context.param("tenant_uuid");
   if (uuid == context.tenant())
-    throw Problem::a_form(403, "deleting-own-tenant-forbidden",
-                          "Deleting its own tenant is forbidden: \"" + uuid + "\"",
-                          Json::object({{"tenant_uuid", uuid}}), "tenants");
+    throw Problem::with_error_id(403, "deleting-own-tenant-forbidden",
+                                 "Deleting its own tenant is forbidden: \"" + uuid + "\"",
+                                 Json::object({{"tenant_uuid", uuid}}), "tenants");
   UnitOfWork& unit = context.db();
   visible_tenant(unit, uuid, context.tenant());
   if (unit.run("tenants.has_children", {uuid}).boolean(0, "yes")) throw has_children(uuid);
@@ -116,7 +118,7 @@ Step delete_tenant(Context& context) {
 Step list_domains(Context& context) {
   const std::string& uuid = context.param("tenant_uuid");
   visible_tenant(context.db(), uuid, context.caller_tenant());
-  return list_response(context.db().run("tenants.domains", {uuid}), *domain_shape());
+  return items_response(context.db().run("tenants.domains", {uuid}), *domain_shape());
 }
 
 Step move_tenant(Context& context) {
@@ -127,8 +129,8 @@ Step move_tenant(Context& context) {
   visible_tenant(unit, uuid, context.tenant());
   visible_tenant(unit, parent, context.tenant());
   if (unit.run("context.in_subtree", {parent, uuid}).boolean(0, "inside"))
-    throw Problem::a_form(409, "conflict", "Parent (" + parent + ") is a descendent of tenant: \"" + uuid + "\"",
-                          Json::object({{"uuid", uuid}, {"parent_uuid", parent}}), "tenants");
+    throw Problem::with_error_id(409, "conflict", "Parent (" + parent + ") is a descendent of tenant: \"" + uuid + "\"",
+                                 Json::object({{"uuid", uuid}, {"parent_uuid", parent}}), "tenants");
   try {
     unit.run("tree.move", {uuid, parent});
   } catch (const ConstraintViolation& e) {
@@ -148,72 +150,62 @@ void add_tenant_routes(Router& router) {
   Field uuids = list_of({}, "uuids");
   uuids.max_length = 25;
   const std::string one = "/tenants/<tenant_uuid>", access = "auth.tenants.{tenant_uuid}.";
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "tenants", .tenancy = Tenancy::scoped});
+  family.add({.method = "GET",
               .path = "/tenants",
               .access = "auth.tenants.read",
-              .plugin = "tenants",
               .handler = list_tenants,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "List the tenant and all below it",
               .list = listed({{"name", "slug"}, "name", {}, {uuids}, {"uuid", "name", "slug", "domain_name"}}),
-              .answer = page_of(tenant)});
-  router.add({.method = "POST",
-              .path = "/tenants",
-              .access = "auth.tenants.create",
-              .plugin = "tenants",
-              .handler = create_tenant,
-              .tenancy = Tenancy::scoped,
-              .summary = "Create a tenant",
-              .body = tenant_body(true),
-              .answer = object_of(tenant),
-              .failures = {conflict, {409, Form::a, "tenant-identity-conflict"}, {403, Form::a, "conflict"}}});
-  router.add({.method = "GET",
+              .answer = list_answer(tenant)});
+  family.add(
+      {.method = "POST",
+       .path = "/tenants",
+       .access = "auth.tenants.create",
+       .handler = create_tenant,
+       .summary = "Create a tenant",
+       .body = tenant_body(true),
+       .answer = object_of(tenant),
+       .failures = {
+           conflict, {409, ErrorForm::error_id, "tenant-identity-conflict"}, {403, ErrorForm::error_id, "conflict"}}});
+  family.add({.method = "GET",
               .path = one,
               .access = access + "read",
-              .plugin = "tenants",
               .handler = get_tenant,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "Get a tenant",
               .answer = object_of(tenant),
               .failures = {unknown_tenant}});
-  router.add({.method = "PUT",
+  family.add({.method = "PUT",
               .path = one,
               .access = access + "update",
-              .plugin = "tenants",
               .handler = update_tenant,
-              .tenancy = Tenancy::scoped,
               .summary = "Replace a tenant's data; what isn't given gets its default",
               .body = tenant_body(false),
               .answer = object_of(tenant),
               .failures = {unknown_tenant, conflict}});
-  router.add({.method = "DELETE",
+  family.add({.method = "DELETE",
               .path = one,
               .access = access + "delete",
-              .plugin = "tenants",
               .handler = delete_tenant,
-              .tenancy = Tenancy::scoped,
               .summary = "Delete a tenant with all that it has; not one with tenants below it",
               .failures = {unknown_tenant,
-                           {403, Form::a, "deleting-own-tenant-forbidden"},
-                           {400, Form::a, "the uuid of a tenant that has tenants below it"}}});
-  router.add({.method = "GET",
+                           {403, ErrorForm::error_id, "deleting-own-tenant-forbidden"},
+                           {400, ErrorForm::error_id, "the uuid of a tenant that has tenants below it"}}});
+  family.add({.method = "GET",
               .path = one + "/domains",
               .access = access + "domains.read",
-              .plugin = "tenants",
               .handler = list_domains,
               .mode = Mode::read_only,
               .tenancy = Tenancy::caller,
               .summary = "List a tenant's domains",
               .answer = object_of(domains),
               .failures = {unknown_tenant}});
-  router.add({.method = "PUT",
+  family.add({.method = "PUT",
               .path = one + "/parent/<parent_tenant_uuid>",
               .access = access + "parent.{parent_tenant_uuid}.update",
-              .plugin = "tenants",
               .handler = move_tenant,
-              .tenancy = Tenancy::scoped,
               .summary = "Move a tenant below another one",
               .failures = {unknown_tenant, conflict}});
 }

@@ -15,15 +15,15 @@ const std::shared_ptr<const BodySpec>& scopes_body() {
 }
 
 Problem no_such_token() {
-  return Problem::r_form(404, "No such token");
+  return Problem::with_reason(404, "No such token");
 }
 
 Problem scope_refused(std::string_view scope) {
-  return Problem::r_form(403, "Unauthorized for " + transliterate(scope));
+  return Problem::with_reason(403, "Unauthorized for " + transliterate(scope));
 }
 
 Problem tenant_refused(std::string_view tenant) {
-  return Problem::r_form(403, "Unauthorized for tenant " + std::string(tenant));
+  return Problem::with_reason(403, "Unauthorized for tenant " + std::string(tenant));
 }
 
 Response token_response(std::string_view token, const TokenRecord& record, std::string_view acl_json) {

@@ -9,7 +9,7 @@
 #include "wazoauth/cache/token_record.h"
 #include "wazoauth/http/http.h"
 #include "wazoauth/http/problem.h"
-#include "wazoauth/http/schema.h"
+#include "wazoauth/http/report.h"
 
 namespace wazoauth {
 

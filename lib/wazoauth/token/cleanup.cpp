@@ -7,7 +7,7 @@ namespace wazoauth {
 
 namespace {
 
-constexpr std::int64_t page = 1000;
+constexpr std::int64_t expiring_batch = 1000;
 
 std::string tenant_of(const Rows& rows, std::size_t row) {
   return rows.json(row, "metadata").text_or("tenant_uuid", "");
@@ -25,7 +25,7 @@ std::int64_t clean_expired(Database& database, std::int64_t now, std::int64_t ba
       if (rows.is_null(i, "session_uuid")) continue;
       const std::string tenant = tenant_of(rows, i);
       if (tenant.empty())
-        log::warning("session " + rows.text(i, "session_uuid") + " ended; of no tenant, so nobody is told");
+        log::warning("session " + rows.text(i, "session_uuid") + " ended; it has no tenant, so no event is published");
       else
         unit.publish(events::session_deleted(rows.text(i, "session_uuid"), tenant, rows.text(i, "auth_id")));
     }
@@ -39,9 +39,9 @@ void announce_expiring(Database& database, std::int64_t now, std::int64_t interv
                        const std::function<bool()>& go_on) {
   std::int64_t after_expiry = 0;
   std::string after_token;
-  for (std::int64_t seen = page; seen == page && go_on();) {
+  for (std::int64_t seen = expiring_batch; seen == expiring_batch && go_on();) {
     UnitOfWork unit(database);
-    const Rows rows = unit.run("tokens.expiring", {now, now + interval, after_expiry, after_token, page});
+    const Rows rows = unit.run("tokens.expiring", {now, now + interval, after_expiry, after_token, expiring_batch});
     for (std::size_t i = 0; i < rows.size(); ++i) {
       after_expiry = rows.integer(i, "expire_t");
       after_token = rows.text(i, "uuid");

@@ -1,4 +1,4 @@
-// What happens to tokens by themselves: docs/spec/endpoints.md section 19, docs/spec/events.md section 4.
+// Tokens that expire: docs/spec/endpoints.md section 19, docs/spec/events.md section 4.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace wazoauth {
 
-// Deletes what expired before `now` (Unix seconds), with its sessions, in transactions of `batch` tokens. Returns how
-// many there were. `go_on` is asked between two of them. Throws Unavailable.
+// Deletes what expired before `now` (Unix seconds), with its sessions, in transactions of `batch` tokens. Returns the
+// number of tokens. Stops between two transactions when `go_on` returns false. Throws Unavailable.
 std::int64_t clean_expired(Database& database, std::int64_t now, std::int64_t batch,
                            const std::function<bool()>& go_on);
 

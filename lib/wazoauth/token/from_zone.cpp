@@ -4,8 +4,8 @@
 #include <string>
 
 #include "wazoauth/base/clock.h"
+#include "wazoauth/base/uuid.h"
 #include "wazoauth/gate/verdict.h"
-#include "wazoauth/http/schema.h"
 #include "wazoauth/token/answers.h"
 
 namespace wazoauth {

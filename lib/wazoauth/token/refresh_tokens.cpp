@@ -1,5 +1,6 @@
 #include "wazoauth/rest/failures.h"
-#include "wazoauth/rest/page.h"
+#include "wazoauth/rest/list_statement.h"
+#include "wazoauth/rest/row_writer.h"
 #include "wazoauth/session/session_rules.h"
 #include "wazoauth/store/event.h"
 #include "wazoauth/token/routes.h"
@@ -20,15 +21,15 @@ const std::shared_ptr<const Schema>& refresh_token_shape() {
 }
 
 Response list(Context& context, const ListQuery& query, bool recurse, const std::optional<std::string>& user_uuid) {
-  Page page("refresh_tokens", "r", "u.tenant_uuid", query);
-  page.of_tenant(context, context.tenant(), recurse);
-  if (user_uuid) page.scoped("refresh_tokens.of_user", *user_uuid);
+  ListStatement statement("refresh_tokens", "r", "u.tenant_uuid", query);
+  statement.of_tenant(context, context.tenant(), recurse);
+  if (user_uuid) statement.scoped("refresh_tokens.of_user", *user_uuid);
   const Json& filters = query.filters;
-  if (filters.has("client_id")) page.filtered("refresh_tokens.by.client_id", filters.get("client_id").text());
-  if (filters.has("mobile")) page.filtered("refresh_tokens.by.mobile", filters.get("mobile").boolean());
-  if (filters.has("created_at")) page.filtered("refresh_tokens.by.created_at", filters.get("created_at").text());
+  if (filters.has("client_id")) statement.filtered("refresh_tokens.by.client_id", filters.get("client_id").text());
+  if (filters.has("mobile")) statement.filtered("refresh_tokens.by.mobile", filters.get("mobile").boolean());
+  if (filters.has("created_at")) statement.filtered("refresh_tokens.by.created_at", filters.get("created_at").text());
   try {
-    return page_response(page.run(context.db()), *refresh_token_shape());
+    return list_response(statement.run(context.db()), *refresh_token_shape());
   } catch (const BadValue&) {
     // Only PostgreSQL knows what it takes for a time.
     report(Report::list_parameters,
@@ -36,7 +37,7 @@ Response list(Context& context, const ListQuery& query, bool recurse, const std:
   }
 }
 
-// Of the token that asks. One without a user is refused as the unknown user that a text for "nobody" makes.
+// The user of the request's token. A token without a user is refused like an unknown user, "None".
 std::string own_user(const Context& context) {
   const std::string uuid = context.token().user_uuid();
   return uuid.empty() ? "None" : uuid;
@@ -61,9 +62,9 @@ Step list_own(Context& context) {
 }
 
 Problem unknown_client(const std::string& client_id) {
-  return Problem::a_form(404, "cannot-find-refresh-token-matching-client-id",
-                         "unknown refresh_token for client_id \"" + client_id + "\"",
-                         Json::object({{"client_id", client_id}}), "tokens");
+  return Problem::with_error_id(404, "cannot-find-refresh-token-matching-client-id",
+                                "unknown refresh_token for client_id \"" + client_id + "\"",
+                                Json::object({{"client_id", client_id}}), "tokens");
 }
 
 Step delete_of(Context& context, const std::string& user_uuid) {
@@ -86,57 +87,48 @@ Step delete_own(Context& context) {
 }  // namespace
 
 void add_refresh_token_routes(Router& router) {
-  const Field page = page_of(refresh_token_shape());
+  const Field answer = list_answer(refresh_token_shape());
   const auto list = listed({.sort_columns = {"created_at", "client_id", "mobile"},
                             .default_order = "created_at",
                             .filters = {{.name = "client_id"},
                                         {.name = "mobile", .type = Type::boolean},
                                         {.name = "created_at", .format = "date-time"}}});
-  const Failure unknown{404, Form::a, "cannot-find-refresh-token-matching-client-id"};
-  router.add({.method = "GET",
+  const Failure unknown{404, ErrorForm::error_id, "cannot-find-refresh-token-matching-client-id"};
+  RouteFamily family(router, {.plugin = "tokens", .tenancy = Tenancy::scoped});
+  family.add({.method = "GET",
               .path = "/tokens",
               .access = "auth.tokens.read",
-              .plugin = "tokens",
               .handler = list_all,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "List refresh tokens",
               .list = list,
-              .answer = page});
-  router.add({.method = "GET",
+              .answer = answer});
+  family.add({.method = "GET",
               .path = "/users/<user_uuid>/tokens",
               .access = "auth.users.{user_uuid}.tokens.read",
-              .plugin = "tokens",
               .handler = list_of_user,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "List the refresh tokens of a user",
               .list = list,
-              .answer = page});
-  router.add({.method = "DELETE",
+              .answer = answer});
+  family.add({.method = "DELETE",
               .path = "/users/<user_uuid>/tokens/<client_id>",
               .access = "auth.users.{user_uuid}.tokens.{client_id}.delete",
-              .plugin = "tokens",
               .handler = delete_of_user,
-              .tenancy = Tenancy::scoped,
               .summary = "Delete a refresh token of a user",
               .failures = {unknown}});
-  router.add({.method = "GET",
+  family.add({.method = "GET",
               .path = "/users/me/tokens",
               .access = "auth.users.me.tokens.read",
-              .plugin = "tokens",
               .handler = list_own,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "List one's own refresh tokens",
               .list = list,
-              .answer = page});
-  router.add({.method = "DELETE",
+              .answer = answer});
+  family.add({.method = "DELETE",
               .path = "/users/me/tokens/<client_id>",
               .access = "auth.users.me.tokens.{client_id}.delete",
-              .plugin = "tokens",
               .handler = delete_own,
-              .tenancy = Tenancy::scoped,
               .summary = "Delete one's own refresh token",
               .failures = {unknown}});
 }

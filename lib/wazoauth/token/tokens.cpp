@@ -1,3 +1,4 @@
+#include "wazoauth/acl/compile.h"
 #include "wazoauth/gate/verdict.h"
 #include "wazoauth/login/log_in.h"
 #include "wazoauth/rest/context.h"
@@ -38,7 +39,7 @@ struct Checked {
   std::string list;  // compiled
 };
 
-// Who asks may name an access and a tenant.
+// The request may name an access and a tenant.
 Checked checked_token(Context& context) {
   TokenRecord token = live_token(context);
   std::string list = acl::compile(token.acl);
@@ -105,47 +106,43 @@ void add_token_routes(Router& router, const IdentityProviders& providers) {
   const auto token = token_answer();
   const auto deleted = shape("TokenDeleted", {object_of(shape("Success", {{.name = "message"}}), "data")});
   const auto verdicts = shape("Scopes", {{.name = "scopes", .type = Type::object}});
-  const std::vector<Failure> refusals = {{404, Form::r, "No such token"},
-                                         {403, Form::r, "Unauthorized for <scope>"},
-                                         {403, Form::r, "Unauthorized for tenant <tenant>"},
+  const std::vector<Failure> refusals = {{404, ErrorForm::reason, "No such token"},
+                                         {403, ErrorForm::reason, "Unauthorized for <scope>"},
+                                         {403, ErrorForm::reason, "Unauthorized for tenant <tenant>"},
                                          unknown_user};
-  router.add({.method = "POST",
+  RouteFamily family(router, {.plugin = "tokens"});
+  family.add({.method = "POST",
               .path = "/token",
-              .plugin = "tokens",
               .handler = [&providers](Context& context) { return log_in(context, providers); },
               .summary = "Log in: credentials by HTTP's Basic scheme, or a refresh token in the body",
               .body = login_body(),
               .answer = object_of(token),
               .failures = {login_failed,
                            unknown_tenant,
-                           {429, Form::r, "User <uuid> has exceeded the maximum number of active sessions"},
+                           {429, ErrorForm::reason, "User <uuid> has exceeded the maximum number of active sessions"},
                            throttled}});
-  router.add({.method = "GET",
+  family.add({.method = "GET",
               .path = one,
-              .plugin = "tokens",
               .handler = get_token,
               .mode = Mode::read_only,
               .summary = "Get a token, if it is alive and has the access",
               .parameters = {"scope", "tenant"},
               .answer = object_of(token),
               .failures = refusals});
-  router.add({.method = "HEAD",
+  family.add({.method = "HEAD",
               .path = one,
-              .plugin = "tokens",
               .handler = head_token,
               .mode = Mode::read_only,
               .summary = "Tell whether a token is alive and has the access",
               .parameters = {"scope", "tenant"},
               .failures = refusals});
-  router.add({.method = "DELETE",
+  family.add({.method = "DELETE",
               .path = one,
-              .plugin = "tokens",
               .handler = delete_token,
               .summary = "Revoke a token",
               .answer = object_of(deleted)});
-  router.add({.method = "POST",
+  family.add({.method = "POST",
               .path = one + "/scopes/check",
-              .plugin = "tokens",
               .handler = check_scopes,
               .mode = Mode::read_only,
               .summary = "Tell which accesses a token has",

@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "wazoauth/base/text.h"
+#include "wazoauth/base/uuid.h"
 #include "wazoauth/login/password.h"
 #include "wazoauth/login/stored_password.h"
 #include "wazoauth/user/user_rows.h"
@@ -34,9 +34,9 @@ void create_initial_user(Database& database, const std::string& username, const 
   const Rows policy = unit.run("seed.policy_by_slug", {policy_slug});
   if (policy.empty()) throw std::runtime_error("no policy has the slug \"" + policy_slug + "\"");
   const std::string uuid = new_uuid(), tenant_uuid = tenant.text(0, "uuid");
-  const StoredPassword credentials = password_to_store(password);
-  unit.run("users.create", {uuid, username, nullptr, nullptr, purpose, true, tenant_uuid, "native", credentials.hash,
-                            credentials.salt_hex, nullptr, false});
+  const StoredPassword stored = make_stored_password(password);
+  unit.run("users.create", {uuid, username, nullptr, nullptr, purpose, true, tenant_uuid, "native", stored.hash,
+                            stored.salt_hex, nullptr, false});
   unit.run("seed.make_all_users_groups", {tenant_uuid});  // a group that it makes has the user already
   unit.run("users.add_policy", {uuid, policy.text(0, "uuid")});
   unit.commit();
@@ -44,8 +44,8 @@ void create_initial_user(Database& database, const std::string& username, const 
 
 bool reset_password(Database& database, const std::string& username, const std::string& password) {
   UnitOfWork unit(database);
-  const StoredPassword credentials = password_to_store(password);
-  const Rows changed = unit.run("users.replace_password", {username, credentials.hash, credentials.salt_hex});
+  const StoredPassword stored = make_stored_password(password);
+  const Rows changed = unit.run("users.replace_password", {username, stored.hash, stored.salt_hex});
   if (changed.empty()) return false;
   unit.run("users.delete_sessions", {changed.text(0, "uuid")});
   unit.commit();

@@ -19,8 +19,8 @@ Confirmation unconfirmed(Context& context) {
   const Rows rows = context.db().run("mails.address", {email, user});
   if (rows.empty()) throw problems::unknown("email", email);
   if (rows.boolean(0, "confirmed"))
-    throw Problem::a_form(409, "conflict", "The e-mail address is confirmed already: \"" + email + "\"",
-                          Json::object({{"uuid", email}}), "emails");
+    throw Problem::with_error_id(409, "conflict", "The e-mail address is confirmed already: \"" + email + "\"",
+                                 Json::object({{"uuid", email}}), "emails");
   return {email, rows.text(0, "address"), rows.optional_text(0, "username")};
 }
 
@@ -28,7 +28,7 @@ Step ask_for_mail(Context& context) {
   const Confirmation confirmation = unconfirmed(context);
   require_confirmation_mail(context.settings);
   return Step::then(Lane::mail, [address = confirmation.address](Context& c) {
-    ask_mail_server(c.settings.smtp, c.settings.confirmation_mail.from_address, address);
+    ask_mail_server(c.settings.mail.smtp, c.settings.mail.confirmation.from_address, address);
     return Step::then(Lane::database, [](Context& last) {
       send_confirmation(last, unconfirmed(last));
       return Response::no_content();
@@ -36,7 +36,7 @@ Step ask_for_mail(Context& context) {
   });
 }
 
-// A mailed token works once, and for its address. Whoever comes with another one sees his own tenant and those below.
+// A mailed token works once, and for its address. Any other token sees its own tenant and those below.
 void confirm(Context& context) {
   const std::string& email = context.param("email_uuid");
   if (is_mailed_token(context.token(), "auth.emails." + email + ".confirm.edit")) {
@@ -60,16 +60,16 @@ std::string content_type(const std::string& mimetype) {
                                                                                   : mimetype;
 }
 
-// The page that the link in the mail leads to. HEAD is what programs send that look at links before a person does.
+// The page that the link in the mail leads to. Programs that inspect links before a person does send HEAD.
 Step get_confirmation(Context& context) {
   const MailTemplates* templates = context.settings.mail_templates.get();
   if (!templates || !templates->confirmation_page)
     throw std::runtime_error("the template of the page that confirms an address is missing");
   if (context.request.method != "HEAD") confirm(context);
   Response response;
-  response.content_type = content_type(context.settings.email_confirmation_get_mimetype);
+  response.content_type = content_type(context.settings.mail.confirmation_page_type);
   response.body = templates->confirmation_page->render({});
-  // An administrator's page may use what he likes: no more is forbidden to it than to be framed.
+  // The administrator's page may use anything; only framing it is forbidden.
   response.headers = page_headers("frame-ancestors 'none'");
   return response;
 }
@@ -87,18 +87,17 @@ std::optional<Response> problem_page(const Request& request, const Problem& prob
 
 void add_email_confirmation_routes(Router& router) {
   const std::string access = "auth.emails.{email_uuid}.confirm.update";
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "email_confirm"});
+  family.add({.method = "GET",
               .path = "/users/<user_uuid>/emails/<email_uuid>/confirm",
               .access = "auth.users.{user_uuid}.emails.{email_uuid}.confirm.read",
-              .plugin = "email_confirm",
               .handler = ask_for_mail,
               .tenancy = Tenancy::caller,
               .summary = "Send the mail that confirms an address",
               .failures = {failures::unknown_email, failures::conflict}});
-  router.add({.method = "GET",
+  family.add({.method = "GET",
               .path = "/emails/<email_uuid>/confirm",
               .access = access,
-              .plugin = "email_confirm",
               .handler = get_confirmation,
               .summary = "Confirm an address: where the link in the mail leads to",
               .parameters = {"token"},
@@ -106,11 +105,10 @@ void add_email_confirmation_routes(Router& router) {
               .produces = "text/html",
               .failures = {failures::unknown_email},
               .query_token = true,
-              .page = problem_page});
-  router.add({.method = "PUT",
+              .problem_page = problem_page});
+  family.add({.method = "PUT",
               .path = "/emails/<email_uuid>/confirm",
               .access = access,
-              .plugin = "email_confirm",
               .handler = put_confirmation,
               .summary = "Confirm an address",
               .failures = {failures::unknown_email}});

@@ -11,7 +11,7 @@ namespace wazoauth {
 
 namespace {
 
-// Who asks: the user says which addresses there are, an administrator also which of them are confirmed.
+// The caller: a user decides about addresses, an administrator also about their confirmation.
 enum class Asker { user, administrator };
 
 std::size_t main_ones(const std::vector<Json>& emails) {
@@ -76,7 +76,7 @@ std::set<std::string> write(UnitOfWork& unit, const std::string& user_uuid, cons
   }
 }
 
-// In the order of the request. A new address about which an administrator said nothing is shown as he left it: null.
+// In the order of the request. A new address without a `confirmed` from the administrator is shown like that: null.
 Json answer(UnitOfWork& unit, const std::string& user_uuid, const Json& emails, const std::set<std::string>& added) {
   const Rows rows = unit.run("emails.of_user", {user_uuid});
   std::map<std::string, std::size_t> row_of;

@@ -1,6 +1,6 @@
 #include "wazoauth/user/new_user.h"
 
-#include "wazoauth/base/text.h"
+#include "wazoauth/base/uuid.h"
 #include "wazoauth/group/default_groups.h"
 #include "wazoauth/user/user_rows.h"
 
@@ -10,14 +10,13 @@ namespace {
 
 Rows write_rows(Context& context, const NewUser& user, const std::string& uuid, const std::string& tenant) {
   const Json& body = user.body;
-  const auto& credentials = user.credentials;
-  Rows made =
-      context.db().run("users.create", {uuid, text_of(body.get("username")), text_of(body.get("firstname")),
-                                        text_of(body.get("lastname")), body.get("purpose").text(),
-                                        body.get("enabled").boolean(), tenant, body.get("authentication_method").text(),
-                                        credentials ? Param(credentials->hash) : Param(nullptr),
-                                        credentials ? Param(credentials->salt_hex) : Param(nullptr),
-                                        text_of(body.get("email_address")), user.confirmed});
+  const auto& password = user.password;
+  Rows made = context.db().run(
+      "users.create",
+      {uuid, text_of(body.get("username")), text_of(body.get("firstname")), text_of(body.get("lastname")),
+       body.get("purpose").text(), body.get("enabled").boolean(), tenant, body.get("authentication_method").text(),
+       password ? Param(password->hash) : Param(nullptr), password ? Param(password->salt_hex) : Param(nullptr),
+       text_of(body.get("email_address")), user.confirmed});
   if (!made.boolean(0, "joined")) {
     ensure_all_users_group(context.db(), context.settings, tenant);
     // Somebody else may have made the group meanwhile, and doesn't know this user.

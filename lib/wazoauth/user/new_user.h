@@ -12,11 +12,11 @@ namespace wazoauth {
 struct NewUser {
   // username, firstname, lastname, purpose, enabled, authentication_method, and, if given, uuid and email_address
   Json body;
-  std::optional<StoredPassword> credentials;
+  std::optional<StoredPassword> password;
   bool confirmed = true;  // its address
 };
 
-// 409 when the username or the address is taken. A look only; whoever writes holds their locks: lock_new_logins().
+// Throws 409 when the username or the address is taken. The answer holds only for a transaction that has their locks.
 void refuse_taken_logins(UnitOfWork& unit, const Json& body);
 void lock_new_logins(UnitOfWork& unit, const Json& body);
 
@@ -24,7 +24,7 @@ void lock_new_logins(UnitOfWork& unit, const Json& body);
 // documented 409.
 Rows add_user(Context& context, const NewUser& user, const std::string& tenant);
 
-// What writing a user's rows may run into, as an answer.
+// The documented answer to a constraint that a user's rows violate.
 Problem user_problem(const ConstraintViolation& violation, const Json& body, const std::string& tenant);
 
 }  // namespace wazoauth

@@ -16,9 +16,9 @@ namespace {
 
 // -- asking for a mail -----------------------------------------------------------------------------------------------
 //
-// Whoever asks learns nothing of accounts: the mail server is asked before anybody is looked for, and not about him:
-// how long it takes for that could be seen. The answer is the same, at the same time. Till then the mail has gone out,
-// as a rule.
+// The answer must not reveal whether an account exists, neither by its text nor by its time. So this probes the mail
+// server before it looks up the account, without naming the recipient, and always answers after the same time. By then
+// the mail has gone out, as a rule.
 
 constexpr std::int64_t answered_after_ms = 400;
 
@@ -35,7 +35,7 @@ Schema account() {
           ""};
 }
 
-// Who gets a mail; nullopt when nobody does.
+// The recipient of the mail; nullopt for none.
 std::optional<PasswordReset> find(UnitOfWork& unit, const Json& query) {
   const auto given = [&](const char* name) {
     return query.has(name) ? std::optional<std::string>(query.get(name).text()) : std::nullopt;
@@ -49,9 +49,9 @@ std::optional<PasswordReset> find(UnitOfWork& unit, const Json& query) {
   return std::nullopt;
 }
 
-// No user is sent more than so many, whoever asks for them.
+// The limit is for each user, not for each client.
 bool has_enough(Context& context, const std::string& user_uuid) {
-  const std::int64_t most = context.settings.password_reset_mails_per_hour;
+  const std::int64_t most = context.settings.mail.password_resets_per_hour;
   if (most == 0) return false;
   const std::int64_t now = unix_seconds();
   const Rows rows = context.db().run("resets.recent", {reset_access(user_uuid), now - 3600, now});
@@ -72,7 +72,7 @@ void send(Context& context, const PasswordReset& reset) {
 Step send_if_found(Context& context, const Json& query) {
   if (const auto reset = find(context.db(), query)) send(context, *reset);
   Response response = Response::no_content();
-  response.least_ms = answered_after_ms;
+  response.hold_for_ms = answered_after_ms;
   return response;
 }
 
@@ -84,7 +84,7 @@ Response new_password_page(int status, const std::string& complaint) {
                    .complaint = complaint});
 }
 
-// The link of the mail, opened by a person. It isn't used up by looking at it.
+// The link of the mail, opened by a person. Opening it doesn't use it up.
 Step show_form(Context& context) {
   const std::string user_uuid = query_parameter(context.request.query, "user_uuid").value_or("None");
   if (context.admit(reset_access(user_uuid)) != Context::Admission::granted)
@@ -102,7 +102,7 @@ Step ask(Context& context) {
   const Json query = context.valid_query();
   require_reset_mail(context.settings);
   return Step::then(Lane::mail, [query](Context& c) {
-    ask_mail_server(c.settings.smtp, c.settings.reset_mail.from_address);
+    ask_mail_server(c.settings.mail.smtp, c.settings.mail.password_reset.from_address);
     return Step::then(Lane::database, [query](Context& last) { return send_if_found(last, query); });
   });
 }
@@ -114,79 +114,78 @@ bool is_form(const Request& request) {
          request.header_or_empty("content-type").starts_with("application/x-www-form-urlencoded");
 }
 
-struct Change {
+struct NewPassword {
   std::string user_uuid;
   std::optional<std::string> password;  // none: no login by password any more
   bool for_page = false;
 };
 
-Response done(const Change& change) {
-  if (!change.for_page) return Response::no_content();
+Response done(const NewPassword& wanted) {
+  if (!wanted.for_page) return Response::no_content();
   return web_page(
       {.title = "The password is changed", .texts = {"From now on log in with the new one. You may close this page."}});
 }
 
-// A mailed token is for its user; whoever comes with another one sees his own tenant and those below.
+// A mailed token is for its user. Any other token sees its own tenant and those below.
 bool is_visible(Context& context, const std::string& user_uuid) {
   if (is_mailed_token(context.token(), reset_access(user_uuid))) return true;
   return context.db().run("users.in_subtree", {user_uuid, context.caller_tenant()}).boolean(0, "inside");
 }
 
-Problem unknown_user(const Change& change) {
-  if (change.password) return problems::unknown("user", change.user_uuid);
-  const Json details = Json::object({{"password", Json()}, {"uuid", change.user_uuid}});
-  return Problem::a_form(404, "unknown-user", "No such user: \"" + change.user_uuid + "\"", details, "users");
+Problem unknown_user(const NewPassword& wanted) {
+  if (wanted.password) return problems::unknown("user", wanted.user_uuid);
+  const Json details = Json::object({{"password", Json()}, {"uuid", wanted.user_uuid}});
+  return Problem::with_error_id(404, "unknown-user", "No such user: \"" + wanted.user_uuid + "\"", details, "users");
 }
 
-void require_user(Context& context, const Change& change) {
-  const Rows rows = context.db().run("resets.user", {change.user_uuid});
-  if (rows.empty() || !is_visible(context, change.user_uuid)) throw unknown_user(change);
-  if (!change.password) return;
+void require_user(Context& context, const NewPassword& wanted) {
+  const Rows rows = context.db().run("resets.user", {wanted.user_uuid});
+  if (rows.empty() || !is_visible(context, wanted.user_uuid)) throw unknown_user(wanted);
+  if (!wanted.password) return;
   if (!rows.boolean(0, "has_login")) throw problems::authentication_failed();
-  if (keeps_no_password(rows.text(0, "method"))) throw problems::managed_externally(change.user_uuid);
+  if (keeps_no_password(rows.text(0, "method"))) throw problems::managed_externally(wanted.user_uuid);
 }
 
-// First the user, then the sessions, as whoever logs in does. A mailed token works once: who comes second finds it
-// gone.
-Step write(Context& context, const Change& change, const std::optional<StoredPassword>& credentials) {
-  require_user(context, change);
+// First the user, then the sessions: the order of a login, so the two can't deadlock. A mailed token works once: a
+// second request finds it gone.
+Step write(Context& context, const NewPassword& wanted, const std::optional<StoredPassword>& stored) {
+  require_user(context, wanted);
   UnitOfWork& unit = context.db();
-  const Rows written =
-      credentials ? unit.run("resets.set_password", {change.user_uuid, credentials->hash, credentials->salt_hex})
-                  : unit.run("resets.clear_password", {change.user_uuid});
-  if (written.affected() == 0) throw unknown_user(change);
-  if (is_mailed_token(context.token(), reset_access(change.user_uuid)) &&
+  const Rows written = stored ? unit.run("resets.set_password", {wanted.user_uuid, stored->hash, stored->salt_hex})
+                              : unit.run("resets.clear_password", {wanted.user_uuid});
+  if (written.affected() == 0) throw unknown_user(wanted);
+  if (is_mailed_token(context.token(), reset_access(wanted.user_uuid)) &&
       unit.run("mails.use_token", {context.token_id()}).affected() == 0)
     throw problems::unauthorized(Json::object({{"invalid_token", context.token_id()}}));
-  delete_sessions_of_user(unit, change.user_uuid);
-  return done(change);
+  delete_sessions_of_user(unit, wanted.user_uuid);
+  return done(wanted);
 }
 
-Step set(Context& context, const Change& change) {
-  require_user(context, change);
-  if (!change.password) return write(context, change, std::nullopt);
-  return Step::then(Lane::hashing, [change](Context&) {
-    const StoredPassword credentials = password_to_store(*change.password);
-    return Step::then(Lane::database, [change, credentials](Context& c) { return write(c, change, credentials); });
+Step set(Context& context, const NewPassword& wanted) {
+  require_user(context, wanted);
+  if (!wanted.password) return write(context, wanted, std::nullopt);
+  return Step::then(Lane::hashing, [wanted](Context&) {
+    const StoredPassword stored = make_stored_password(*wanted.password);
+    return Step::then(Lane::database, [wanted, stored](Context& c) { return write(c, wanted, stored); });
   });
 }
 
-Step set_by_form(Context& context, Change change) {
-  change.for_page = true;
-  change.password = query_parameter(context.request.body, "password").value_or("");
-  const bool usable = !change.password->empty() && change.password->find('\0') == std::string::npos;
+Step set_by_form(Context& context, NewPassword wanted) {
+  wanted.for_page = true;
+  wanted.password = query_parameter(context.request.body, "password").value_or("");
+  const bool usable = !wanted.password->empty() && wanted.password->find('\0') == std::string::npos;
   if (!usable) return new_password_page(400, "Please enter a new password.");
-  if (query_parameter(context.request.body, "confirmation") != change.password)
+  if (query_parameter(context.request.body, "confirmation") != wanted.password)
     return new_password_page(400, "These were two different passwords. Please enter the same one twice.");
-  return set(context, change);
+  return set(context, wanted);
 }
 
 Step set_password(Context& context) {
-  Change change{query_parameter(context.request.query, "user_uuid").value_or("None"), std::nullopt};
-  if (is_form(context.request)) return set_by_form(context, std::move(change));
+  NewPassword wanted{query_parameter(context.request.query, "user_uuid").value_or("None"), std::nullopt};
+  if (is_form(context.request)) return set_by_form(context, std::move(wanted));
   const Json password = context.valid_body().get("password");
-  if (!password.is_null()) change.password = password.text();
-  return set(context, change);
+  if (!password.is_null()) wanted.password = password.text();
+  return set(context, wanted);
 }
 
 std::optional<Response> problem_page(const Request& request, const Problem& problem) {
@@ -206,9 +205,9 @@ std::optional<Response> problem_page(const Request& request, const Problem& prob
 
 void add_password_reset_routes(Router& router) {
   const std::string path = "/users/password/reset";
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "password_reset"});
+  family.add({.method = "GET",
               .path = path,
-              .plugin = "password_reset",
               .handler = ask,
               .summary = "Send the mail that lets a user choose a new password, if there is such a user; with a token, "
                          "for browsers, the page that the link in the mail leads to",
@@ -216,12 +215,11 @@ void add_password_reset_routes(Router& router) {
               .parameters = {"user_uuid", "token"},
               .failures = {failures::unauthorized},
               .query_token = true,
-              .page = problem_page});
-  router.add(
+              .problem_page = problem_page});
+  family.add(
       {.method = "POST",
        .path = path,
        .access = "auth.users.password.reset.{user_uuid}.create",
-       .plugin = "password_reset",
        .handler = set_password,
        .summary = "Choose a new password, or none, and end the user's sessions",
        .body = takes({{{.name = "password", .required = true, .nullable = true, .min_length = 1}}, {}, "NewPassword"},
@@ -230,7 +228,7 @@ void add_password_reset_routes(Router& router) {
        .failures = {failures::unknown_user, failures::login_failed, failures::managed_externally},
        .query_token = true,
        .query_access = true,
-       .page = problem_page});
+       .problem_page = problem_page});
 }
 
 }  // namespace wazoauth

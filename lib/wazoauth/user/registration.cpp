@@ -3,8 +3,9 @@
 #include "wazoauth/base/log.h"
 #include "wazoauth/mail/mails.h"
 #include "wazoauth/mail/message.h"
+#include "wazoauth/rest/context.h"
 #include "wazoauth/rest/failures.h"
-#include "wazoauth/rest/page.h"
+#include "wazoauth/rest/row_writer.h"
 #include "wazoauth/tenant/new_tenant.h"
 #include "wazoauth/user/new_user.h"
 #include "wazoauth/user/user_rows.h"
@@ -60,13 +61,13 @@ Step write(Context& context, const NewUser& user) {
   const Json email = registered.json(0, "emails").at(0);
   send_confirmation(context, {email.text_or("uuid", ""), email.text_or("address", ""),
                               std::string(user.body.get("username").text())});
-  log::info("User " + uuid + " registered himself, in the new tenant " + tenant);
+  log::info("User " + uuid + " self-registered, in the new tenant " + tenant);
   return row_response(registered, *user_shape());
 }
 
 Step hash(const Json& body) {
   return Step::then(Lane::hashing, [body](Context&) {
-    const NewUser user{body, password_to_store(body.get("password").text()), false};
+    const NewUser user{body, make_stored_password(body.get("password").text()), false};
     return Step::then(Lane::database, [user](Context& context) { return write(context, user); });
   });
 }
@@ -76,7 +77,7 @@ Step register_user(Context& context) {
   refuse_taken_logins(context.db(), body);
   require_confirmation_mail(context.settings);
   return Step::then(Lane::mail, [body](Context& c) {
-    ask_mail_server(c.settings.smtp, c.settings.confirmation_mail.from_address,
+    ask_mail_server(c.settings.mail.smtp, c.settings.mail.confirmation.from_address,
                     std::string(body.get("email_address").text()));
     return hash(body);
   });

@@ -1,7 +1,8 @@
 #include "wazoauth/group/group_rows.h"
 #include "wazoauth/group/routes.h"
 #include "wazoauth/rest/failures.h"
-#include "wazoauth/rest/page.h"
+#include "wazoauth/rest/list_statement.h"
+#include "wazoauth/rest/row_writer.h"
 #include "wazoauth/user/user_rows.h"
 
 namespace wazoauth {
@@ -13,17 +14,17 @@ Step list_members(Context& context) {
   const ListQuery query = context.list_query();
   const std::string& group = context.param("group_uuid");
   const std::string tenant = context.caller_tenant();
-  if (context.db().run("groups.visible", {group, tenant}).empty()) return empty_page();
-  return page_response(page_of_users(context, query, {tenant, true, group}), *user_shape());
+  if (context.db().run("groups.visible", {group, tenant}).empty()) return empty_list();
+  return list_response(list_of_users(context, query, {tenant, true, group}), *user_shape());
 }
 
 Step list_groups_of_user(Context& context) {
   const std::string& uuid = context.param("user_uuid");
   visible_user(context.db(), uuid, context.tenant());
   const ListQuery query = context.list_query();
-  Page page("groups", "g", "g.tenant_uuid", query);
-  page.scoped("groups.of_user", uuid).filtered_by_columns(context);
-  return page_response(page.run(context.db()), *group_shape());
+  ListStatement statement("groups", "g", "g.tenant_uuid", query);
+  statement.scoped("groups.of_user", uuid).filtered_by_columns(context);
+  return list_response(statement.run(context.db()), *group_shape());
 }
 
 Step add_member(Context& context) {
@@ -32,9 +33,9 @@ Step add_member(Context& context) {
   const Rows group = visible_group(context);
   const std::string user_tenant = user.text(0, "tenant_uuid"), group_tenant = group.text(0, "tenant_uuid");
   if (user_tenant != group_tenant)
-    throw Problem::a_form(400, "missmatching-tenant", "Ressources are not in the same tenant",
-                          Json::object({{"user_tenant_uuid", user_tenant}, {"group_tenant_uuid", group_tenant}}),
-                          "groups");
+    throw Problem::with_error_id(400, "missmatching-tenant", "Ressources are not in the same tenant",
+                                 Json::object({{"user_tenant_uuid", user_tenant}, {"group_tenant_uuid", group_tenant}}),
+                                 "groups");
   refuse_system_group(group);
   try {
     context.db().run("groups.add_user", {context.param("group_uuid"), user_uuid});
@@ -64,42 +65,36 @@ void add_group_member_routes(Router& router) {
   const std::string access = "auth.groups.{group_uuid}.users.";
   std::vector<std::string> columns = user_columns();
   columns.pop_back();  // group_uuid
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "user_group", .tenancy = Tenancy::scoped});
+  family.add({.method = "GET",
               .path = all,
               .access = access + "read",
-              .plugin = "user_group",
               .handler = list_members,
               .mode = Mode::read_only,
               .tenancy = Tenancy::caller,
               .summary = "List the members of a group",
               .list = listed({.sort_columns = {"username"}, .default_order = "username", .columns = columns}),
-              .answer = page_of(user_shape())});
-  router.add({.method = "PUT",
+              .answer = list_answer(user_shape())});
+  family.add({.method = "PUT",
               .path = one,
               .access = access + "{user_uuid}.create",
-              .plugin = "user_group",
               .handler = add_member,
-              .tenancy = Tenancy::scoped,
               .summary = "Add a user to a group",
-              .failures = {unknown_group, {400, Form::a, "missmatching-tenant"}, forbidden_group}});
-  router.add({.method = "DELETE",
+              .failures = {unknown_group, {400, ErrorForm::error_id, "missmatching-tenant"}, forbidden_group}});
+  family.add({.method = "DELETE",
               .path = one,
               .access = access + "{user_uuid}.delete",
-              .plugin = "user_group",
               .handler = remove_member,
-              .tenancy = Tenancy::scoped,
               .summary = "Remove a user from a group",
               .failures = {unknown_group, forbidden_group}});
-  router.add({.method = "GET",
+  family.add({.method = "GET",
               .path = "/users/<user_uuid>/groups",
               .access = "auth.users.{user_uuid}.groups.read",
-              .plugin = "user_group",
               .handler = list_groups_of_user,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "List the groups of a user",
               .list = listed({.sort_columns = {"name", "uuid"}, .default_order = "name", .columns = {"uuid", "name"}}),
-              .answer = page_of(group_shape())});
+              .answer = list_answer(group_shape())});
 }
 
 }  // namespace wazoauth

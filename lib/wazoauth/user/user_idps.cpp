@@ -11,8 +11,8 @@ namespace {
 std::string known_type(const Context& context) {
   std::string type = context.param("idp_type");
   if (is_authentication_method(context.settings, type)) return type;
-  throw Problem::a_form(404, "unknown-idp-type", "No such IDP type: \"" + type + "\"",
-                        Json::object({{"idp_type", type}}), "idp");
+  throw Problem::with_error_id(404, "unknown-idp-type", "No such IDP type: \"" + type + "\"",
+                               Json::object({{"idp_type", type}}), "idp");
 }
 
 // All of them, or none.
@@ -63,41 +63,38 @@ Step put_users(Context& context) {
 void add_idp_routes(Router& router) {
   const std::string users = "/idp/<idp_type>/users", one = users + "/<user_uuid>";
   const std::string access = "auth.idp.{idp_type}.users.";
-  const Failure unknown_type{404, Form::a, "unknown-idp-type"};
+  const Failure unknown_type{404, ErrorForm::error_id, "unknown-idp-type"};
   Field list = list_of(
       object_of(std::make_shared<const Schema>(Schema{{{.name = "uuid", .required = true}}, {}, "UserKey"})), "users");
   list.required = true;
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "idp"});
+  family.add({.method = "GET",
               .path = "/idp",
               .access = "auth.idp.read",
-              .plugin = "idp",
               .handler = list_types,
               .mode = Mode::read_only,
               .summary = "List the methods of authentication",
               .answer = object_of(shape("IdpTypes", {{.name = "total", .type = Type::integer},
                                                      {.name = "filtered", .type = Type::integer},
                                                      list_of({}, "items")}))});
-  router.add({.method = "PUT",
+  family.add({.method = "PUT",
               .path = users,
               .access = access + "update",
-              .plugin = "idp",
               .handler = put_users,
               .tenancy = Tenancy::scoped,
               .summary = "Hand users to an identity provider: all of them, or none",
               .body = takes({{list}, {}, "UserKeys"}, Report::list_parameters),
               .failures = {unknown_type}});
-  router.add({.method = "PUT",
+  family.add({.method = "PUT",
               .path = one,
               .access = access + "{user_uuid}.create",
-              .plugin = "idp",
               .handler = put_user,
               .tenancy = Tenancy::scoped,
               .summary = "Hand a user to an identity provider",
               .failures = {unknown_type}});
-  router.add({.method = "DELETE",
+  family.add({.method = "DELETE",
               .path = one,
               .access = access + "{user_uuid}.delete",
-              .plugin = "idp",
               .handler = delete_user,
               .tenancy = Tenancy::scoped,
               .summary = "Take a user back from an identity provider: the tenant's method counts again",

@@ -1,6 +1,7 @@
 #include "wazoauth/policy/policy_rows.h"
 #include "wazoauth/rest/failures.h"
-#include "wazoauth/rest/page.h"
+#include "wazoauth/rest/list_statement.h"
+#include "wazoauth/rest/row_writer.h"
 #include "wazoauth/user/routes.h"
 #include "wazoauth/user/user_rows.h"
 
@@ -13,7 +14,7 @@ Step list_user_policies(Context& context) {
   const Request& request = context.request;
   const ListQuery query = context.list_query();
   const std::string& uuid = context.param("user_uuid");
-  if (context.db().run("users.visible", {uuid, context.caller_tenant()}).empty()) return empty_page();
+  if (context.db().run("users.visible", {uuid, context.caller_tenant()}).empty()) return empty_list();
   std::vector<Variant> variants = sort_variants(query);
   variants.emplace_back("table", "auth_user_policy");
   variants.emplace_back("owner", "user_uuid");
@@ -28,7 +29,7 @@ Step list_user_policies(Context& context) {
                                      query.limit,
                                      query.offset};
   const Rows rows = context.db().run("policies.attached_page", params, variants);
-  return page_response(rows, *policy_shape());
+  return list_response(rows, *policy_shape());
 }
 
 Step add_user_policy(Context& context) {
@@ -61,10 +62,10 @@ Step remove_user_policy(Context& context) {
 void add_user_policy_routes(Router& router) {
   using namespace failures;
   const std::string all = "/users/<user_uuid>/policies", access = "auth.users.{user_uuid}.policies.";
-  router.add({.method = "GET",
+  RouteFamily family(router, {.plugin = "user_policy", .tenancy = Tenancy::scoped});
+  family.add({.method = "GET",
               .path = all,
               .access = access + "read",
-              .plugin = "user_policy",
               .handler = list_user_policies,
               .mode = Mode::read_only,
               .tenancy = Tenancy::caller,
@@ -72,22 +73,18 @@ void add_user_policy_routes(Router& router) {
               .list = listed({.sort_columns = {"name", "description", "uuid"},
                               .default_order = "name",
                               .columns = {"uuid", "name", "tenant_uuid", "group_uuid"}}),
-              .answer = page_of(policy_shape())});
+              .answer = list_answer(policy_shape())});
   for (const std::string key : {"policy_uuid", "policy_slug"}) {
-    router.add({.method = "PUT",
+    family.add({.method = "PUT",
                 .path = all + "/<" + key + ">",
                 .access = access + "{" + key + "}.create",
-                .plugin = "user_policy",
                 .handler = add_user_policy,
-                .tenancy = Tenancy::scoped,
                 .summary = "Attach a policy to a user",
                 .failures = {no_such_policy, forbidden_access}});
-    router.add({.method = "DELETE",
+    family.add({.method = "DELETE",
                 .path = all + "/<" + key + ">",
                 .access = access + "{" + key + "}.delete",
-                .plugin = "user_policy",
                 .handler = remove_user_policy,
-                .tenancy = Tenancy::scoped,
                 .summary = "Detach a policy from a user",
                 .failures = {no_such_policy, forbidden_access}});
   }

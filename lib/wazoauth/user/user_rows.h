@@ -18,7 +18,7 @@ const std::shared_ptr<const Schema>& email_shape();
 // The user, if its tenant is `tenant` or below it; else 404.
 Rows visible_user(UnitOfWork& unit, const std::string& uuid, const std::string& tenant);
 
-// What narrows a list of users. `tenant` is mandatory: nobody lists users of all tenants.
+// The scope of a list of users. `tenant` is mandatory: no list has the users of all tenants.
 struct UserFilter {
   std::string tenant;
   bool recurse = false;
@@ -26,14 +26,14 @@ struct UserFilter {
 };
 // Rows of users.page. The query's parameters are taken from the request; those about policies only for the list of a
 // tenant.
-Rows page_of_users(Context& context, const ListQuery& query, const UserFilter& filter);
+Rows list_of_users(Context& context, const ListQuery& query, const UserFilter& filter);
 
 // Takes the locks of logins that this transaction is about to write; once in a transaction. Nulls are skipped.
 void lock_logins(UnitOfWork& unit, const std::vector<std::string>& logins);
 void lock_logins(UnitOfWork& unit, std::initializer_list<Json> logins);
 
-// 409 for the first that somebody else than `user_uuid` has as username or address. `column`: which one it would
-// become. A null login is free.
+// Throws 409 for the first that another user than `user_uuid` has as username or address. `column`: the one that it
+// would become. A null login is free.
 void refuse_taken_logins(UnitOfWork& unit, const std::vector<std::string>& logins, std::string_view column,
                          const std::optional<std::string>& user_uuid);
 void refuse_taken_login(UnitOfWork& unit, const Json& login, std::string_view column,

@@ -1,8 +1,9 @@
+#include "wazoauth/rest/context.h"
 #include "wazoauth/rest/failures.h"
-#include "wazoauth/rest/page.h"
+#include "wazoauth/rest/row_writer.h"
 #include "wazoauth/session/session_rules.h"
 #include "wazoauth/user/new_user.h"
-#include "wazoauth/user/password.h"
+#include "wazoauth/user/password_change.h"
 #include "wazoauth/user/registration.h"
 #include "wazoauth/user/routes.h"
 #include "wazoauth/user/user_rows.h"
@@ -49,7 +50,7 @@ Json valid_user(const Context& context) {
 Step list_users(Context& context) {
   const std::string& tenant = context.tenant();
   const ListQuery query = context.list_query();
-  return page_response(page_of_users(context, query, {tenant, query.recurse, std::nullopt}), *user_shape());
+  return list_response(list_of_users(context, query, {tenant, query.recurse, std::nullopt}), *user_shape());
 }
 
 Step write_user(Context& context, const NewUser& user) {
@@ -65,7 +66,7 @@ Step create_user(Context& context) {
   if (body.get("password").is_null()) return write_user(context, {body, std::nullopt});
   refuse_taken_logins(context.db(), body);  // before a password is hashed for nothing
   return Step::then(Lane::hashing, [body](Context&) {
-    const NewUser user{body, password_to_store(body.get("password").text())};
+    const NewUser user{body, make_stored_password(body.get("password").text())};
     return Step::then(Lane::database, [user](Context& c) { return write_user(c, user); });
   });
 }
@@ -96,7 +97,7 @@ Step update_user(Context& context) {
 Step delete_user(Context& context) {
   const std::string& uuid = context.param("user_uuid");
   visible_user(context.db(), uuid, context.tenant());
-  // First the user, then the sessions, as whoever logs in does.
+  // First the user, then the sessions: the order of a login, so the two can't deadlock.
   if (context.db().run("users.lock", {uuid}).empty()) throw problems::unknown("user", uuid);
   context.db().run("users.delete_sessions", {uuid});
   context.db().run("users.delete", {uuid});
@@ -110,53 +111,44 @@ void add_user_routes(Router& router) {
   const std::string one = "/users/<user_uuid>", access = "auth.users.{user_uuid}.";
   std::vector<std::string> columns = user_columns();
   columns.insert(columns.end(), {"policy_uuid", "policy_slug", "has_policy_uuid", "has_policy_slug"});
-  router.add(
+  RouteFamily family(router, {.plugin = "users", .tenancy = Tenancy::scoped});
+  family.add(
       {.method = "GET",
        .path = "/users",
        .access = "auth.users.read",
-       .plugin = "users",
        .handler = list_users,
        .mode = Mode::read_only,
-       .tenancy = Tenancy::scoped,
        .summary = "List users",
        .list = listed(
            {.sort_columns = {"username", "firstname", "lastname"}, .default_order = "username", .columns = columns}),
-       .answer = page_of(user_shape())});
-  router.add({.method = "POST",
+       .answer = list_answer(user_shape())});
+  family.add({.method = "POST",
               .path = "/users",
               .access = "auth.users.create",
-              .plugin = "users",
               .handler = create_user,
-              .tenancy = Tenancy::scoped,
               .summary = "Create a user",
               .body = takes(new_user(), Report::first, "users"),
               .answer = object_of(user_shape()),
               .failures = {conflict}});
-  router.add({.method = "GET",
+  family.add({.method = "GET",
               .path = one,
               .access = access + "read",
-              .plugin = "users",
               .handler = get_user,
               .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
               .summary = "Get a user",
               .answer = object_of(user_shape())});
-  router.add({.method = "PUT",
+  family.add({.method = "PUT",
               .path = one,
               .access = access + "update",
-              .plugin = "users",
               .handler = update_user,
-              .tenancy = Tenancy::scoped,
               .summary = "Replace a user's data; what isn't given gets its default",
               .body = takes(changed_user(), Report::first, "users"),
               .answer = object_of(user_shape()),
               .failures = {conflict}});
-  router.add({.method = "DELETE",
+  family.add({.method = "DELETE",
               .path = one,
               .access = access + "delete",
-              .plugin = "users",
               .handler = delete_user,
-              .tenancy = Tenancy::scoped,
               .summary = "Delete a user with its sessions and tokens"});
   router.add(password_route());
   router.add(registration_route());

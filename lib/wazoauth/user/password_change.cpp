@@ -1,4 +1,4 @@
-#include "wazoauth/user/password.h"
+#include "wazoauth/user/password_change.h"
 
 #include "wazoauth/login/password.h"
 #include "wazoauth/login/stored_password.h"
@@ -10,39 +10,39 @@ namespace wazoauth {
 
 namespace {
 
-struct Change {
+struct PasswordChange {
   std::string user_uuid;
   std::string old_password, new_password;
   std::string stored_hash, stored_salt;  // "" when this user can't log in with a password
   bool managed_externally = false;
 };
 
-// Over what was verified only: when somebody else was faster, the old password is not the old one any more.
-Step write_password(Context& context, const Change& change, const StoredPassword& credentials) {
-  const Rows written = context.db().run("users.set_password",
-                                        {change.user_uuid, credentials.hash, credentials.salt_hex, change.stored_hash});
+// Replaces the hash that was verified and no other: after a concurrent change the old password is no longer valid.
+Step write_password(Context& context, const PasswordChange& change, const StoredPassword& stored) {
+  const Rows written =
+      context.db().run("users.set_password", {change.user_uuid, stored.hash, stored.salt_hex, change.stored_hash});
   if (written.affected() == 0) throw problems::authentication_failed();
   delete_sessions_of_user(context.db(), change.user_uuid);
   return Response::no_content();
 }
 
-Step verify_and_hash(Context& context, const Change& change) {
+Step verify_and_hash(Context& context, const PasswordChange& change) {
   if (change.stored_hash.empty() || change.stored_salt.empty()) {
-    equalise(change.old_password);
+    burn_equal_time(change.old_password);
     throw problems::authentication_failed();
   }
   if (!verify_password(change.old_password, change.stored_hash, change.stored_salt))
     throw problems::authentication_failed();
   context.proved_password = true;
   if (change.managed_externally) throw problems::managed_externally(change.user_uuid);
-  const StoredPassword credentials = password_to_store(change.new_password);
+  const StoredPassword stored = make_stored_password(change.new_password);
   return Step::then(Lane::database,
-                    [change, credentials](Context& context) { return write_password(context, change, credentials); });
+                    [change, stored](Context& context) { return write_password(context, change, stored); });
 }
 
 Step change_password(Context& context) {
   const Json body = context.valid_body();
-  Change change;
+  PasswordChange change;
   change.user_uuid = context.param("user_uuid");
   change.old_password = body.get("old_password").text();
   change.new_password = body.get("new_password").text();

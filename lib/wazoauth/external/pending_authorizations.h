@@ -1,14 +1,12 @@
-// Waiting for what brokers tell about authorizations: a WebSocket for each, all of a process on one thread.
+// The authorizations whose answers this process awaits at brokers: a WebSocket for each, all of them on one thread.
 //
-// Who waits is written in the row of each (pending_authorization.holder), and renewed. When a process ends, others take
-// over: it lets go of its rows first and stays connected until they have been taken. After a crash its rows are free
-// when they haven't been renewed for a while. Whoever hears the answer takes the row, gets the tokens for it and stores
-// them; and goes on with rows that somebody took who has died since.
+// Each row names the process that awaits its answer (pending_authorization.holder), and the process renews that. When a
+// process ends, another one takes over: the first one lets go of its rows and stays connected until they have been
+// taken. After a crash its rows are free when nothing has renewed them for a while. The process that hears an answer
+// claims the row, gets the tokens for it and stores them; it also resumes rows whose claiming process has died.
 #pragma once
 
 #include <condition_variable>
-#include <deque>
-#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -18,44 +16,37 @@
 
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/config/settings.h"
+#include "wazoauth/external/completion.h"
 #include "wazoauth/outgoing/web_sockets.h"
 #include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth::external {
 
-struct Authorization;
-
-class Waits {
+class PendingAuthorizations {
  public:
   struct Options {
     const Settings* settings;
     DatabaseOptions database;
     const Zone* zone;  // null: the database is there
   };
-  explicit Waits(Options options);
-  ~Waits();  // stop() must have been called
-  Waits(const Waits&) = delete;
-  Waits& operator=(const Waits&) = delete;
+  explicit PendingAuthorizations(Options options);
+  ~PendingAuthorizations();  // stop() must have been called
+  PendingAuthorizations(const PendingAuthorizations&) = delete;
+  PendingAuthorizations& operator=(const PendingAuthorizations&) = delete;
 
-  // For the row of an authorization that this process will wait for: "" when it is about to end.
+  // This process, for the row of an authorization whose answer it will await: "" when it is about to end.
   std::string holder() const;
 
   // From now on, when the row is there, until the authorization expires. Never blocks.
   void listen(const std::string& state, const std::string& websocket);
   bool is_opening(const std::string& state) const;  // false: it is open, or couldn't be opened at the first try
 
-  // Ends an authorization that was taken: with what its service gives for what was told. Waits for the service and, for
-  // a while, for a database that is away.
-  enum class End { stored, failed, gone };
-  End complete(const Authorization& authorization, const Json& told);
+  Completion& completion() { return completion_; }
 
-  // Repeats the work for half a minute while the database is away, then: false. For what mustn't be lost.
-  bool in_database(const std::function<void(UnitOfWork&)>& work);
-
-  void take_over();  // from now on also what others let go of; one process of an nginx does
+  void take_over();  // from now on also adopts rows that others let go of; one process of an nginx does
   void let_go();     // this process ends soon
 
-  // Waits for others to take over, and for answers that are being dealt with. False: a thread didn't end within the
+  // Waits for others to take over, and for answers that are being completed. False: a thread didn't end within the
   // limit; it still uses what it uses.
   bool stop(std::chrono::milliseconds limit);
 
@@ -71,13 +62,12 @@ class Waits {
 
   // Called by the WebSockets' thread.
   void opened(const std::string& state);
-  void told(const std::string& state, const std::string& text);
+  void answered(const std::string& state, const std::string& text);
   void closed(const std::string& state, const std::string& why);
   void give_up(const std::string& state, const std::string& why);
 
   void start();
   void run();
-  void work();
   void round();
   void open_again();
   void renew();
@@ -87,21 +77,17 @@ class Waits {
   bool adopts() const;
   std::chrono::milliseconds pause();
 
-  void later(std::function<void()> job);
-  void take(const std::string& state, const Json& message);
-  bool finish(const Authorization& authorization, const Json& message);
-
   const Options options_;
   const std::string id_;
   const std::vector<std::string> types_;
   Database database_;
+  Completion completion_;
   WebSockets sockets_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_, jobs_changed_;
+  std::condition_variable changed_;
   std::map<std::string, Held> held_;
-  std::deque<std::function<void()>> jobs_;
-  std::vector<std::thread> threads_;
-  std::size_t alive_ = 0, busy_ = 0;
+  std::thread thread_;
+  bool running_ = false;  // the thread has begun and hasn't ended
   bool adopts_ = false, letting_go_ = false, let_go_ = false, handed_over_ = false, stopping_ = false;
   Clock::time_point renewed_{};
   std::string last_trouble_;

@@ -1,0 +1,13 @@
+// Compiles access lists to the blocks that AccessList reads: acl/block.h has the layout.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace wazoauth::acl {
+
+// The block for a list of accesses, in their order, duplicates kept. It also holds the list as JSON text in wire
+// form (`["a", "b"]`), for answers that show it. Throws std::length_error for a list that doesn't fit.
+std::string compile(const std::vector<std::string>& accesses);
+
+}  // namespace wazoauth::acl

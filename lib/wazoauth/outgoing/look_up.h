@@ -1,0 +1,21 @@
+// The addresses of a host's name, within a limit.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "wazoauth/base/deadline.h"
+#include "wazoauth/outgoing/address.h"
+
+namespace wazoauth {
+
+// what() names the host.
+struct Unreachable : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// As the system resolves names, /etc/hosts included. Throws Unreachable.
+std::vector<Address> look_up(const std::string& host, int port, const Deadline& deadline);
+
+}  // namespace wazoauth

@@ -1,0 +1,48 @@
+// Rows as objects of the API, and answers made of them.
+//
+// The statement of a list gives in each row the columns `total` and `filtered`, and the objects of the list beside
+// them. A list without objects still has one row, in which the object's columns (its `uuid` among them) are NULL.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "wazoauth/http/http.h"
+#include "wazoauth/http/schema.h"
+#include "wazoauth/store/rows.h"
+
+namespace wazoauth {
+
+// Writes rows as objects of a shape: each of its fields is the column of that name, an object's fields are columns of
+// the row, too. JSON columns are for lists and for objects of any kind. A list of objects may also be spread over rows
+// that follow each other and have the same `uuid`, one item in each: in columns "<list>.<field>".
+class RowWriter {
+ public:
+  RowWriter(const Rows& rows, const Schema& shape);
+  std::size_t write(std::string& out, std::size_t row) const;  // returns how many rows the object took
+
+ private:
+  struct Member {
+    std::string key;  // with what stands around it: `, "name": `
+    Type type;
+    int column = -1;              // -1: see `inner`
+    std::vector<Member> inner{};  // of an object, or of a spread list's items
+  };
+  using Members = std::vector<Member>;
+  static Members members_of(const Rows& rows, const Schema& shape, const std::string& prefix = {});
+  std::size_t rows_of_object(std::size_t row) const;
+  void write_members(std::string& out, std::size_t row, std::size_t count, const Members& members) const;
+  void write_spread(std::string& out, std::size_t row, std::size_t count, const Members& members) const;
+
+  const Rows& rows_;
+  Members members_;
+  int uuid_ = -1;  // its column, when a list is spread
+};
+
+Response row_response(const Rows& rows, const Schema& shape);   // the first row
+Response list_response(const Rows& rows, const Schema& item);   // {"filtered", "total", "items"}
+Response items_response(const Rows& rows, const Schema& item);  // {"items", "total"}
+Response empty_list();                                          // {"filtered": 0, "total": 0, "items": []}
+
+}  // namespace wazoauth
