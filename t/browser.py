@@ -21,9 +21,20 @@ def chromium(script=True, width=1000, dark=False):
     folder = tempfile.mkdtemp(prefix='wazo-auth-chromium-')
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which('chromium')
-    for argument in ('headless=new', f'window-size={width},900', f'user-data-dir={folder}', 'disable-gpu',
-                     'disable-dev-shm-usage', 'no-first-run', 'disable-background-networking', 'disable-component-update',
-                     'disable-sync', 'lang=en', 'ignore-certificate-errors', 'no-proxy-server'):
+    for argument in (
+        'headless=new',
+        f'window-size={width},900',
+        f'user-data-dir={folder}',
+        'disable-gpu',
+        'disable-dev-shm-usage',
+        'no-first-run',
+        'disable-background-networking',
+        'disable-component-update',
+        'disable-sync',
+        'lang=en',
+        'ignore-certificate-errors',
+        'no-proxy-server',
+    ):
         options.add_argument(f'--{argument}')
     if os.geteuid() == 0:
         options.add_argument('--no-sandbox')  # it can't be had as root
@@ -36,11 +47,14 @@ def chromium(script=True, width=1000, dark=False):
         driver = webdriver.Chrome(service=Service(shutil.which('chromedriver'), log_path=os.devnull), options=options)
         driver.set_page_load_timeout(30)
         # Windows aren't made narrower than 500 pixels: what is shown in them is.
-        driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride',
-                               {'width': width, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False})
+        driver.execute_cdp_cmd(
+            'Emulation.setDeviceMetricsOverride',
+            {'width': width, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False},
+        )
         if dark:
-            driver.execute_cdp_cmd('Emulation.setEmulatedMedia',
-                                   {'features': [{'name': 'prefers-color-scheme', 'value': 'dark'}]})
+            driver.execute_cdp_cmd(
+                'Emulation.setEmulatedMedia', {'features': [{'name': 'prefers-color-scheme', 'value': 'dark'}]}
+            )
         yield driver
     finally:
         if driver:

@@ -23,7 +23,9 @@ DATABASE = OWNER = 'wazo-auth'
 def missing():
     """What has to be there before any of this can run: text for people, '' when nothing lacks."""
     lacking = [str(REF / name) for name in CHECKOUTS if not (REF / name).is_dir()]
-    lacking += [str(CONFORMANCE / name) for name in ('services', 'target-reference') if not (CONFORMANCE / name).is_file()]
+    lacking += [
+        str(CONFORMANCE / name) for name in ('services', 'target-reference') if not (CONFORMANCE / name).is_file()
+    ]
     if not lacking:
         return ''
     return f"""This runs the Python daemon beside nginx. It lacks: {', '.join(lacking)}.
@@ -39,21 +41,33 @@ class Daemon:
     def __init__(self, folder, drop_in=None):
         self.folder = Path(folder)
         self.drop_in = drop_in or {}
-        ports = {name: servers.free_port() for name in (
-            'auth', 'postgres', 'rabbitmq', 'rabbitmq_dist', 'epmd', 'slapd', 'smtp', 'oauth2sync')}
+        ports = {
+            name: servers.free_port()
+            for name in ('auth', 'postgres', 'rabbitmq', 'rabbitmq_dist', 'epmd', 'slapd', 'smtp', 'oauth2sync')
+        }
         self.port = ports['auth']
         self.postgres_port = ports['postgres']
         self.config = self.folder / 'auth/etc/wazo-auth/config.yml'
         self.log = self.folder / 'logs/auth.log'
         self.uri = f"postgresql://{OWNER}:Secr7t@127.0.0.1:{ports['postgres']}/{DATABASE}"
         self.environment = {
-            **os.environ, 'REF': str(REF), 'HARNESS_STATE': str(self.folder), 'HARNESS_TEST_PLUGINS': '0',
+            **os.environ,
+            'REF': str(REF),
+            'HARNESS_STATE': str(self.folder),
+            'HARNESS_TEST_PLUGINS': '0',
             **{f'HARNESS_{name.upper()}_PORT': str(port) for name, port in ports.items()},
         }
 
     def _tool(self, name, *arguments):
-        done = subprocess.run([CONFORMANCE / name, *arguments], env=self.environment, capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, timeout=240, check=False)
+        done = subprocess.run(
+            [CONFORMANCE / name, *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=240,
+            check=False,
+        )
         if done.returncode:
             raise servers.ServerError(f'{name} {" ".join(arguments)}: {done.stdout}{done.stderr}')
         return done.stdout
@@ -98,8 +112,24 @@ class Daemon:
 
     def _client(self, name, *arguments, **options):
         done = subprocess.run(
-            [servers._postgres_program(name), '-h', self.folder / 'postgres/socket', '-p', str(self.postgres_port), '-U',
-             'postgres', '-d', DATABASE, *arguments], capture_output=True, text=True, timeout=120, check=False, **options)
+            [
+                servers._postgres_program(name),
+                '-h',
+                self.folder / 'postgres/socket',
+                '-p',
+                str(self.postgres_port),
+                '-U',
+                'postgres',
+                '-d',
+                DATABASE,
+                *arguments,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **options,
+        )
         if done.returncode:
             raise servers.ServerError(f'{name}: {done.stderr}')
         return done.stdout

@@ -31,7 +31,7 @@ def complain(text):
 def directives():
     """name → {levels, setter, field}, from the table in ngx_wazo_auth_module.cpp."""
     text = (TOP / 'ngx_wazo_auth_module.cpp').read_text()
-    table = text[text.index('ngx_command_t commands[]'):text.index('ngx_null_command')]
+    table = text[text.index('ngx_command_t commands[]') : text.index('ngx_null_command')]
     found = {}
     for entry in re.findall(r'\{ngx_string\("(\w+)"\),(.*?)\},\n', table, re.S):
         levels, setter = re.search(r'(\w+_level)[^,]*,\s*(\w+)', entry[1]).groups()
@@ -42,7 +42,7 @@ def directives():
 
 def function(text, name):
     start = text.index(name)
-    return text[start:text.index('\n}\n', start)]
+    return text[start : text.index('\n}\n', start)]
 
 
 def fields_set_by(setter):
@@ -71,7 +71,11 @@ def check_configuration(table):
             written.add(entry['field'])
         if entry['setter'].startswith('set_'):
             written |= fields_set_by(entry['setter'])
-        if entry['levels'] == 'every_level' and not entry['field'] and not fields_set_by(entry['setter']) & set(members):
+        if (
+            entry['levels'] == 'every_level'
+            and not entry['field']
+            and not fields_set_by(entry['setter']) & set(members)
+        ):
             complain(f'{name} may be inherited, but sets no member of LocConf')
     for member in re.findall(r'(\w+);', re.sub(r'//.*', '', said)):
         if member not in written:
@@ -103,8 +107,9 @@ def check_files_load(build):
 
 
 def check_symbols(build):
-    names = subprocess.run(['nm', '-DC', '--undefined-only', build / 'ngx_wazo_auth_module.so'], capture_output=True,
-                           text=True, check=True).stdout
+    names = subprocess.run(
+        ['nm', '-DC', '--undefined-only', build / 'ngx_wazo_auth_module.so'], capture_output=True, text=True, check=True
+    ).stdout
     for line in names.splitlines():
         if 'wazoauth::' in line:
             complain(f'the module lacks {line.split(maxsplit=1)[1]}')
@@ -137,8 +142,10 @@ def check_statements():
 
 
 def check_clocks():
-    wall_clock = re.compile(r'system_clock::now|CLOCK_REALTIME|\bgettimeofday\(|\btime\((?:nullptr|NULL|0|&)|ngx_timeofday|'
-                            r'ngx_cached_time|pthread_(?:mutex_timed|rwlock_timed|cond_timed)\w+|sem_timedwait')
+    wall_clock = re.compile(
+        r'system_clock::now|CLOCK_REALTIME|\bgettimeofday\(|\btime\((?:nullptr|NULL|0|&)|ngx_timeofday|'
+        r'ngx_cached_time|pthread_(?:mutex_timed|rwlock_timed|cond_timed)\w+|sem_timedwait'
+    )
     for folder in ('lib', 'src', 'tools'):
         for path in sorted((TOP / folder).rglob('*')):
             if path.suffix not in ('.c', '.cpp', '.h') or path.name == 'clock.cpp':

@@ -126,7 +126,9 @@ class Checker:
         page = 'docs/configuration.md'
         sources = self.configuration_sources()
         defaults = flat(yaml.safe_load(re.search(r'R"yaml\((.*?)\)yaml"', sources, re.S)[1]))
-        readers = 'flag|integer|number|text|optional_text|text_or_texts|texts|members|value|seconds|header_text|certificates'
+        readers = (
+            'flag|integer|number|text|optional_text|text_or_texts|texts|members|value|seconds|header_text|certificates'
+        )
         read = set(re.findall(rf'\b(?:{readers})\("([a-z]\w*(?:\.\w+)*)"', sources))
         words = set(re.findall(r'"\.?(\w+)"', sources)) | {key.split('.')[-1] for key in read}
         for path in self.texts:

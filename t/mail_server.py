@@ -103,8 +103,11 @@ async def main():
         options |= {'authenticator': check_of(given.login), 'auth_required': True, 'auth_require_tls': False}
 
     server = await asyncio.get_running_loop().create_server(
-        lambda: Server(Handler(given.folder), **options), given.address, given.port,
-        ssl=context_of(given.tls) if given.tls else None)
+        lambda: Server(Handler(given.folder), **options),
+        given.address,
+        given.port,
+        ssl=context_of(given.tls) if given.tls else None,
+    )
     async with server:
         await server.serve_forever()
 

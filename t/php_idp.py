@@ -55,8 +55,12 @@ class PhpIdp:
         environment = {**os.environ, 'SIMPLESAMLPHP_CONFIG_DIR': str(folder), 'PHP_CLI_SERVER_WORKERS': '2'}
         # No cache of scripts: what is written here works at once.
         self._server = subprocess.Popen(
-            ['php', '-d', 'opcache.enable=0', '-S', f'127.0.0.1:{port}', '-t', f'{INSTALLED}/www'], env=environment,
-            stdout=subprocess.DEVNULL, stderr=open(folder / 'php.log', 'w'), start_new_session=True)
+            ['php', '-d', 'opcache.enable=0', '-S', f'127.0.0.1:{port}', '-t', f'{INSTALLED}/www'],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=open(folder / 'php.log', 'w'),
+            start_new_session=True,
+        )
         self._wait()
 
     def _wait(self):
@@ -80,12 +84,20 @@ class PhpIdp:
         new.rename(self.folder / name)
 
     def _write_services(self):
-        self._write('services.xml', '<EntitiesDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata">'
-                    + ''.join(self._services) + '</EntitiesDescriptor>')
+        self._write(
+            'services.xml',
+            '<EntitiesDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata">'
+            + ''.join(self._services)
+            + '</EntitiesDescriptor>',
+        )
 
     def _write_users(self):
-        self._write('users.json', json.dumps({f'{name}:{password}': {'uid': [asserted]}
-                                              for name, (password, asserted) in self._users.items()}))
+        self._write(
+            'users.json',
+            json.dumps(
+                {f'{name}:{password}': {'uid': [asserted]} for name, (password, asserted) in self._users.items()}
+            ),
+        )
 
     def new_key(self, name):
         key, certificate = make_key(self.folder, name)

@@ -84,8 +84,18 @@ try
 
 class Playground:
     WANTED = {
-        'api': 9497, 'api2': 9498, 'gate': 8080, 'gate2': 8081, 'upstream': 8090, 'upstream2': 8091, 'postgres': 15432,
-        'redis': 16379, 'rabbitmq': 15672, 'rabbitmq_distribution': 15673, 'rabbitmq_mapper': 14369, 'mail': 10025,
+        'api': 9497,
+        'api2': 9498,
+        'gate': 8080,
+        'gate2': 8081,
+        'upstream': 8090,
+        'upstream2': 8091,
+        'postgres': 15432,
+        'redis': 16379,
+        'rabbitmq': 15672,
+        'rabbitmq_distribution': 15673,
+        'rabbitmq_mapper': 14369,
+        'mail': 10025,
     }
 
     def __init__(self):
@@ -104,25 +114,32 @@ class Playground:
         ports = self.ports
         self.postgres = servers.Postgres(STATE / 'postgres', ports['postgres'])
         self.redis = servers.Redis(STATE / 'redis', ports['redis'])
-        self.rabbitmq = servers.RabbitMQ(STATE / 'rabbitmq', ports['rabbitmq'], ports['rabbitmq_distribution'],
-                                         ports['rabbitmq_mapper'])
+        self.rabbitmq = servers.RabbitMQ(
+            STATE / 'rabbitmq', ports['rabbitmq'], ports['rabbitmq_distribution'], ports['rabbitmq_mapper']
+        )
         self.mail = servers.MailServer(STATE / 'mail', ports['mail'])
         self.nginx = [self._make_nginx(''), self._make_nginx('2')]
 
     def _make_nginx(self, suffix):
         values = {
-            'API_PORT': self.ports['api' + suffix], 'GATE_PORT': self.ports['gate' + suffix],
-            'UPSTREAM_PORT': self.ports['upstream' + suffix], 'CONFIG': STATE / 'etc/config.yml',
-            'REDIS': self.redis.uri, 'LOG_LEVEL': 'notice',
+            'API_PORT': self.ports['api' + suffix],
+            'GATE_PORT': self.ports['gate' + suffix],
+            'UPSTREAM_PORT': self.ports['upstream' + suffix],
+            'CONFIG': STATE / 'etc/config.yml',
+            'REDIS': self.redis.uri,
+            'LOG_LEVEL': 'notice',
         }
         return servers.Nginx(STATE / f'nginx{suffix}', BUILD, CONF, (values['API_PORT'], '/0.1/backends'), values)
 
     def _groups(self):
         """Servers and the names of the ports that each of them holds while it runs."""
         return [
-            (self.nginx[0], ['api', 'gate', 'upstream']), (self.nginx[1], ['api2', 'gate2', 'upstream2']),
-            (self.rabbitmq, ['rabbitmq', 'rabbitmq_distribution', 'rabbitmq_mapper']), (self.redis, ['redis']),
-            (self.postgres, ['postgres']), (self.mail, ['mail']),
+            (self.nginx[0], ['api', 'gate', 'upstream']),
+            (self.nginx[1], ['api2', 'gate2', 'upstream2']),
+            (self.rabbitmq, ['rabbitmq', 'rabbitmq_distribution', 'rabbitmq_mapper']),
+            (self.redis, ['redis']),
+            (self.postgres, ['postgres']),
+            (self.mail, ['mail']),
         ]
 
     def _choose_ports(self):
@@ -158,10 +175,17 @@ class Playground:
             print('starting nginx', flush=True)
             nginx.start()
         self._make_visitor()
-        print(TEXT.format(
-            **{name: self.ports[name] for name in ('api', 'api2', 'gate', 'gate2')}, state=STATE,
-            mailbox=self.mail.mailbox, admin=self.known['admin']['username'], admin_password=self.known['admin']['password'],
-            visitor=self.known['visitor']['username'], visitor_password=self.known['visitor']['password']))
+        print(
+            TEXT.format(
+                **{name: self.ports[name] for name in ('api', 'api2', 'gate', 'gate2')},
+                state=STATE,
+                mailbox=self.mail.mailbox,
+                admin=self.known['admin']['username'],
+                admin_password=self.known['admin']['password'],
+                visitor=self.known['visitor']['username'],
+                visitor_password=self.known['visitor']['password'],
+            )
+        )
 
     @staticmethod
     def _outdated(nginx):
@@ -171,16 +195,22 @@ class Playground:
 
     def _write_settings(self):
         admin = self.known['admin']
-        servers.write_settings(STATE / 'etc', {
-            'db_uri': self.postgres.uri(DATABASE, OWNER),
-            'db_upgrade_on_startup': True,
-            'amqp': {'uri': self.rabbitmq.uri},
-            'smtp': {'hostname': '127.0.0.1', 'port': self.mail.port},
-        }, {'50-administrator': {
-            'bootstrap_user_on_startup': True,
-            'bootstrap_user_username': admin['username'],
-            'bootstrap_user_password': admin['password'],
-        }})
+        servers.write_settings(
+            STATE / 'etc',
+            {
+                'db_uri': self.postgres.uri(DATABASE, OWNER),
+                'db_upgrade_on_startup': True,
+                'amqp': {'uri': self.rabbitmq.uri},
+                'smtp': {'hostname': '127.0.0.1', 'port': self.mail.port},
+            },
+            {
+                '50-administrator': {
+                    'bootstrap_user_on_startup': True,
+                    'bootstrap_user_username': admin['username'],
+                    'bootstrap_user_password': admin['password'],
+                }
+            },
+        )
 
     def _make_visitor(self):
         base = f"http://127.0.0.1:{self.ports['api']}/0.1"
@@ -188,7 +218,11 @@ class Playground:
         basic = base64.b64encode(f"{admin['username']}:{admin['password']}".encode()).decode()
         token = _call(f'{base}/token', {'expiration': 60}, {'Authorization': f'Basic {basic}'})['data']['token']
         try:
-            _call(f'{base}/users', self.known['visitor'] | {'email_address': 'visitor@example.com'}, {'X-Auth-Token': token})
+            _call(
+                f'{base}/users',
+                self.known['visitor'] | {'email_address': 'visitor@example.com'},
+                {'X-Auth-Token': token},
+            )
         except urllib.error.HTTPError as error:
             if error.code != 409:  # made by an earlier run
                 raise

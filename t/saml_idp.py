@@ -26,25 +26,54 @@ from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
 UNSPECIFIED = 'urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified'
 BASIC = 'urn:oasis:names:tc:SAML:2.0:attrname-format:basic'
 # What pysaml2 calls "name", as Entra ID and ADFS, and as others write it.
-NAMES = {UNSPECIFIED: 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name', BASIC: 'urn:mace:dir:attribute-def:name'}
+NAMES = {
+    UNSPECIFIED: 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name',
+    BASIC: 'urn:mace:dir:attribute-def:name',
+}
 PASSWORD = 'urn:oasis:names:tc:SAML:2.0:ac:classes:Password'
 
 
 def make_key(folder, name):
     """(key file, certificate file), new ones."""
     key, certificate = folder / f'{name}.key', folder / f'{name}.crt'
-    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', certificate,
-                    '-days', '2', '-subj', f'/CN={name}'], check=True, capture_output=True)
+    subprocess.run(
+        [
+            'openssl',
+            'req',
+            '-x509',
+            '-newkey',
+            'rsa:2048',
+            '-nodes',
+            '-keyout',
+            key,
+            '-out',
+            certificate,
+            '-days',
+            '2',
+            '-subj',
+            f'/CN={name}',
+        ],
+        check=True,
+        capture_output=True,
+    )
     return key, certificate
 
 
 def configure(api, method, token, tenant, **fields):
     """The answer to a tenant's configuration of SAML; `metadata` goes as a file."""
     boundary = uuid.uuid4().hex
-    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{"; filename=idp.xml" if name == "metadata" else ""}'
-             f'\r\n\r\n{value}\r\n' for name, value in fields.items()]
-    return api.request(method, '/backends/saml', token, data=(''.join(parts) + f'--{boundary}--\r\n').encode(),
-                       headers={'Content-Type': f'multipart/form-data; boundary={boundary}', 'Wazo-Tenant': tenant})
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{"; filename=idp.xml" if name == "metadata" else ""}'
+        f'\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    return api.request(
+        method,
+        '/backends/saml',
+        token,
+        data=(''.join(parts) + f'--{boundary}--\r\n').encode(),
+        headers={'Content-Type': f'multipart/form-data; boundary={boundary}', 'Wazo-Tenant': tenant},
+    )
 
 
 class SamlIdp:
@@ -97,7 +126,8 @@ class SamlIdp:
             f'{data}</X509Certificate></X509Data></KeyInfo></KeyDescriptor>'
             f'<SingleLogoutService Binding="{BINDING_HTTP_REDIRECT}" Location="{sls_url}"/>'
             f'<AssertionConsumerService index="0" Binding="{BINDING_HTTP_POST}" Location="{acs_url}"/>'
-            '</SPSSODescriptor></EntityDescriptor>')
+            '</SPSSODescriptor></EntityDescriptor>'
+        )
 
     def add_metadata(self, metadata):
         path = self.folder / f'service-{len(self._services)}.xml'
@@ -105,24 +135,44 @@ class SamlIdp:
         self._services.append(str(path))
 
     def _config(self):
-        return IdPConfig().load({
-            'entityid': self.entity_id, 'key_file': str(self.key), 'cert_file': str(self.certificate),
-            'metadata': {'local': self._services} if self._services else {},
-            'attribute_map_dir': str(self.folder / 'maps'),
-            'service': {'idp': {
-                'endpoints': {'single_sign_on_service': [(f'{self.url}/sso', BINDING_HTTP_REDIRECT)],
-                              'single_logout_service': [(f'{self.url}/slo', BINDING_HTTP_REDIRECT)]},
-                'policy': {'default': {'lifetime': {'minutes': self.minutes}, 'name_form': self.attribute,
-                                       'attribute_restrictions': None}},
-            }}})
+        return IdPConfig().load(
+            {
+                'entityid': self.entity_id,
+                'key_file': str(self.key),
+                'cert_file': str(self.certificate),
+                'metadata': {'local': self._services} if self._services else {},
+                'attribute_map_dir': str(self.folder / 'maps'),
+                'service': {
+                    'idp': {
+                        'endpoints': {
+                            'single_sign_on_service': [(f'{self.url}/sso', BINDING_HTTP_REDIRECT)],
+                            'single_logout_service': [(f'{self.url}/slo', BINDING_HTTP_REDIRECT)],
+                        },
+                        'policy': {
+                            'default': {
+                                'lifetime': {'minutes': self.minutes},
+                                'name_form': self.attribute,
+                                'attribute_restrictions': None,
+                            }
+                        },
+                    }
+                },
+            }
+        )
 
     def response(self, user, request_id, acs_url, entity_id, **options):
         """A signed response as text; `options` are pysaml2's."""
         settings = {
-            'identity': {'name': [user]}, 'in_response_to': request_id, 'destination': acs_url, 'sp_entity_id': entity_id,
+            'identity': {'name': [user]},
+            'in_response_to': request_id,
+            'destination': acs_url,
+            'sp_entity_id': entity_id,
             'name_id': NameID(format=NAMEID_FORMAT_PERSISTENT, sp_name_qualifier=entity_id, text=f'id-of-{user}'),
-            'authn': {'class_ref': PASSWORD, 'authn_auth': self.entity_id}, 'sign_response': True,
-            'sign_alg': SIG_RSA_SHA256, 'digest_alg': DIGEST_SHA256}
+            'authn': {'class_ref': PASSWORD, 'authn_auth': self.entity_id},
+            'sign_response': True,
+            'sign_alg': SIG_RSA_SHA256,
+            'digest_alg': DIGEST_SHA256,
+        }
         return str(Server(config=self._config()).create_authn_response(**{**settings, **options}))
 
     def _answer(self, handler):
@@ -152,16 +202,23 @@ class SamlIdp:
 
     @staticmethod
     def _ask_for_name(query):
-        hidden = ''.join(f'<input type=hidden name="{name}" value="{html.escape(value)}">' for name, value in query.items())
-        return 200, {'Content-Type': 'text/html'}, f'<form action=/sso>{hidden}<input name=user><button>Log in</button></form>'
+        hidden = ''.join(
+            f'<input type=hidden name="{name}" value="{html.escape(value)}">' for name, value in query.items()
+        )
+        return (
+            200,
+            {'Content-Type': 'text/html'},
+            f'<form action=/sso>{hidden}<input name=user><button>Log in</button></form>',
+        )
 
     def _log_in(self, server, query, user):
         request = server.parse_authn_request(query['SAMLRequest'], BINDING_HTTP_REDIRECT).message
         self._check_signature(server, query, request)
         self.requests.append(request)
         xml = self.response(user, request.id, request.assertion_consumer_service_url, request.issuer.text)
-        form = server.apply_binding(BINDING_HTTP_POST, xml, request.assertion_consumer_service_url, query['RelayState'],
-                                    response=True)
+        form = server.apply_binding(
+            BINDING_HTTP_POST, xml, request.assertion_consumer_service_url, query['RelayState'], response=True
+        )
         return 200, {'Content-Type': 'text/html', 'Set-Cookie': f'user={user}; HttpOnly'}, ''.join(form['data'])
 
     def _log_out(self, server, query):
@@ -171,6 +228,13 @@ class SamlIdp:
         self.logged_out.append(request.name_id.text)
         answer = server.create_logout_response(request, [BINDING_HTTP_REDIRECT])
         binding = server.response_args(request, [BINDING_HTTP_REDIRECT])
-        sent = server.apply_binding(BINDING_HTTP_REDIRECT, str(answer), binding['destination'], query['RelayState'],
-                                    response=True, sign=self.signs_logouts, sigalg=SIG_RSA_SHA256)
+        sent = server.apply_binding(
+            BINDING_HTTP_REDIRECT,
+            str(answer),
+            binding['destination'],
+            query['RelayState'],
+            response=True,
+            sign=self.signs_logouts,
+            sigalg=SIG_RSA_SHA256,
+        )
         return 302, {'Location': dict(sent['headers'])['Location'], 'Set-Cookie': 'user=; Max-Age=0'}, ''

@@ -199,8 +199,14 @@ class Server:
             self.prepare()
             with open(self.log, 'ab') as output:
                 self._child = subprocess.Popen(
-                    [str(word) for word in as_user(self.user, self.argv())], stdin=subprocess.DEVNULL, stdout=output,
-                    stderr=output, env=self.environment(), cwd='/', start_new_session=True)
+                    [str(word) for word in as_user(self.user, self.argv())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=self.environment(),
+                    cwd='/',
+                    start_new_session=True,
+                )
             self._pid_file.write_text(json.dumps({'pid': self._child.pid, 'start': start_time(self._child.pid)}))
         self.wait_ready()
         return self
@@ -304,17 +310,42 @@ class Postgres(Server):
                 shutil.chown(folder, self.user, self.user)
         if not (self.data / 'PG_VERSION').exists():
             made = subprocess.run(
-                as_user(self.user, [_postgres_program('initdb'), '-D', self.data, '-U', self.superuser, '-E', 'UTF8',
-                                    '--locale', 'C.UTF-8', '--auth-local', 'trust', '--auth-host', 'scram-sha-256',
-                                    '--no-sync']),
-                capture_output=True, text=True, cwd='/', check=False)
+                as_user(
+                    self.user,
+                    [
+                        _postgres_program('initdb'),
+                        '-D',
+                        self.data,
+                        '-U',
+                        self.superuser,
+                        '-E',
+                        'UTF8',
+                        '--locale',
+                        'C.UTF-8',
+                        '--auth-local',
+                        'trust',
+                        '--auth-host',
+                        'scram-sha-256',
+                        '--no-sync',
+                    ],
+                ),
+                capture_output=True,
+                text=True,
+                cwd='/',
+                check=False,
+            )
             if made.returncode:
                 raise ServerError(f'initdb: {made.stderr}')
 
     def argv(self):
         settings = {
-            'listen_addresses': ADDRESS, 'port': self.port, 'unix_socket_directories': self.host,
-            'max_connections': 200, 'shared_buffers': '128MB', 'log_timezone': 'UTC', 'log_line_prefix': '%m [%p] ',
+            'listen_addresses': ADDRESS,
+            'port': self.port,
+            'unix_socket_directories': self.host,
+            'max_connections': 200,
+            'shared_buffers': '128MB',
+            'log_timezone': 'UTC',
+            'log_line_prefix': '%m [%p] ',
         }
         if not self.durable:
             settings |= {'fsync': 'off', 'full_page_writes': 'off'}
@@ -328,9 +359,28 @@ class Postgres(Server):
     def psql(self, database, sql, user=None, timeout=60):
         """The rows as text: columns separated by '|', rows by newlines."""
         done = subprocess.run(
-            [_postgres_program('psql'), '-qAtX', '-v', 'ON_ERROR_STOP=1', '-h', self.host, '-p', str(self.port), '-U',
-             user or self.superuser, '-d', database, '-f', '-'],
-            input=sql, capture_output=True, text=True, timeout=timeout, check=False)
+            [
+                _postgres_program('psql'),
+                '-qAtX',
+                '-v',
+                'ON_ERROR_STOP=1',
+                '-h',
+                self.host,
+                '-p',
+                str(self.port),
+                '-U',
+                user or self.superuser,
+                '-d',
+                database,
+                '-f',
+                '-',
+            ],
+            input=sql,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
         if done.returncode:
             raise ServerError(done.stderr.strip())
         return done.stdout.strip()
@@ -348,8 +398,21 @@ class Postgres(Server):
     def program(self, name, *arguments, timeout=120):
         """Runs pg_dump or the like as the superuser of this cluster, and checks that it went well."""
         done = subprocess.run(
-            [_postgres_program(name), '-h', self.host, '-p', str(self.port), '-U', self.superuser, *map(str, arguments)],
-            capture_output=True, text=True, timeout=timeout, check=False)
+            [
+                _postgres_program(name),
+                '-h',
+                self.host,
+                '-p',
+                str(self.port),
+                '-U',
+                self.superuser,
+                *map(str, arguments),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
         if done.returncode:
             raise ServerError(f'{name}: {done.stderr.strip()}')
 
@@ -374,8 +437,21 @@ class Redis(Server):
         self.uri = f'redis://{ADDRESS}:{port}/0'
 
     def argv(self):
-        return ['redis-server', '--bind', ADDRESS, '--port', self.port, '--dir', self.folder, '--save', '',
-                '--appendonly', 'no', '--daemonize', 'no']
+        return [
+            'redis-server',
+            '--bind',
+            ADDRESS,
+            '--port',
+            self.port,
+            '--dir',
+            self.folder,
+            '--save',
+            '',
+            '--appendonly',
+            'no',
+            '--daemonize',
+            'no',
+        ]
 
     def ready(self):
         try:
@@ -407,26 +483,32 @@ class RabbitMQ(Server):
     def environment(self):
         node = hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]
         return {
-            'PATH': os.environ.get('PATH', '/usr/sbin:/usr/bin:/sbin:/bin'), 'LANG': 'C.UTF-8',
+            'PATH': os.environ.get('PATH', '/usr/sbin:/usr/bin:/sbin:/bin'),
+            'LANG': 'C.UTF-8',
             'HOME': str(self.folder),
-            'ERL_EPMD_ADDRESS': ADDRESS, 'ERL_EPMD_PORT': str(self.mapper.port),
+            'ERL_EPMD_ADDRESS': ADDRESS,
+            'ERL_EPMD_PORT': str(self.mapper.port),
             'RABBITMQ_NODENAME': f'wazo-auth-{node}@localhost',
-            'RABBITMQ_NODE_IP_ADDRESS': ADDRESS, 'RABBITMQ_NODE_PORT': str(self.port),
+            'RABBITMQ_NODE_IP_ADDRESS': ADDRESS,
+            'RABBITMQ_NODE_PORT': str(self.port),
             'RABBITMQ_DIST_PORT': str(self.distribution_port),
-            'RABBITMQ_MNESIA_BASE': str(self.folder / 'mnesia'), 'RABBITMQ_LOG_BASE': str(self.folder / 'log'),
-            'RABBITMQ_LOGS': '-', 'RABBITMQ_PID_FILE': str(self.folder / 'broker.pid'),
+            'RABBITMQ_MNESIA_BASE': str(self.folder / 'mnesia'),
+            'RABBITMQ_LOG_BASE': str(self.folder / 'log'),
+            'RABBITMQ_LOGS': '-',
+            'RABBITMQ_PID_FILE': str(self.folder / 'broker.pid'),
             'RABBITMQ_ENABLED_PLUGINS_FILE': str(self.folder / 'enabled_plugins'),
-            'RABBITMQ_CONFIG_FILE': str(self.folder / 'broker'), 'RABBITMQ_CONF_ENV_FILE': '/dev/null',
+            'RABBITMQ_CONFIG_FILE': str(self.folder / 'broker'),
+            'RABBITMQ_CONF_ENV_FILE': '/dev/null',
             # Erlang's schedulers don't spin while they wait: the tests share two cores with the broker.
-            'RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS':
-                '+sbwt none +sbwtdcpu none +sbwtdio none '
-                '-kernel inet_dist_use_interface {127,0,0,1}',
+            'RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS': '+sbwt none +sbwtdcpu none +sbwtdio none '
+            '-kernel inet_dist_use_interface {127,0,0,1}',
         }
 
     def prepare(self):
         (self.folder / 'enabled_plugins').write_text('[].\n')
         (self.folder / 'broker.conf').write_text(
-            'vm_memory_high_watermark.absolute = 1GB\ndisk_free_limit.absolute = 50MB\nlog.console.level = warning\n')
+            'vm_memory_high_watermark.absolute = 1GB\ndisk_free_limit.absolute = 50MB\nlog.console.level = warning\n'
+        )
         self.mapper.start()
 
     def argv(self):
@@ -499,8 +581,10 @@ class MailServer(Server):
 
     def messages(self, recipient=None):
         """What came, oldest first, as email.message.EmailMessage; `recipient`: the envelope's."""
-        found = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-                 for path in sorted(self.mailbox.iterdir())]
+        found = [
+            email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            for path in sorted(self.mailbox.iterdir())
+        ]
         return [message for message in found if recipient in (None, message['X-Envelope-To'])]
 
     def wait_for(self, recipient, count=1, timeout=15):
@@ -540,8 +624,21 @@ commonName = supplied
         (self.folder / 'config').write_text(self.CONFIG.format(folder=self.folder))
         (self.folder / 'index').touch()
         (self.folder / 'serial').write_text('01\n')
-        self._openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=authority', '-days', '1',
-                      '-keyout', 'ca.key', '-out', 'ca.pem')
+        self._openssl(
+            'req',
+            '-x509',
+            '-newkey',
+            'rsa:2048',
+            '-nodes',
+            '-subj',
+            '/CN=authority',
+            '-days',
+            '1',
+            '-keyout',
+            'ca.key',
+            '-out',
+            'ca.pem',
+        )
 
     def _openssl(self, *arguments):
         subprocess.run(['openssl', *arguments], cwd=self.folder, check=True, capture_output=True)
@@ -549,10 +646,24 @@ commonName = supplied
     def certificate(self, name, expired=False):
         """A file with a certificate for `name` (as "DNS:host" or "IP:address") and its key."""
         stem = secrets.token_hex(4)
-        self._openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=server', '-addext', f'subjectAltName={name}',
-                      '-keyout', f'{stem}.key', '-out', f'{stem}.csr')
+        self._openssl(
+            'req',
+            '-newkey',
+            'rsa:2048',
+            '-nodes',
+            '-subj',
+            '/CN=server',
+            '-addext',
+            f'subjectAltName={name}',
+            '-keyout',
+            f'{stem}.key',
+            '-out',
+            f'{stem}.csr',
+        )
         dates = ['-startdate', '20200101000000Z', '-enddate', '20200102000000Z'] if expired else []
-        self._openssl('ca', '-config', 'config', '-batch', '-notext', '-in', f'{stem}.csr', '-out', f'{stem}.crt', *dates)
+        self._openssl(
+            'ca', '-config', 'config', '-batch', '-notext', '-in', f'{stem}.csr', '-out', f'{stem}.crt', *dates
+        )
         both = self.folder / f'{stem}.pem'
         both.write_text((self.folder / f'{stem}.crt').read_text() + (self.folder / f'{stem}.key').read_text())
         return both
@@ -590,7 +701,8 @@ class Slapd(Server):
         if self.certificate:
             tls = f'TLSCertificateFile {self.certificate}\nTLSCertificateKeyFile {self.certificate}\n'
         schemas = '\n'.join(f'include /etc/ldap/schema/{name}.schema' for name in ('core', 'cosine', 'inetorgperson'))
-        (self.folder / 'slapd.conf').write_text(f"""\
+        (self.folder / 'slapd.conf').write_text(
+            f"""\
 {schemas}
 modulepath /usr/lib/ldap
 moduleload back_mdb
@@ -601,10 +713,15 @@ database mdb
 suffix "{self.suffix}"
 directory {data}
 {self.access}
-""")
+"""
+        )
         (self.folder / 'entries.ldif').write_text(self.entries)
-        done = subprocess.run([self.program, '-Tadd', '-f', self.folder / 'slapd.conf', '-l', self.folder / 'entries.ldif'],
-                              capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [self.program, '-Tadd', '-f', self.folder / 'slapd.conf', '-l', self.folder / 'entries.ldif'],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             shutil.rmtree(data)
             raise ServerError(done.stderr)
@@ -649,7 +766,9 @@ class WallClock:
         self.set(0)
         self.environment = {
             'LD_PRELOAD': str(next(Path('/usr/lib').glob('*/faketime/libfaketimeMT.so.1'))),
-            'FAKETIME_TIMESTAMP_FILE': str(self.file), 'FAKETIME_NO_CACHE': '1', 'FAKETIME_DONT_FAKE_MONOTONIC': '1',
+            'FAKETIME_TIMESTAMP_FILE': str(self.file),
+            'FAKETIME_NO_CACHE': '1',
+            'FAKETIME_DONT_FAKE_MONOTONIC': '1',
         }
 
     def set(self, seconds):
@@ -706,8 +825,11 @@ env TZ;
 
     def text(self):
         values = {
-            'FOLDER': self.folder, 'MODULE': self.module, 'USER': 'user www-data;' if os.geteuid() == 0 else '',
-            'TEMPORARY': self.TEMPORARY, 'ENVIRONMENT': '\n'.join(f'env {name};' for name in self.extra_environment),
+            'FOLDER': self.folder,
+            'MODULE': self.module,
+            'USER': 'user www-data;' if os.geteuid() == 0 else '',
+            'TEMPORARY': self.TEMPORARY,
+            'ENVIRONMENT': '\n'.join(f'env {name};' for name in self.extra_environment),
             **self.values,
         }
         text = self.PREAMBLE + self.conf
@@ -720,7 +842,16 @@ env TZ;
         self.conf_file.write_text(self.text())
 
     def _command(self, *options):
-        return [_nginx_program(), '-p', f'{self.folder}/', '-e', str(self.error_log), '-c', str(self.conf_file), *options]
+        return [
+            _nginx_program(),
+            '-p',
+            f'{self.folder}/',
+            '-e',
+            str(self.error_log),
+            '-c',
+            str(self.conf_file),
+            *options,
+        ]
 
     def argv(self):
         return self._command()
@@ -739,8 +870,9 @@ env TZ;
     def test(self):
         """`nginx -t`: (ok, output)."""
         self.prepare()
-        done = subprocess.run(self._command('-t', '-q'), env=self.environment(), capture_output=True, text=True,
-                              cwd='/', check=False)
+        done = subprocess.run(
+            self._command('-t', '-q'), env=self.environment(), capture_output=True, text=True, cwd='/', check=False
+        )
         return done.returncode == 0, done.stderr + done.stdout
 
     def ready(self):
@@ -808,8 +940,10 @@ def write_settings(folder, settings, drop_ins=None):
     conf_d = Path(folder) / 'conf.d'
     conf_d.mkdir(parents=True, exist_ok=True)
     main = Path(folder) / 'config.yml'
-    for path, tree in [(main, {'extra_config_files': str(conf_d), **template_settings(), **settings}),
-                       *((conf_d / f'{name}.yml', tree) for name, tree in (drop_ins or {}).items())]:
+    for path, tree in [
+        (main, {'extra_config_files': str(conf_d), **template_settings(), **settings}),
+        *((conf_d / f'{name}.yml', tree) for name, tree in (drop_ins or {}).items()),
+    ]:
         path.touch(mode=0o600)
         path.write_text(json.dumps(tree, indent=2) + '\n')
     return main

@@ -35,28 +35,42 @@ class ShippedNginx(servers.Nginx):
 
     def __init__(self, folder, build, file, settings, certificate=None, environment=None):
         text = (NGINX / file).read_text()
-        pairs = [('modules/ngx_wazo_auth_module.so;', f'{Path(build) / "ngx_wazo_auth_module.so"};'),
-                 ('pid /run/nginx.pid;', f'pid {folder}/nginx.pid;'),
-                 ('/var/log/nginx/', f'{folder}/'),
-                 ('/etc/wazo-auth/config.yml', settings),
-                 ('\nhttp {\n', '\nhttp {\n@TEMPORARY@\n')]
+        pairs = [
+            ('modules/ngx_wazo_auth_module.so;', f'{Path(build) / "ngx_wazo_auth_module.so"};'),
+            ('pid /run/nginx.pid;', f'pid {folder}/nginx.pid;'),
+            ('/var/log/nginx/', f'{folder}/'),
+            ('/etc/wazo-auth/config.yml', settings),
+            ('\nhttp {\n', '\nhttp {\n@TEMPORARY@\n'),
+        ]
         if os.geteuid() != 0:
             pairs.append(('user www-data;\n', ''))
         if 'ssl_certificate' in text:
-            pairs += [('/usr/share/wazo-certs/server.crt', certificate), ('/usr/share/wazo-certs/server.key', certificate),
-                      ('/var/www/html', folder)]
+            pairs += [
+                ('/usr/share/wazo-certs/server.crt', certificate),
+                ('/usr/share/wazo-certs/server.key', certificate),
+                ('/var/www/html', folder),
+            ]
         text, self.ports = with_free_ports(text)
-        super().__init__(folder, build, replaced(text, pairs), (self.ports[9497], '/0.1/backends'), environment=environment)
-        self.logs = [self.folder / name for name in re.findall(rf'(?:error|access)_log {folder}/(\S+?\.log)', self.conf)]
+        super().__init__(
+            folder, build, replaced(text, pairs), (self.ports[9497], '/0.1/backends'), environment=environment
+        )
+        self.logs = [
+            self.folder / name for name in re.findall(rf'(?:error|access)_log {folder}/(\S+?\.log)', self.conf)
+        ]
         self.error_log = self.folder / 'wazo-auth.log'
 
 
 def shipped_settings(folder, pairs=()):
     """conf/config.yml in this folder, with an empty folder for drop-ins and the shipped templates."""
     (Path(folder) / 'conf.d').mkdir(parents=True, exist_ok=True)
-    text = replaced((servers.CHECKOUT / 'conf/config.yml').read_text(), [
-        ('extra_config_files: /etc/wazo-auth/conf.d/', f'extra_config_files: {folder}/conf.d/'),
-        ('/var/lib/wazo-auth/templates/', f'{servers.CHECKOUT}/conf/templates/'), *pairs])
+    text = replaced(
+        (servers.CHECKOUT / 'conf/config.yml').read_text(),
+        [
+            ('extra_config_files: /etc/wazo-auth/conf.d/', f'extra_config_files: {folder}/conf.d/'),
+            ('/var/lib/wazo-auth/templates/', f'{servers.CHECKOUT}/conf/templates/'),
+            *pairs,
+        ],
+    )
     file = Path(folder) / 'config.yml'
     file.touch(mode=0o600)
     file.write_text(text)

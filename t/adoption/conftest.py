@@ -93,12 +93,16 @@ class Client:
 class World:
     def __init__(self):
         self.folder = servers.temporary_folder()
-        self.python = daemon.Daemon(self.folder / 'daemon', {
-            # Many sessions for few users; and the purge of expired tokens (every 2 s) runs on both sides.
-            'max_user_concurrent_sessions': 10000, 'debug': False,
-            'default_policies': {'adoption_default': {'acl': ['adoption.read', 'auth.users.me.#']}},
-            'all_users_policies': {'adoption_default': True},
-        })
+        self.python = daemon.Daemon(
+            self.folder / 'daemon',
+            {
+                # Many sessions for few users; and the purge of expired tokens (every 2 s) runs on both sides.
+                'max_user_concurrent_sessions': 10000,
+                'debug': False,
+                'default_policies': {'adoption_default': {'acl': ['adoption.read', 'auth.users.me.#']}},
+                'all_users_policies': {'adoption_default': True},
+            },
+        )
         self.daemon = Client(self.python.port)
         self.nginx = None
         self.pool = ThreadPoolExecutor(16)
@@ -119,8 +123,14 @@ class World:
         self.gate = Client(values['GATE_PORT'], '')
 
     def upgrade(self, *arguments):
-        return subprocess.run([BUILD / 'wazo-auth-upgrade-db', '--config-file', self.python.config, *arguments],
-                              capture_output=True, text=True, timeout=60, cwd='/', check=False)
+        return subprocess.run(
+            [BUILD / 'wazo-auth-upgrade-db', '--config-file', self.python.config, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd='/',
+            check=False,
+        )
 
     def at_both(self, function):
         """function(client) at both servers at the same time."""

@@ -40,8 +40,11 @@ def logins(world):
 
 def to_the_second(token):
     """POST /token tells times to the microsecond; stored are seconds."""
-    times = {name: value[:19] + ('.000000' if name.startswith('utc') else '') for name, value in token.items()
-             if name.endswith('_at')}
+    times = {
+        name: value[:19] + ('.000000' if name.startswith('utc') else '')
+        for name, value in token.items()
+        if name.endswith('_at')
+    }
     return {**token, **times}
 
 
@@ -103,9 +106,16 @@ def test_old_tokens_at_the_api_and_at_the_gate(world):
         assert one == other
         assert world.gate.get('/known', each['token']).status_code == 200
         assert world.gate.get('/granted', each['token']).status_code == 200
-        scopes = ['confd.users.read', 'auth.users.me.read', f"auth.users.{each['user']['uuid']}.read", 'dird.a.update', '#']
-        one, other = world.at_both(lambda client: client.good(
-            'POST', f"/token/{each['token']}/scopes/check", json={'scopes': scopes}))
+        scopes = [
+            'confd.users.read',
+            'auth.users.me.read',
+            f"auth.users.{each['user']['uuid']}.read",
+            'dird.a.update',
+            '#',
+        ]
+        one, other = world.at_both(
+            lambda client: client.good('POST', f"/token/{each['token']}/scopes/check", json={'scopes': scopes})
+        )
         assert one == other
 
 
@@ -117,7 +127,15 @@ def test_a_token_made_by_the_one_is_good_at_the_other(world):
             assert one == other == to_the_second(issued)
         # Who logs in at the one or at the other gets the same token but for ids and times.
         different = {name for name in made[0] if made[0][name] != made[1][name]}
-        assert different <= {'token', 'session_uuid', 'issued_at', 'expires_at', 'utc_issued_at', 'utc_expires_at', 'acl'}
+        assert different <= {
+            'token',
+            'session_uuid',
+            'issued_at',
+            'expires_at',
+            'utc_issued_at',
+            'utc_expires_at',
+            'acl',
+        }
         assert sorted(made[0]['acl']) == sorted(made[1]['acl']), 'the order inside a policy is open'
         assert world.gate.get('/granted', made[0]['token']).status_code == 200
 
@@ -158,8 +176,10 @@ def test_what_the_daemon_revokes_is_refused_at_the_gate(world):
             world.daemon.good('DELETE', f"/sessions/{made['session_uuid']}", root)
         times.append(milliseconds_until(lambda: world.gate.get('/known', token).status_code == 401))
         assert not world.api.alive(token)
-    print(f'\nafter the answer of the daemon: median {statistics.median(times):.1f} ms, largest {max(times):.1f} ms '
-          '(a request to the gate included)')
+    print(
+        f'\nafter the answer of the daemon: median {statistics.median(times):.1f} ms, largest {max(times):.1f} ms '
+        '(a request to the gate included)'
+    )
     assert statistics.median(times) < 10 and max(times) < 250
 
 
@@ -178,8 +198,9 @@ def test_tokens_die_with_what_the_daemon_changes(world):
 
     def user_with_token(tenant):
         name = f'mortal-{uuid.uuid4().hex[:8]}'
-        user = world.daemon.good('POST', '/users', root, {'username': name, 'password': 'mortal-password'},
-                                 headers={'Wazo-Tenant': tenant})
+        user = world.daemon.good(
+            'POST', '/users', root, {'username': name, 'password': 'mortal-password'}, headers={'Wazo-Tenant': tenant}
+        )
         token = world.api.log_in(name, 'mortal-password', expiration=600)['token']
         assert world.gate.get('/known', token).status_code == 200
         return user, token
@@ -188,8 +209,12 @@ def test_tokens_die_with_what_the_daemon_changes(world):
         milliseconds_until(lambda: world.gate.get('/known', token).status_code == 401, 1)
 
     user, token = user_with_token(filling.top)
-    world.daemon.good('PUT', f"/users/{user['uuid']}/password", root,
-                      {'old_password': 'mortal-password', 'new_password': 'another-password'})
+    world.daemon.good(
+        'PUT',
+        f"/users/{user['uuid']}/password",
+        root,
+        {'old_password': 'mortal-password', 'new_password': 'another-password'},
+    )
     dies(token)
     assert world.api.log_in(user['username'], 'another-password')
     assert world.api.log_in(user['username'], 'mortal-password') is None
@@ -217,8 +242,12 @@ def test_changes_of_the_one_are_seen_by_the_other_at_once(world):
     root, top = world.filling.root, world.filling.top
     for writer, reader in ((world.daemon, world.api), (world.api, world.daemon)):
         name = uuid.uuid4().hex[:10]
-        user = writer.good('POST', '/users', root, {'username': name, 'password': 'seen-password',
-                                                    'email_address': f'{name}@example.com'})
+        user = writer.good(
+            'POST',
+            '/users',
+            root,
+            {'username': name, 'password': 'seen-password', 'email_address': f'{name}@example.com'},
+        )
         assert reader.good('GET', f"/users/{user['uuid']}", root) == user
         policy = writer.good('POST', '/policies', root, {'name': name, 'acl': [f'seen.{name}', 'b', 'a']})
         reader.good('PUT', f"/users/{user['uuid']}/policies/{policy['uuid']}", root)
@@ -228,8 +257,13 @@ def test_changes_of_the_one_are_seen_by_the_other_at_once(world):
         assert 'changed' in writer.log_in(name, 'seen-password')['acl']
         outer = writer.good('POST', '/tenants', root, {'name': f'{name}1'})['uuid']
         inner = reader.good('POST', '/tenants', root, {'name': f'{name}2'})['uuid']
-        boss = writer.good('POST', '/users', root, {'username': f'{name}b', 'password': 'boss-password'},
-                           headers={'Wazo-Tenant': outer})
+        boss = writer.good(
+            'POST',
+            '/users',
+            root,
+            {'username': f'{name}b', 'password': 'boss-password'},
+            headers={'Wazo-Tenant': outer},
+        )
         writer.good('PUT', f"/users/{boss['uuid']}/policies/wazo_default_master_user_policy", root)
         token = reader.log_in(f'{name}b', 'boss-password')['token']
         assert reader.get('/users', token, headers={'Wazo-Tenant': inner}).status_code == 401
@@ -266,10 +300,14 @@ def test_writes_at_both_at_the_same_time(world):
             user = one.good('POST', '/users', root, {'username': name, 'password': f'password-{name}'})
             group = other.good('POST', '/groups', root, {'name': name})
             # The same accesses everywhere: both insert into auth_access what the other inserts.
-            policy = policy_at(one, 'POST', '/policies', {'name': name, 'acl': [f'same.{i}', f'only.{name}', 'confd.#']})
+            policy = policy_at(
+                one, 'POST', '/policies', {'name': name, 'acl': [f'same.{i}', f'only.{name}', 'confd.#']}
+            )
             other.good('PUT', f"/groups/{group['uuid']}/users/{user['uuid']}", root)
             one.good('PUT', f"/groups/{group['uuid']}/policies/{policy['uuid']}", root)
-            policy_at(other, 'PUT', f"/policies/{policy['uuid']}", {'name': name, 'acl': [f'then.{name}', f'again.{i}']})
+            policy_at(
+                other, 'PUT', f"/policies/{policy['uuid']}", {'name': name, 'acl': [f'then.{name}', f'again.{i}']}
+            )
             token = one.log_in(name, f'password-{name}', expiration=600)
             assert f'then.{name}' in token['acl']
             other.good('PUT', f"/users/{user['uuid']}", root, {'username': name, 'firstname': 'x', 'enabled': True})
@@ -294,8 +332,12 @@ def test_one_name_at_both_at_the_same_time(world):
     outcomes = []
     for n in range(25):
         name = f'race-{n}-{uuid.uuid4().hex[:6]}'
-        for path, body in (('/users', {'username': name}), ('/groups', {'name': name}), ('/policies', {'name': name}),
-                           ('/tenants', {'slug': f'r{n}{name[-6:]}'})):
+        for path, body in (
+            ('/users', {'username': name}),
+            ('/groups', {'name': name}),
+            ('/policies', {'name': name}),
+            ('/tenants', {'slug': f'r{n}{name[-6:]}'}),
+        ):
             answers = world.at_both(lambda client: client.post(path, root, body))
             outcomes.append((path, tuple(answer.status_code for answer in answers)))
             assert sorted(status for status in outcomes[-1][1])[0] == 200, (path, [answer.text for answer in answers])
@@ -317,8 +359,13 @@ def test_both_purge_what_has_expired(world):
     sessions = ', '.join(f"'{each['session_uuid']}'" for each in made)
 
     def gone():
-        return world.python.psql(f'SELECT (SELECT count(*) FROM auth_token WHERE uuid IN ({tokens})) + '
-                                 f'(SELECT count(*) FROM auth_session WHERE uuid IN ({sessions}))') == '0'
+        return (
+            world.python.psql(
+                f'SELECT (SELECT count(*) FROM auth_token WHERE uuid IN ({tokens})) + '
+                f'(SELECT count(*) FROM auth_session WHERE uuid IN ({sessions}))'
+            )
+            == '0'
+        )
 
     servers.wait_until(gone, 20, 'the purge of expired tokens', 0.2)
     same_everywhere(world)
@@ -375,7 +422,9 @@ def test_nginx_restarts_and_reloads_while_the_daemon_serves(world):
 def test_detach_leaves_nothing_of_ours(world):
     name = story['last user'] = f'by-nginx-{uuid.uuid4().hex[:8]}'
     world.api.good('POST', '/users', world.filling.root, {'username': name, 'password': 'made-by-nginx'})
-    story['last token'] = world.api.log_in(name, 'made-by-nginx', expiration=86400, access_type='offline', client_id='c')
+    story['last token'] = world.api.log_in(
+        name, 'made-by-nginx', expiration=86400, access_type='offline', client_id='c'
+    )
     found, count = differences(world, world.filling.root)
     assert not found
     done = world.upgrade('--detach')
@@ -410,8 +459,12 @@ def test_the_daemon_alone_goes_on(world):
         assert 'alone.read' in token['acl']
         api.good('DELETE', f"/token/{token['token']}")
         assert not api.alive(token['token'])
-        for path in (f"/users/{user['uuid']}", f"/tenants/{tenant['uuid']}", f"/groups/{group['uuid']}",
-                     f"/policies/{policy['uuid']}"):
+        for path in (
+            f"/users/{user['uuid']}",
+            f"/tenants/{tenant['uuid']}",
+            f"/groups/{group['uuid']}",
+            f"/policies/{policy['uuid']}",
+        ):
             api.good('DELETE', path, root)
             assert api.get(path, root).status_code == 404
 
@@ -430,12 +483,15 @@ def test_there_and_back_once_more(world):
 
 
 def test_the_logs_of_both(world):
-    bad = [line for line in world.nginx.error_log.read_text().splitlines()
-           if any(level in line for level in ('[error]', '[alert]', '[crit]', '[emerg]'))]
+    bad = [
+        line
+        for line in world.nginx.error_log.read_text().splitlines()
+        if any(level in line for level in ('[error]', '[alert]', '[crit]', '[emerg]'))
+    ]
     assert not bad, bad[:10]
     ends = []  # the line that ends a traceback is the first one after it that isn't indented
     lines = [line.partition(' ')[2] for line in world.python.log.read_text().splitlines()]
     for n, line in enumerate(lines):
         if line.startswith('Traceback'):
-            ends.append(next((each for each in lines[n + 1:] if each and not each.startswith(' ')), ''))
+            ends.append(next((each for each in lines[n + 1 :] if each and not each.startswith(' ')), ''))
     print("\ntracebacks in the daemon's log: ", *sorted({f'{ends.count(end)} {end}' for end in ends}), sep='\n  ')

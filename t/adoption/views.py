@@ -16,7 +16,9 @@ def paths(api, token):
         for kind in ('tenants', 'users', 'groups', 'policies', 'sessions', 'tokens'):
             found += [(f'/{kind}', uuid), (f'/{kind}?recurse=true', uuid), (f'/{kind}?recurse=true&limit=0', uuid)]
         found += [('/policies?read_only=true', uuid), ('/policies?read_only=false', uuid), ('/policies?search=a', uuid)]
-        found += [(f"/policies/{policy['slug']}", uuid) for policy in items('/policies?recurse=true')[:6] if policy['slug']]
+        found += [
+            (f"/policies/{policy['slug']}", uuid) for policy in items('/policies?recurse=true')[:6] if policy['slug']
+        ]
     for user in items('/users?recurse=true'):
         uuid = user['uuid']
         found += [(f'/users/{uuid}', None)]
@@ -34,15 +36,29 @@ def paths(api, token):
                 if (kind, direction) != ('users', 'desc') or not page:
                     found += [(f'/{kind}?recurse=true&order={column}&direction={direction}{page}', None)]
     for search in ('plain', 'UPPER1', 'example.com', 'é', '%', '_1', 'no-such-thing', 'Γ'):
-        found += [(f'/{kind}?recurse=true&search={search}', None) for kind in ('users', 'tenants', 'groups', 'policies')]
-    found += [('/users?recurse=true&username=plain1', None), ('/users?recurse=true&has_policy_slug=reader', None),
-              ('/users?recurse=true&policy_slug=reader', None), ('/tenants?name=Alpha', None), ('/tenants?slug=beta', None),
-              ('/groups?recurse=true&name=staff', None), ('/policies?recurse=true&name=reader', None)]
+        found += [
+            (f'/{kind}?recurse=true&search={search}', None) for kind in ('users', 'tenants', 'groups', 'policies')
+        ]
+    found += [
+        ('/users?recurse=true&username=plain1', None),
+        ('/users?recurse=true&has_policy_slug=reader', None),
+        ('/users?recurse=true&policy_slug=reader', None),
+        ('/tenants?name=Alpha', None),
+        ('/tenants?slug=beta', None),
+        ('/groups?recurse=true&name=staff', None),
+        ('/policies?recurse=true&name=reader', None),
+    ]
     nobody = '00000000-0000-4000-8000-000000000000'
     found += [(f'/{kind}/{nobody}', None) for kind in ('tenants', 'users', 'groups', 'policies', 'token', 'nothing')]
     found += [(f'/users/{nobody}/{kind}', None) for kind in ('groups', 'policies', 'sessions', 'tokens')]
-    found += [('/users', nobody), ('/users?limit=-1', None), ('/users?order=password_hash', None),
-              ('/tenants?direction=up', None), ('/policies?order=acl', None), ('/groups?offset=x', None)]
+    found += [
+        ('/users', nobody),
+        ('/users?limit=-1', None),
+        ('/users?order=password_hash', None),
+        ('/tenants?direction=up', None),
+        ('/policies?order=acl', None),
+        ('/groups?offset=x', None),
+    ]
     return found
 
 
@@ -59,8 +75,11 @@ def read(client, path, tenant, token):
 def _settled(tree, order_of_items, order_of_all, key=None):
     if isinstance(tree, dict):
         error = 'error_id' in tree or 'reason' in tree
-        return {name: _settled(value, order_of_items, order_of_all, name) for name, value in tree.items()
-                if not (error and name == 'timestamp')}
+        return {
+            name: _settled(value, order_of_items, order_of_all, name)
+            for name, value in tree.items()
+            if not (error and name == 'timestamp')
+        }
     if isinstance(tree, list):
         settled = [_settled(value, order_of_items, order_of_all) for value in tree]
         if key == 'items' and order_of_items:

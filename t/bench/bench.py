@@ -32,8 +32,11 @@ class Report:
         if not met:
             self.missed.append(what)
         sign = '>=' if at_least else '<='
-        print(f"{what:<58} {_number(middle)}{unit}  spread {_number(spread)}  bar {sign} {_number(bar)}{unit}  "
-              f"{'met' if met else 'MISSED'}", flush=True)
+        print(
+            f"{what:<58} {_number(middle)}{unit}  spread {_number(spread)}  bar {sign} {_number(bar)}{unit}  "
+            f"{'met' if met else 'MISSED'}",
+            flush=True,
+        )
 
     def note(self, what, text):
         print(f'  {what:<56} {text}', flush=True)
@@ -71,8 +74,11 @@ def case_gate(bench, report):
         what = f'gate: gated / ungated, {"proxied upstream" if kind == "proxied" else "a small file"}, req/s'
         report.line(what, [one['rate'] / other['rate'] for one, other in pairs], 0.95, True)
         for name, index in (('gated', 0), ('ungated', 1)):
-            report.note(name, f"{_spread([pair[index]['rate'] for pair in pairs])} req/s, "
-                              f"{_spread([pair[index]['cpu_us'] for pair in pairs])} us CPU per request")
+            report.note(
+                name,
+                f"{_spread([pair[index]['rate'] for pair in pairs])} req/s, "
+                f"{_spread([pair[index]['cpu_us'] for pair in pairs])} us CPU per request",
+            )
 
 
 def case_api(bench, report):
@@ -80,7 +86,10 @@ def case_api(bench, report):
     tokens = bench.tokens()
     port = bench.first.api_port
     kinds = {
-        'HEAD /0.1/token/{t}?scope=': (lua_requests('HEAD', f'/0.1/token/TOKEN?scope={load.REQUIRED}', tokens, False), 25000),
+        'HEAD /0.1/token/{t}?scope=': (
+            lua_requests('HEAD', f'/0.1/token/TOKEN?scope={load.REQUIRED}', tokens, False),
+            25000,
+        ),
         'GET /0.1/token/{t}': (lua_requests('GET', '/0.1/token/TOKEN', tokens, False), 20000),
     }
     for script, _ in kinds.values():
@@ -98,13 +107,21 @@ def case_api(bench, report):
 def case_login(bench, report):
     """CPU of a whole POST /token against OpenSSL's PBKDF2 alone."""
     script = lua_logins([f'user{i}' for i in range(1, load.USERS + 1)])
-    pairs = _pairs(lambda: wrk(bench.first, bench.first.api_port, script, SECONDS, connections=2),
-                   lambda: _openssl_ms())
+    pairs = _pairs(
+        lambda: wrk(bench.first, bench.first.api_port, script, SECONDS, connections=2), lambda: _openssl_ms()
+    )
     assert not any(one['errors'] for one, _ in pairs)
-    report.line('login: CPU of POST /0.1/token / PKCS5_PBKDF2_HMAC', [one['cpu_us'] / 1e3 / ms for one, ms in pairs], 0.75,
-                False)
-    report.note('POST /0.1/token', f"{_spread([one['rate'] for one, _ in pairs])} per s, "
-                                   f"{_spread([one['cpu_us'] / 1e3 for one, _ in pairs])} ms CPU each")
+    report.line(
+        'login: CPU of POST /0.1/token / PKCS5_PBKDF2_HMAC',
+        [one['cpu_us'] / 1e3 / ms for one, ms in pairs],
+        0.75,
+        False,
+    )
+    report.note(
+        'POST /0.1/token',
+        f"{_spread([one['rate'] for one, _ in pairs])} per s, "
+        f"{_spread([one['cpu_us'] / 1e3 for one, _ in pairs])} ms CPU each",
+    )
     report.note('PKCS5_PBKDF2_HMAC', f'{_spread([ms for _, ms in pairs])} ms CPU')
 
 
@@ -138,8 +155,10 @@ def case_flood(bench, report):
     pairs = _pairs(flooded, idle)
     for i, name in enumerate(calls):
         report.line(f'flood: p99 of {name}, flooded / idle', [one[i] / other[i] for one, other in pairs], 5, False)
-        report.note('flooded, idle', f'{_spread([one[i] for one, _ in pairs])} ms, '
-                                     f'{_spread([other[i] for _, other in pairs])} ms')
+        report.note(
+            'flooded, idle',
+            f'{_spread([one[i] for one, _ in pairs])} ms, ' f'{_spread([other[i] for _, other in pairs])} ms',
+        )
 
 
 def case_revocation(bench, report):
@@ -150,7 +169,7 @@ def case_revocation(bench, report):
     with Connection(bench.first.api_port) as api, Connection(second.gate_port) as gate:
         for round_ in range(PAIRS):
             times = []
-            for token in tokens[round_ * 200:(round_ + 1) * 200]:
+            for token in tokens[round_ * 200 : (round_ + 1) * 200]:
                 headers = {'X-Auth-Token': token}
                 assert gate.ask('GET', '/known', headers)[0] == 200
                 assert api.ask('DELETE', f'/0.1/token/{token}')[0] == 200

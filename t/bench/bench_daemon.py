@@ -54,24 +54,37 @@ class Pair:
         # The tools have PostgreSQL log every statement, for tests that count them.
         self.python.psql(f'ALTER ROLE "{daemon.OWNER}" SET log_min_duration_statement = -1')
         self._fill()
-        done = servers.subprocess.run([bench.BUILD / 'wazo-auth-upgrade-db', '--config-file', self.python.config],
-                                      capture_output=True, text=True, check=False)
+        done = servers.subprocess.run(
+            [bench.BUILD / 'wazo-auth-upgrade-db', '--config-file', self.python.config],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             raise servers.ServerError(done.stderr)
         folder = self.folder / 'nginx'
         values = {'CONFIG': self.python.config, 'API_PORT': servers.free_port(), 'LOG_LEVEL': 'notice'}
-        self.nginx = servers.Nginx(folder, bench.BUILD, load.API_CONF, (values['API_PORT'], '/0.1/backends'), values,
-                                   {'XIVO_UUID': 'the-predefined-xivo-uuid', 'TZ': 'UTC+1'})
+        self.nginx = servers.Nginx(
+            folder,
+            bench.BUILD,
+            load.API_CONF,
+            (values['API_PORT'], '/0.1/backends'),
+            values,
+            {'XIVO_UUID': 'the-predefined-xivo-uuid', 'TZ': 'UTC+1'},
+        )
         self.nginx.start()
         self.python.restart()
         pid = self.python.pid
-        self.sides = (Side('nginx', values['API_PORT'], self.nginx.workers),
-                      Side('daemon', self.python.port, lambda: servers.family(pid)))
+        self.sides = (
+            Side('nginx', values['API_PORT'], self.nginx.workers),
+            Side('daemon', self.python.port, lambda: servers.family(pid)),
+        )
         self.postgres = self.python.postgres_pid
         self.token = self._log_in()
 
     def _fill(self):
-        self.python.psql(f"""
+        self.python.psql(
+            f"""
             CREATE TEMPORARY TABLE top AS SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid;
             INSERT INTO auth_tenant (uuid, slug, name, parent_uuid)
               SELECT uuid_generate_v4()::text, 't' || i, 'tenant ' || i, top.uuid FROM top, generate_series(1, {TENANTS}) i;
@@ -92,14 +105,19 @@ class Pair:
               SELECT 'policy' || p, 'policy' || p, 'what it is for', top.uuid FROM top, generate_series(1, {POLICIES}) p;
             INSERT INTO auth_policy_access (policy_uuid, access_id)
               SELECT p.uuid, a.id FROM auth_policy p JOIN auth_access a
-                ON a.access LIKE 'bench.resource%.p' || substr(p.slug, 7) || '.read' WHERE p.slug ~ '^policy[0-9]+$';""")
+                ON a.access LIKE 'bench.resource%.p' || substr(p.slug, 7) || '.read' WHERE p.slug ~ '^policy[0-9]+$';"""
+        )
         self.python.psql('VACUUM ANALYZE')
 
     def _log_in(self):
         basic = load.base64.b64encode(':'.join(daemon.ADMIN).encode()).decode()
         with Connection(self.sides[0].port) as connection:
-            status, text = connection.ask('POST', '/0.1/token', {
-                'Authorization': f'Basic {basic}', 'Content-Type': 'application/json'}, '{"expiration": 7200}')
+            status, text = connection.ask(
+                'POST',
+                '/0.1/token',
+                {'Authorization': f'Basic {basic}', 'Content-Type': 'application/json'},
+                '{"expiration": 7200}',
+            )
         assert status == 200, text
         return json.loads(text)['data']['token']
 
@@ -112,8 +130,10 @@ class Pair:
     def postgres_cpu(self):
         """Also of sessions that ended: the postmaster has collected them."""
         fields = servers._stat(self.postgres)
-        return (sum(map(servers.cpu_seconds, servers.family(self.postgres)))
-                + (int(fields[13]) + int(fields[14])) / servers.TICKS)
+        return (
+            sum(map(servers.cpu_seconds, servers.family(self.postgres)))
+            + (int(fields[13]) + int(fields[14])) / servers.TICKS
+        )
 
     def run(self, case, side, seconds=None):
         self._rest()
@@ -130,6 +150,7 @@ class Pair:
 
     def _rest(self):
         """Requests that the last client left behind are still worked on."""
+
         def used():
             return self.postgres_cpu() + sum(servers.cpu_seconds(pid) for side in self.sides for pid in side.workers())
 
@@ -143,9 +164,11 @@ class Pair:
     def _creations(self):
         """Each name once."""
         mark = uuid.uuid4().hex[:8]
-        return (f'total = {NAMES}\nmake = function(i) return wrk.format("POST", "/0.1/users", {{["Host"]="bench",'
-                f'["X-Auth-Token"]="{self.token}",["Content-Type"]="application/json"}},'
-                f' "{{\\"username\\": \\"made-{mark}-" .. i .. "\\"}}") end\n')
+        return (
+            f'total = {NAMES}\nmake = function(i) return wrk.format("POST", "/0.1/users", {{["Host"]="bench",'
+            f'["X-Auth-Token"]="{self.token}",["Content-Type"]="application/json"}},'
+            f' "{{\\"username\\": \\"made-{mark}-" .. i .. "\\"}}") end\n'
+        )
 
     def close(self):
         if self.nginx:
@@ -168,14 +191,19 @@ def measure(pair, case, report):
         report.note('answer', f"{len(one['items'])} items, {size:,} bytes")
     for index, side in enumerate(pair.sides):
         runs = [each[index] for each in pairs]
-        report.note(side.name, f"{bench._spread([run['rate'] for run in runs])} req/s, p99 "
-                               f"{bench._spread([run['p99_us'] / 1e3 for run in runs])} ms")
+        report.note(
+            side.name,
+            f"{bench._spread([run['rate'] for run in runs])} req/s, p99 "
+            f"{bench._spread([run['p99_us'] / 1e3 for run in runs])} ms",
+        )
         own, postgres = ([run[name] for run in runs] for name in ('cpu_us', 'postgres_us'))
         report.note('CPU per request', f'{side.name} {bench._spread(own)} us, PostgreSQL {bench._spread(postgres)} us')
     totals = [[each[index]['cpu_us'] + each[index]['postgres_us'] for each in pairs] for index in (0, 1)]
-    report.note('CPU, daemon / nginx',
-                f"without PostgreSQL {bench._spread([other['cpu_us'] / max(one['cpu_us'], 1e-3) for one, other in pairs])}, "
-                f"with it {bench._spread([other / one for one, other in zip(*totals)])}")
+    report.note(
+        'CPU, daemon / nginx',
+        f"without PostgreSQL {bench._spread([other['cpu_us'] / max(one['cpu_us'], 1e-3) for one, other in pairs])}, "
+        f"with it {bench._spread([other / one for one, other in zip(*totals)])}",
+    )
 
 
 def main(names):

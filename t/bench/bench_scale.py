@@ -26,17 +26,28 @@ class Platform:
         self.name = name
         self.postgres = postgres
         uri = postgres.create_database(name, 'wazo-auth')
-        config = servers.write_settings(folder, {
-            'db_uri': uri, 'db_upgrade_on_startup': True, 'bootstrap_user_on_startup': True,
-            'bootstrap_user_username': ADMIN[0], 'bootstrap_user_password': ADMIN[1],
-            'amqp': {'uri': 'amqp://127.0.0.1:1/'}})
+        config = servers.write_settings(
+            folder,
+            {
+                'db_uri': uri,
+                'db_upgrade_on_startup': True,
+                'bootstrap_user_on_startup': True,
+                'bootstrap_user_username': ADMIN[0],
+                'bootstrap_user_password': ADMIN[1],
+                'amqp': {'uri': 'amqp://127.0.0.1:1/'},
+            },
+        )
         values = {'CONFIG': config, 'API_PORT': servers.free_port(), 'LOG_LEVEL': 'crit'}
         self.nginx = servers.Nginx(folder, bench.BUILD, load.API_CONF, (values['API_PORT'], '/0.1/backends'), values)
         self.nginx.start()
         basic = load.base64.b64encode(':'.join(ADMIN).encode()).decode()
         with Connection(values['API_PORT']) as connection:
-            status, text = connection.ask('POST', '/0.1/token', {
-                'Authorization': f'Basic {basic}', 'Content-Type': 'application/json'}, '{"expiration": 7200}')
+            status, text = connection.ask(
+                'POST',
+                '/0.1/token',
+                {'Authorization': f'Basic {basic}', 'Content-Type': 'application/json'},
+                '{"expiration": 7200}',
+            )
         assert status == 200, text
         self.headers = {'X-Auth-Token': json.loads(text)['data']['token']}
         postgres.psql(name, fill(*SIZES[name]), timeout=300)
@@ -56,8 +67,22 @@ class Platform:
     def seconds_of_all(self, path):
         """By curl: a client in Python would be what is measured."""
         done = servers.subprocess.run(
-            ['curl', '-s', '-f', '-o', '/dev/null', '-w', '%{time_total}', '-H', f"X-Auth-Token: {self.headers['X-Auth-Token']}",
-             f'http://127.0.0.1:{self.port}/0.1{path}'], capture_output=True, text=True, check=True)
+            [
+                'curl',
+                '-s',
+                '-f',
+                '-o',
+                '/dev/null',
+                '-w',
+                '%{time_total}',
+                '-H',
+                f"X-Auth-Token: {self.headers['X-Auth-Token']}",
+                f'http://127.0.0.1:{self.port}/0.1{path}',
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         return float(done.stdout)
 
     def count_ms(self, sql):
@@ -78,18 +103,29 @@ def main():
     small, large = (Platform(folder / name, postgres, name) for name in SIZES)
     try:
         # The counts of both are those of one statement each; what they take is no page's.
-        counts = {'': "SELECT count(*) FROM auth_user WHERE tenant_uuid = (SELECT uuid FROM auth_tenant "
-                      "WHERE uuid = parent_uuid)",
-                  '&recurse=true': 'SELECT count(*) FROM auth_user'}
-        pages = [(f'/users?limit=25&order={order}&direction={direction}{recurse}', counts[recurse])
-                 for order in ('username', 'firstname', 'lastname') for direction in ('asc', 'desc')
-                 for recurse in ('', '&recurse=true')]
+        counts = {
+            '': "SELECT count(*) FROM auth_user WHERE tenant_uuid = (SELECT uuid FROM auth_tenant "
+            "WHERE uuid = parent_uuid)",
+            '&recurse=true': 'SELECT count(*) FROM auth_user',
+        }
+        pages = [
+            (f'/users?limit=25&order={order}&direction={direction}{recurse}', counts[recurse])
+            for order in ('username', 'firstname', 'lastname')
+            for direction in ('asc', 'desc')
+            for recurse in ('', '&recurse=true')
+        ]
         word = needle(postgres)
-        pages += [(f'/users?limit=25&search={word}', counts['']), (f'/users?limit=25&search={word}&recurse=true', counts['&recurse=true']),
-                  ('/groups?limit=25&order=name', None), ('/groups?limit=25&order=uuid', None),
-                  (f'/groups?limit=25&search={word}', None), ('/tenants?limit=25&order=name', None),
-                  ('/tenants?limit=25&order=slug', None), (f'/tenants?limit=25&search={word}', None),
-                  ('/policies?limit=25&order=name', None)]
+        pages += [
+            (f'/users?limit=25&search={word}', counts['']),
+            (f'/users?limit=25&search={word}&recurse=true', counts['&recurse=true']),
+            ('/groups?limit=25&order=name', None),
+            ('/groups?limit=25&order=uuid', None),
+            (f'/groups?limit=25&search={word}', None),
+            ('/tenants?limit=25&order=name', None),
+            ('/tenants?limit=25&order=slug', None),
+            (f'/tenants?limit=25&search={word}', None),
+            ('/policies?limit=25&order=name', None),
+        ]
         for path, count in pages:
             whole, ratios = [], []
             for _ in range(ROUNDS):

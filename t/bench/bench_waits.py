@@ -30,41 +30,58 @@ class Site:
         certificate = [authority.certificate('DNS:localhost')] if kind == 'wss' else None
         self.postgres, self.kind = postgres, kind
         self.broker = oauth2_peers.Broker(servers.free_port(), certificate)
-        config = servers.write_settings(folder, {
-            'db_uri': postgres.create_database(kind, 'wazo-auth'), 'db_upgrade_on_startup': True,
-            'bootstrap_user_on_startup': True, 'bootstrap_user_username': load.ADMIN[0],
-            'bootstrap_user_password': load.ADMIN[1], 'amqp': {'uri': 'amqp://127.0.0.1:1/'},
-            'external_auth_ca_file': str(authority.file),
-            'google': {'authorization_base_url': 'https://consent.example', 'token_url': 'https://consent.example',
-                       'redirect_uri': 'https://broker.example', 'websocket_host': f'{kind}://localhost:{self.broker.port}'}})
+        config = servers.write_settings(
+            folder,
+            {
+                'db_uri': postgres.create_database(kind, 'wazo-auth'),
+                'db_upgrade_on_startup': True,
+                'bootstrap_user_on_startup': True,
+                'bootstrap_user_username': load.ADMIN[0],
+                'bootstrap_user_password': load.ADMIN[1],
+                'amqp': {'uri': 'amqp://127.0.0.1:1/'},
+                'external_auth_ca_file': str(authority.file),
+                'google': {
+                    'authorization_base_url': 'https://consent.example',
+                    'token_url': 'https://consent.example',
+                    'redirect_uri': 'https://broker.example',
+                    'websocket_host': f'{kind}://localhost:{self.broker.port}',
+                },
+            },
+        )
         self.port = servers.free_port()
         values = {'WORKERS': 1, 'CONFIG': config, 'API_PORT': self.port, 'LOG_LEVEL': 'crit'}
         conf = f'worker_rlimit_nofile {MOST_FILES};\nenv OAUTHLIB_INSECURE_TRANSPORT;\n' + load.API_CONF
-        self.nginx = servers.Nginx(folder, bench.BUILD, conf, (self.port, '/0.1/backends'), values,
-                                   {'OAUTHLIB_INSECURE_TRANSPORT': '1'})
+        self.nginx = servers.Nginx(
+            folder, bench.BUILD, conf, (self.port, '/0.1/backends'), values, {'OAUTHLIB_INSECURE_TRANSPORT': '1'}
+        )
         self.nginx.start()
         basic = oauth2_peers.basic(*load.ADMIN)
         self.headers = {'X-Auth-Token': self.ask('/0.1/token', {'Authorization': basic}, 200)['data']['token']}
         self.ask('/0.1/external/google/config', self.headers, 201, {'client_id': 'a', 'client_secret': 'b'})
-        self.users = postgres.psql(kind, f"""
+        self.users = postgres.psql(
+            kind,
+            f"""
             INSERT INTO auth_user (uuid, username, purpose, authentication_method, enabled, tenant_uuid)
               SELECT uuid_generate_v4()::text, 'waits' || i, 'user', 'native', true, uuid
-              FROM auth_tenant, generate_series(1, {STEPS[-1]}) i WHERE uuid = parent_uuid RETURNING uuid""").split()
+              FROM auth_tenant, generate_series(1, {STEPS[-1]}) i WHERE uuid = parent_uuid RETURNING uuid""",
+        ).split()
 
     def ask(self, path, headers, wanted, body=None):
         with Connection(self.port) as connection:
-            status, text = connection.ask('POST', path, headers | {'Content-Type': 'application/json'}, json.dumps(body or {}))
+            status, text = connection.ask(
+                'POST', path, headers | {'Content-Type': 'application/json'}, json.dumps(body or {})
+            )
         assert status == wanted, text
         return json.loads(text)
 
     def wait_for(self, count):
-        users = self.users[len(self.broker.waiting):count]
+        users = self.users[len(self.broker.waiting) : count]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda user: self.ask(f'/0.1/users/{user}/external/google', self.headers, 201), users))
         servers.wait_until(lambda: len(self.broker.waiting) == count, 60, f'{count} sockets')
 
     def kilobytes(self):
-        worker, = self.nginx.workers()
+        (worker,) = self.nginx.workers()
         return int(re.search(r'RssAnon:\s+(\d+) kB', Path(f'/proc/{worker}/status').read_text())[1])
 
     def close(self):
@@ -83,7 +100,9 @@ def measure(report, site):
 
 
 def main():
-    resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_FILES, max(MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (MOST_FILES, max(MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    )
     report = bench.Report()
     folder = servers.temporary_folder()
     postgres = servers.Postgres(folder / 'postgres', servers.free_port(), durable=False)

@@ -80,11 +80,13 @@ class Bench:
         self.folder = servers.temporary_folder()
         self.postgres = servers.Postgres(self.folder / 'postgres', servers.free_port())
         self.redis = servers.Redis(self.folder / 'redis', servers.free_port())
-        self.rabbitmq = servers.RabbitMQ(self.folder / 'rabbitmq', servers.free_port(), servers.free_port(),
-                                         servers.free_port())
+        self.rabbitmq = servers.RabbitMQ(
+            self.folder / 'rabbitmq', servers.free_port(), servers.free_port(), servers.free_port()
+        )
         self.upstream_port = servers.free_port()
-        self.upstream = servers.Nginx(self.folder / 'upstream', build, UPSTREAM,
-                                      values={'WORKERS': 1, 'UPSTREAM_PORT': self.upstream_port})
+        self.upstream = servers.Nginx(
+            self.folder / 'upstream', build, UPSTREAM, values={'WORKERS': 1, 'UPSTREAM_PORT': self.upstream_port}
+        )
         self.nginx = []
         self._tokens = None
 
@@ -100,15 +102,29 @@ class Bench:
         folder = self.folder / name
         folder.mkdir()
         (folder / 'answer').write_text('answer\n')
-        config = servers.write_settings(folder, {
-            'db_uri': self.uri, 'db_upgrade_on_startup': True, 'amqp': {'uri': self.rabbitmq.uri},
-            'bootstrap_user_on_startup': True, 'bootstrap_user_username': ADMIN[0],
-            'bootstrap_user_password': ADMIN[1], 'max_user_concurrent_sessions': 100000000,
-        })
+        config = servers.write_settings(
+            folder,
+            {
+                'db_uri': self.uri,
+                'db_upgrade_on_startup': True,
+                'amqp': {'uri': self.rabbitmq.uri},
+                'bootstrap_user_on_startup': True,
+                'bootstrap_user_username': ADMIN[0],
+                'bootstrap_user_password': ADMIN[1],
+                'max_user_concurrent_sessions': 100000000,
+            },
+        )
         values = {
-            'WORKERS': 1, 'AFFINITY': '01', 'LOG_LEVEL': 'notice', 'API_PORT': servers.free_port(),
-            'GATE_PORT': servers.free_port(), 'UPSTREAM_PORT': self.upstream_port, 'CONFIG': config, 'ZONE': zone,
-            'REDIS': self.redis.uri, 'REQUIRED': REQUIRED,
+            'WORKERS': 1,
+            'AFFINITY': '01',
+            'LOG_LEVEL': 'notice',
+            'API_PORT': servers.free_port(),
+            'GATE_PORT': servers.free_port(),
+            'UPSTREAM_PORT': self.upstream_port,
+            'CONFIG': config,
+            'ZONE': zone,
+            'REDIS': self.redis.uri,
+            'REQUIRED': REQUIRED,
         }
         nginx = servers.Nginx(folder, self.build, CONF, (values['API_PORT'], '/0.1/backends'), values)
         nginx.api_port, nginx.gate_port = values['API_PORT'], values['GATE_PORT']
@@ -126,7 +142,8 @@ class Bench:
 
     def _fill(self):
         """Tenants, users (all with the administrator's password) and policies of ACCESSES accesses each."""
-        self.psql(f"""
+        self.psql(
+            f"""
             INSERT INTO auth_tenant (uuid, slug, name, parent_uuid)
               SELECT uuid_generate_v4()::text, 't' || i, 'tenant ' || i,
                      (SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid)
@@ -152,11 +169,13 @@ class Bench:
               SELECT u.uuid, p.uuid FROM auth_user u JOIN auth_policy p
                 ON p.slug = 'policy' || (substr(u.username, 5)::int % {POLICIES} + 1)
               WHERE u.username LIKE 'user%';
-            ANALYZE;""")
+            ANALYZE;"""
+        )
 
     def insert_tokens(self, count, lifetime=7200):
         """Straight into the database: POLICIES different access lists of ACCESSES accesses. Returns the tokens."""
-        rows = self.psql(f"""
+        rows = self.psql(
+            f"""
             CREATE TEMPORARY TABLE made AS
               SELECT uuid_generate_v4()::text AS token, uuid_generate_v4()::text AS session, u.uuid AS user_uuid,
                      u.tenant_uuid, i % {POLICIES} + 1 AS policy
@@ -174,7 +193,8 @@ class Bench:
                      (SELECT array_agg('bench.resource' || k || '.' || CASE WHEN k = 99 THEN '*' ELSE 'p' || policy END
                        || '.read' ORDER BY k) FROM generate_series(0, {ACCESSES - 1}) k)
               FROM made;
-            SELECT token FROM made;""")
+            SELECT token FROM made;"""
+        )
         return rows.split()
 
     def tokens(self):
@@ -188,8 +208,9 @@ class Bench:
         basic = base64.b64encode(':'.join(ADMIN).encode()).decode()
         body = '{"expiration": 7200}'
         with Connection(self.first.api_port) as connection:
-            status, text = connection.ask('POST', '/0.1/token', {
-                'Authorization': f'Basic {basic}', 'Content-Type': 'application/json'}, body)
+            status, text = connection.ask(
+                'POST', '/0.1/token', {'Authorization': f'Basic {basic}', 'Content-Type': 'application/json'}, body
+            )
         assert status == 200, text
         return json.loads(text)['data']['token']
 
@@ -241,9 +262,13 @@ def touch(port, path, tokens, connections=8, batch=64):
         good = hits = 0
         with socket.create_connection(('127.0.0.1', port), 120) as connection:
             for start in range(0, len(mine), batch):
-                group = mine[start:start + batch]
-                connection.sendall(b''.join(
-                    f'GET {path} HTTP/1.1\r\nHost: bench\r\nX-Auth-Token: {token}\r\n\r\n'.encode() for token in group))
+                group = mine[start : start + batch]
+                connection.sendall(
+                    b''.join(
+                        f'GET {path} HTTP/1.1\r\nHost: bench\r\nX-Auth-Token: {token}\r\n\r\n'.encode()
+                        for token in group
+                    )
+                )
                 text = b''
                 while text.count(b'HTTP/1.1 ') < len(group) or not text.endswith((b'answer\n', b'}\n')):
                     data = connection.recv(1 << 18)
@@ -265,7 +290,9 @@ def wrk(nginx, port, requests_lua, seconds, connections=16):
     CPU is user and system time of nginx's workers. wrk runs on the other core.
     """
     with tempfile.NamedTemporaryFile('w', suffix='.lua') as script:
-        script.write(requests_lua + """
+        script.write(
+            requests_lua
+            + """
 local prepared, count = {}, 0
 init = function(args)
   for i = 1, total do prepared[i] = make(i) end
@@ -281,36 +308,62 @@ done = function(s, l, r)
     s.errors.status + s.errors.connect + s.errors.read + s.errors.write + s.errors.timeout,
     l:percentile(50), l:percentile(99)))
 end
-""")
+"""
+        )
         script.flush()
         workers = nginx.workers()
         before = sum(map(servers.cpu_seconds, workers))
         out = subprocess.run(
-            ['taskset', '-c', '1', 'wrk', '-t1', f'-c{connections}', f'-d{seconds}s', '--timeout', '30s', '-s', script.name,
-             f'http://127.0.0.1:{port}/'], capture_output=True, text=True, check=True).stdout
+            [
+                'taskset',
+                '-c',
+                '1',
+                'wrk',
+                '-t1',
+                f'-c{connections}',
+                f'-d{seconds}s',
+                '--timeout',
+                '30s',
+                '-s',
+                script.name,
+                f'http://127.0.0.1:{port}/',
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         used = sum(map(servers.cpu_seconds, workers)) - before
     count, micros, errors, p50, p99 = map(int, re.search(r'RESULT (.*)', out)[1].split())
-    return {'rate': count / (micros / 1e6), 'cpu_us': used / max(count, 1) * 1e6, 'p50_us': p50, 'p99_us': p99,
-            'errors': errors, 'count': count}
+    return {
+        'rate': count / (micros / 1e6),
+        'cpu_us': used / max(count, 1) * 1e6,
+        'p50_us': p50,
+        'p99_us': p99,
+        'errors': errors,
+        'count': count,
+    }
 
 
 def lua_requests(method, path, tokens, header=True):
     """Lua for wrk(): path may hold TOKEN; with `header` the token is sent in X-Auth-Token."""
     listed = ','.join(f'"{token}"' for token in tokens)
     headers = '["Host"]="bench"' + (',["X-Auth-Token"]=t' if header else '')
-    return (f'local tokens = {{{listed}}}\ntotal = #tokens\n'
-            f'make = function(i) local t = tokens[i]\n'
-            f'  return wrk.format("{method}", (string.gsub("{path}", "TOKEN", t)), {{{headers}}}) end\n')
+    return (
+        f'local tokens = {{{listed}}}\ntotal = #tokens\n'
+        f'make = function(i) local t = tokens[i]\n'
+        f'  return wrk.format("{method}", (string.gsub("{path}", "TOKEN", t)), {{{headers}}}) end\n'
+    )
 
 
 def lua_logins(users):
     """Lua for wrk(): logins of different users from different addresses, as they come through a proxy."""
-    basics = ','.join(
-        '"' + base64.b64encode(f'{user}:{ADMIN[1]}'.encode()).decode() + '"' for user in users)
-    return (f'local basics = {{{basics}}}\ntotal = #basics\n'
-            'make = function(i) return wrk.format("POST", "/0.1/token", {["Host"]="bench",'
-            '["Authorization"]="Basic " .. basics[i],["Content-Type"]="application/json",'
-            '["X-Forwarded-For"]="10." .. (i % 200) .. "." .. (i % 97) .. ".1"}, "{\\"expiration\\": 60}") end\n')
+    basics = ','.join('"' + base64.b64encode(f'{user}:{ADMIN[1]}'.encode()).decode() + '"' for user in users)
+    return (
+        f'local basics = {{{basics}}}\ntotal = #basics\n'
+        'make = function(i) return wrk.format("POST", "/0.1/token", {["Host"]="bench",'
+        '["Authorization"]="Basic " .. basics[i],["Content-Type"]="application/json",'
+        '["X-Forwarded-For"]="10." .. (i % 200) .. "." .. (i % 97) .. ".1"}, "{\\"expiration\\": 60}") end\n'
+    )
 
 
 class Paced:

@@ -247,7 +247,8 @@ class Client:
             session = self._local.session = requests.Session()
             session.trust_env = False
         prepared = session.prepare_request(
-            requests.Request(method, self.base + path, headers=headers, data=data, params=params, auth=auth))
+            requests.Request(method, self.base + path, headers=headers, data=data, params=params, auth=auth)
+        )
         options.setdefault('timeout', 60)
         options.setdefault('allow_redirects', False)
         answer = session.send(prepared, **options)
@@ -289,13 +290,19 @@ class Client:
         return self.request('DELETE', path, token, **options)
 
     def post(self, path, token=None, json=None, data=None, **options):
-        return self.request('POST', path, token, json={} if json is None and data is None else json, data=data, **options)
+        return self.request(
+            'POST', path, token, json={} if json is None and data is None else json, data=data, **options
+        )
 
     def put(self, path, token=None, json=None, data=None, **options):
-        return self.request('PUT', path, token, json={} if json is None and data is None else json, data=data, **options)
+        return self.request(
+            'PUT', path, token, json={} if json is None and data is None else json, data=data, **options
+        )
 
     def patch(self, path, token=None, json=None, data=None, **options):
-        return self.request('PATCH', path, token, json={} if json is None and data is None else json, data=data, **options)
+        return self.request(
+            'PATCH', path, token, json={} if json is None and data is None else json, data=data, **options
+        )
 
 
 # -- the servers -------------------------------------------------------------------------------------------------------
@@ -306,8 +313,9 @@ class Stack:
         self.folder = servers.temporary_folder()
         self.postgres = servers.Postgres(self.folder / 'postgres', servers.free_port(), durable=False)
         self.redis = servers.Redis(self.folder / 'redis', servers.free_port())
-        self.rabbitmq = servers.RabbitMQ(self.folder / 'rabbitmq', servers.free_port(), servers.free_port(),
-                                         servers.free_port())
+        self.rabbitmq = servers.RabbitMQ(
+            self.folder / 'rabbitmq', servers.free_port(), servers.free_port(), servers.free_port()
+        )
         self.mail = servers.MailServer(self.folder / 'mail', servers.free_port())
         self.upstream = None
         self.database_uri = None
@@ -328,8 +336,18 @@ class Stack:
         }
         return settings | changes
 
-    def new_nginx(self, name, servers_text=GATED, http='', zone='16m', redis=True, workers=2, settings=None,
-                  environment=None, start=True):
+    def new_nginx(
+        self,
+        name,
+        servers_text=GATED,
+        http='',
+        zone='16m',
+        redis=True,
+        workers=2,
+        settings=None,
+        environment=None,
+        start=True,
+    ):
         """A further nginx over the same servers.
 
         servers_text: server blocks beside the API's; @GATE_PORT@ in it is the port of .gate. http: directives of the
@@ -340,9 +358,15 @@ class Stack:
         config = servers.write_settings(folder, self.settings(**(settings or {})))
         redis_uri = self.redis.uri if redis is True else redis
         values = {
-            'API_PORT': servers.free_port(), 'GATE_PORT': servers.free_port(), 'UPSTREAM_PORT': self.upstream.port,
-            'CONFIG': config, 'ZONE': zone, 'REDIS': f'wazo_auth_redis {redis_uri};' if redis_uri else '',
-            'HTTP': http, 'SERVERS': servers_text, 'WORKERS': workers,
+            'API_PORT': servers.free_port(),
+            'GATE_PORT': servers.free_port(),
+            'UPSTREAM_PORT': self.upstream.port,
+            'CONFIG': config,
+            'ZONE': zone,
+            'REDIS': f'wazo_auth_redis {redis_uri};' if redis_uri else '',
+            'HTTP': http,
+            'SERVERS': servers_text,
+            'WORKERS': workers,
         }
         nginx = servers.Nginx(folder, BUILD, HTTP, (values['API_PORT'], '/0.1/backends'), values, environment)
         nginx.name_in_tests = name
@@ -356,7 +380,9 @@ class Stack:
 
     def start(self):
         with ThreadPoolExecutor(4) as pool:
-            for started in [pool.submit(server.start) for server in (self.rabbitmq, self.postgres, self.redis, self.mail)]:
+            for started in [
+                pool.submit(server.start) for server in (self.rabbitmq, self.postgres, self.redis, self.mail)
+            ]:
                 started.result()
         self.database_uri = self.postgres.create_database(DATABASE, OWNER)
         self.upstream = Upstream(servers.free_port())
@@ -522,21 +548,44 @@ def insert_token(psql):
         token = SECRETS.token(str(uuid.uuid4()))
         now = int(time.time())
         facts = {
-            'uuid': user_uuid, 'tenant_uuid': tenant_uuid, 'auth_id': user_uuid, 'pbx_user_uuid': user_uuid,
-            'xivo_uuid': 'e2e', 'purpose': 'user', **(metadata or {}),
+            'uuid': user_uuid,
+            'tenant_uuid': tenant_uuid,
+            'auth_id': user_uuid,
+            'pbx_user_uuid': user_uuid,
+            'xivo_uuid': 'e2e',
+            'purpose': 'user',
+            **(metadata or {}),
         }
         row = {
-            'uuid': token, 'session_uuid': session_uuid or str(uuid.uuid4()), 'auth_id': user_uuid,
-            'pbx_user_uuid': user_uuid, 'xivo_uuid': 'e2e', 'issued_t': now,
-            'expire_t': None if expiration is None else now + expiration, 'acl': list(acl),
-            'metadata': json_module.dumps(facts), 'user_agent': '', 'remote_addr': '', **columns,
+            'uuid': token,
+            'session_uuid': session_uuid or str(uuid.uuid4()),
+            'auth_id': user_uuid,
+            'pbx_user_uuid': user_uuid,
+            'xivo_uuid': 'e2e',
+            'issued_t': now,
+            'expire_t': None if expiration is None else now + expiration,
+            'acl': list(acl),
+            'metadata': json_module.dumps(facts),
+            'user_agent': '',
+            'remote_addr': '',
+            **columns,
         }
-        session = '' if session_uuid else (
-            f"INSERT INTO auth_session (uuid, tenant_uuid, mobile) VALUES ('{row['session_uuid']}', '{tenant_uuid}', false);")
+        session = (
+            ''
+            if session_uuid
+            else (
+                f"INSERT INTO auth_session (uuid, tenant_uuid, mobile) VALUES ('{row['session_uuid']}', '{tenant_uuid}', false);"
+            )
+        )
         names = ', '.join(row)
         psql(f"{session} INSERT INTO auth_token ({names}) VALUES ({', '.join(map(_literal, row.values()))})")
-        return {'token': token, 'session_uuid': row['session_uuid'], 'user_uuid': user_uuid,
-                'tenant_uuid': tenant_uuid, 'expire_t': row['expire_t']}
+        return {
+            'token': token,
+            'session_uuid': row['session_uuid'],
+            'user_uuid': user_uuid,
+            'tenant_uuid': tenant_uuid,
+            'expire_t': row['expire_t'],
+        }
 
     return insert
 
@@ -546,10 +595,18 @@ def command():
     """command('wazo-auth-upgrade-db', ..., environment={}) → .returncode .stdout .stderr of one of build/wazo-auth-*"""
 
     def run(name, *arguments, environment=None, timeout=60, prefix=()):
-        plain = {key: value for key, value in os.environ.items() if not key.startswith(('WAZO_AUTH_', 'ALEMBIC_', 'PG'))}
+        plain = {
+            key: value for key, value in os.environ.items() if not key.startswith(('WAZO_AUTH_', 'ALEMBIC_', 'PG'))
+        }
         return servers.subprocess.run(
-            [*prefix, BUILD / name, *arguments], env={**plain, 'XIVO_UUID': 'e2e', **(environment or {})}, cwd='/',
-            capture_output=True, text=True, timeout=timeout, check=False)
+            [*prefix, BUILD / name, *arguments],
+            env={**plain, 'XIVO_UUID': 'e2e', **(environment or {})},
+            cwd='/',
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
 
     return run
 
@@ -610,8 +667,13 @@ class Bus:
                 return
             if method:
                 tree = json_module.loads(body)
-                event = types.SimpleNamespace(name=tree.get('name'), key=method.routing_key,
-                                              headers=properties.headers or {}, body=tree, properties=properties)
+                event = types.SimpleNamespace(
+                    name=tree.get('name'),
+                    key=method.routing_key,
+                    headers=properties.headers or {},
+                    body=tree,
+                    properties=properties,
+                )
                 with self._changed:
                     self.events.append(event)
                     self._changed.notify_all()
@@ -627,7 +689,9 @@ class Bus:
                 left = end - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
                     if time.monotonic() >= end:
-                        raise TimeoutError(f'no event {name} within {timeout} s; there were {[e.key for e in self.events]}')
+                        raise TimeoutError(
+                            f'no event {name} within {timeout} s; there were {[e.key for e in self.events]}'
+                        )
 
     def clear(self):
         with self._changed:

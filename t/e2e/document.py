@@ -48,7 +48,7 @@ class Document:
 
     def complaint(self, answer, base):
         """What the document doesn't say of an answer of requests; None when all is well."""
-        path = urlsplit(answer.request.url).path[len(base):]
+        path = urlsplit(answer.request.url).path[len(base) :]
         template, operation = self.find(answer.request.method, path)
         if operation is None:
             return None

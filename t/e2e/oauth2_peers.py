@@ -24,8 +24,8 @@ class Broker:
         self.port = port
         self.certificate = certificate
         self.waiting = {}  # state → its newest socket
-        self.asked = []    # every state, as often as its socket was asked for
-        self.opened = []   # and opened
+        self.asked = []  # every state, as often as its socket was asked for
+        self.opened = []  # and opened
         self.sockets = set()
         self._loop = asyncio.new_event_loop()
         self._server = None
@@ -44,8 +44,9 @@ class Broker:
         if self.certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*self.certificate)
-        self._server = await websockets.serve(self._serve, '127.0.0.1', self.port, ssl=context,
-                                              process_request=self._browser, ping_interval=None)
+        self._server = await websockets.serve(
+            self._serve, '127.0.0.1', self.port, ssl=context, process_request=self._browser, ping_interval=None
+        )
 
     def stop(self):
         """Closes every socket and listens no longer."""
@@ -155,8 +156,13 @@ class Provider:
         return value
 
     def grant(self, **changes):
-        tokens = {'access_token': self.token('access'), 'refresh_token': self.token('refresh'),
-                  'expires_in': self.expires_in, 'scope': 'one two', 'token_type': 'Bearer'} | changes
+        tokens = {
+            'access_token': self.token('access'),
+            'refresh_token': self.token('refresh'),
+            'expires_in': self.expires_in,
+            'scope': 'one two',
+            'token_type': 'Bearer',
+        } | changes
         return {name: value for name, value in tokens.items() if value is not None}
 
     def serve(self, request):
@@ -170,7 +176,11 @@ class Provider:
         text = text.encode() if isinstance(text, str) else text
         try:
             request.send_response(status)
-            for name, value in {'Content-Type': 'application/json', 'Content-Length': str(len(text)), **headers}.items():
+            for name, value in {
+                'Content-Type': 'application/json',
+                'Content-Length': str(len(text)),
+                **headers,
+            }.items():
                 request.send_header(name, value)
             request.end_headers()
             request.wfile.write(text)

@@ -7,8 +7,22 @@ import pytest
 import yaml
 
 HOSTILE_TEXTS = ['%00', 'a%00b', '%ff%fe', '%ed%a0%80', "'", '"', '%5c', '%25', '%F0%9F%92%A9', 'x' * 3000, '%0d%0a']
-BODIES = [b'', b' ', b'{', b'{"a"}', b'[1]', b'"x"', b'7', b'true', b'\xff\xfe\x00', b'{"a": "\xff"}',
-          b'[' * 100000, b'{"a":' * 5000, b'{} {}', b'\x00']
+BODIES = [
+    b'',
+    b' ',
+    b'{',
+    b'{"a"}',
+    b'[1]',
+    b'"x"',
+    b'7',
+    b'true',
+    b'\xff\xfe\x00',
+    b'{"a": "\xff"}',
+    b'[' * 100000,
+    b'{"a":' * 5000,
+    b'{} {}',
+    b'\x00',
+]
 
 
 @pytest.fixture(scope='module')
@@ -18,8 +32,11 @@ def content(api):
 
 @pytest.fixture(scope='module')
 def operations(content):
-    return [(method.upper(), path, operation) for path, methods in content['paths'].items()
-            for method, operation in methods.items()]
+    return [
+        (method.upper(), path, operation)
+        for path, methods in content['paths'].items()
+        for method, operation in methods.items()
+    ]
 
 
 @pytest.fixture(scope='module')
@@ -36,24 +53,38 @@ def objects(api, admin_token, make_user, make_token):
     token = make_token(user, access_type='offline', client_id='bad-input')
     tenant, parent = made('/tenants', name=name), made('/tenants', name=f'{name}-above')
     return {
-        'user_uuid': user['uuid'], 'email_uuid': user['emails'][0]['uuid'], 'token_uuid': token['token'],
-        'session_uuid': token['session_uuid'], 'client_id': 'bad-input', 'tenant_uuid': tenant['uuid'],
-        'parent_tenant_uuid': parent['uuid'], 'group_uuid': made('/groups', name=name)['uuid'],
-        'policy_uuid_or_slug': made('/policies', name=name, acl=['bad.input'])['uuid'], 'access': 'bad.input',
-        'idp_type': 'native', 'auth_type': 'google',
+        'user_uuid': user['uuid'],
+        'email_uuid': user['emails'][0]['uuid'],
+        'token_uuid': token['token'],
+        'session_uuid': token['session_uuid'],
+        'client_id': 'bad-input',
+        'tenant_uuid': tenant['uuid'],
+        'parent_tenant_uuid': parent['uuid'],
+        'group_uuid': made('/groups', name=name)['uuid'],
+        'policy_uuid_or_slug': made('/policies', name=name, acl=['bad.input'])['uuid'],
+        'access': 'bad.input',
+        'idp_type': 'native',
+        'auth_type': 'google',
     }
 
 
 @pytest.fixture
 def unchanged(psql):
     """A fingerprint of all that operations of the API change."""
-    names = psql("SELECT string_agg(table_name, ',' ORDER BY table_name) FROM information_schema.tables "
-                 "WHERE table_schema = 'public' AND table_name LIKE 'auth\\_%'").split(',')
-    expiring = {'auth_token': 'WHERE expire_t > extract(epoch FROM now()) + 600',
-                'auth_session': "WHERE uuid IN (SELECT session_uuid FROM auth_token "
-                                "WHERE expire_t > extract(epoch FROM now()) + 600)"}
-    sql = ' UNION ALL '.join(f"SELECT '{name}', md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) "
-                             f'FROM {name} t {expiring.get(name, "")}' for name in names)
+    names = psql(
+        "SELECT string_agg(table_name, ',' ORDER BY table_name) FROM information_schema.tables "
+        "WHERE table_schema = 'public' AND table_name LIKE 'auth\\_%'"
+    ).split(',')
+    expiring = {
+        'auth_token': 'WHERE expire_t > extract(epoch FROM now()) + 600',
+        'auth_session': "WHERE uuid IN (SELECT session_uuid FROM auth_token "
+        "WHERE expire_t > extract(epoch FROM now()) + 600)",
+    }
+    sql = ' UNION ALL '.join(
+        f"SELECT '{name}', md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) "
+        f'FROM {name} t {expiring.get(name, "")}'
+        for name in names
+    )
 
     def fingerprint():
         return psql(sql)
@@ -103,8 +134,11 @@ def good(content, shape):
     if 'enum' in shape:
         return shape['enum'][0]
     if kind == 'object':
-        return {name: good(content, each) for name, each in shape.get('properties', {}).items()
-                if name in shape.get('required', ())}
+        return {
+            name: good(content, each)
+            for name, each in shape.get('properties', {}).items()
+            if name in shape.get('required', ())
+        }
     if kind == 'array':
         return [good(content, shape['items'])]
     if kind in ('integer', 'number'):
@@ -117,7 +151,7 @@ def good(content, shape):
         return f'{uuid.uuid4().hex}@example.com'
     if shape.get('format') == 'hostname':
         return f'{uuid.uuid4().hex}.example.com'
-    return uuid.uuid4().hex[:shape.get('maxLength', 32)]
+    return uuid.uuid4().hex[: shape.get('maxLength', 32)]
 
 
 def bad(content, shape):
@@ -141,9 +175,9 @@ def bad(content, shape):
     elif kind == 'integer':
         yield from ('x', '', '1x', True, [], {}, 'ä')
         if 'minimum' in shape:
-            yield from (shape['minimum'] - 1, str(shape['minimum'] - 1), -10 ** 30, -1.5e300)
+            yield from (shape['minimum'] - 1, str(shape['minimum'] - 1), -(10**30), -1.5e300)
         if 'maximum' in shape:
-            yield from (shape['maximum'] + 1, 10 ** 30, 1e300)
+            yield from (shape['maximum'] + 1, 10**30, 1e300)
     elif kind == 'boolean':
         yield from ('perhaps', '', 7, -1, [], {}, 'TrUe')
     else:
@@ -212,8 +246,12 @@ def test_bodies(content, operations, objects, api, admin_token, unchanged):
         target = path_of(path, objects)
         valid = json_module.dumps(good(content, shape) if shape else []).encode()
         requests = [(body, 'application/json') for body in BODIES if not (any_json and is_json(body))]
-        requests += [(valid, 'application/x-www-form-urlencoded'), (valid, 'multipart/form-data; boundary=x'),
-                     (valid + b'x', 'application/json'), (valid[:-1], 'application/json')]
+        requests += [
+            (valid, 'application/x-www-form-urlencoded'),
+            (valid, 'multipart/form-data; boundary=x'),
+            (valid + b'x', 'application/json'),
+            (valid[:-1], 'application/json'),
+        ]
         for body, media in requests:
             answer = api.request(method, target, admin_token, data=body, headers={'Content-Type': media})
             if answer.status_code != 400:
@@ -263,7 +301,9 @@ def test_parameters_of_queries(content, operations, objects, api, admin_token, u
                 tried += 1
                 if answer.status_code != 400 or name not in answer.text:
                     wrong.append(f'{path}?{name}={value[:50]}: {answer.status_code} {answer.text[:200]}')
-            for value in HOSTILE_TEXTS + (['99999999999999999999', str(2 ** 63), str(2 ** 63 - 1)] if kind == 'integer' else []):
+            for value in HOSTILE_TEXTS + (
+                ['99999999999999999999', str(2**63), str(2**63 - 1)] if kind == 'integer' else []
+            ):
                 answer = api.get(f'{target}?{name}={value}', admin_token)
                 tried += 1
                 documented = path == '/saml/sls' and 'processing-error' in answer.text  # its only failure, a 500
@@ -312,8 +352,13 @@ def test_the_header_that_names_a_tenant(operations, objects, api, admin_token, m
         if not any(each['name'] == 'Wazo-Tenant' for each in operation.get('parameters', ())):
             continue
         for tenant in ('nope', str(uuid.uuid4()), objects['tenant_uuid'].upper(), "'", 'x' * 5000, '\xe4', 'master'):
-            answer = api.request(method, path_of(path, objects), admin_token, headers={'Wazo-Tenant': tenant},
-                                 json={'name': 'x'} if method in ('PUT', 'POST') else None)
+            answer = api.request(
+                method,
+                path_of(path, objects),
+                admin_token,
+                headers={'Wazo-Tenant': tenant},
+                json={'name': 'x'} if method in ('PUT', 'POST') else None,
+            )
             if answer.status_code != 401 and not (answer.status_code == 404 and '/idp/' in path):
                 wrong.append(f'{method} {path} in {tenant[:50]}: {answer.status_code} {answer.text[:200]}')
     assert not wrong, '\n'.join(wrong[:20])

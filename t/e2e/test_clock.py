@@ -50,8 +50,9 @@ def wall_clock(stack):
 @pytest.fixture(scope='module')
 def nginx(stack, postgres, own_redis, wall_clock):
     uri = postgres.create_database(DATABASE, OWNER)
-    nginx = stack.new_nginx('clock', GATED, settings={'db_uri': uri}, redis=own_redis.uri,
-                            environment=wall_clock.environment, start=False)
+    nginx = stack.new_nginx(
+        'clock', GATED, settings={'db_uri': uri}, redis=own_redis.uri, environment=wall_clock.environment, start=False
+    )
     if servers.sanitized(BUILD) and not is_faked(nginx, wall_clock):
         pytest.skip('libfaketime does nothing beside these sanitizers')
     nginx.start()
@@ -63,8 +64,9 @@ def is_faked(nginx, wall_clock):
     """Does a program that starts as nginx does see the fake time?"""
     wall_clock.set(-HOUR)
     try:
-        told = subprocess.run(['date', '+%s'], env=nginx.environment(), capture_output=True, text=True, timeout=10,
-                              check=False).stdout
+        told = subprocess.run(
+            ['date', '+%s'], env=nginx.environment(), capture_output=True, text=True, timeout=10, check=False
+        ).stdout
     except subprocess.TimeoutExpired:
         return False
     finally:
@@ -88,11 +90,13 @@ def make(sql):
 
     def insert(seconds=4 * HOUR):
         token, session, now = SECRETS.token(str(uuid.uuid4())), uuid.uuid4(), int(time.time())
-        sql(f"""INSERT INTO auth_session (uuid, tenant_uuid, mobile)
+        sql(
+            f"""INSERT INTO auth_session (uuid, tenant_uuid, mobile)
                 SELECT '{session}', uuid, false FROM auth_tenant WHERE uuid = parent_uuid;
                 INSERT INTO auth_token (uuid, session_uuid, auth_id, issued_t, expire_t, acl, metadata, user_agent, remote_addr)
                 VALUES ('{token}', '{session}', '{uuid.uuid4()}', {now}, {now + seconds}, ARRAY['#'],
-                        '{{"purpose": "user"}}', '', '')""")
+                        '{{"purpose": "user"}}', '', '')"""
+        )
         return token
 
     return insert
@@ -120,7 +124,9 @@ def connect(gate):
     made = []
 
     def connect(token):
-        made.append(websocket.create_connection(f'ws://127.0.0.1:{gate.port}/ws', timeout=15, header={'X-Auth-Token': token}))
+        made.append(
+            websocket.create_connection(f'ws://127.0.0.1:{gate.port}/ws', timeout=15, header={'X-Auth-Token': token})
+        )
         return made[-1]
 
     yield connect
@@ -220,6 +226,7 @@ def test_redis_comes_back(seconds, own_redis, gate, make, records, step, wait_un
 
 def test_what_died_while_it_looked_expired(gate, make, sql, records, step, wait_until):
     """Its record in Redis must not bring it to life when the clock is right again."""
+
     def recorded():
         token = make(HOUR // 2)
         assert gate.get('/', token).status_code == 200
@@ -275,6 +282,7 @@ def test_a_connection_ends_with_its_token(seconds, gate, make, connect, step, wa
 
 def test_a_token_that_died_while_it_looked_expired_ends_its_connection(nginx, gate, sql, connect, step, wait_until):
     """Meanwhile the connection lives by another token of the same login."""
+
     def log_in(expiration, refresh_token=None):
         # An hour ahead of its time a login would already be over: its successor is longer.
         body = {'access_type': 'offline'} if refresh_token is None else {'refresh_token': refresh_token}

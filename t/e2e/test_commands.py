@@ -46,14 +46,24 @@ def test_help(command, name):
 
 
 WRONG = [
-    ('wazo-auth-bootstrap', 'no-such-command'), ('wazo-auth-bootstrap', '--no-such-option'),
-    ('wazo-auth-bootstrap', 'complete', 'x'), ('wazo-auth-bootstrap', 'complete', '--uri', 'x'),
-    ('wazo-auth-bootstrap', 'setup', 'x'), ('wazo-auth-bootstrap', 'initial-user', 'x'),
-    ('wazo-auth-bootstrap', 'initial-user', '--no-such-option'), ('wazo-auth-bootstrap', 'initial-user', '--uri'),
+    ('wazo-auth-bootstrap', 'no-such-command'),
+    ('wazo-auth-bootstrap', '--no-such-option'),
+    ('wazo-auth-bootstrap', 'complete', 'x'),
+    ('wazo-auth-bootstrap', 'complete', '--uri', 'x'),
+    ('wazo-auth-bootstrap', 'setup', 'x'),
+    ('wazo-auth-bootstrap', 'initial-user', 'x'),
+    ('wazo-auth-bootstrap', 'initial-user', '--no-such-option'),
+    ('wazo-auth-bootstrap', 'initial-user', '--uri'),
     ('wazo-auth-bootstrap', '--config'),
-    ('wazo-auth-init-db', 'x'), ('wazo-auth-init-db', '--no-such-option'), ('wazo-auth-init-db', '--db'),
-    ('wazo-auth-upgrade-db', 'x'), ('wazo-auth-upgrade-db', '--no-such-option'), ('wazo-auth-upgrade-db', '-c'),
-    ('wazo-auth-upgrade-db', '--print', '--detach'), ('wazo-auth-wait', 'x'), ('wazo-auth-wait', '--port', '1'),
+    ('wazo-auth-init-db', 'x'),
+    ('wazo-auth-init-db', '--no-such-option'),
+    ('wazo-auth-init-db', '--db'),
+    ('wazo-auth-upgrade-db', 'x'),
+    ('wazo-auth-upgrade-db', '--no-such-option'),
+    ('wazo-auth-upgrade-db', '-c'),
+    ('wazo-auth-upgrade-db', '--print', '--detach'),
+    ('wazo-auth-wait', 'x'),
+    ('wazo-auth-wait', '--port', '1'),
 ]
 
 
@@ -64,11 +74,14 @@ def test_wrong_usage(command, words):
     assert done.stderr.splitlines()[-1].startswith(f'{words[0]}: ')
 
 
-@pytest.mark.parametrize('name, options', [
-    ('wazo-auth-bootstrap', ('--config', '{}', 'initial-user')),
-    ('wazo-auth-bootstrap', ('--config', '{}', 'complete')),
-    ('wazo-auth-upgrade-db', ('--config-file', '{}')),
-])
+@pytest.mark.parametrize(
+    'name, options',
+    [
+        ('wazo-auth-bootstrap', ('--config', '{}', 'initial-user')),
+        ('wazo-auth-bootstrap', ('--config', '{}', 'complete')),
+        ('wazo-auth-upgrade-db', ('--config-file', '{}')),
+    ],
+)
 def test_a_broken_configuration(command, folder, name, options):
     config = folder / 'broken.yml'
     config.write_text('extra_config_files: /nowhere\na: [\n')
@@ -105,8 +118,9 @@ class Installation:
         return self._postgres.psql(self.name, text)
 
     def bootstrap(self, *words, **options):
-        return self._command('wazo-auth-bootstrap', '--config', self.config, '--credentials', self.credentials, *words,
-                             **options)
+        return self._command(
+            'wazo-auth-bootstrap', '--config', self.config, '--credentials', self.credentials, *words, **options
+        )
 
     def complete(self):
         return self.bootstrap('complete')
@@ -119,8 +133,9 @@ class Installation:
         return match[1], match[2]
 
     def logs_in(self, username, password):
-        row = self.sql("SELECT password_hash, encode(password_salt, 'hex') FROM auth_user "
-                       f"WHERE username = '{username}'")
+        row = self.sql(
+            "SELECT password_hash, encode(password_salt, 'hex') FROM auth_user " f"WHERE username = '{username}'"
+        )
         known, salt = row.split('|')
         return hashlib.pbkdf2_hmac('sha512', password.encode(), bytes.fromhex(salt), 250000, 64).hex() == known
 
@@ -128,8 +143,10 @@ class Installation:
         return self.sql('SELECT username FROM auth_user ORDER BY 1').splitlines()
 
     def everything(self):
-        return self.sql('SELECT u.*, p.policy_uuid, g.group_uuid FROM auth_user u LEFT JOIN auth_user_policy p '
-                        'ON p.user_uuid = u.uuid LEFT JOIN auth_user_group g ON g.user_uuid = u.uuid ORDER BY 1, 2')
+        return self.sql(
+            'SELECT u.*, p.policy_uuid, g.group_uuid FROM auth_user u LEFT JOIN auth_user_policy p '
+            'ON p.user_uuid = u.uuid LEFT JOIN auth_user_group g ON g.user_uuid = u.uuid ORDER BY 1, 2'
+        )
 
 
 @pytest.fixture
@@ -163,13 +180,22 @@ def test_complete_makes_user_and_credentials(installation):
     assert re.fullmatch('[0-9a-zA-Z]{28}', password)
     assert installation.logs_in(username, password)
     assert installation.users() == [CLI_USER]
-    assert installation.sql(
-        'SELECT purpose, enabled, authentication_method, firstname, lastname, tenant_uuid = '
-        '(SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid) FROM auth_user') == 'internal|t|native|||t'
+    assert (
+        installation.sql(
+            'SELECT purpose, enabled, authentication_method, firstname, lastname, tenant_uuid = '
+            '(SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid) FROM auth_user'
+        )
+        == 'internal|t|native|||t'
+    )
     assert installation.sql('SELECT count(*) FROM auth_email') == '0'
     assert installation.sql('SELECT slug FROM auth_user_policy JOIN auth_policy ON uuid = policy_uuid') == POLICY
-    assert installation.sql("SELECT slug = 'wazo-all-users-tenant-' || tenant_uuid FROM auth_user_group "
-                            'JOIN auth_group ON uuid = group_uuid') == 't'
+    assert (
+        installation.sql(
+            "SELECT slug = 'wazo-all-users-tenant-' || tenant_uuid FROM auth_user_group "
+            'JOIN auth_group ON uuid = group_uuid'
+        )
+        == 't'
+    )
 
 
 def test_the_credentials_are_the_owners_alone(installation):
@@ -193,11 +219,13 @@ def test_complete_without_the_file_gives_a_new_password(installation):
     succeeded(installation.complete())
     _, old = installation.written()
     user = installation.sql('SELECT uuid FROM auth_user')
-    installation.sql(f'''
+    installation.sql(
+        f'''
         INSERT INTO auth_session (uuid, tenant_uuid, mobile) SELECT 's-' || n, tenant_uuid, false
             FROM auth_user, generate_series(1, 2) AS n;
         INSERT INTO auth_token (uuid, session_uuid, auth_id)
-            VALUES ('t-1', 's-1', '{user}'), ('t-2', 's-2', 'other')''')
+            VALUES ('t-1', 's-1', '{user}'), ('t-2', 's-2', 'other')'''
+    )
     installation.file.unlink()
     installation.file.with_suffix('.yml.new').write_text('left behind')
     succeeded(installation.complete())
@@ -235,10 +263,20 @@ def test_complete_refuses_given_credentials_that_are_wrong(installation):
     assert installation.everything() == before
 
 
-@pytest.mark.parametrize('text', [
-    '', 'auth: {}\n', 'auth: {username: a}\n', 'auth: [\n', 'auth: {password: secret-1}\n', '- a\n', 'auth: secret-1\n',
-    'auth:\n  username: a\n  password: ""\n', 'auth: {username: a, password: "secret-1}\n',
-])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '',
+        'auth: {}\n',
+        'auth: {username: a}\n',
+        'auth: [\n',
+        'auth: {password: secret-1}\n',
+        '- a\n',
+        'auth: secret-1\n',
+        'auth:\n  username: a\n  password: ""\n',
+        'auth: {username: a, password: "secret-1}\n',
+    ],
+)
 def test_complete_refuses_credentials_that_are_none(installation, text):
     given(installation, 'a', 'b')
     installation.file.write_text(text)
@@ -272,11 +310,19 @@ def test_a_database_that_is_away(command, folder):
     assert not (folder / 'none').exists()
 
 
-@pytest.mark.parametrize('uri', [
-    'host=a password=b Secr7t', 'host=a password=Secr7t dbname', 'postgresql://a:Secr7t@[b/x',
-    'postgresql://a/x?password=Secr7t&hots=b', 'postgresql://a:b@c:1/x?Secr7t',
-    'host=a password=b "Secr7t', 'postgresql://a:%zzSecr7t@b/x', "host=a password='Secr7t",
-])
+@pytest.mark.parametrize(
+    'uri',
+    [
+        'host=a password=b Secr7t',
+        'host=a password=Secr7t dbname',
+        'postgresql://a:Secr7t@[b/x',
+        'postgresql://a/x?password=Secr7t&hots=b',
+        'postgresql://a:b@c:1/x?Secr7t',
+        'host=a password=b "Secr7t',
+        'postgresql://a:%zzSecr7t@b/x',
+        "host=a password='Secr7t",
+    ],
+)
 def test_a_wrong_address_is_not_shown(command, uri):
     done = command('wazo-auth-bootstrap', 'initial-user', '--uri', uri)
     failed(done, 'wazo-auth-bootstrap', 'connection string')
@@ -299,8 +345,10 @@ def test_initial_user_by_default(installation):
 
 
 def add_policy(installation, slug):
-    installation.sql(f"INSERT INTO auth_policy (name, slug, tenant_uuid) SELECT '{slug}', '{slug}', uuid "
-                     'FROM auth_tenant WHERE uuid = parent_uuid')
+    installation.sql(
+        f"INSERT INTO auth_policy (name, slug, tenant_uuid) SELECT '{slug}', '{slug}', uuid "
+        'FROM auth_tenant WHERE uuid = parent_uuid'
+    )
 
 
 FIRST = {'username': 'first', 'password': 'pass word-1 %:@"\'', 'purpose': 'external_api', 'policy_slug': 'mine'}
@@ -309,8 +357,13 @@ FIRST = {'username': 'first', 'password': 'pass word-1 %:@"\'', 'purpose': 'exte
 def assert_first(installation):
     assert installation.users() == ['first']
     assert installation.logs_in('first', FIRST['password'])
-    assert installation.sql('SELECT purpose, slug FROM auth_user JOIN auth_user_policy ON user_uuid = auth_user.uuid '
-                            'JOIN auth_policy ON auth_policy.uuid = policy_uuid') == 'external_api|mine'
+    assert (
+        installation.sql(
+            'SELECT purpose, slug FROM auth_user JOIN auth_user_policy ON user_uuid = auth_user.uuid '
+            'JOIN auth_policy ON auth_policy.uuid = policy_uuid'
+        )
+        == 'external_api|mine'
+    )
 
 
 def test_initial_user_by_options(installation, command):
@@ -331,19 +384,29 @@ def test_initial_user_by_environment(installation, command):
 
 
 def test_options_win_over_the_environment_and_that_over_the_file(installation):
-    environment = {'WAZO_AUTH_BOOTSTRAP_USERNAME': 'of-environment',
-                   'WAZO_AUTH_BOOTSTRAP_URI': 'postgresql://127.0.0.1:1/x'}
-    succeeded(installation.bootstrap('initial-user', '--username', 'of-options', '--uri', installation.uri,
-                                     environment=environment))
+    environment = {
+        'WAZO_AUTH_BOOTSTRAP_USERNAME': 'of-environment',
+        'WAZO_AUTH_BOOTSTRAP_URI': 'postgresql://127.0.0.1:1/x',
+    }
+    succeeded(
+        installation.bootstrap(
+            'initial-user', '--username', 'of-options', '--uri', installation.uri, environment=environment
+        )
+    )
     environment['WAZO_AUTH_BOOTSTRAP_URI'] = installation.uri
     installation.config.write_text(installation.config.read_text().replace(installation.name, 'nowhere'))
     succeeded(installation.bootstrap('initial-user', environment=environment))
     assert installation.users() == ['of-environment', 'of-options']
 
 
-@pytest.mark.parametrize('words, text', [
-    (('--policy-slug', 'none'), '"none"'), (('--purpose', 'boss'), '"boss"'), (('--username', ''), 'username'),
-])
+@pytest.mark.parametrize(
+    'words, text',
+    [
+        (('--policy-slug', 'none'), '"none"'),
+        (('--purpose', 'boss'), '"boss"'),
+        (('--username', ''), 'username'),
+    ],
+)
 def test_initial_user_refuses(installation, words, text):
     failed(installation.bootstrap('initial-user', *words), 'wazo-auth-bootstrap', text)
     assert installation.users() == []
@@ -360,8 +423,11 @@ def test_another_password_is_refused(installation):
 
 def test_the_initial_user_may_do_everything(stack, command, api):
     name, word = label('initial'), SECRETS.password(label('secret'))
-    succeeded(command('wazo-auth-bootstrap', 'initial-user', '--uri', stack.database_uri, '--username', name,
-                      '--password', word))
+    succeeded(
+        command(
+            'wazo-auth-bootstrap', 'initial-user', '--uri', stack.database_uri, '--username', name, '--password', word
+        )
+    )
     answer = api.post('/token', auth=(name, word))
     assert answer.status_code == 200
     assert answer.json()['data']['acl'] == ['#']
@@ -382,13 +448,27 @@ def init_db(postgres, command):
     made = []
 
     def uri(name):
-        return f'postgresql://{postgres.superuser}@{urllib.parse.quote(postgres.host, "")}:{postgres.port}/' + \
-            urllib.parse.quote(name, '')
+        return (
+            f'postgresql://{postgres.superuser}@{urllib.parse.quote(postgres.host, "")}:{postgres.port}/'
+            + urllib.parse.quote(name, '')
+        )
 
     def run(database, owner, password='Secr7t', *words):
         made.append((database, owner))
-        return command('wazo-auth-init-db', '--pg_db_uri', uri('postgres'), '--auth_db_uri', uri(database), '--db',
-                       database, '--owner', owner, '--password', password, *words)
+        return command(
+            'wazo-auth-init-db',
+            '--pg_db_uri',
+            uri('postgres'),
+            '--auth_db_uri',
+            uri(database),
+            '--db',
+            database,
+            '--owner',
+            owner,
+            '--password',
+            password,
+            *words,
+        )
 
     yield run
     for database, _ in made:
@@ -409,9 +489,11 @@ def test_init_db(init_db, postgres, command, folder):
     database, owner = label('init'), label('owner')
     succeeded(init_db(database, owner))
     assert connects(postgres, database, owner, 'Secr7t')
-    assert postgres.psql('postgres', 'SELECT rolname, pg_encoding_to_char(encoding), rolsuper, rolcreatedb FROM '
-                         f"pg_database d JOIN pg_roles r ON r.oid = datdba WHERE datname = '{database}'") == (
-        f'{owner}|UTF8|f|f')
+    assert postgres.psql(
+        'postgres',
+        'SELECT rolname, pg_encoding_to_char(encoding), rolsuper, rolcreatedb FROM '
+        f"pg_database d JOIN pg_roles r ON r.oid = datdba WHERE datname = '{database}'",
+    ) == (f'{owner}|UTF8|f|f')
     assert 'uuid-ossp' in postgres.psql(database, 'SELECT extname FROM pg_extension').splitlines()
     assert postgres.psql(database, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == '0'
     config = servers.write_settings(folder / database, {'db_uri': postgres.uri(database, owner)})
@@ -452,8 +534,11 @@ def test_init_db_as_another_user(postgres, init_db):
 
 
 def test_init_db_as_nobody_known(init_db):
-    failed(init_db(label('init'), label('owner'), 'Secr7t', '--user', 'no-such-user'), 'wazo-auth-init-db',
-           '"no-such-user"')
+    failed(
+        init_db(label('init'), label('owner'), 'Secr7t', '--user', 'no-such-user'),
+        'wazo-auth-init-db',
+        '"no-such-user"',
+    )
 
 
 def test_init_db_waits_ten_seconds_for_the_server(command):
@@ -464,8 +549,9 @@ def test_init_db_waits_ten_seconds_for_the_server(command):
     assert 'Secr7t' not in done.stderr
 
 
-@pytest.mark.parametrize('uri', ['nonsense', 'postgresql://a/x?hots=b', 'host=a password=Secr7t dbname',
-                                 'host=a password=b Secr7t'])
+@pytest.mark.parametrize(
+    'uri', ['nonsense', 'postgresql://a/x?hots=b', 'host=a password=Secr7t dbname', 'host=a password=b Secr7t']
+)
 def test_init_db_with_a_wrong_address(command, uri):
     start = time.monotonic()
     done = command('wazo-auth-init-db', '--pg_db_uri', uri)
@@ -478,8 +564,17 @@ def test_init_db_without_rights(postgres, init_db, command):
     database, owner = label('init'), label('owner')
     succeeded(init_db(database, owner))
     plain = postgres.uri(database, owner)
-    done = command('wazo-auth-init-db', '--pg_db_uri', plain, '--auth_db_uri', plain, '--db', label('init'), '--owner',
-                   label('owner'))
+    done = command(
+        'wazo-auth-init-db',
+        '--pg_db_uri',
+        plain,
+        '--auth_db_uri',
+        plain,
+        '--db',
+        label('init'),
+        '--owner',
+        label('owner'),
+    )
     failed(done, 'wazo-auth-init-db', 'permission denied')
 
 
@@ -533,10 +628,16 @@ def test_wait_for_nginx(wait_argv, nginx):
     assert run_wait(wait_argv(f'rest_api: {{port: {nginx.api.port}}}\n')).returncode == 0
 
 
-@pytest.mark.parametrize('text, complaint', [
-    ('rest_api: {port: 0}\n', 'rest_api.port'), ('rest_api: {port: 65536}\n', 'rest_api.port'),
-    ('rest_api: {port: x}\n', 'rest_api.port'), ('rest_api: x\n', '/etc/wazo-auth/config.yml:1: '),
-    ('rest_api: {\n', '/etc/wazo-auth/config.yml:'), ('- a\n', '/etc/wazo-auth/config.yml:1: '),
-])
+@pytest.mark.parametrize(
+    'text, complaint',
+    [
+        ('rest_api: {port: 0}\n', 'rest_api.port'),
+        ('rest_api: {port: 65536}\n', 'rest_api.port'),
+        ('rest_api: {port: x}\n', 'rest_api.port'),
+        ('rest_api: x\n', '/etc/wazo-auth/config.yml:1: '),
+        ('rest_api: {\n', '/etc/wazo-auth/config.yml:'),
+        ('- a\n', '/etc/wazo-auth/config.yml:1: '),
+    ],
+)
 def test_wait_refuses(wait_argv, text, complaint):
     failed(run_wait(wait_argv(text)), 'wazo-auth-wait', complaint)

@@ -28,14 +28,14 @@ class Location:
     """What a location of the file does with a request for `path`."""
 
     path: str
-    port: int = 0              # of the daemon, in the file; 0: it is this nginx that answers
-    target: str = ''           # what the daemon is asked for
-    open: bool = False         # without a token
-    access: str = ''           # that the token needs
-    denied: int = 403          # ... or else
-    query: str = ''            # the token may be in the query: 'kept' there or 'stripped'
+    port: int = 0  # of the daemon, in the file; 0: it is this nginx that answers
+    target: str = ''  # what the daemon is asked for
+    open: bool = False  # without a token
+    access: str = ''  # that the token needs
+    denied: int = 403  # ... or else
+    query: str = ''  # the token may be in the query: 'kept' there or 'stripped'
     method: str = 'GET'
-    status: int = 200          # of an answer of this nginx
+    status: int = 200  # of an answer of this nginx
     websocket: bool = False
 
 
@@ -47,7 +47,8 @@ def daemon(name, port, version, route, **more):
     return {
         f'^~ /api/{name}/': Location(f'/api/{name}/{version}/{route}', port, f'/{version}/{route}', **more),
         f'= /api/{name}/{version}/api/api.yml': Location(
-            f'/api/{name}/{version}/api/api.yml', port, f'/{version}/api/api.yml', open=True),
+            f'/api/{name}/{version}/api/api.yml', port, f'/{version}/api/api.yml', open=True
+        ),
     }
 
 
@@ -61,54 +62,71 @@ API = {
 }
 # Locations of the server with the API alone, and of the published one.
 EXPECTED = {
-    'example.conf': (API, {
-        '^~ /api/auth/': Location('/api/auth/0.1/backends', open=True),
-        '= /api/auth/oauth2': Location('/api/auth/oauth2', open=True, status=400),
-        '/': Location('/some/where', 8000, '/some/where'),
-        '/public/': Location('/public/x', 8000, '/public/x', open=True),
-        '/downloads/': Location('/downloads/x', 8000, '/downloads/x', access='app.downloads.read', query='stripped'),
-        '^~ /api/confd/': one('confd', 9486, '/1.1/devices'),
-        '~ ^/api/confd/1\\.1/users/(?<owner>[^/]+)$': one(
-            'confd', 9486, f'/1.1/users/{UUID}', access=f'confd.users.{UUID}.read', denied=401),
-    }),
-    'platform.conf': (API, {
-        '^~ /api/auth/': Location('/api/auth/0.1/api/api.yml', open=True),
-        '^~ /api/auth/0.1/backends': Location('/api/auth/0.1/backends', open=True),
-        '^~ /api/auth/0.1/saml': Location('/api/auth/0.1/saml/logout', open=True, status=404),
-        '^~ /api/auth/0.1/status': Location('/api/auth/0.1/status', open=True, method='HEAD'),
-        '^~ /api/auth/0.1/users/password/reset': Location(
-            '/api/auth/0.1/users/password/reset?username=nobody', open=True, status=204),
-        '= /api/auth/0.1/users/register': Location('/api/auth/0.1/users/register', open=True, method='POST', status=404),
-        '= /api/auth/oauth2': Location('/api/auth/oauth2', open=True, status=400),
-        **daemon('agentd', 9493, '1.0', 'agents'),
-        **daemon('amid', 9491, '1.0', 'action/ping'),
-        **daemon('call-logd', 9298, '1.0', 'config'),
-        '^~ /api/call-logd/1.0/cdr': one('call-logd', 9298, '/1.0/cdr', query='kept'),
-        '^~ /api/call-logd/1.0/users/': one('call-logd', 9298, '/1.0/users/me/cdr', query='kept'),
-        '^~ /api/call-logd/1.0/exports/': one('call-logd', 9298, f'/1.0/exports/{UUID}/download', query='kept'),
-        **daemon('calld', 9500, '1.0', 'calls'),
-        '^~ /api/calld/1.0/voicemails/': one('calld', 9500, '/1.0/voicemails/7/messages/8/recording', query='kept'),
-        '^~ /api/calld/1.0/users/me/voicemails/': one(
-            'calld', 9500, '/1.0/users/me/voicemails/messages/8/recording', query='kept'),
-        '^~ /api/calld/1.0/guests/': one('calld', 9500, f'/1.0/guests/me/meetings/{UUID}/status', open=True),
-        **daemon('chatd', 9304, '1.0', 'users/presences'),
-        '^~ /api/chatd/1.0/connectors/incoming': one('chatd', 9304, '/1.0/connectors/incoming/sms', open=True, method='POST'),
-        **daemon('confd', 9486, '1.1', 'devices'),
-        '^~ /api/confd/1.1/users/import': one('confd', 9486, '/1.1/users/import', method='POST'),
-        '~ ^/api/confd/1\\.1/users/(?<owner>[^/]+)$': one(
-            'confd', 9486, f'/1.1/users/{UUID}', access=f'confd.users.{UUID}.read', denied=401),
-        '^~ /api/confd/1.1/wizard': one('confd', 9486, '/1.1/wizard', open=True),
-        '^~ /api/confd/1.1/guests/': one('confd', 9486, f'/1.1/guests/me/meetings/{UUID}', open=True),
-        **daemon('dird', 9489, '0.1', 'directories/lookup/default'),
-        **daemon('plugind', 9503, '0.2', 'plugins'),
-        **daemon('provd', 8666, '0.2', 'dev_mgr/devices'),
-        '^~ /device/provisioning/': Location('/device/provisioning/aabbcc.cfg', 18667, '/aabbcc.cfg', open=True),
-        **daemon('setupd', 9302, '1.0', 'status'),
-        '= /api/setupd/1.0/setup': one('setupd', 9302, '/1.0/setup', open=True, method='POST'),
-        **daemon('webhookd', 9300, '1.0', 'subscriptions'),
-        '^~ /api/websocketd/': Location('/api/websocketd/', 9502, '/', access='websocketd', denied=401, query='kept',
-                                        websocket=True),
-    }),
+    'example.conf': (
+        API,
+        {
+            '^~ /api/auth/': Location('/api/auth/0.1/backends', open=True),
+            '= /api/auth/oauth2': Location('/api/auth/oauth2', open=True, status=400),
+            '/': Location('/some/where', 8000, '/some/where'),
+            '/public/': Location('/public/x', 8000, '/public/x', open=True),
+            '/downloads/': Location(
+                '/downloads/x', 8000, '/downloads/x', access='app.downloads.read', query='stripped'
+            ),
+            '^~ /api/confd/': one('confd', 9486, '/1.1/devices'),
+            '~ ^/api/confd/1\\.1/users/(?<owner>[^/]+)$': one(
+                'confd', 9486, f'/1.1/users/{UUID}', access=f'confd.users.{UUID}.read', denied=401
+            ),
+        },
+    ),
+    'platform.conf': (
+        API,
+        {
+            '^~ /api/auth/': Location('/api/auth/0.1/api/api.yml', open=True),
+            '^~ /api/auth/0.1/backends': Location('/api/auth/0.1/backends', open=True),
+            '^~ /api/auth/0.1/saml': Location('/api/auth/0.1/saml/logout', open=True, status=404),
+            '^~ /api/auth/0.1/status': Location('/api/auth/0.1/status', open=True, method='HEAD'),
+            '^~ /api/auth/0.1/users/password/reset': Location(
+                '/api/auth/0.1/users/password/reset?username=nobody', open=True, status=204
+            ),
+            '= /api/auth/0.1/users/register': Location(
+                '/api/auth/0.1/users/register', open=True, method='POST', status=404
+            ),
+            '= /api/auth/oauth2': Location('/api/auth/oauth2', open=True, status=400),
+            **daemon('agentd', 9493, '1.0', 'agents'),
+            **daemon('amid', 9491, '1.0', 'action/ping'),
+            **daemon('call-logd', 9298, '1.0', 'config'),
+            '^~ /api/call-logd/1.0/cdr': one('call-logd', 9298, '/1.0/cdr', query='kept'),
+            '^~ /api/call-logd/1.0/users/': one('call-logd', 9298, '/1.0/users/me/cdr', query='kept'),
+            '^~ /api/call-logd/1.0/exports/': one('call-logd', 9298, f'/1.0/exports/{UUID}/download', query='kept'),
+            **daemon('calld', 9500, '1.0', 'calls'),
+            '^~ /api/calld/1.0/voicemails/': one('calld', 9500, '/1.0/voicemails/7/messages/8/recording', query='kept'),
+            '^~ /api/calld/1.0/users/me/voicemails/': one(
+                'calld', 9500, '/1.0/users/me/voicemails/messages/8/recording', query='kept'
+            ),
+            '^~ /api/calld/1.0/guests/': one('calld', 9500, f'/1.0/guests/me/meetings/{UUID}/status', open=True),
+            **daemon('chatd', 9304, '1.0', 'users/presences'),
+            '^~ /api/chatd/1.0/connectors/incoming': one(
+                'chatd', 9304, '/1.0/connectors/incoming/sms', open=True, method='POST'
+            ),
+            **daemon('confd', 9486, '1.1', 'devices'),
+            '^~ /api/confd/1.1/users/import': one('confd', 9486, '/1.1/users/import', method='POST'),
+            '~ ^/api/confd/1\\.1/users/(?<owner>[^/]+)$': one(
+                'confd', 9486, f'/1.1/users/{UUID}', access=f'confd.users.{UUID}.read', denied=401
+            ),
+            '^~ /api/confd/1.1/wizard': one('confd', 9486, '/1.1/wizard', open=True),
+            '^~ /api/confd/1.1/guests/': one('confd', 9486, f'/1.1/guests/me/meetings/{UUID}', open=True),
+            **daemon('dird', 9489, '0.1', 'directories/lookup/default'),
+            **daemon('plugind', 9503, '0.2', 'plugins'),
+            **daemon('provd', 8666, '0.2', 'dev_mgr/devices'),
+            '^~ /device/provisioning/': Location('/device/provisioning/aabbcc.cfg', 18667, '/aabbcc.cfg', open=True),
+            **daemon('setupd', 9302, '1.0', 'status'),
+            '= /api/setupd/1.0/setup': one('setupd', 9302, '/1.0/setup', open=True, method='POST'),
+            **daemon('webhookd', 9300, '1.0', 'subscriptions'),
+            '^~ /api/websocketd/': Location(
+                '/api/websocketd/', 9502, '/', access='websocketd', denied=401, query='kept', websocket=True
+            ),
+        },
+    ),
 }
 VERSIONS = {8000: '/', 18667: '/', 9486: '/1.1/', 8666: '/0.2/', 9503: '/0.2/', 9489: '/0.1/'}
 PREFIXES = {8666: '/api/provd/', 18667: '/'}
@@ -124,10 +142,17 @@ class Site:
         folder.mkdir()
         (folder / 'index.html').write_text('this is the platform')
         # db_uri is in the file once as a whole; so is the broker's, and the server for mails.
-        settings = shipped.shipped_settings(folder, [
-            ('postgresql://asterisk:proformatique@localhost/asterisk?application_name=wazo-auth', stack.database_uri),
-            ('amqp://guest:guest@localhost:5672/', stack.rabbitmq.uri),
-            ('  hostname: localhost\n  port: 25\n', f'  hostname: 127.0.0.1\n  port: {stack.mail.port}\n')])
+        settings = shipped.shipped_settings(
+            folder,
+            [
+                (
+                    'postgresql://asterisk:proformatique@localhost/asterisk?application_name=wazo-auth',
+                    stack.database_uri,
+                ),
+                ('amqp://guest:guest@localhost:5672/', stack.rabbitmq.uri),
+                ('  hostname: localhost\n  port: 25\n', f'  hostname: 127.0.0.1\n  port: {stack.mail.port}\n'),
+            ],
+        )
         self.nginx = shipped.ShippedNginx(folder, BUILD, file, settings, certificate)
         self.nginx.name_in_tests = file
         self.https = '443 ssl' in (shipped.NGINX / file).read_text()
@@ -151,8 +176,15 @@ class Site:
             headers['X-Auth-Token'] = SECRETS.token(token)
         if query:
             path += ('&' if '?' in path else '?') + f'token={SECRETS.token(query)}'
-        return requests.request(method, self.base + path, headers=headers, verify=self.authority, allow_redirects=False, timeout=30,
-                                **options)
+        return requests.request(
+            method,
+            self.base + path,
+            headers=headers,
+            verify=self.authority,
+            allow_redirects=False,
+            timeout=30,
+            **options,
+        )
 
     def log(self, name):
         return (self.nginx.folder / name).read_text(errors='replace')
@@ -184,7 +216,9 @@ def site(request, sites):
 @pytest.fixture
 def token(site, admin):
     """By a login through the published address."""
-    answer = site.ask('/api/auth/0.1/token', method='POST', auth=(admin['username'], admin['password']), json={'expiration': 3600})
+    answer = site.ask(
+        '/api/auth/0.1/token', method='POST', auth=(admin['username'], admin['password']), json={'expiration': 3600}
+    )
     assert answer.status_code == 200, answer.text
     return SECRETS.token(answer.json()['data']['token'])
 
@@ -275,8 +309,11 @@ def test_the_api_alone(site):
     assert 'wazo_auth' in answer.text
 
 
-@pytest.mark.parametrize('site, location', [(file, location) for file, (_, published) in EXPECTED.items()
-                                            for location in published], indirect=['site'])
+@pytest.mark.parametrize(
+    'site, location',
+    [(file, location) for file, (_, published) in EXPECTED.items() for location in published],
+    indirect=['site'],
+)
 def test_locations(site, token, insert_token, location):
     at = EXPECTED[site.file][1][location]
     if at.websocket:
@@ -301,7 +338,9 @@ def test_what_has_its_own_login_is_not_gated(sites):
 
 
 def test_the_log_says_why_a_login_failed(site, admin, wait_until):
-    answer = site.ask('/api/auth/0.1/token', method='POST', auth=(admin['username'], SECRETS.password('not-it-4c1d77')), json={})
+    answer = site.ask(
+        '/api/auth/0.1/token', method='POST', auth=(admin['username'], SECRETS.password('not-it-4c1d77')), json={}
+    )
     assert answer.status_code == 401
     assert f'Failed login of "{admin["username"]}"' in site.log('wazo-auth.log')
     served = 'wazo.access.log' if site.https else 'access.log'
@@ -339,9 +378,16 @@ def test_the_lines_in_the_readme(stack, admin):
     text = re.search(r'```nginx\n(.*?)```', (servers.CHECKOUT / 'README.md').read_text(), re.S)[1]
     folder = stack.folder / 'conf-readme'
     settings = servers.write_settings(folder, stack.settings())
-    text, ports = shipped.with_free_ports(shipped.replaced(text, [
-        ('load_module modules/ngx_wazo_auth_module.so;\nenv XIVO_UUID;\n', 'events {}\n'),
-        ('http {\n', 'http {\n@TEMPORARY@\n'), ('/etc/wazo-auth/config.yml', settings)]))
+    text, ports = shipped.with_free_ports(
+        shipped.replaced(
+            text,
+            [
+                ('load_module modules/ngx_wazo_auth_module.so;\nenv XIVO_UUID;\n', 'events {}\n'),
+                ('http {\n', 'http {\n@TEMPORARY@\n'),
+                ('/etc/wazo-auth/config.yml', settings),
+            ],
+        )
+    )
     nginx = servers.Nginx(folder, BUILD, text, (ports[9497], '/0.1/backends'))
     stack.all_nginx.append(nginx)
     confd = Daemon(ports[9486], '/1.1/')

@@ -6,16 +6,28 @@ import pytest
 from conftest import ADMIN, GATED
 
 MASK = '********'
-SECRETS = {'smtp': {'tls': 'starttls', 'username': 'wazo', 'password': 'secret-of-smtp'},
-           'consul': {'token': 'secret-of-consul', 'port': 8501}}
+SECRETS = {
+    'smtp': {'tls': 'starttls', 'username': 'wazo', 'password': 'secret-of-smtp'},
+    'consul': {'token': 'secret-of-consul', 'port': 8501},
+}
 
 
 @pytest.fixture(scope='module')
 def own(stack):
     """An nginx whose configuration this file may change."""
-    nginx = stack.new_nginx('config', GATED, settings={
-        'debug': False, 'log_level': 'warning', 'max_user_concurrent_sessions': 7, 'an_unknown_key': {'x': [1, None]},
-        'enabled_backend_plugins': {'ldap_user': False}, **SECRETS}, environment={'XIVO_UUID': 'the-xivo'})
+    nginx = stack.new_nginx(
+        'config',
+        GATED,
+        settings={
+            'debug': False,
+            'log_level': 'warning',
+            'max_user_concurrent_sessions': 7,
+            'an_unknown_key': {'x': [1, None]},
+            'enabled_backend_plugins': {'ldap_user': False},
+            **SECRETS,
+        },
+        environment={'XIVO_UUID': 'the-xivo'},
+    )
     yield nginx
     nginx.stop()
 
@@ -55,7 +67,13 @@ def test_get_masks_secrets(own, stack, token):
     answer = own.api.get('/config', token)
     config = answer.json()
     assert config['bootstrap_user_password'] == MASK
-    assert config['smtp'] == {'hostname': 'localhost', 'port': 25, 'tls': 'starttls', 'username': 'wazo', 'password': MASK}
+    assert config['smtp'] == {
+        'hostname': 'localhost',
+        'port': 25,
+        'tls': 'starttls',
+        'username': 'wazo',
+        'password': MASK,
+    }
     assert config['consul']['token'] == MASK
     assert config['bootstrap_user_username'] == ADMIN['username']
     assert config['db_uri'] == stack.database_uri.replace('Secr7t', MASK)
@@ -67,9 +85,12 @@ def test_get_masks_secrets(own, stack, token):
 def test_only_the_master_tenant_may(api, admin_token, insert_token, method, access):
     tenant = api.post('/tenants', admin_token, json={}).json()['uuid']
     inside = insert_token(acl=[access])['token']
-    for token, headers, status in ((inside, {}, 200), (inside, {'Wazo-Tenant': 'ignored'}, 200),
-                                   (insert_token(acl=['#'], tenant_uuid=tenant)['token'], {}, 401),
-                                   (insert_token(acl=['auth.config'])['token'], {}, 401)):
+    for token, headers, status in (
+        (inside, {}, 200),
+        (inside, {'Wazo-Tenant': 'ignored'}, 200),
+        (insert_token(acl=['#'], tenant_uuid=tenant)['token'], {}, 401),
+        (insert_token(acl=['auth.config'])['token'], {}, 401),
+    ):
         answer = api.request(method, '/config', token, json=[], headers=headers)
         assert answer.status_code == status
         if status == 401:
@@ -107,20 +128,31 @@ def test_patch_takes_several_operations_and_none(own, token):
     own.api.patch('/config', token, json=change('/profiling_enabled', False))
 
 
-@pytest.mark.parametrize('body', [
-    {}, None, True, 'x', 1, [1], [None], [[]], [{}],
-    [{'op': 'add', 'path': '/debug', 'value': True}],
-    [{'op': 'replace', 'path': '/log_level', 'value': True}],
-    [{'op': 'replace', 'path': 'debug', 'value': True}],
-    [{'op': 'replace', 'path': '/debug'}],
-    [{'op': 'replace', 'value': True}],
-    [{'path': '/debug', 'value': True}],
-    [{'op': 'replace', 'path': '/debug', 'value': None}],
-    [{'op': 'replace', 'path': '/debug', 'value': 'maybe'}],
-    [{'op': 'replace', 'path': '/debug', 'value': [True]}],
-    [{'op': 'replace', 'path': '/debug', 'value': True, 'from': '/x'}],
-    [{'op': 'replace', 'path': '/debug', 'value': True}, {'op': 'remove', 'path': '/debug'}],
-])
+@pytest.mark.parametrize(
+    'body',
+    [
+        {},
+        None,
+        True,
+        'x',
+        1,
+        [1],
+        [None],
+        [[]],
+        [{}],
+        [{'op': 'add', 'path': '/debug', 'value': True}],
+        [{'op': 'replace', 'path': '/log_level', 'value': True}],
+        [{'op': 'replace', 'path': 'debug', 'value': True}],
+        [{'op': 'replace', 'path': '/debug'}],
+        [{'op': 'replace', 'value': True}],
+        [{'path': '/debug', 'value': True}],
+        [{'op': 'replace', 'path': '/debug', 'value': None}],
+        [{'op': 'replace', 'path': '/debug', 'value': 'maybe'}],
+        [{'op': 'replace', 'path': '/debug', 'value': [True]}],
+        [{'op': 'replace', 'path': '/debug', 'value': True, 'from': '/x'}],
+        [{'op': 'replace', 'path': '/debug', 'value': True}, {'op': 'remove', 'path': '/debug'}],
+    ],
+)
 def test_patch_refuses(own, token, body):
     before = shown(own.api.get('/config', token))
     answer = own.api.patch('/config', token, data=json.dumps(body))

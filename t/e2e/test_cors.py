@@ -92,16 +92,17 @@ ALLOWED = {'Access-Control-Allow-Origin': ['https://app.example'], 'Vary': ['Ori
 def test_every_refusal_can_be_read(gate, token):
     other_tenant = {'Wazo-Tenant': str(uuid.uuid4())}
     for status, answer in (
-            (401, gate.get('/1.1/x', headers=ORIGIN)),
-            (401, gate.get('/1.1/x', 'garbage', headers=ORIGIN)),
-            (401, gate.head('/1.1/x', headers=ORIGIN)),
-            (401, gate.post('/1.1/x', headers=ORIGIN)),
-            (403, gate.get('/1.1/read', token, headers=ORIGIN)),
-            (401, gate.get('/1.1/denied401', token, headers=ORIGIN)),
-            (401, gate.get('/1.1/tenant', token, headers=ORIGIN | other_tenant)),
-            (400, gate.get('/1.1/a%2fb', token, headers=ORIGIN)),
-            (401, gate.options('/1.1/no-preflight', headers=ORIGIN | {'Access-Control-Request-Method': 'PUT'})),
-            (401, gate.get('/1.1/failed', headers=ORIGIN))):
+        (401, gate.get('/1.1/x', headers=ORIGIN)),
+        (401, gate.get('/1.1/x', 'garbage', headers=ORIGIN)),
+        (401, gate.head('/1.1/x', headers=ORIGIN)),
+        (401, gate.post('/1.1/x', headers=ORIGIN)),
+        (403, gate.get('/1.1/read', token, headers=ORIGIN)),
+        (401, gate.get('/1.1/denied401', token, headers=ORIGIN)),
+        (401, gate.get('/1.1/tenant', token, headers=ORIGIN | other_tenant)),
+        (400, gate.get('/1.1/a%2fb', token, headers=ORIGIN)),
+        (401, gate.options('/1.1/no-preflight', headers=ORIGIN | {'Access-Control-Request-Method': 'PUT'})),
+        (401, gate.get('/1.1/failed', headers=ORIGIN)),
+    ):
         assert (answer.status_code, cors(answer)) == (status, ALLOWED), answer.url
         assert answer.headers['Content-Type'] == 'application/json'
     assert cors(gate.get('/1.1/x')) == {'Access-Control-Allow-Origin': ['*']}
@@ -125,8 +126,11 @@ def test_the_daemons_own_answers_are_left_alone(gate, token):
 
 
 def test_the_apis_own_answers_too(gate):
-    for answer in (gate.get('/api/0.1/users', headers=ORIGIN), gate.post('/api/0.1/token', headers=ORIGIN),
-                   gate.get('/api/0.1/backends', headers=ORIGIN)):
+    for answer in (
+        gate.get('/api/0.1/users', headers=ORIGIN),
+        gate.post('/api/0.1/token', headers=ORIGIN),
+        gate.get('/api/0.1/backends', headers=ORIGIN),
+    ):
         assert cors(answer) == ALLOWED
     too_large = gate.post('/api/0.1/token', data='x' * 200, headers=ORIGIN)
     assert (too_large.status_code, cors(too_large)) == (413, ALLOWED)
@@ -134,7 +138,10 @@ def test_the_apis_own_answers_too(gate):
 
 def test_what_the_administrator_adds_wins(gate, token):
     refused = gate.get('/1.1/added/always', headers=ORIGIN)
-    assert (refused.status_code, cors(refused)) == (401, {'Access-Control-Allow-Origin': ['https://administrator.example']})
+    assert (refused.status_code, cors(refused)) == (
+        401,
+        {'Access-Control-Allow-Origin': ['https://administrator.example']},
+    )
     assert cors(gate.get('/1.1/added-to-success', headers=ORIGIN)) == ALLOWED
     assert cors(gate.get('/1.1/empty', headers=ORIGIN)) == ALLOWED  # nginx adds no empty header
     assert cors(gate.get('/1.1/vary', headers=ORIGIN)) == ALLOWED | {'Vary': ['Accept, Origin']}
@@ -157,10 +164,18 @@ def test_what_others_refuse_is_theirs(gate, token):
 
 
 def test_the_yaml_says_which_origins(new_nginx, token):
-    gate = new_nginx('origins', {'origins': ['https://app.example'], 'supports_credentials': True,
-                                 'expose_headers': ['Retry-After', 'Location']}).gate
+    gate = new_nginx(
+        'origins',
+        {
+            'origins': ['https://app.example'],
+            'supports_credentials': True,
+            'expose_headers': ['Retry-After', 'Location'],
+        },
+    ).gate
     assert cors(gate.get('/1.1/x', headers=ORIGIN)) == ALLOWED | {
-        'Access-Control-Allow-Credentials': ['true'], 'Access-Control-Expose-Headers': ['Location, Retry-After']}
+        'Access-Control-Allow-Credentials': ['true'],
+        'Access-Control-Expose-Headers': ['Location, Retry-After'],
+    }
     for headers in ({'Origin': 'https://other.example'}, {}):
         assert cors(gate.get('/1.1/x', headers=headers)) == {}
 
@@ -168,7 +183,8 @@ def test_the_yaml_says_which_origins(new_nginx, token):
 def test_the_yaml_switches_it_off(new_nginx):
     assert cors(new_nginx('off', {'enabled': False}).gate.get('/1.1/x', headers=ORIGIN)) == {}
     assert cors(new_nginx('any', {'send_wildcard': True}).gate.get('/1.1/x', headers=ORIGIN)) == {
-        'Access-Control-Allow-Origin': ['*']}
+        'Access-Control-Allow-Origin': ['*']
+    }
 
 
 # -- a browser ---------------------------------------------------------------------------------------------------------
@@ -216,8 +232,11 @@ def test_an_application_reads_that_its_token_is_over(app, gate, daemon, token, i
         page.get(app)
 
         def ask(target, token):
-            page.execute_script("document.getElementById('result').textContent = ''; ask(arguments[0], arguments[1])",
-                                gate.base + target, token)
+            page.execute_script(
+                "document.getElementById('result').textContent = ''; ask(arguments[0], arguments[1])",
+                gate.base + target,
+                token,
+            )
             text = wait_for(page, lambda: page.find_element(By.ID, 'result').text, 'an answer')
             return json.loads(text)
 

@@ -62,8 +62,9 @@ def check(folder):
         own = folder / uuid.uuid4().hex
         (own / 'conf.d').mkdir(parents=True)
         # What isn't installed here would be warned of.
-        (own / 'conf.d/templates.yml').write_text(json.dumps(
-            {**servers.template_settings(), 'enabled_http_plugins': {'saml': False}}))
+        (own / 'conf.d/templates.yml').write_text(
+            json.dumps({**servers.template_settings(), 'enabled_http_plugins': {'saml': False}})
+        )
         config = own / 'config.yml'
         config.write_text(f'extra_config_files: {own}/conf.d\n{yaml}')
         if required is None:
@@ -89,54 +90,158 @@ ON_OFF = (['on', 'off'], ['yes', '1', '""', 'on off', ''])
 # name: (where it may stand, right values, wrong values)
 DIRECTIVES = {
     'wazo_auth_config': (('http',), [], ['', 'a b']),
-    'wazo_auth_zone': (('http',), ['tokens:2m', 'tokens:2048k', 'a-b:4194304'], [
-        '', 'tokens', 'tokens:', ':4m', 'tokens:x', 'tokens:4x', 'tokens:-4m', 'tokens:0', 'tokens:2047k', 'tokens:1m',
-        'tokens:99999999999999999999m', 'tokens 4m', 'tokens:4m x', '""']),
-    'wazo_auth_database': (('http',), [
-        'postgresql://a:b@127.0.0.1:1/x', 'postgresql+psycopg2://a@127.0.0.1/x?application_name=y',
-        '"host=a,b port=1,2 dbname=x target_session_attrs=read-write"', 'postgresql://a,b/x connections=1',
-        'postgresql:///x connections=10000'], [
-        '', 'nonsense', '"host=a hots=b"', '"host=a dbname"', 'postgresql://a/x?hots=b', 'postgresql://[a/x',
-        'postgresql://a/x connections=0', 'postgresql://a/x connections=-1', 'postgresql://a/x connections=10001',
-        'postgresql://a/x connections=x', 'postgresql://a/x connections=', 'postgresql://a/x connection=1',
-        'postgresql://a/x 1', 'postgresql://a/x connections=1 x']),
-    'wazo_auth_redis': (('http',), [
-        'off', 'redis://127.0.0.1:1/0', 'redis://a', 'redis://a:b@c:1/15', 'redis://:b@c', 'unix:/x/y.sock', 'a:1'], [
-        '', '""', 'redis://', 'redis://a:b', 'redis://a:70000', 'redis://a:-1', 'redis://a/x', 'redis://a:1/0x',
-        'unix:', 'rediss://a', 'http://a', '/x/y.sock', 'redis://a b']),
-    'wazo_auth_trusted_proxies': (('http',), [
-        '127.0.0.1', '10.0.0.0/8 ::1 unix:', 'fe80::/10', '0.0.0.0/0'], [
-        '', 'a', 'localhost', '10.0.0', '10.0.0.0/33', '::/129', '10.0.0.0/8 a', 'all', 'unix:/x', '""']),
-    'wazo_auth_api': (('location',), ['', 'prefix=/api/auth', 'prefix=/api/auth/', 'prefix=/'], [
-        'x', 'prefix', 'prefix=api', '/api', 'prefix=/a x', 'on']),
+    'wazo_auth_zone': (
+        ('http',),
+        ['tokens:2m', 'tokens:2048k', 'a-b:4194304'],
+        [
+            '',
+            'tokens',
+            'tokens:',
+            ':4m',
+            'tokens:x',
+            'tokens:4x',
+            'tokens:-4m',
+            'tokens:0',
+            'tokens:2047k',
+            'tokens:1m',
+            'tokens:99999999999999999999m',
+            'tokens 4m',
+            'tokens:4m x',
+            '""',
+        ],
+    ),
+    'wazo_auth_database': (
+        ('http',),
+        [
+            'postgresql://a:b@127.0.0.1:1/x',
+            'postgresql+psycopg2://a@127.0.0.1/x?application_name=y',
+            '"host=a,b port=1,2 dbname=x target_session_attrs=read-write"',
+            'postgresql://a,b/x connections=1',
+            'postgresql:///x connections=10000',
+        ],
+        [
+            '',
+            'nonsense',
+            '"host=a hots=b"',
+            '"host=a dbname"',
+            'postgresql://a/x?hots=b',
+            'postgresql://[a/x',
+            'postgresql://a/x connections=0',
+            'postgresql://a/x connections=-1',
+            'postgresql://a/x connections=10001',
+            'postgresql://a/x connections=x',
+            'postgresql://a/x connections=',
+            'postgresql://a/x connection=1',
+            'postgresql://a/x 1',
+            'postgresql://a/x connections=1 x',
+        ],
+    ),
+    'wazo_auth_redis': (
+        ('http',),
+        ['off', 'redis://127.0.0.1:1/0', 'redis://a', 'redis://a:b@c:1/15', 'redis://:b@c', 'unix:/x/y.sock', 'a:1'],
+        [
+            '',
+            '""',
+            'redis://',
+            'redis://a:b',
+            'redis://a:70000',
+            'redis://a:-1',
+            'redis://a/x',
+            'redis://a:1/0x',
+            'unix:',
+            'rediss://a',
+            'http://a',
+            '/x/y.sock',
+            'redis://a b',
+        ],
+    ),
+    'wazo_auth_trusted_proxies': (
+        ('http',),
+        ['127.0.0.1', '10.0.0.0/8 ::1 unix:', 'fe80::/10', '0.0.0.0/0'],
+        ['', 'a', 'localhost', '10.0.0', '10.0.0.0/33', '::/129', '10.0.0.0/8 a', 'all', 'unix:/x', '""'],
+    ),
+    'wazo_auth_api': (
+        ('location',),
+        ['', 'prefix=/api/auth', 'prefix=/api/auth/', 'prefix=/'],
+        ['x', 'prefix', 'prefix=api', '/api', 'prefix=/a x', 'on'],
+    ),
     'wazo_auth': (EVERYWHERE, *ON_OFF),
-    'wazo_auth_acl': (('location',), [
-        'confd.#', 'confd.users.*.read', 'a.$arg_x.$wazo_auth_method_verb', 'a.${arg_x}b', '$remote_user'], [
-        '', '""', 'a.$', 'a.$.b', 'a.${arg_x', 'a.${}', 'a.${arg-x}', 'a b', 'a.$1', '$9.b', 'a.${2}b', 'a.$1b', 'a.$0']),
-    'wazo_auth_token_from': (EVERYWHERE, [
-        'header:X-Auth-Token', 'bearer', 'query:token', 'query:token strip', 'cookie:a',
-        'header:X-Auth-Token bearer query:token strip cookie:a'], [
-        '', '""', 'header', 'header:', 'query:', 'cookie:', 'basic', 'token', 'strip', 'header:X-Auth-Token strip',
-        'bearer strip', 'query:a strip strip', 'strip query:a', 'bearer basic']),
+    'wazo_auth_acl': (
+        ('location',),
+        ['confd.#', 'confd.users.*.read', 'a.$arg_x.$wazo_auth_method_verb', 'a.${arg_x}b', '$remote_user'],
+        [
+            '',
+            '""',
+            'a.$',
+            'a.$.b',
+            'a.${arg_x',
+            'a.${}',
+            'a.${arg-x}',
+            'a b',
+            'a.$1',
+            '$9.b',
+            'a.${2}b',
+            'a.$1b',
+            'a.$0',
+        ],
+    ),
+    'wazo_auth_token_from': (
+        EVERYWHERE,
+        [
+            'header:X-Auth-Token',
+            'bearer',
+            'query:token',
+            'query:token strip',
+            'cookie:a',
+            'header:X-Auth-Token bearer query:token strip cookie:a',
+        ],
+        [
+            '',
+            '""',
+            'header',
+            'header:',
+            'query:',
+            'cookie:',
+            'basic',
+            'token',
+            'strip',
+            'header:X-Auth-Token strip',
+            'bearer strip',
+            'query:a strip strip',
+            'strip query:a',
+            'bearer basic',
+        ],
+    ),
     'wazo_auth_tenant': (EVERYWHERE, ['header', 'off'], ['', 'on', 'query', '""', 'header off']),
     'wazo_auth_identity': (EVERYWHERE, *ON_OFF),
     'wazo_auth_denied': (EVERYWHERE, ['401', '403'], ['', '404', '40', '4010', 'on', '""', '401 403']),
     'wazo_auth_preflight': (EVERYWHERE, ['pass', 'deny'], ['', 'on', 'off', '""', 'pass deny']),
     'wazo_auth_path': (EVERYWHERE, ['strict', 'loose'], ['', 'on', '""', 'strict loose']),
-    'wazo_auth_grace': (EVERYWHERE, ['0', '60', '60s', '500ms', '1h30m'], [
-        '', '-1', 'x', '60x', '1s1m', '""', 'off', '1 s']),
+    'wazo_auth_grace': (
+        EVERYWHERE,
+        ['0', '60', '60s', '500ms', '1h30m'],
+        ['', '-1', 'x', '60x', '1s1m', '""', 'off', '1 s'],
+    ),
     'wazo_auth_metrics': (('location',), [''], ['on', 'x']),
     'wazo_auth_oauth2': (('location',), [''], ['on', 'x']),
 }
 # Alone in a location they are a mistake.
-OF_THE_GATE = ('wazo_auth_acl', 'wazo_auth_token_from', 'wazo_auth_tenant', 'wazo_auth_identity', 'wazo_auth_denied',
-               'wazo_auth_preflight', 'wazo_auth_path')
+OF_THE_GATE = (
+    'wazo_auth_acl',
+    'wazo_auth_token_from',
+    'wazo_auth_tenant',
+    'wazo_auth_identity',
+    'wazo_auth_denied',
+    'wazo_auth_preflight',
+    'wazo_auth_path',
+)
 ZONE_OF_ITS_OWN = ('wazo_auth_config', 'wazo_auth_zone')
 
 
 def cases(which):
-    return [pytest.param(name, value, id=f'{name} {value}')
-            for name, entry in DIRECTIVES.items() for value in entry[which]]
+    return [
+        pytest.param(name, value, id=f'{name} {value}') for name, entry in DIRECTIVES.items() for value in entry[which]
+    ]
 
 
 def statement(name, value):
@@ -161,9 +266,15 @@ def test_wrong_values(check, name, value):
     for level in DIRECTIVES[name][0]:
         checked = check(required=required, **{level: statement(name, value)})
         refused(checked, at=statement(name, value))
-        assert f'"{name}"' in checked.output or any(f'"{word}"' in checked.output for word in words) or (
-            'zone "tokens" is too small' in checked.output or 'invalid connection string: ' in checked.output or
-            'invalid Redis address' in checked.output), checked.output
+        assert (
+            f'"{name}"' in checked.output
+            or any(f'"{word}"' in checked.output for word in words)
+            or (
+                'zone "tokens" is too small' in checked.output
+                or 'invalid connection string: ' in checked.output
+                or 'invalid Redis address' in checked.output
+            )
+        ), checked.output
 
 
 @pytest.mark.parametrize('name', DIRECTIVES)
@@ -199,20 +310,28 @@ def test_an_unknown_variable(check):
     assert 'unknown "no_such_variable" variable' in checked.output
 
 
-@pytest.mark.parametrize('location', [
-    'proxy_pass http://behind; wazo_auth_api;', 'wazo_auth_metrics; wazo_auth_api;',
-    'wazo_auth_api; wazo_auth_metrics;', 'wazo_auth_oauth2; wazo_auth_api;',
-])
+@pytest.mark.parametrize(
+    'location',
+    [
+        'proxy_pass http://behind; wazo_auth_api;',
+        'wazo_auth_metrics; wazo_auth_api;',
+        'wazo_auth_api; wazo_auth_metrics;',
+        'wazo_auth_oauth2; wazo_auth_api;',
+    ],
+)
 def test_one_location_has_one_handler(check, location):
     refused(check(location=location), 'directive clashes with another handler of this location', at=location)
 
 
 def test_passwords_are_not_shown(check):
-    for line in ('wazo_auth_redis redis://user:Secr7t@host:port/0;', 'wazo_auth_redis redis://:Secr7t@host/x;',
-                 'wazo_auth_database postgresql://user:Secr7t@host/x?hots=y;',
-                 'wazo_auth_database "host=a password=Secr7t dbname";',
-                 'wazo_auth_database "host=a password=b Secr7t";',
-                 'wazo_auth_database postgresql://user:Secr7t@[host/x;'):
+    for line in (
+        'wazo_auth_redis redis://user:Secr7t@host:port/0;',
+        'wazo_auth_redis redis://:Secr7t@host/x;',
+        'wazo_auth_database postgresql://user:Secr7t@host/x?hots=y;',
+        'wazo_auth_database "host=a password=Secr7t dbname";',
+        'wazo_auth_database "host=a password=b Secr7t";',
+        'wazo_auth_database postgresql://user:Secr7t@[host/x;',
+    ):
         checked = check(http=line)
         refused(checked, at=line)
         assert 'Secr7t' not in checked.output
@@ -223,26 +342,39 @@ def test_passwords_are_not_shown(check):
 POSITIONAL = 'is set from a positional capture'
 
 
-@pytest.mark.parametrize('levels', [
-    {'location': 'set $x $1;'}, {'location': 'set $x a$1b;'}, {'location': 'set $y $2; set $x "$y/$host";'},
-    {'location': 'if ($http_x ~ (.+)) { set $x $1; }'}, {'location': 'rewrite ^/(.)/ /a$1 break; set $y "a b"; set $x $1;'},
-    {'server': 'set $x $1;'}, {'server': 'set $y $1; if ($args = a) { set $y b; }', 'location': 'set $x $y;'},
-    {'server': 'location = /other { set $x $1; }'}, {'location': 'set $x users;', 'if': 'set $x $1;'},
-])
+@pytest.mark.parametrize(
+    'levels',
+    [
+        {'location': 'set $x $1;'},
+        {'location': 'set $x a$1b;'},
+        {'location': 'set $y $2; set $x "$y/$host";'},
+        {'location': 'if ($http_x ~ (.+)) { set $x $1; }'},
+        {'location': 'rewrite ^/(.)/ /a$1 break; set $y "a b"; set $x $1;'},
+        {'server': 'set $x $1;'},
+        {'server': 'set $y $1; if ($args = a) { set $y b; }', 'location': 'set $x $y;'},
+        {'server': 'location = /other { set $x $1; }'},
+        {'location': 'set $x users;', 'if': 'set $x $1;'},
+    ],
+)
 def test_a_variable_from_a_positional_capture(check, levels):
     access = 'wazo_auth on;\n wazo_auth_acl a.$x.b;'
     levels = {'location': ''} | levels
     refused(check(**levels | {'location': f"{levels['location']}\n{access}"}), f'"$x" {POSITIONAL}', at='wazo_auth_acl')
 
 
-@pytest.mark.parametrize('levels', [
-    {'location': 'set $x users; set $y $1; wazo_auth_acl a.$x;'},
-    {'location': 'set $x "$host/$uri"; rewrite ^/(.+)$ /$1 break; if ($host ~ (.+)) { set $y $1; } wazo_auth_acl a.$x;'},
-    {'http': 'map $uri $x { ~^/(.)/ $1; }', 'location': 'wazo_auth_acl a.$x;'},
-    {'server': 'set $x $1; location ~ ^/(?<x>.)/ { wazo_auth_acl a.$x; location ~ y { } }'},
-    {'http': 'server { listen 127.0.0.1:1; set $x $1; }', 'location': 'set $x users; wazo_auth_acl a.$x;'},
-    {'location': 'set $x $1; wazo_auth off; wazo_auth_acl a.$x;'},
-])
+@pytest.mark.parametrize(
+    'levels',
+    [
+        {'location': 'set $x users; set $y $1; wazo_auth_acl a.$x;'},
+        {
+            'location': 'set $x "$host/$uri"; rewrite ^/(.+)$ /$1 break; if ($host ~ (.+)) { set $y $1; } wazo_auth_acl a.$x;'
+        },
+        {'http': 'map $uri $x { ~^/(.)/ $1; }', 'location': 'wazo_auth_acl a.$x;'},
+        {'server': 'set $x $1; location ~ ^/(?<x>.)/ { wazo_auth_acl a.$x; location ~ y { } }'},
+        {'http': 'server { listen 127.0.0.1:1; set $x $1; }', 'location': 'set $x users; wazo_auth_acl a.$x;'},
+        {'location': 'set $x $1; wazo_auth off; wazo_auth_acl a.$x;'},
+    ],
+)
 def test_other_variables_may_be_in_an_access(check, levels):
     levels = {'location': ''} | levels
     if 'off;' not in levels['location']:
@@ -256,15 +388,27 @@ def test_other_variables_may_be_in_an_access(check, levels):
 NOT_GATED = "in a location that isn't gated"
 
 
-@pytest.mark.parametrize('line', [
-    'wazo_auth_acl confd.users.read;', 'wazo_auth_token_from bearer;', 'wazo_auth_tenant header;', 'wazo_auth_identity on;',
-    'wazo_auth_denied 401;', 'wazo_auth_preflight pass;', 'wazo_auth_path loose;',
-])
+@pytest.mark.parametrize(
+    'line',
+    [
+        'wazo_auth_acl confd.users.read;',
+        'wazo_auth_token_from bearer;',
+        'wazo_auth_tenant header;',
+        'wazo_auth_identity on;',
+        'wazo_auth_denied 401;',
+        'wazo_auth_preflight pass;',
+        'wazo_auth_path loose;',
+    ],
+)
 def test_a_directive_of_the_gate_in_an_open_location(check, line):
     name = line.split(';')[-2].split()[0]
     refused(check(location=line), f'"{name}" {NOT_GATED}', at=line)
-    for levels in {'location': f'wazo_auth on; {line}'}, {'location': f'{line} wazo_auth off;'}, {
-            'server': 'wazo_auth on;', 'location': line}, {'http': 'wazo_auth on;', 'location': line}:
+    for levels in (
+        {'location': f'wazo_auth on; {line}'},
+        {'location': f'{line} wazo_auth off;'},
+        {'server': 'wazo_auth on;', 'location': line},
+        {'http': 'wazo_auth on;', 'location': line},
+    ):
         checked = check(**levels)
         assert (checked.ok, checked.output) == (True, '')
     for level in 'http', 'server':  # whoever switches all of it off for an hour gets away with a warning
@@ -287,8 +431,10 @@ def test_a_directive_of_the_gate_in_an_api_that_is_open(check):
 
 @pytest.mark.parametrize('level', ['http', 'server'])
 def test_defaults_need_no_gate(check, level):
-    defaults = ('wazo_auth_token_from bearer; wazo_auth_tenant header; wazo_auth_identity on; wazo_auth_denied 401; '
-                'wazo_auth_preflight pass; wazo_auth_path loose; wazo_auth_grace 1s;')
+    defaults = (
+        'wazo_auth_token_from bearer; wazo_auth_tenant header; wazo_auth_identity on; wazo_auth_denied 401; '
+        'wazo_auth_preflight pass; wazo_auth_path loose; wazo_auth_grace 1s;'
+    )
     assert check(**{level: defaults}).output == ''
     assert check(**{level: defaults}, location='wazo_auth_grace 5s; wazo_auth_api;').output == ''
     assert check(**{level: defaults}, location='wazo_auth_identity off; wazo_auth_tenant off;').output == ''
@@ -297,14 +443,22 @@ def test_defaults_need_no_gate(check, level):
 ANSWERS = 'it answers before a token is asked for'
 
 
-@pytest.mark.parametrize('line, name', [
-    ('return 200 "for members";', 'return'), ('return 204;', 'return'), ('return 302 https://internal.example/;', 'return'),
-    ('return https://internal.example/;', 'return'), ('set $a "x$host"; return 200;', 'return'),
-    ('rewrite ^ /elsewhere redirect;', 'rewrite'), ('rewrite ^/(.*) /elsewhere/$1 permanent;', 'rewrite'),
-    ('rewrite ^ https://internal.example/;', 'rewrite'), ('if ($arg_a) { return 200 "for members"; }', 'return'),
-    ('if ($arg_a) { set $b 1; } if ($http_x ~ (.)) { rewrite ^/(.) /b$1 break; } return 200;', 'return'),
-    ('rewrite ^/a /b last; rewrite ^/c /d break; return 200 "for members";', 'return'),
-])
+@pytest.mark.parametrize(
+    'line, name',
+    [
+        ('return 200 "for members";', 'return'),
+        ('return 204;', 'return'),
+        ('return 302 https://internal.example/;', 'return'),
+        ('return https://internal.example/;', 'return'),
+        ('set $a "x$host"; return 200;', 'return'),
+        ('rewrite ^ /elsewhere redirect;', 'rewrite'),
+        ('rewrite ^/(.*) /elsewhere/$1 permanent;', 'rewrite'),
+        ('rewrite ^ https://internal.example/;', 'rewrite'),
+        ('if ($arg_a) { return 200 "for members"; }', 'return'),
+        ('if ($arg_a) { set $b 1; } if ($http_x ~ (.)) { rewrite ^/(.) /b$1 break; } return 200;', 'return'),
+        ('rewrite ^/a /b last; rewrite ^/c /d break; return 200 "for members";', 'return'),
+    ],
+)
 def test_what_answers_before_the_gate_is_warned_of(check, line, name):
     for levels in {'location': f'\n wazo_auth on; {line}'}, {'server': 'wazo_auth on;', 'location': f'\n {line}'}:
         checked = check(**levels)
@@ -320,18 +474,23 @@ def test_a_server_that_answers_before_the_gate_is_warned_of(check):
     assert f'in the block at {checked.line("server {")}' in checked.output
 
 
-@pytest.mark.parametrize('levels', [
-    {'location': 'return 404;'}, {'location': 'return 444;'}, {'location': 'return 403 "no";'},
-    {'location': 'if ($request_method = OPTIONS) { return 204; }'},
-    {'location': 'if ($scheme = http) { return 301 https://$host$request_uri; }'},
-    {'location': 'if ($scheme = http) { rewrite ^ https://$host$request_uri permanent; }'},
-    {'location': 'rewrite ^/a/(.*) /b/$1 last; rewrite ^/c /d break; set $a $host; break;'},
-    {'location': 'if (-f $request_filename) { break; } if ($args) { set $a "$args"; }'},
-    {'location': 'wazo_auth off; return 200 "for all";'},
-    {'server': 'if ($host = a.example) { return 301 https://b.example$request_uri; }'},
-    {'server': 'rewrite ^/old/(.*) /new/$1 permanent;'},
-    {'http': 'wazo_auth on; server { listen 127.0.0.1:1; return 301 https://$host$request_uri; }'},
-])
+@pytest.mark.parametrize(
+    'levels',
+    [
+        {'location': 'return 404;'},
+        {'location': 'return 444;'},
+        {'location': 'return 403 "no";'},
+        {'location': 'if ($request_method = OPTIONS) { return 204; }'},
+        {'location': 'if ($scheme = http) { return 301 https://$host$request_uri; }'},
+        {'location': 'if ($scheme = http) { rewrite ^ https://$host$request_uri permanent; }'},
+        {'location': 'rewrite ^/a/(.*) /b/$1 last; rewrite ^/c /d break; set $a $host; break;'},
+        {'location': 'if (-f $request_filename) { break; } if ($args) { set $a "$args"; }'},
+        {'location': 'wazo_auth off; return 200 "for all";'},
+        {'server': 'if ($host = a.example) { return 301 https://b.example$request_uri; }'},
+        {'server': 'rewrite ^/old/(.*) /new/$1 permanent;'},
+        {'http': 'wazo_auth on; server { listen 127.0.0.1:1; return 301 https://$host$request_uri; }'},
+    ],
+)
 def test_what_is_harmless_is_not_warned_of(check, levels):
     if 'http' not in levels:
         levels = levels | {'server': 'wazo_auth on; ' + levels.get('server', '')}
@@ -341,8 +500,14 @@ def test_what_is_harmless_is_not_warned_of(check, levels):
 
 # -- what is required --------------------------------------------------------------------------------------------------
 
-USERS = [('http', 'wazo_auth on;'), ('server', 'wazo_auth on;'), ('location', 'wazo_auth on;'),
-         ('location', 'wazo_auth_api;'), ('location', 'wazo_auth_metrics;'), ('location', 'wazo_auth_oauth2;')]
+USERS = [
+    ('http', 'wazo_auth on;'),
+    ('server', 'wazo_auth on;'),
+    ('location', 'wazo_auth on;'),
+    ('location', 'wazo_auth_api;'),
+    ('location', 'wazo_auth_metrics;'),
+    ('location', 'wazo_auth_oauth2;'),
+]
 
 
 @pytest.mark.parametrize('level, line', USERS)
@@ -371,8 +536,13 @@ def test_the_line_of_an_included_file_is_named(check, folder):
     assert f'in {included}:2' in checked.output
 
 
-@pytest.mark.parametrize('other', ['limit_req_zone $remote_addr zone=tokens:2m rate=1r/s;',
-                                   'proxy_cache_path /tmp/wazo-auth-no-such keys_zone=tokens:2m;'])
+@pytest.mark.parametrize(
+    'other',
+    [
+        'limit_req_zone $remote_addr zone=tokens:2m rate=1r/s;',
+        'proxy_cache_path /tmp/wazo-auth-no-such keys_zone=tokens:2m;',
+    ],
+)
 def test_a_zone_belongs_to_one_module(check, other):
     checked = check(http=other)
     assert not checked.ok
@@ -386,11 +556,18 @@ def config_of(checked):
     return checked.conf.parent / 'config.yml'
 
 
-@pytest.mark.parametrize('yaml, line, text', [
-    ('a: [1, 2\nb: 3\n', None, ''), ('a: 1\n  b: 2\n', 3, ''), ('a: "x\n', None, 'a quotation mark is not closed'),
-    ('a: &x [*x, *y]\n', 2, ''), ('a: 1\n---\nb: 2\n', None, 'second document'), ('a: \x01\n', 2, 'control character'),
-    ('a: !!python/object:os.system x\n', 2, 'tag'),
-])
+@pytest.mark.parametrize(
+    'yaml, line, text',
+    [
+        ('a: [1, 2\nb: 3\n', None, ''),
+        ('a: 1\n  b: 2\n', 3, ''),
+        ('a: "x\n', None, 'a quotation mark is not closed'),
+        ('a: &x [*x, *y]\n', 2, ''),
+        ('a: 1\n---\nb: 2\n', None, 'second document'),
+        ('a: \x01\n', 2, 'control character'),
+        ('a: !!python/object:os.system x\n', 2, 'tag'),
+    ],
+)
 def test_broken_yaml(check, yaml, line, text):
     checked = check(yaml)
     refused(checked, text, f'{config_of(checked)}:{line}' if line else f'{config_of(checked)}:', at='wazo_auth_config')
@@ -404,16 +581,19 @@ def test_yaml_that_is_no_mapping(check, folder, text):
     refused(checked, 'a configuration file must hold a mapping', f'{config}:1', at='wazo_auth_config')
 
 
-@pytest.mark.parametrize('yaml, key, text', [
-    ('max_user_concurrent_sessions: many\n', 'max_user_concurrent_sessions', 'must be an integer'),
-    ('rest_api:\n  max_threads: 0\n', 'rest_api.max_threads', 'must be at least 1'),
-    ('log_level: loud\n', 'log_level', 'must be one of'),
-    ('rest_api: 5\n', 'rest_api', 'must be a mapping'),
-    ('token_cleanup_interval: x\n', 'token_cleanup_interval', 'must be a number'),
-    ('db_uri: 5\n', 'db_uri', 'must be a text'),
-    ('default_policies: {x: {}}\n', 'default_policies.x', 'needs an "acl"'),
-    ('default_policies:\n  x:\n    acl: a\n', 'default_policies.x.acl', 'must be a list'),
-])
+@pytest.mark.parametrize(
+    'yaml, key, text',
+    [
+        ('max_user_concurrent_sessions: many\n', 'max_user_concurrent_sessions', 'must be an integer'),
+        ('rest_api:\n  max_threads: 0\n', 'rest_api.max_threads', 'must be at least 1'),
+        ('log_level: loud\n', 'log_level', 'must be one of'),
+        ('rest_api: 5\n', 'rest_api', 'must be a mapping'),
+        ('token_cleanup_interval: x\n', 'token_cleanup_interval', 'must be a number'),
+        ('db_uri: 5\n', 'db_uri', 'must be a text'),
+        ('default_policies: {x: {}}\n', 'default_policies.x', 'needs an "acl"'),
+        ('default_policies:\n  x:\n    acl: a\n', 'default_policies.x.acl', 'must be a list'),
+    ],
+)
 def test_wrong_values_in_yaml(check, yaml, key, text):
     checked = check('\n' + yaml)
     last = 2 + yaml.count('\n')
@@ -436,8 +616,12 @@ def test_a_wrong_value_in_a_drop_in(check, folder):
     config.write_text(f'extra_config_files: {drop_ins}\n')
     (drop_ins / '50-x.yml').write_text('\nmax_user_concurrent_sessions: many\n')
     required = f'wazo_auth_config {config}; wazo_auth_zone tokens:2m;'
-    refused(check(required=required), '"max_user_concurrent_sessions" must be an integer', f'{drop_ins}/50-x.yml:2',
-            at='wazo_auth_config')
+    refused(
+        check(required=required),
+        '"max_user_concurrent_sessions" must be an integer',
+        f'{drop_ins}/50-x.yml:2',
+        at='wazo_auth_config',
+    )
     (drop_ins / '50-x.yml').write_text('a: [\n')
     checked = check(required=required)
     assert checked.ok
@@ -463,9 +647,17 @@ def test_a_relative_file_is_beside_nginx_conf(check):
 def test_no_xivo_uuid_is_warned_of_where_it_matters(folder, wait_until):
     """`nginx -t` has the environment of somebody's shell."""
     config = servers.write_settings(folder / 'uuid', {})
-    nginx = servers.Nginx(folder / 'uuid', BUILD, CONF, values={
-        **{level.upper(): '' for level in LEVELS}, 'PORT': servers.free_port(),
-        'REQUIRED': f'wazo_auth_config {config}; wazo_auth_zone tokens:2m;'}, environment={'XIVO_UUID': ''})
+    nginx = servers.Nginx(
+        folder / 'uuid',
+        BUILD,
+        CONF,
+        values={
+            **{level.upper(): '' for level in LEVELS},
+            'PORT': servers.free_port(),
+            'REQUIRED': f'wazo_auth_config {config}; wazo_auth_zone tokens:2m;',
+        },
+        environment={'XIVO_UUID': ''},
+    )
     assert nginx.test() == (True, '')
     nginx.start()
     try:
@@ -692,7 +884,11 @@ TWO_SERVERS = """\
 @pytest.fixture(scope='module')
 def nginx(stack):
     nginx = stack.new_nginx('directives', TWO_SERVERS, http=INHERITED, start=False)
-    nginx.values |= {'OTHER_PORT': servers.free_port(), 'OPEN_PORT': servers.free_port(), 'ENTRANCE_PORT': servers.free_port()}
+    nginx.values |= {
+        'OTHER_PORT': servers.free_port(),
+        'OPEN_PORT': servers.free_port(),
+        'ENTRANCE_PORT': servers.free_port(),
+    }
     nginx.entrance = type(nginx.gate)(nginx.values['ENTRANCE_PORT'])
     nginx.other = type(nginx.gate)(nginx.values['OTHER_PORT'])
     nginx.open = type(nginx.gate)(nginx.values['OPEN_PORT'])

@@ -25,8 +25,11 @@ def content(text):
 
 @pytest.fixture(scope='module')
 def operations(content):
-    return [(method.upper(), path, operation) for path, methods in content['paths'].items()
-            for method, operation in methods.items()]
+    return [
+        (method.upper(), path, operation)
+        for path, methods in content['paths'].items()
+        for method, operation in methods.items()
+    ]
 
 
 def filled(text, values=None):
@@ -36,7 +39,7 @@ def filled(text, values=None):
         text = text.replace(name, values.get(name, 'nothing'))
     while '{' in text:
         begin, end = text.index('{'), text.index('}')
-        text = text[:begin] + values.get(text[begin:end + 1], UNKNOWN) + text[end + 1:]
+        text = text[:begin] + values.get(text[begin : end + 1], UNKNOWN) + text[end + 1 :]
     return text
 
 
@@ -135,8 +138,12 @@ def test_the_judge_of_all_answers_finds_what_is_wrong(text):
     empty = '{"filtered": 0, "total": 0, "items": []}'
     assert answer(200, empty) is None
     assert 'not in the document' in answer(418, '{}')
-    for lie in ('{"filtered": 0, "total": 0}', empty.replace('0', '"0"', 1), empty[:-1] + ', "more": 1}',
-                empty.replace('[]', '[{}]')):
+    for lie in (
+        '{"filtered": 0, "total": 0}',
+        empty.replace('0', '"0"', 1),
+        empty[:-1] + ', "more": 1}',
+        empty.replace('[]', '[{}]'),
+    ):
         assert 'says otherwise' in answer(200, lie)
     assert 'with a body' in answer(204, '{}', 'DELETE', f'/users/{UNKNOWN}')
     assert 'says otherwise' in answer(404, '{"reason": ["x"]}', 'DELETE', f'/users/{UNKNOWN}')

@@ -30,6 +30,7 @@ def put(api, admin_token):
 @pytest.fixture(scope='module')
 def stored(api, admin_token):
     """The user's addresses as everybody sees them, by address."""
+
     def get(user):
         emails = api.get(f"/users/{user['uuid']}", admin_token).json()['emails']
         return {email['address']: email for email in emails}
@@ -93,12 +94,16 @@ def test_an_administrator_says_what_is_confirmed(put, stored, make_user):
     old = address()
     user = make_user(email_address=old)
     others = [address() for _ in range(3)]
-    answer = put(user, [
-        {'address': old, 'main': True},
-        {'address': others[0], 'confirmed': True},
-        {'address': others[1], 'confirmed': 'no'},
-        {'address': others[2], 'confirmed': None},
-    ], '/admin').json()
+    answer = put(
+        user,
+        [
+            {'address': old, 'main': True},
+            {'address': others[0], 'confirmed': True},
+            {'address': others[1], 'confirmed': 'no'},
+            {'address': others[2], 'confirmed': None},
+        ],
+        '/admin',
+    ).json()
     assert [email['confirmed'] for email in answer] == [True, True, False, None]
     seen = stored(user)
     assert [seen[email['address']]['confirmed'] for email in answer] == [True, True, False, False]
@@ -145,31 +150,90 @@ NOT_EMAIL = {'message': 'Not a valid email address.', 'constraint_id': 'type', '
 
 
 @BOTH
-@pytest.mark.parametrize('body, errors', [
-    ({}, {'emails': {'message': 'Missing data for required field.', 'constraint_id': 'required',
-                     'constraint': 'required'}}),
-    ([], {'emails': {'message': 'Missing data for required field.', 'constraint_id': 'required',
-                     'constraint': 'required'}}),
-    ({'emails': None}, {'emails': {'message': 'Field may not be null.', 'constraint_id': 'not_null',
-                                   'constraint': 'not_null'}}),
-    ({'emails': {}}, {'emails': {'message': 'Not a valid list.', 'constraint_id': 'type', 'constraint': 'list'}}),
-    ({'emails': [1]}, {'emails': {'0': {'message': 'Invalid type.', 'constraint_id': 'type', 'constraint': 'dict'}}}),
-    ({'emails': [{'main': True}]}, {'emails': {'0': {'address': {
-        'message': 'Missing data for required field.', 'constraint_id': 'required', 'constraint': 'required'}}}}),
-    ({'emails': [{'address': 'a@b.com', 'main': True}, {'address': 'x', 'main': None}]}, {'emails': {'1': {
-        'address': [NOT_EMAIL],
-        'main': {'message': 'Field may not be null.', 'constraint_id': 'not_null', 'constraint': 'not_null'}}}}),
-    ({'emails': [{'address': 5, 'main': True}]}, {'emails': {'0': {'address': NOT_EMAIL}}}),
-    ({'emails': [{'address': 'nul\0@b.com', 'main': True}]}, {'emails': {'0': {'address': [NOT_EMAIL]}}}),
-    ({'emails': [{'address': 'a@b.com', 'main': 'x'}]}, {'emails': {'0': {'main': {
-        'message': 'Not a valid boolean.', 'constraint_id': 'type', 'constraint': 'boolean'}}}}),
-    ({'emails': [{'address': 'a@b.com'}]}, {'_schema': ['At least one address should be main']}),
-    ({'emails': [{'address': 'a@b.com', 'main': True}, {'address': 'c@b.com', 'main': True}]},
-     {'_schema': ['Only one address should be main']}),
-    ({'emails': [{'address': 'a@b.com', 'main': True}, {'address': 'a@b.com'}]},
-     {'_schema': ['The same address can only be used once']}),
-    ([1], {'_schema': ['Invalid input type.']}),
-], ids=str)
+@pytest.mark.parametrize(
+    'body, errors',
+    [
+        (
+            {},
+            {
+                'emails': {
+                    'message': 'Missing data for required field.',
+                    'constraint_id': 'required',
+                    'constraint': 'required',
+                }
+            },
+        ),
+        (
+            [],
+            {
+                'emails': {
+                    'message': 'Missing data for required field.',
+                    'constraint_id': 'required',
+                    'constraint': 'required',
+                }
+            },
+        ),
+        (
+            {'emails': None},
+            {'emails': {'message': 'Field may not be null.', 'constraint_id': 'not_null', 'constraint': 'not_null'}},
+        ),
+        ({'emails': {}}, {'emails': {'message': 'Not a valid list.', 'constraint_id': 'type', 'constraint': 'list'}}),
+        (
+            {'emails': [1]},
+            {'emails': {'0': {'message': 'Invalid type.', 'constraint_id': 'type', 'constraint': 'dict'}}},
+        ),
+        (
+            {'emails': [{'main': True}]},
+            {
+                'emails': {
+                    '0': {
+                        'address': {
+                            'message': 'Missing data for required field.',
+                            'constraint_id': 'required',
+                            'constraint': 'required',
+                        }
+                    }
+                }
+            },
+        ),
+        (
+            {'emails': [{'address': 'a@b.com', 'main': True}, {'address': 'x', 'main': None}]},
+            {
+                'emails': {
+                    '1': {
+                        'address': [NOT_EMAIL],
+                        'main': {
+                            'message': 'Field may not be null.',
+                            'constraint_id': 'not_null',
+                            'constraint': 'not_null',
+                        },
+                    }
+                }
+            },
+        ),
+        ({'emails': [{'address': 5, 'main': True}]}, {'emails': {'0': {'address': NOT_EMAIL}}}),
+        ({'emails': [{'address': 'nul\0@b.com', 'main': True}]}, {'emails': {'0': {'address': [NOT_EMAIL]}}}),
+        (
+            {'emails': [{'address': 'a@b.com', 'main': 'x'}]},
+            {
+                'emails': {
+                    '0': {'main': {'message': 'Not a valid boolean.', 'constraint_id': 'type', 'constraint': 'boolean'}}
+                }
+            },
+        ),
+        ({'emails': [{'address': 'a@b.com'}]}, {'_schema': ['At least one address should be main']}),
+        (
+            {'emails': [{'address': 'a@b.com', 'main': True}, {'address': 'c@b.com', 'main': True}]},
+            {'_schema': ['Only one address should be main']},
+        ),
+        (
+            {'emails': [{'address': 'a@b.com', 'main': True}, {'address': 'a@b.com'}]},
+            {'_schema': ['The same address can only be used once']},
+        ),
+        ([1], {'_schema': ['Invalid input type.']}),
+    ],
+    ids=str,
+)
 def test_wrong_bodies(api, admin_token, prefix, body, errors):
     # Of a user who isn't there, to see that the body comes first.
     answer = api.put(f'{prefix}/users/{UNKNOWN}/emails', admin_token, json=body)
@@ -201,8 +265,9 @@ def test_logins_of_others_are_taken(put, stored, make_user, elsewhere, prefix):
     by_name = make_user(username=address(), enabled=False)
     for taken in (theirs.upper(), by_name['username'].lower()):
         problem = error(put(user, [{'address': free, 'main': True}, {'address': taken}], prefix), 409, 'conflict')
-        assert problem['details'] == {'email_address': {
-            'constraint_id': 'unique', 'message': f'The login "{taken}" is already used'}}
+        assert problem['details'] == {
+            'email_address': {'constraint_id': 'unique', 'message': f'The login "{taken}" is already used'}
+        }
         assert (problem['message'], problem['resource']) == ('Conflict detected', 'users')
     assert list(stored(user)) == [mine]
     assert list(stored(by_address)) == [theirs]
@@ -212,7 +277,9 @@ def test_the_first_taken_login_is_named(put, make_user):
     taken = [make_user(email_address=address())['emails'][0]['address'] for _ in range(3)]
     for order in (taken, taken[::-1]):
         wanted = [{'address': mail, 'main': n == 0} for n, mail in enumerate(order)]
-        assert f'"{order[0]}"' in error(put(make_user(), wanted), 409, 'conflict')['details']['email_address']['message']
+        assert (
+            f'"{order[0]}"' in error(put(make_user(), wanted), 409, 'conflict')['details']['email_address']['message']
+        )
 
 
 def test_the_own_username_may_be_an_address(put, make_user):
@@ -226,8 +293,9 @@ def test_one_address_in_two_cases(put, stored, make_user, prefix):
     user = make_user(email_address=old)
     new = address()
     problem = error(put(user, [{'address': new, 'main': True}, {'address': new.lower()}], prefix), 409, 'conflict')
-    assert problem['details'] == {'email_address': {
-        'constraint_id': 'unique', 'message': 'The email_address "None" is already used'}}
+    assert problem['details'] == {
+        'email_address': {'constraint_id': 'unique', 'message': 'The email_address "None" is already used'}
+    }
     assert list(stored(user)) == [old]
 
 
@@ -256,8 +324,9 @@ def test_users_of_other_tenants_are_unknown(put, stored, make_user, insert_token
         assert put(mine, new, prefix, token, headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize('prefix, access', [
-    ('', 'auth.users.{}.emails.update'), ('/admin', 'auth.admin.users.{}.emails.update')])
+@pytest.mark.parametrize(
+    'prefix, access', [('', 'auth.users.{}.emails.update'), ('/admin', 'auth.admin.users.{}.emails.update')]
+)
 def test_each_needs_its_own_access(put, make_user, insert_token, prefix, access):
     user = make_user()
     all_but_it = insert_token(acl=['auth.#', '!' + access.format('*')], user_uuid=user['uuid'])['token']

@@ -119,8 +119,14 @@ class Broker:
     def control(self, *words):
         """rabbitmqctl: takes some seconds."""
         done = servers.subprocess.run(
-            ['/usr/lib/rabbitmq/bin/rabbitmqctl', '--silent', *words], env=self.server.environment(), cwd='/',
-            capture_output=True, text=True, timeout=60, check=False)
+            ['/usr/lib/rabbitmq/bin/rabbitmqctl', '--silent', *words],
+            env=self.server.environment(),
+            cwd='/',
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
 
@@ -141,8 +147,9 @@ class Broker:
 class Queue:
     """A durable queue behind an exchange. It is read when somebody asks, over a new connection each time."""
 
-    def __init__(self, broker, exchange=EXCHANGE, key='#', kind='topic', vhost=VHOST, durable=True, arguments=None,
-                 match=None):
+    def __init__(
+        self, broker, exchange=EXCHANGE, key='#', kind='topic', vhost=VHOST, durable=True, arguments=None, match=None
+    ):
         self.name = f'q-{uuid.uuid4().hex[:12]}'
         self.events = []
         self._broker = broker
@@ -164,12 +171,21 @@ class Queue:
                 method, properties, body = channel.basic_get(self.name, auto_ack=True)
                 if not method:
                     return self.events
-                self.events.append(types.SimpleNamespace(
-                    key=method.routing_key, headers=properties.headers, properties=properties, text=body,
-                    body=json.loads(body), name=properties.headers['name'], data=json.loads(body)['data']))
+                self.events.append(
+                    types.SimpleNamespace(
+                        key=method.routing_key,
+                        headers=properties.headers,
+                        properties=properties,
+                        text=body,
+                        body=json.loads(body),
+                        name=properties.headers['name'],
+                        data=json.loads(body)['data'],
+                    )
+                )
 
     def wait(self, wanted, timeout=LIMIT):
         """The first event for which wanted(event) is true."""
+
         def found():
             return next(filter(wanted, self.read()), None)
 
@@ -180,8 +196,11 @@ class Queue:
 
     def names_of(self, tenant):
         """The names that the tenant got, each where it came first: events may come again."""
-        names = [event.data['name'] for event in self.events
-                 if event.name == 'auth_tenant_updated' and event.data['uuid'] == tenant]
+        names = [
+            event.data['name']
+            for event in self.events
+            if event.name == 'auth_tenant_updated' and event.data['uuid'] == tenant
+        ]
         return list(dict.fromkeys(names))
 
     def wait_names(self, tenant, names, timeout=LIMIT):
@@ -256,9 +275,17 @@ def both(stack, postgres, broker):
     made = []
     for name in ('events', 'events2'):
         door = Door(broker.server.port)
-        made.append(stack.new_nginx(
-            name, redis=False, environment={'TZ': ZONE, 'XIVO_UUID': XIVO_UUID},
-            settings={'db_uri': uri, 'amqp': {'uri': broker.uri(f'/{VHOST}', door.port), 'exchange_name': EXCHANGE}}))
+        made.append(
+            stack.new_nginx(
+                name,
+                redis=False,
+                environment={'TZ': ZONE, 'XIVO_UUID': XIVO_UUID},
+                settings={
+                    'db_uri': uri,
+                    'amqp': {'uri': broker.uri(f'/{VHOST}', door.port), 'exchange_name': EXCHANGE},
+                },
+            )
+        )
         made[-1].door = door
     yield made
     for each in made:
@@ -281,6 +308,7 @@ def token(api):
 @pytest.fixture
 def rename(api, token):
     """rename(tenant, name): one event auth_tenant_updated with that name."""
+
     def rename(tenant, name, client=api):
         answer = client.put(f'/tenants/{tenant}', token, json={'name': name})
         assert answer.status_code == 200, answer.text
@@ -367,7 +395,11 @@ def test_properties(queue, tenant, rename):
     properties = vars(queue.wait(lambda event: event.data['uuid'] == tenant).properties)
     set_ones = {name: value for name, value in properties.items() if value is not None and name != 'headers'}
     assert set_ones == {
-        'content_type': 'application/json', 'content_encoding': 'utf-8', 'delivery_mode': 2, 'priority': 0}
+        'content_type': 'application/json',
+        'content_encoding': 'utf-8',
+        'delivery_mode': 2,
+        'priority': 0,
+    }
 
 
 def test_types_of_headers(queue, tenant, rename, monkeypatch):
@@ -376,7 +408,7 @@ def test_types_of_headers(queue, tenant, rename, monkeypatch):
 
     def spy(encoded, offset):
         value = decode(encoded, offset)
-        kinds.setdefault(repr(value[0]), set()).add(encoded[offset:offset + 1])
+        kinds.setdefault(repr(value[0]), set()).add(encoded[offset : offset + 1])
         return value
 
     rename(tenant, 'x')
@@ -384,7 +416,8 @@ def test_types_of_headers(queue, tenant, rename, monkeypatch):
     headers = queue.wait(lambda event: event.data['uuid'] == tenant).headers
     assert kinds[repr(tenant)] == {b'S'}
     assert {name: kinds[repr(value)] for name, value in headers.items()} == {
-        name: {b't' if name.startswith('user_uuid:') else b'S'} for name in headers}
+        name: {b't' if name.startswith('user_uuid:') else b'S'} for name in headers
+    }
 
 
 def test_the_body_is_utf8(queue, tenant, rename):
@@ -402,9 +435,14 @@ def check(event, name, key, tenant, **headers):
     assert (event.name, event.key) == (name, key)
     assert re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?', event.headers['timestamp'])
     assert event.headers == {
-        'name': name, 'origin_uuid': XIVO_UUID, 'timestamp': event.headers['timestamp'],
-        'required_access': f'event.{name}', 'required_acl': f'events.{key}', 'tenant_uuid': tenant,
-        **{header.replace('__', ':'): value for header, value in headers.items()}}
+        'name': name,
+        'origin_uuid': XIVO_UUID,
+        'timestamp': event.headers['timestamp'],
+        'required_access': f'event.{name}',
+        'required_acl': f'events.{key}',
+        'tenant_uuid': tenant,
+        **{header.replace('__', ':'): value for header, value in headers.items()},
+    }
     assert {key: value for key, value in event.body.items() if key != 'data'} == event.headers
 
 
@@ -426,8 +464,14 @@ def test_an_event_of_a_user(queue, log_in, user, master):
 def test_an_event_of_a_session(queue, log_in, user, master):
     session = log_in()['session_uuid']
     event = queue.wait(lambda event: event.data.get('uuid') == session)
-    check(event, 'auth_session_created', f'auth.sessions.{session}.created', master, session_uuid=session,
-          **{f"user_uuid__{user['uuid']}": True})
+    check(
+        event,
+        'auth_session_created',
+        f'auth.sessions.{session}.created',
+        master,
+        session_uuid=session,
+        **{f"user_uuid__{user['uuid']}": True},
+    )
     assert event.data == {'uuid': session, 'tenant_uuid': master, 'user_uuid': user['uuid'], 'mobile': False}
 
 
@@ -468,9 +512,12 @@ def test_what_fails_is_not_told(queue, api, token, tenant, rename, user):
     rename(tenant, 'first')
     taken = api.post('/tenants', token, json={'slug': 'taken'})
     answers = [
-        api.post('/tenants', token, json={'slug': 'taken'}), api.post('/tenants', token, json={'name': 1}),
-        api.post('/tenants', NO_TOKEN), api.put(f'/tenants/{UNKNOWN}', token, json={}),
-        api.put(f'/tenants/{tenant}', token, json={'name': 1}), api.delete(f'/tenants/{UNKNOWN}', token),
+        api.post('/tenants', token, json={'slug': 'taken'}),
+        api.post('/tenants', token, json={'name': 1}),
+        api.post('/tenants', NO_TOKEN),
+        api.put(f'/tenants/{UNKNOWN}', token, json={}),
+        api.put(f'/tenants/{tenant}', token, json={'name': 1}),
+        api.delete(f'/tenants/{UNKNOWN}', token),
         api.delete(f"/users/{user['uuid']}/tokens/nothing", token),
         api.post('/token', auth=(user['username'], 'wrong-pass-0')),
         api.post('/token', auth=(user['username'], user['password']), json={'access_type': 'offline'}),
@@ -482,7 +529,10 @@ def test_what_fails_is_not_told(queue, api, token, tenant, rename, user):
     rename(tenant, 'last')
     queue.wait(lambda event: event.data.get('name') == 'last')
     assert [(event.name, event.data['uuid']) for event in queue.events] == [
-        ('auth_tenant_updated', tenant), ('auth_tenant_added', taken.json()['uuid']), ('auth_tenant_updated', tenant)]
+        ('auth_tenant_updated', tenant),
+        ('auth_tenant_added', taken.json()['uuid']),
+        ('auth_tenant_updated', tenant),
+    ]
 
 
 @pytest.fixture
@@ -493,9 +543,11 @@ def trigger(sql):
     def make(body, table, when='AFTER UPDATE'):
         kind = 'CONSTRAINT TRIGGER' if when.startswith('AFTER') else 'TRIGGER'
         deferred = 'DEFERRABLE INITIALLY DEFERRED' if when.startswith('AFTER') else ''
-        sql('CREATE OR REPLACE FUNCTION public.e2e_trigger() RETURNS trigger LANGUAGE plpgsql AS '
+        sql(
+            'CREATE OR REPLACE FUNCTION public.e2e_trigger() RETURNS trigger LANGUAGE plpgsql AS '
             f"$$ BEGIN {body}; RETURN NEW; END $$; CREATE {kind} e2e {when} ON {table} {deferred} "
-            'FOR EACH ROW EXECUTE FUNCTION public.e2e_trigger()')
+            'FOR EACH ROW EXECUTE FUNCTION public.e2e_trigger()'
+        )
         made.append(table)
 
     yield make
@@ -566,8 +618,10 @@ class Renaming:
         servers.wait_until(lambda: len(self.names) >= aim, 15, 'further names')
 
 
-LEADER = ("pg_locks JOIN pg_database ON pg_database.oid = database WHERE locktype = 'advisory' AND granted "
-          f"AND datname = '{DATABASE}' AND objid = hashtext('wazo_auth.bus_relay')::bigint & 4294967295")
+LEADER = (
+    "pg_locks JOIN pg_database ON pg_database.oid = database WHERE locktype = 'advisory' AND granted "
+    f"AND datname = '{DATABASE}' AND objid = hashtext('wazo_auth.bus_relay')::bigint & 4294967295"
+)
 
 
 def leader(both):
@@ -689,7 +743,7 @@ def test_another_exchange_of_that_name(kind, durable, both, broker, queue, tenan
     logs = {each: len(each.error_log.read_bytes()) for each in both}
 
     def complaints():
-        texts = [each.error_log.read_bytes()[logs[each]:].decode() for each in both]
+        texts = [each.error_log.read_bytes()[logs[each] :].decode() for each in both]
         return [line for text in texts for line in text.splitlines() if 'events wait in the outbox' in line]
 
     with broker.channel() as channel:
@@ -710,8 +764,11 @@ def test_another_exchange_of_that_name(kind, durable, both, broker, queue, tenan
         queue.bind()
     queue.wait_names(tenant, names)
     # The time of publication is told.
-    assert all(datetime.fromisoformat(event.headers['timestamp']) >= repaired
-               for event in queue.events if event.data['name'] in names)
+    assert all(
+        datetime.fromisoformat(event.headers['timestamp']) >= repaired
+        for event in queue.events
+        if event.data['name'] in names
+    )
     assert dead() == []
     assert len(complaints()) <= 4  # not once a try
 
@@ -736,9 +793,13 @@ def test_a_key_that_is_too_long(queue, log_in, user, dead, both):
     queue.wait(lambda event: event.data.get('uuid') == session)
     # The others of that request, and those of the next, in order.
     assert list(dict.fromkeys((event.name, event.data.get('client_id')) for event in queue.events)) == [
-        ('auth_session_created', None), ('auth_refresh_token_created', 'next')]
+        ('auth_session_created', None),
+        ('auth_refresh_token_created', 'next'),
+    ]
     assert list(dict.fromkeys(event.data['uuid'] for event in queue.events if 'uuid' in event.data)) == [
-        token['session_uuid'], session]
+        token['session_uuid'],
+        session,
+    ]
     [(key, reason)] = dead()
     assert key == f"auth.users.{user['uuid']}.tokens.{client_id}.created"
     assert 'longer than 255 bytes' in reason
@@ -763,6 +824,7 @@ def test_a_topic_that_is_not_allowed(both, broker, queue, tenant, rename, log_in
 @pytest.fixture
 def small_messages(both, broker):
     """The broker takes no message above 20,000 bytes."""
+
     def limit(size):
         broker.control('eval', f'application:set_env(rabbit, max_message_size, {size}).')
         cut(both)
@@ -774,8 +836,10 @@ def small_messages(both, broker):
 
 def test_a_message_that_is_too_large(small_messages, queue, tenant, rename, sql, dead):
     rename(tenant, 'before')
-    sql("INSERT INTO wazo_auth.outbox (target, routing_key, headers, body) VALUES ('bus', 'auth.large', "
-        """'{"name": "large"}', jsonb_build_object('uuid', repeat('x', 30000)))""")
+    sql(
+        "INSERT INTO wazo_auth.outbox (target, routing_key, headers, body) VALUES ('bus', 'auth.large', "
+        """'{"name": "large"}', jsonb_build_object('uuid', repeat('x', 30000)))"""
+    )
     rename(tenant, 'after')
     queue.wait_names(tenant, ['before', 'after'])
     [(key, reason)] = dead()
@@ -785,8 +849,10 @@ def test_a_message_that_is_too_large(small_messages, queue, tenant, rename, sql,
 
 def test_headers_that_fit_no_frame(queue, tenant, rename, sql, dead):
     rename(tenant, 'before')
-    sql("INSERT INTO wazo_auth.outbox (target, routing_key, headers, body) VALUES ('bus', 'auth.large', "
-        "jsonb_build_object('name', repeat('x', 200000)), '{}')")
+    sql(
+        "INSERT INTO wazo_auth.outbox (target, routing_key, headers, body) VALUES ('bus', 'auth.large', "
+        "jsonb_build_object('name', repeat('x', 200000)), '{}')"
+    )
     rename(tenant, 'after')
     queue.wait_names(tenant, ['before', 'after'])
     assert [key for key, _ in dead()] == ['auth.large']
@@ -794,8 +860,9 @@ def test_headers_that_fit_no_frame(queue, tenant, rename, sql, dead):
 
 def test_a_consumers_queue_is_full(make_queue, queue, tenant, make_tenant, rename, dead):
     other = make_tenant()
-    full = make_queue(key=f'auth.tenants.{tenant}.updated',
-                      arguments={'x-max-length': 1, 'x-overflow': 'reject-publish'})
+    full = make_queue(
+        key=f'auth.tenants.{tenant}.updated', arguments={'x-max-length': 1, 'x-overflow': 'reject-publish'}
+    )
     rename(tenant, '0')
     queue.wait_names(tenant, ['0'])
     for name in ('1', '2'):

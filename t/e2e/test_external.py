@@ -48,7 +48,9 @@ def caller(make_user, make_token, tenants):
 # -- configuration -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('config', [{'client_id': 'é', 'a': [1, None, {}]}, {}, [], 'text', 7, 1.5, True, None, '', {'n': 'a\0b'}])
+@pytest.mark.parametrize(
+    'config', [{'client_id': 'é', 'a': [1, None, {}]}, {}, [], 'text', 7, 1.5, True, None, '', {'n': 'a\0b'}]
+)
 def test_configuration_is_any_json(api, admin_token, config):
     path = f'/external/{service()}/config'
     answer = api.post(path, admin_token, data=json.dumps(config), headers={'Content-Type': 'application/json'})
@@ -95,8 +97,11 @@ def test_unknown_types(api, admin_token):
 def test_configured_twice_at_once(api, api2, admin_token):
     type_ = service()
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda i: (api, api2)[i % 2].post(f'/external/{type_}/config', admin_token, json={'n': i}),
-                                range(8)))
+        answers = list(
+            pool.map(
+                lambda i: (api, api2)[i % 2].post(f'/external/{type_}/config', admin_token, json={'n': i}), range(8)
+            )
+        )
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
     winner = next(i for i, answer in enumerate(answers) if answer.status_code == 201)
     assert api.get(f'/external/{type_}/config', admin_token).json() == {'n': winner}
@@ -159,10 +164,16 @@ def test_routing_keys_and_their_order(api, admin_token, make_user, bus):
 
 def test_rows_of_older_versions(api, admin_token, make_user, psql):
     user = make_user()
-    psql(f"INSERT INTO auth_user_external_auth SELECT '{user['uuid']}', uuid, '{{\"token\": \"T\", \"apns_token\": null}}' "
-         "FROM auth_external_auth_type WHERE name = 'mobile'")
+    psql(
+        f"INSERT INTO auth_user_external_auth SELECT '{user['uuid']}', uuid, '{{\"token\": \"T\", \"apns_token\": null}}' "
+        "FROM auth_external_auth_type WHERE name = 'mobile'"
+    )
     assert api.get(path_of(user), admin_token).json() == {
-        'token': 'T', 'apns_token': None, 'apns_call_topic': None, 'apns_default_topic': None}
+        'token': 'T',
+        'apns_token': None,
+        'apns_call_topic': None,
+        'apns_default_topic': None,
+    }
 
 
 def test_users_that_are_not_there_or_not_the_callers(api, admin_token, make_user, caller, tenants):
@@ -180,9 +191,13 @@ def test_users_that_are_not_there_or_not_the_callers(api, admin_token, make_user
 def test_several_at_once(api, api2, admin_token, make_user):
     user = make_user()
     with ThreadPoolExecutor(8) as pool:
-        posted = list(pool.map(lambda i: (api, api2)[i % 2].post(path_of(user), admin_token, json={'token': str(i)}), range(8)))
+        posted = list(
+            pool.map(lambda i: (api, api2)[i % 2].post(path_of(user), admin_token, json={'token': str(i)}), range(8))
+        )
         assert sorted(answer.status_code for answer in posted) == [201] + [409] * 7
-        put = list(pool.map(lambda i: (api, api2)[i % 2].put(path_of(user), admin_token, json={'token': str(i)}), range(8)))
+        put = list(
+            pool.map(lambda i: (api, api2)[i % 2].put(path_of(user), admin_token, json={'token': str(i)}), range(8))
+        )
         assert {answer.status_code for answer in put} == {200}
         deleted = list(pool.map(lambda i: (api, api2)[i % 2].delete(path_of(user), admin_token), range(8)))
         assert sorted(answer.status_code for answer in deleted) == [204] + [404] * 7
@@ -217,16 +232,30 @@ def test_what_a_user_has(api, admin_token, make_user, caller, tenants):
     api.post(path_of(user), admin_token, json={'token': 'secret-token'})
     path = f"/users/{user['uuid']}/external"
     nothing = {'data': {}, 'plugin_info': {}}
-    expected = [{'type': 'google', 'enabled': False} | nothing, {'type': 'microsoft', 'enabled': False} | nothing,
-                {'type': 'mobile', 'enabled': True} | nothing]
+    expected = [
+        {'type': 'google', 'enabled': False} | nothing,
+        {'type': 'microsoft', 'enabled': False} | nothing,
+        {'type': 'mobile', 'enabled': True} | nothing,
+    ]
     answer = api.get(path, admin_token)
     assert answer.json() == {'filtered': 3, 'total': 3, 'items': expected}
     assert list(answer.json()['items'][0]) == ['type', 'data', 'enabled', 'plugin_info']
-    for query, items in (('direction=desc', expected[::-1]), ('limit=1', expected[:1]), ('limit=1&offset=2', expected[2:]),
-                         ('limit=0', []), ('offset=7', []), ('order=type&direction=asc', expected)):
+    for query, items in (
+        ('direction=desc', expected[::-1]),
+        ('limit=1', expected[:1]),
+        ('limit=1&offset=2', expected[2:]),
+        ('limit=0', []),
+        ('offset=7', []),
+        ('order=type&direction=asc', expected),
+    ):
         assert api.get(f'{path}?{query}', admin_token).json() == {'filtered': 3, 'total': 3, 'items': items}
-    for query, items in (('search=O', expected), ('search=m%20b', expected[2:]), ('type=google', expected[:1]),
-                         ('type=GOOGLE', []), ('search=nothing', [])):
+    for query, items in (
+        ('search=O', expected),
+        ('search=m%20b', expected[2:]),
+        ('type=google', expected[:1]),
+        ('type=GOOGLE', []),
+        ('search=nothing', []),
+    ):
         assert api.get(f'{path}?{query}', admin_token).json() == {'filtered': len(items), 'total': 3, 'items': items}
     for query in ('order=name', 'direction=up', 'limit=-1', 'offset=x', 'recurse=perhaps'):
         error(api.get(f'{path}?{query}', admin_token), 400, 'invalid-list-param')
@@ -283,7 +312,8 @@ def test_plug_ins_of_the_daemon(stack, psql):
     nginx = stack.new_nginx('external', settings={'enabled_external_auth_plugins': {'plug': True}})
     try:
         assert psql("SELECT name, enabled FROM auth_external_auth_type WHERE name IN ('plug', 'gone') ORDER BY 1") == (
-            'gone|f\nplug|t')
+            'gone|f\nplug|t'
+        )
     finally:
         nginx.stop()
         psql("DELETE FROM auth_external_auth_type WHERE name IN ('plug', 'gone')")

@@ -60,24 +60,39 @@ class World:
         at = f'127.0.0.1:{self.broker.port}'
         broker = {'websocket_host': f'ws://{at}/', 'redirect_uri': f'http://{at}/authorize'}
         own = {'websocket_host': None, 'redirect_uri': self.back}
-        provider = {'authorization_base_url': 'https://consent.example/auth?x=1',
-                    'token_url': f'http://127.0.0.1:{self.provider.port}/token'}
+        provider = {
+            'authorization_base_url': 'https://consent.example/auth?x=1',
+            'token_url': f'http://127.0.0.1:{self.provider.port}/token',
+        }
         mock = {'authorization_base_url': f'{self.mock.base}/authorize', 'token_url': f'{self.mock.base}/token'}
         return {
-            'google': {**provider, **broker, 'scope': ['one', 'two'], 'authorization_base_url': 'https://consent.example/auth'},
+            'google': {
+                **provider,
+                **broker,
+                'scope': ['one', 'two'],
+                'authorization_base_url': 'https://consent.example/auth',
+            },
             'microsoft': {**provider, **broker, 'websocket_host': f'ws://127.0.0.1:{servers.free_port()}'},
             'external_auth_timeout': 2,
             'external_auth_types': {
                 'own': {'oauth2': {**provider, **own, 'parameters': {'prompt': 'consent'}}},
-                'own_mock': {'oauth2': {**mock, **own, 'scope': ['mock']}, 'plugin_info': {'name': 'Mock'},
-                             'shown': {'scope': {'type': 'list', 'items': {}}}},
+                'own_mock': {
+                    'oauth2': {**mock, **own, 'scope': ['mock']},
+                    'plugin_info': {'name': 'Mock'},
+                    'shown': {'scope': {'type': 'list', 'items': {}}},
+                },
                 'through_mock': {'oauth2': {**mock, **broker}},
             },
         } | changes
 
     def new(self, name, landing_port, workers=2, **settings):
-        return self.stack.new_nginx(name, GATED + LANDING.replace('@LANDING_PORT@', str(landing_port)), workers=workers,
-                                    settings=self.settings(**settings), environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'})
+        return self.stack.new_nginx(
+            name,
+            GATED + LANDING.replace('@LANDING_PORT@', str(landing_port)),
+            workers=workers,
+            settings=self.settings(**settings),
+            environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'},
+        )
 
     def end(self):
         for nginx in self.nginx:
@@ -153,6 +168,7 @@ def send(port, method, target, token=None):
 @contextlib.contextmanager
 def one_who_leaves(nginx, port, target, token=None):
     """At the end nginx knows it."""
+
     def left():
         return nginx.access_log.read_text().count('" 499 ')
 
@@ -177,15 +193,19 @@ def test_through_the_broker(world, admin_token, make_user, ask, bus):
     assert re.fullmatch('[A-Za-z0-9]{30}', asked['state'])
     assert asked['authorization_url'] == (
         'https://consent.example/auth?response_type=code&client_id=a+client&redirect_uri=http%3A%2F%2F127.0.0.1%3A'
-        f"{world.broker.port}%2Fauthorize&scope=one+two&state={asked['state']}&access_type=offline&prompt=consent")
+        f"{world.broker.port}%2Fauthorize&scope=one+two&state={asked['state']}&access_type=offline&prompt=consent"
+    )
     error(world.api.get(path_of(user, 'google'), admin_token), 404, 'unknown-external-auth')
     secret = code()
     world.broker.tell(asked['state'], {'code': secret, 'state': asked['state'], 'scope': 'x'})
     event = bus.wait('auth_user_external_auth_added', of(user))
     assert event.body['data'] == {'user_uuid': user['uuid'], 'external_auth_name': 'google'}
     form, authorization = world.provider.requests[0]
-    assert form == {'grant_type': 'authorization_code', 'code': secret,
-                    'redirect_uri': f'http://127.0.0.1:{world.broker.port}/authorize'}
+    assert form == {
+        'grant_type': 'authorization_code',
+        'code': secret,
+        'redirect_uri': f'http://127.0.0.1:{world.broker.port}/authorize',
+    }
     assert authorization == oauth2_peers.basic(CLIENT['client_id'], CLIENT['client_secret'])
     answer = world.api2.get(path_of(user, 'google'), admin_token)
     assert list(answer.json()) == ['scope', 'access_token', 'token_expiration']
@@ -210,7 +230,15 @@ def test_what_is_asked_wrongly(world, api, admin_token, make_user, make_token, p
     user = make_user()
     tenant = {'Wazo-Tenant': api.post('/tenants', admin_token, json={}).json()['uuid']}
     path = path_of(user, 'google')
-    for body in ({'scope': None}, {'scope': 'x'}, {'scope': ['']}, {'scope': ['a\0b']}, {'scope': ['x' * 513]}, {'scope': [7]}, []):
+    for body in (
+        {'scope': None},
+        {'scope': 'x'},
+        {'scope': ['']},
+        {'scope': ['a\0b']},
+        {'scope': ['x' * 513]},
+        {'scope': [7]},
+        [],
+    ):
         if body != []:
             assert error(world.api.post(path, admin_token, json=body), 400, 'invalid-data')['resource'] == 'users'
     error(world.api.post(path, admin_token, headers=tenant), 404, 'unknown-external-auth')
@@ -223,7 +251,9 @@ def test_what_is_asked_wrongly(world, api, admin_token, make_user, make_token, p
     for method in ('POST', 'GET', 'DELETE'):
         error(world.api.request(method, path, caller, data='{}'), 404, 'unknown-user')
     for config in ([], {}, {'client_id': 7}, None):
-        assert world.api.put('/external/google/config', admin_token, json=config or {}, headers=tenant).status_code == 204
+        assert (
+            world.api.put('/external/google/config', admin_token, json=config or {}, headers=tenant).status_code == 204
+        )
         assert world.api.post(path, caller).status_code == 500
     assert psql(f"SELECT count(*) FROM wazo_auth.pending_authorization WHERE user_uuid = '{user['uuid']}'") == '0'
 
@@ -399,8 +429,11 @@ def test_providers_that_misbehave_store_nothing(world, admin_token, make_user, a
     world.provider.answer = lambda form: BAD_ANSWERS[what]
     state = ask(user)['state']
     world.broker.tell(state, {'code': code()})
-    servers.wait_until(lambda: 'the authorization of user ' + user['uuid'] + ' failed' in
-                       world.nginx[0].error_log.read_text(), 10, 'a line in the log')
+    servers.wait_until(
+        lambda: 'the authorization of user ' + user['uuid'] + ' failed' in world.nginx[0].error_log.read_text(),
+        10,
+        'a line in the log',
+    )
     assert len(world.provider.requests) == 1
     error(world.api.get(path_of(user, 'google'), admin_token), 404, 'unknown-external-auth')
     assert pending(psql, user) == '0'
@@ -457,8 +490,10 @@ def test_a_row_whose_holder_does_not_know_it_is_taken_over(world, one_worker, ma
     state = ask(make_user(), client=one_worker)['state']
     unknown = SECRETS.password(state[::-1])
     # For longer than a process takes to renew its rows.
-    psql(f"UPDATE wazo_auth.pending_authorization SET state = reverse(state), held_until = now() + interval '{held}', "
-         f"websocket = replace(websocket, state, reverse(state)) WHERE state = '{state}'")
+    psql(
+        f"UPDATE wazo_auth.pending_authorization SET state = reverse(state), held_until = now() + interval '{held}', "
+        f"websocket = replace(websocket, state, reverse(state)) WHERE state = '{state}'"
+    )
     world.broker.wait_for(unknown, 12)
 
 
@@ -507,7 +542,9 @@ def test_without_a_broker_with_the_provider_of_npm(world, admin_token, make_user
     token = world.api.get(path_of(user, 'own_mock'), admin_token).json()
     assert token['scope'] == ['dummy']
     items = world.api.get(f"/users/{user['uuid']}/external?type=own_mock", admin_token).json()['items']
-    assert items == [{'type': 'own_mock', 'data': {'scope': ['dummy']}, 'enabled': True, 'plugin_info': {'name': 'Mock'}}]
+    assert items == [
+        {'type': 'own_mock', 'data': {'scope': ['dummy']}, 'enabled': True, 'plugin_info': {'name': 'Mock'}}
+    ]
 
 
 def test_states_that_are_good_for_nothing(world, make_user, ask, psql):
@@ -521,8 +558,13 @@ def test_states_that_are_good_for_nothing(world, make_user, ask, psql):
     assert not world.provider.requests
     assert psql(f"SELECT told IS NULL FROM wazo_auth.pending_authorization WHERE state = '{at_the_broker}'") == 't'
     asked = ask(user, 'own')
-    assert psql("SELECT expires_at BETWEEN now() + interval '9 min' AND now() + interval '10 min' "
-                f"FROM wazo_auth.pending_authorization WHERE state = '{asked['state']}'") == 't'
+    assert (
+        psql(
+            "SELECT expires_at BETWEEN now() + interval '9 min' AND now() + interval '10 min' "
+            f"FROM wazo_auth.pending_authorization WHERE state = '{asked['state']}'"
+        )
+        == 't'
+    )
 
 
 def test_refused_at_the_page_of_consent(world, make_user, ask, psql, admin_token):
@@ -584,14 +626,30 @@ def test_while_a_provider_is_frozen_others_are_served(world, admin_token, make_u
 def browse(url, folder):
     """What Chromium shows in the end, as HTML."""
     done = servers.subprocess.run(
-        ['chromium', '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
-         '--disable-background-networking', '--no-proxy-server', f'--user-data-dir={folder}', '--dump-dom', url],
-        capture_output=True, text=True, timeout=80, check=True)
+        [
+            'chromium',
+            '--headless',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--disable-dev-shm-usage',
+            '--no-first-run',
+            '--disable-background-networking',
+            '--no-proxy-server',
+            f'--user-data-dir={folder}',
+            '--dump-dom',
+            url,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=80,
+        check=True,
+    )
     return done.stdout
 
 
-@pytest.mark.parametrize('type_, shown', [('own_mock', '<h1>Your account is connected</h1>'),
-                                          ('through_mock', 'you may close this window')])
+@pytest.mark.parametrize(
+    'type_, shown', [('own_mock', '<h1>Your account is connected</h1>'), ('through_mock', 'you may close this window')]
+)
 def test_in_a_real_browser(world, admin_token, make_user, ask, bus, tmp_path, type_, shown):
     user = make_user()
     assert shown in browse(ask(user, type_)['authorization_url'], tmp_path)
@@ -603,8 +661,10 @@ def test_in_a_real_browser(world, admin_token, make_user, ask, bus, tmp_path, ty
 
 
 def expire(psql, user, seconds=0):
-    psql("UPDATE auth_user_external_auth SET data = jsonb_set(data::jsonb, '{token_expiration}', "
-         f"to_jsonb(extract(epoch FROM now())::bigint + {seconds}))::text WHERE user_uuid = '{user['uuid']}'")
+    psql(
+        "UPDATE auth_user_external_auth SET data = jsonb_set(data::jsonb, '{token_expiration}', "
+        f"to_jsonb(extract(epoch FROM now())::bigint + {seconds}))::text WHERE user_uuid = '{user['uuid']}'"
+    )
 
 
 def stored(psql, user):
@@ -623,14 +683,18 @@ def test_a_token_is_renewed_when_it_expires(world, admin_token, make_user, conne
     answer = world.api.get(path_of(user, 'google'), admin_token).json()
     assert answer['access_token'] == world.provider.tokens[-2] != old['access_token']
     assert answer['scope'] == ['other']
-    assert world.provider.requests == [({'grant_type': 'refresh_token', **CLIENT, 'refresh_token': old['refresh_token']}, None)]
+    assert world.provider.requests == [
+        ({'grant_type': 'refresh_token', **CLIENT, 'refresh_token': old['refresh_token']}, None)
+    ]
     assert stored(psql, user) == {**answer, 'refresh_token': old['refresh_token']}
     bus.wait('auth_user_external_auth_updated', of(user))
     # A provider may hand out a new one of these, too; and the daemon wrote times with fractions.
     world.provider.answer = None
     for seconds in ('7.5', '1e300'):
-        psql(f"UPDATE auth_user_external_auth SET data = (data::jsonb || '{{\"token_expiration\": {seconds}}}')::text "
-             f"WHERE user_uuid = '{user['uuid']}'")
+        psql(
+            f"UPDATE auth_user_external_auth SET data = (data::jsonb || '{{\"token_expiration\": {seconds}}}')::text "
+            f"WHERE user_uuid = '{user['uuid']}'"
+        )
         answer = world.api2.get(path_of(user, 'google'), admin_token).json()
         assert abs(answer['token_expiration'] - time.time() - 3600) < 10
         assert stored(psql, user)['refresh_token'] == world.provider.tokens[-1]
@@ -642,7 +706,9 @@ def test_many_callers_renew_once(world, admin_token, make_user, connect, psql, b
     expire(psql, user)
     world.provider.freeze()
     with ThreadPoolExecutor(8) as pool:
-        answers = [pool.submit((world.api, world.api2)[i % 2].get, path_of(user, 'google'), admin_token) for i in range(8)]
+        answers = [
+            pool.submit((world.api, world.api2)[i % 2].get, path_of(user, 'google'), admin_token) for i in range(8)
+        ]
         world.provider.wait_for_request()
         time.sleep(0.5)  # for a second request, if there were one
         world.provider.thaw()
@@ -696,8 +762,10 @@ def test_the_database_goes_while_a_new_token_is_stored(world, postgres, admin_to
         world.provider.wait_for_request()
         lock.cursor().execute('LOCK TABLE auth_user_external_auth')
         world.provider.thaw()
-        end = ("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-               "WHERE wait_event_type = 'Lock' AND query LIKE '%auth_user_external_auth%'")
+        end = (
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE wait_event_type = 'Lock' AND query LIKE '%auth_user_external_auth%'"
+        )
         servers.wait_until(lambda: psql(end) == '1', 5, 'a connection that is about to store it')
         lock.rollback()
         assert renewal.result().json()['access_token'] == world.provider.tokens[-2]
@@ -710,19 +778,30 @@ def test_many_callers_and_a_provider_that_fails(world, admin_token, make_user, c
     before = stored(psql, user)
     world.provider.answer = lambda form: (503, {}, 'busy')
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda i: (world.api, world.api2)[i % 2].get(path_of(user, 'google'), admin_token), range(8)))
-    assert [(answer.status_code, answer.json()) for answer in answers] == [(500, {'message': 'Internal Server Error'})] * 8
+        answers = list(
+            pool.map(lambda i: (world.api, world.api2)[i % 2].get(path_of(user, 'google'), admin_token), range(8))
+        )
+    assert [(answer.status_code, answer.json()) for answer in answers] == [
+        (500, {'message': 'Internal Server Error'})
+    ] * 8
     assert len(world.provider.requests) < 8
     assert stored(psql, user) == before
     world.provider.reset()
-    assert servers.wait_until(lambda: world.api.get(path_of(user, 'google'), admin_token).status_code == 200, 5, 'a new try')
+    assert servers.wait_until(
+        lambda: world.api.get(path_of(user, 'google'), admin_token).status_code == 200, 5, 'a new try'
+    )
 
 
 def test_a_refusal_for_good_is_told_apart(world, admin_token, make_user, connect, ask, psql, bus):
     user = make_user()
     connect(user)
     expire(psql, user)
-    for status, word in ((400, 'invalid_client'), (401, 'invalid_client'), (500, 'invalid_grant'), (400, 'temporarily')):
+    for status, word in (
+        (400, 'invalid_client'),
+        (401, 'invalid_client'),
+        (500, 'invalid_grant'),
+        (400, 'temporarily'),
+    ):
         world.provider.answer = lambda form: (status, {}, json.dumps({'error': word}))
         servers.wait_until(lambda: psql('SELECT count(*) FROM wazo_auth.renewal WHERE until > now()') == '0', 5)
         assert world.api.get(path_of(user, 'google'), admin_token).status_code == 500, word
@@ -769,17 +848,22 @@ def test_data_that_changes_while_it_is_renewed(world, admin_token, make_user, co
     assert psql(f"SELECT count(*) FROM auth_user_external_auth WHERE user_uuid = '{user['uuid']}'") == '0'
 
 
-@pytest.mark.parametrize('until, outcome', [
-    ('1 second', 'NULL'),
-    ('1 hour', 'NULL'),  # and then the clock was set back
-    ('1 hour', "'refused'"),
-])
+@pytest.mark.parametrize(
+    'until, outcome',
+    [
+        ('1 second', 'NULL'),
+        ('1 hour', 'NULL'),  # and then the clock was set back
+        ('1 hour', "'refused'"),
+    ],
+)
 def test_the_one_who_renews_dies(world, admin_token, make_user, connect, psql, until, outcome):
     user = make_user()
     connect(user)
     expire(psql, user)
-    psql("INSERT INTO wazo_auth.renewal (user_uuid, type, until, outcome) "
-         f"VALUES ('{user['uuid']}', 'google', now() + interval '{until}', {outcome})")
+    psql(
+        "INSERT INTO wazo_auth.renewal (user_uuid, type, until, outcome) "
+        f"VALUES ('{user['uuid']}', 'google', now() + interval '{until}', {outcome})"
+    )
     assert world.api.get(path_of(user, 'google'), admin_token).status_code == 200
     assert len(world.provider.requests) == 1
 
@@ -787,8 +871,10 @@ def test_the_one_who_renews_dies(world, admin_token, make_user, connect, psql, u
 def test_data_without_a_refresh_token(world, admin_token, make_user, psql):
     user = make_user()
     for data in ('{}', '[]', '"x"', '{"access_token": "a", "token_expiration": "soon"}'):
-        psql(f"DELETE FROM auth_user_external_auth WHERE user_uuid = '{user['uuid']}'; INSERT INTO auth_user_external_auth "
-             f"SELECT '{user['uuid']}', uuid, '{data}' FROM auth_external_auth_type WHERE name = 'google'")
+        psql(
+            f"DELETE FROM auth_user_external_auth WHERE user_uuid = '{user['uuid']}'; INSERT INTO auth_user_external_auth "
+            f"SELECT '{user['uuid']}', uuid, '{data}' FROM auth_external_auth_type WHERE name = 'google'"
+        )
         error(world.api.get(path_of(user, 'google'), admin_token), 404, 'unknown-external-auth')
 
 
@@ -802,11 +888,17 @@ class OneService:
         port = servers.free_port()
         self.back = f'http://127.0.0.1:{port}/back'
         service = {'authorization_base_url': 'https://consent.example/auth', 'token_url': token_url}
-        self.nginx = stack.new_nginx(name, GATED + LANDING.replace('@LANDING_PORT@', str(port)), settings={
-            'google': {**service, 'redirect_uri': 'https://broker.example', 'websocket_host': websocket_host},
-            'external_auth_types': {'own': {'oauth2': {**service, 'redirect_uri': 'https://nginx.example/back'}}},
-            'external_auth_timeout': 2, **settings,
-        }, environment=environment)
+        self.nginx = stack.new_nginx(
+            name,
+            GATED + LANDING.replace('@LANDING_PORT@', str(port)),
+            settings={
+                'google': {**service, 'redirect_uri': 'https://broker.example', 'websocket_host': websocket_host},
+                'external_auth_types': {'own': {'oauth2': {**service, 'redirect_uri': 'https://nginx.example/back'}}},
+                'external_auth_timeout': 2,
+                **settings,
+            },
+            environment=environment,
+        )
 
     def lines(self, text):
         """Lines of the log; none has a state or a code (conftest looks for those)."""
@@ -833,8 +925,12 @@ def secure_peers(authority):
 
     def make(name, issuer=authority):
         certificate = [issuer.certificate(name)]
-        made.extend([oauth2_peers.Broker(servers.free_port(), certificate),
-                     oauth2_peers.Provider(servers.free_port(), certificate)])
+        made.extend(
+            [
+                oauth2_peers.Broker(servers.free_port(), certificate),
+                oauth2_peers.Provider(servers.free_port(), certificate),
+            ]
+        )
         return made[-2:]
 
     yield make
@@ -845,8 +941,11 @@ def secure_peers(authority):
 @pytest.mark.parametrize('host, name', [('localhost', 'DNS:localhost'), ('127.0.0.1', 'IP:127.0.0.1')])
 def test_over_tls(one_service, secure_peers, authority, admin_token, make_user, ask, bus, psql, host, name):
     broker, provider = secure_peers(name)
-    service = one_service(f'https://{host}:{provider.port}/token', f'wss://{host}:{broker.port}',
-                          external_auth_ca_file=str(authority.file))
+    service = one_service(
+        f'https://{host}:{provider.port}/token',
+        f'wss://{host}:{broker.port}',
+        external_auth_ca_file=str(authority.file),
+    )
     user, api = make_user(), service.nginx.api
     state = ask(user, client=api)['state']
     assert state in broker.asked
@@ -859,16 +958,27 @@ def test_over_tls(one_service, secure_peers, authority, admin_token, make_user, 
 
 UNTRUSTED = {
     'another name': ('DNS:elsewhere.example', 'hostname mismatch', "no alternative certificate subject name matches"),
-    'another authority': ('DNS:localhost', 'unable to get local issuer certificate', 'unable to get local issuer certificate'),
-    'of the system only': ('DNS:localhost', 'unable to get local issuer certificate', 'unable to get local issuer certificate'),
+    'another authority': (
+        'DNS:localhost',
+        'unable to get local issuer certificate',
+        'unable to get local issuer certificate',
+    ),
+    'of the system only': (
+        'DNS:localhost',
+        'unable to get local issuer certificate',
+        'unable to get local issuer certificate',
+    ),
 }
 
 
 @pytest.mark.parametrize('what', UNTRUSTED)
-def test_certificates_that_are_not_good(stack, one_service, secure_peers, authority, admin_token, make_user, ask, psql, world,
-                                        what):
+def test_certificates_that_are_not_good(
+    stack, one_service, secure_peers, authority, admin_token, make_user, ask, psql, world, what
+):
     name, says_socket, says_form = UNTRUSTED[what]
-    issuer = authority if what == 'another name' else servers.Authority(stack.folder / f'authority-{uuid.uuid4().hex[:8]}')
+    issuer = (
+        authority if what == 'another name' else servers.Authority(stack.folder / f'authority-{uuid.uuid4().hex[:8]}')
+    )
     broker, provider = secure_peers(name, issuer)
     trusted = {} if what == 'of the system only' else {'external_auth_ca_file': str(authority.file)}
     service = one_service(f'https://localhost:{provider.port}/token', f'wss://localhost:{broker.port}', **trusted)
@@ -876,7 +986,9 @@ def test_certificates_that_are_not_good(stack, one_service, secure_peers, author
     state = ask(user, client=api)['state']  # answered all the same
     assert state not in broker.opened
     assert service.lines(f"{state[:6]}...: no connection to the broker: its certificate isn't good: {says_socket}")
-    landed = requests.get(service.back, params={'code': code(), 'state': ask(user, 'own', client=api)['state']}, timeout=10)
+    landed = requests.get(
+        service.back, params={'code': code(), 'state': ask(user, 'own', client=api)['state']}, timeout=10
+    )
     is_page(landed, 502, 'Something went wrong')
     assert len(service.lines(f"own: the authorization of user {user['uuid']} failed: ")) == 1
     assert says_form in service.lines(f"user {user['uuid']} failed: ")[0]
@@ -889,24 +1001,37 @@ def test_certificates_that_are_not_good(stack, one_service, secure_peers, author
 def connected(psql, user, type_='google'):
     """A user whose token has expired."""
     data = json.dumps({'access_token': 'a', 'refresh_token': 'r', 'token_expiration': 1, 'scope': []})
-    psql(f"INSERT INTO auth_external_auth_type (name) VALUES ('{type_}') ON CONFLICT DO NOTHING; "
-         f"INSERT INTO auth_user_external_auth SELECT '{user['uuid']}', uuid, '{data}' FROM auth_external_auth_type "
-         f"WHERE name = '{type_}'")
+    psql(
+        f"INSERT INTO auth_external_auth_type (name) VALUES ('{type_}') ON CONFLICT DO NOTHING; "
+        f"INSERT INTO auth_user_external_auth SELECT '{user['uuid']}', uuid, '{data}' FROM auth_external_auth_type "
+        f"WHERE name = '{type_}'"
+    )
 
 
-@pytest.mark.parametrize('host, loopback, what', [('169.254.169.254', True, '169.254.169.254 is link-local'),
-                                                  ('127.0.0.1', False, '127.0.0.1 is loopback'),
-                                                  ('localhost', False, ' is loopback')])
+@pytest.mark.parametrize(
+    'host, loopback, what',
+    [
+        ('169.254.169.254', True, '169.254.169.254 is link-local'),
+        ('127.0.0.1', False, '127.0.0.1 is loopback'),
+        ('localhost', False, ' is loopback'),
+    ],
+)
 def test_addresses_that_are_denied(one_service, world, admin_token, make_user, ask, psql, host, loopback, what):
-    service = one_service(f'http://{host}:{world.provider.port}/token', f'ws://{host}:{world.broker.port}',
-                          outgoing={'loopback': loopback}, environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'})
+    service = one_service(
+        f'http://{host}:{world.provider.port}/token',
+        f'ws://{host}:{world.broker.port}',
+        outgoing={'loopback': loopback},
+        environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'},
+    )
     user, api = make_user(), service.nginx.api
     began = time.monotonic()
     state = ask(user, client=api)['state']
     assert time.monotonic() - began < 1.5
     lines = service.lines(f'{state[:6]}...: no connection to the broker: {host} is denied: ')
     assert len(lines) == 1 and what in lines[0]
-    landed = requests.get(service.back, params={'code': code(), 'state': ask(user, 'own', client=api)['state']}, timeout=10)
+    landed = requests.get(
+        service.back, params={'code': code(), 'state': ask(user, 'own', client=api)['state']}, timeout=10
+    )
     is_page(landed, 502, 'Something went wrong')
     connected(psql, user)
     answer = api.get(path_of(user, 'google'), admin_token)
@@ -919,16 +1044,22 @@ def test_addresses_that_are_denied(one_service, world, admin_token, make_user, a
 # -- what the configuration says ---------------------------------------------------------------------------------------
 
 
-GOOD = {'authorization_base_url': 'https://a.example/', 'token_url': 'https://a.example/token', 'redirect_uri': 'https://b.example',
-        'websocket_host': 'wss://b.example'}
+GOOD = {
+    'authorization_base_url': 'https://a.example/',
+    'token_url': 'https://a.example/token',
+    'redirect_uri': 'https://b.example',
+    'websocket_host': 'wss://b.example',
+}
 TYPE = 'external_auth_types.x'
 BAD_SETTINGS = {
     'google.token_url" must begin with https://': {'google': {**GOOD, 'token_url': 'http://a.example'}},
     'google.websocket_host" must begin with wss://': {'google': {**GOOD, 'websocket_host': 'ws://b.example'}},
     f'{TYPE}.oauth2.redirect_uri" must begin with https://': {
-        'external_auth_types': {'x': {'oauth2': {'authorization_base_url': 'https://a', 'token_url': 'https://a'}}}},
+        'external_auth_types': {'x': {'oauth2': {'authorization_base_url': 'https://a', 'token_url': 'https://a'}}}
+    },
     'microsoft.authorization_base_url" must be like https://host/path': {
-        'microsoft': {**GOOD, 'authorization_base_url': 'https://a.example/ x'}},
+        'microsoft': {**GOOD, 'authorization_base_url': 'https://a.example/ x'}
+    },
     'external_auth_timeout" must be seconds, 0.1 to 60': {'external_auth_timeout': 61},
     'external_auth_ca_file" can\'t be used: /nowhere: No such file': {'external_auth_ca_file': '/nowhere'},
     'external_auth_types.X" is no name': {'external_auth_types': {'X': {}}},
@@ -938,7 +1069,9 @@ BAD_SETTINGS = {
     f'{TYPE}.data.n.type" must be one of': {'external_auth_types': {'x': {'data': {'n': {'type': 'text'}}}}},
     f'{TYPE}.data.n.max" is not known': {'external_auth_types': {'x': {'data': {'n': {'max': 3}}}}},
     f'{TYPE}.plugin_info" must be a mapping': {'external_auth_types': {'x': {'plugin_info': [1]}}},
-    f'{TYPE}.oauth2.parameters.a" must be a text': {'external_auth_types': {'x': {'oauth2': {**GOOD, 'parameters': {'a': 1}}}}},
+    f'{TYPE}.oauth2.parameters.a" must be a text': {
+        'external_auth_types': {'x': {'oauth2': {**GOOD, 'parameters': {'a': 1}}}}
+    },
 }
 
 
@@ -956,18 +1089,29 @@ def test_settings_that_are_refused(stack, expect_log, what):
 
 @pytest.fixture(scope='module')
 def own_types(stack, world, psql):
-    nginx = stack.new_nginx('oauth2-types', settings={
-        'oauth2_synchronization_ws_url_template': f'ws://127.0.0.1:{world.broker.port}/ws/{{state}}',
-        'enabled_external_auth_plugins': {'foo': True, 'google': True, 'off': False},
-        'external_auth_types': {
-            'foo': {'awaited': ['access_token']},
-            'bar': {'plugin_info': {'foo': 'bar'}, 'shown': {'scope': {'type': 'list', 'items': {'type': 'string'}}}},
-            'badge': {'data': {'number': {'required': True, 'min_length': 2, 'max_length': 4},
-                               'doors': {'type': 'list', 'items': {'type': 'integer', 'minimum': 1}},
-                               'kind': {'choices': ['a', 'b'], 'nullable': True}}},
-            'off': {},
+    nginx = stack.new_nginx(
+        'oauth2-types',
+        settings={
+            'oauth2_synchronization_ws_url_template': f'ws://127.0.0.1:{world.broker.port}/ws/{{state}}',
+            'enabled_external_auth_plugins': {'foo': True, 'google': True, 'off': False},
+            'external_auth_types': {
+                'foo': {'awaited': ['access_token']},
+                'bar': {
+                    'plugin_info': {'foo': 'bar'},
+                    'shown': {'scope': {'type': 'list', 'items': {'type': 'string'}}},
+                },
+                'badge': {
+                    'data': {
+                        'number': {'required': True, 'min_length': 2, 'max_length': 4},
+                        'doors': {'type': 'list', 'items': {'type': 'integer', 'minimum': 1}},
+                        'kind': {'choices': ['a', 'b'], 'nullable': True},
+                    }
+                },
+                'off': {},
+            },
         },
-    }, environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'})
+        environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'},
+    )
     yield nginx
     nginx.stop()
     # As any other start would.
@@ -986,7 +1130,12 @@ def test_a_type_that_only_stores(own_types, admin_token, make_user, bus):
     error(api.post(path, admin_token, json=data), 409, 'conflict')
     assert api.get(path, admin_token).json() == data
     items = {item['type']: item for item in api.get(f"/users/{user['uuid']}/external", admin_token).json()['items']}
-    assert items['bar'] == {'type': 'bar', 'data': {'scope': ['one', 'two']}, 'enabled': True, 'plugin_info': {'foo': 'bar'}}
+    assert items['bar'] == {
+        'type': 'bar',
+        'data': {'scope': ['one', 'two']},
+        'enabled': True,
+        'plugin_info': {'foo': 'bar'},
+    }
     assert items['foo'] == {'type': 'foo', 'data': {}, 'enabled': False, 'plugin_info': {}}
     assert sorted(items) == ['badge', 'bar', 'foo', 'google', 'microsoft', 'mobile']
     answer = api.put(path, admin_token, json={'scope': 'no list'})
@@ -1029,7 +1178,12 @@ def test_events_of_a_stored_type(own_types, admin_token, make_user, bus):
     bus.wait('auth_user_external_auth_added', lambda event: event.body['data']['external_auth_name'] == 'badge')
     prefix = f"auth.users.{user['uuid']}.external."
     events = [event for event in bus.events if event.key.startswith(prefix)]
-    assert [event.key.removeprefix(prefix) for event in events] == ['bar.created', 'bar.updated', 'bar.deleted', 'badge.created']
+    assert [event.key.removeprefix(prefix) for event in events] == [
+        'bar.created',
+        'bar.updated',
+        'bar.deleted',
+        'badge.created',
+    ]
     for event in events[:3]:
         assert event.body['data'] == {'user_uuid': user['uuid'], 'external_auth_name': 'bar'}
         assert event.headers['tenant_uuid'] == user['tenant_uuid']
@@ -1043,8 +1197,10 @@ def test_who_may_do_what_with_a_stored_type(own_types, api, admin_token, make_us
     path = path_of(user, 'bar')
     calls = {'create': ('POST', 200), 'read': ('GET', 200), 'update': ('PUT', 200), 'delete': ('DELETE', 204)}
     for right, (method, status) in calls.items():
-        tokens = {each: make_token(make_user(acl=[f'auth.users.*.external.bar.{each}'], headers=tenant))['token']
-                  for each in calls}
+        tokens = {
+            each: make_token(make_user(acl=[f'auth.users.*.external.bar.{each}'], headers=tenant))['token']
+            for each in calls
+        }
         for each, token in tokens.items():
             if each != right:
                 error(client.request(method, path, token, data='{}'), 401, 'unauthorized')
@@ -1062,8 +1218,16 @@ def test_who_may_do_what_with_a_stored_type(own_types, api, admin_token, make_us
 def test_declared_data(own_types, admin_token, make_user):
     api, user = own_types.api, make_user()
     path = path_of(user, 'badge')
-    for body in ({}, {'number': 'x'}, {'number': 'xxxxx'}, {'number': 7}, {'number': None}, {'number': 'xx', 'doors': [0]},
-                 {'number': 'xx', 'doors': 'a'}, {'number': 'xx', 'kind': 'c'}):
+    for body in (
+        {},
+        {'number': 'x'},
+        {'number': 'xxxxx'},
+        {'number': 7},
+        {'number': None},
+        {'number': 'xx', 'doors': [0]},
+        {'number': 'xx', 'doors': 'a'},
+        {'number': 'xx', 'kind': 'c'},
+    ):
         found = error(api.post(path, admin_token, json=body), 400, 'invalid-data')
         assert found['resource'] == 'users'
         assert list(found['details']) == (list(body)[1:] or ['number'])
@@ -1084,8 +1248,11 @@ def test_data_that_a_broker_completes(own_types, world, admin_token, make_user, 
     state = SECRETS.password(answer.json()['state'])
     assert (answer.status_code, answer.json()) == (200, {'scope': ['one'], 'state': state})
     secret = code()
-    requests.get(f'http://127.0.0.1:{world.broker.port}/foo/authorize',
-                 params={'access_token': secret, 'code': 'c', 'state': state}, timeout=10).raise_for_status()
+    requests.get(
+        f'http://127.0.0.1:{world.broker.port}/foo/authorize',
+        params={'access_token': secret, 'code': 'c', 'state': state},
+        timeout=10,
+    ).raise_for_status()
     event = bus.wait('auth_user_external_auth_authorized', of(user))
     assert event.key == f"auth.users.{user['uuid']}.external.foo.authorized"
     assert api.get(path, admin_token).json() == {'scope': ['one'], 'state': state, 'access_token': secret}

@@ -143,9 +143,11 @@ def test_what_died_while_nobody_could_listen_is_refused(stack, psql, gate, gate2
 
 def test_a_connection_that_is_lost_in_the_middle(api, admin_token, psql):
     """Of a part of a transaction that can be undone by itself: a tenant is inserted in one."""
-    psql("""CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS
+    psql(
+        """CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(5); RETURN NEW; END $$;
-            CREATE TRIGGER cut BEFORE INSERT ON auth_tenant FOR EACH ROW WHEN (NEW.name = 'cut') EXECUTE FUNCTION cut()""")
+            CREATE TRIGGER cut BEFORE INSERT ON auth_tenant FOR EACH ROW WHEN (NEW.name = 'cut') EXECUTE FUNCTION cut()"""
+    )
     try:
         answer = api.post('/tenants', admin_token, json={'name': 'cut'})
         assert (answer.status_code, answer.headers.get('Retry-After')) == (503, '1'), answer.text
@@ -201,8 +203,9 @@ def test_redis_is_away(how, stack, psql, api, gate, gate2, insert_token, wait_un
     known = insert_token()['token']
     assert gate.get('/', known).status_code == 200
     back = {'stop': stack.redis.start, 'freeze': stack.redis.thaw}[how]
-    with Load(lambda: gate.get('/', known)) as load, \
-            Load(lambda: gate.get('/', insert_token()['token']), 0.05) as misses:
+    with Load(lambda: gate.get('/', known)) as load, Load(
+        lambda: gate.get('/', insert_token()['token']), 0.05
+    ) as misses:
         time.sleep(0.3)
         getattr(stack.redis, how)()
         try:
@@ -255,6 +258,7 @@ def test_rabbitmq_is_away(how, stack, psql, api, bus, make_user, make_token, adm
         return list(first) if len(first) == 16 else None
 
     order = wait_until(arrived, 40, 'all events')
-    assert order == [('auth_session_created', each) for each in wanted] + \
-                    [('auth_session_deleted', each) for each in wanted]
+    assert order == [('auth_session_created', each) for each in wanted] + [
+        ('auth_session_deleted', each) for each in wanted
+    ]
     wait_until(lambda: psql("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'bus'") == '0', 20)

@@ -158,9 +158,17 @@ def test_head_is_judged_like_get_and_has_no_body(gate, reader, nobody):
         assert (answer.status_code, answer.content) == (status, b'')
 
 
-@pytest.mark.parametrize('method, verb', [
-    ('GET', 'read'), ('HEAD', 'read'), ('POST', 'create'), ('PUT', 'update'), ('PATCH', 'update'), ('DELETE', 'delete'),
-])
+@pytest.mark.parametrize(
+    'method, verb',
+    [
+        ('GET', 'read'),
+        ('HEAD', 'read'),
+        ('POST', 'create'),
+        ('PUT', 'update'),
+        ('PATCH', 'update'),
+        ('DELETE', 'delete'),
+    ],
+)
 def test_the_verb_of_a_method(gate, insert_token, method, verb):
     right = insert_token(acl=[f'confd.users.{verb}'])['token']
     wrong = insert_token(acl=['confd.users.*', f'!confd.users.{verb}'])['token']
@@ -214,10 +222,21 @@ def test_captures_and_variables_in_an_access(gate, insert_token):
     assert gate.get('/argument?resource=users', token).status_code == 403
 
 
-@pytest.mark.parametrize('target', [
-    '/argument', '/argument?resource=', '/argument?resource=a%23', '/argument?resource=%2a', '/argument?resource=*',
-    '/captured/%23/1', '/captured/*/1', '/captured/%01/1', '/captured/a%0ab/1', '/captured/%7f/1',
-])
+@pytest.mark.parametrize(
+    'target',
+    [
+        '/argument',
+        '/argument?resource=',
+        '/argument?resource=a%23',
+        '/argument?resource=%2a',
+        '/argument?resource=*',
+        '/captured/%23/1',
+        '/captured/*/1',
+        '/captured/%01/1',
+        '/captured/a%0ab/1',
+        '/captured/%7f/1',
+    ],
+)
 def test_values_that_could_widen_an_access_are_refused(gate, insert_token, target):
     everything = insert_token(acl=['#'])
     status, _ = gate.raw(target, header(everything))
@@ -270,11 +289,21 @@ IDENTITY = ('wazo-user-uuid', 'wazo-token-tenant-uuid', 'wazo-session-uuid')
 def test_identity_headers_tell_who_asks(gate, nobody):
     seen = gate.get('/', nobody['token']).json()
     assert [seen['headers'][name] for name in IDENTITY] == [
-        nobody['user_uuid'], nobody['tenant_uuid'], nobody['session_uuid']]
+        nobody['user_uuid'],
+        nobody['tenant_uuid'],
+        nobody['session_uuid'],
+    ]
 
 
-FORGED = ['Wazo-User-UUID: forged', 'WAZO-TOKEN-TENANT-UUID: forged', 'wazo-session-uuid: forged',
-          'Wazo-User-UUID: forged', 'Wazo_User_UUID: forged', 'Wazo-User_UUID: forged', 'Wazo_Session_UUID: forged']
+FORGED = [
+    'Wazo-User-UUID: forged',
+    'WAZO-TOKEN-TENANT-UUID: forged',
+    'wazo-session-uuid: forged',
+    'Wazo-User-UUID: forged',
+    'Wazo_User_UUID: forged',
+    'Wazo-User_UUID: forged',
+    'Wazo_Session_UUID: forged',
+]
 
 
 @pytest.mark.parametrize('target', ['/', '/read', '/either', '/tried', '/failed', '/named'])
@@ -325,12 +354,47 @@ def test_an_ungated_location_with_identity_forwards_no_forged_one(gate):
 
 # -- paths -------------------------------------------------------------------------------------------------------------
 
-UNSAFE = ['/a%2fb', '/a%2Fb', '/a%5cb', '/a%5Cb', '/a\\b', '/a//b', '//a', '/a/', '/a/./b', '/a/../b', '/a/..', '/a/.',
-          '/a/%2e%2e/b', '/a/%2E%2e/b', '/a/.%2e/b', '/a/%2e/b', '/a/%2e', '/..%2fa', '/a%00b', '/a/..?x', '/./']
+UNSAFE = [
+    '/a%2fb',
+    '/a%2Fb',
+    '/a%5cb',
+    '/a%5Cb',
+    '/a\\b',
+    '/a//b',
+    '//a',
+    '/a/',
+    '/a/./b',
+    '/a/../b',
+    '/a/..',
+    '/a/.',
+    '/a/%2e%2e/b',
+    '/a/%2E%2e/b',
+    '/a/.%2e/b',
+    '/a/%2e/b',
+    '/a/%2e',
+    '/..%2fa',
+    '/a%00b',
+    '/a/..?x',
+    '/./',
+]
 UNSAFE.remove('/a/')
 # Servers in Java read a segment up to its first ';'.
-UNSAFE += ['/a/..;/b', '/a/..;x=1/b', '/a/%2e%2e;/b', '/a/..%3b/b', '/a/..%3B/b', '/a/.;/b', '/a/.;..', '/a;/../b', '/a/;/b',
-           '/a/;x/b', '/;/a', '/a/%3Bx/b', '/..;', '/a/..;b;c/d']
+UNSAFE += [
+    '/a/..;/b',
+    '/a/..;x=1/b',
+    '/a/%2e%2e;/b',
+    '/a/..%3b/b',
+    '/a/..%3B/b',
+    '/a/.;/b',
+    '/a/.;..',
+    '/a;/../b',
+    '/a/;/b',
+    '/a/;x/b',
+    '/;/a',
+    '/a/%3Bx/b',
+    '/..;',
+    '/a/..;b;c/d',
+]
 
 
 @pytest.mark.parametrize('target', UNSAFE)
@@ -339,8 +403,25 @@ def test_ambiguous_paths_are_400(gate, nobody, target):
     assert status == 400
 
 
-@pytest.mark.parametrize('target', ['/a/', '/a.b', '/a/...', '/..a/b..', '/.well-known/x', '/a?x=%2f..//\\', '/a%20b', '/%41',
-                                    '/users/me;x=1', '/a;/b', '/a;x/b;y=..', '/a?;/..;/', '/a/...;/b', '/a%3b'])
+@pytest.mark.parametrize(
+    'target',
+    [
+        '/a/',
+        '/a.b',
+        '/a/...',
+        '/..a/b..',
+        '/.well-known/x',
+        '/a?x=%2f..//\\',
+        '/a%20b',
+        '/%41',
+        '/users/me;x=1',
+        '/a;/b',
+        '/a;x/b;y=..',
+        '/a?;/..;/',
+        '/a/...;/b',
+        '/a%3b',
+    ],
+)
 def test_ordinary_paths_pass_untouched(gate, nobody, target):
     status, text = gate.raw(target, header(nobody))
     assert status == 200
@@ -349,8 +430,12 @@ def test_ordinary_paths_pass_untouched(gate, nobody, target):
 
 def test_one_user_can_not_borrow_another_ones_path(gate, insert_token):
     token = insert_token(acl=['confd.users.me.read'])
-    for target in (f"/users/other%2f..%2f{token['user_uuid']}/x", f"/users/{token['user_uuid']}/..%2fother/x",
-                   f"/users/{token['user_uuid']}/../other/x", f"/users/{token['user_uuid']}%2f..%2fother/x"):
+    for target in (
+        f"/users/other%2f..%2f{token['user_uuid']}/x",
+        f"/users/{token['user_uuid']}/..%2fother/x",
+        f"/users/{token['user_uuid']}/../other/x",
+        f"/users/{token['user_uuid']}%2f..%2fother/x",
+    ):
         assert gate.raw(target, header(token))[0] == 400
 
 
@@ -388,11 +473,18 @@ def test_what_is_no_preflight_needs_a_token(gate, nobody):
     assert gate.get('/preflight', nobody['token'], headers=PREFLIGHT).status_code == 200
 
 
-@pytest.mark.parametrize('more', [
-    ['X-HTTP-Method-Override: DELETE'], ['X-HTTP-Method: DELETE'], ['x-method-override: DELETE'],
-    ['Upgrade: websocket', 'Connection: upgrade', 'Sec-WebSocket-Key: x', 'Sec-WebSocket-Version: 13'],
-    ['Content-Length: 2', '', '{}'], ['Transfer-Encoding: chunked', '', '2', '{}', '0', ''],
-], ids=lambda lines: lines[0])
+@pytest.mark.parametrize(
+    'more',
+    [
+        ['X-HTTP-Method-Override: DELETE'],
+        ['X-HTTP-Method: DELETE'],
+        ['x-method-override: DELETE'],
+        ['Upgrade: websocket', 'Connection: upgrade', 'Sec-WebSocket-Key: x', 'Sec-WebSocket-Version: 13'],
+        ['Content-Length: 2', '', '{}'],
+        ['Transfer-Encoding: chunked', '', '2', '{}', '0', ''],
+    ],
+    ids=lambda lines: lines[0],
+)
 def test_a_preflight_asks_for_nothing_else(gate, nobody, more):
     """What an upstream could take for another request isn't let through as one."""
     lines = [f'{name}: {value}' for name, value in PREFLIGHT.items()]
@@ -411,17 +503,28 @@ def tenants(psql, api):
     made = {'master': psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid')}
     for name, parent in (('parent', 'master'), ('child', 'parent'), ('other', 'master')):
         made[name] = str(uuid.uuid4())
-        psql(f"INSERT INTO auth_tenant (uuid, slug, name, parent_uuid) VALUES ('{made[name]}', "
-             f"'{uuid.uuid4().hex[:10]}', '{name}', '{made[parent]}')")
+        psql(
+            f"INSERT INTO auth_tenant (uuid, slug, name, parent_uuid) VALUES ('{made[name]}', "
+            f"'{uuid.uuid4().hex[:10]}', '{name}', '{made[parent]}')"
+        )
     yield made
     for name in ('child', 'other', 'parent'):
         psql(f"DELETE FROM auth_tenant WHERE uuid = '{made[name]}'")
 
 
-@pytest.mark.parametrize('own, asked, status', [
-    ('parent', None, 200), ('parent', 'parent', 200), ('parent', 'child', 200), ('parent', 'other', 401),
-    ('parent', 'master', 401), ('child', 'parent', 401), ('master', 'child', 200), ('master', 'master', 200),
-])
+@pytest.mark.parametrize(
+    'own, asked, status',
+    [
+        ('parent', None, 200),
+        ('parent', 'parent', 200),
+        ('parent', 'child', 200),
+        ('parent', 'other', 401),
+        ('parent', 'master', 401),
+        ('child', 'parent', 401),
+        ('master', 'child', 200),
+        ('master', 'master', 200),
+    ],
+)
 def test_the_tenant_must_be_in_the_tokens_subtree(gate, insert_token, tenants, own, asked, status):
     token = insert_token(tenant_uuid=tenants[own])['token']
     headers = {'Wazo-Tenant': tenants[asked]} if asked else {}
@@ -495,8 +598,13 @@ def test_identity_variables(nginx, stack, reader, insert_token, wait_until):
     token = insert_token()
     assert nginx.gate.get('/', token['token']).status_code == 200
     # nginx writes the line after the answer.
-    wait_until(lambda: any(token['user_uuid'] in line and '"GET / HTTP/1.1" 200' in line
-                           for line in nginx.access_log.read_text().splitlines()), 5)
+    wait_until(
+        lambda: any(
+            token['user_uuid'] in line and '"GET / HTTP/1.1" 200' in line
+            for line in nginx.access_log.read_text().splitlines()
+        ),
+        5,
+    )
 
 
 def test_the_status_variable(gate, reader, nobody):

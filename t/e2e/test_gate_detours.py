@@ -151,8 +151,14 @@ def test_nobody_chooses_whose_they_are(gate, someone, path, name):
 def test_captures_of_all_enclosing_locations(gate, insert_token, agent):
     token = insert_token(acl=['confd.lines.me.read'])
     own, headers = token['user_uuid'], {'User-Agent': agent}
-    for path, status in ((f'/nested/{own}/lines', 200), (f'/nested/{own}/trunks', 403), ('/nested/other/lines', 403),
-                         (f'/nested/{own}/lines/last', 403), ('/nested/me/lines', 200), ('/nested/me/x/lines', 200)):
+    for path, status in (
+        (f'/nested/{own}/lines', 200),
+        (f'/nested/{own}/trunks', 403),
+        ('/nested/other/lines', 403),
+        (f'/nested/{own}/lines/last', 403),
+        ('/nested/me/lines', 200),
+        ('/nested/me/x/lines', 200),
+    ):
         assert gate.get(path, token['token'], headers=headers).status_code == status, path
     assert gate.post(f'/nested/{own}/lines', token['token'], headers=headers).status_code == 403
 

@@ -79,9 +79,11 @@ def test_delete_leaves_another_method(api, admin_token, make_user, method_of):
 def test_unknown_types(api, admin_token, make_user, type_):
     user, nowhere = make_user()['uuid'], {'Wazo-Tenant': UNKNOWN}
     shown = {'ldap%20': 'ldap '}.get(type_, type_)
-    for answer in (api.put(f'/idp/{type_}/users/{user}', admin_token, headers=nowhere),
-                   api.delete(f'/idp/{type_}/users/{user}', admin_token, headers=nowhere),
-                   api.put(f'/idp/{type_}/users', admin_token, data='{', headers=nowhere)):
+    for answer in (
+        api.put(f'/idp/{type_}/users/{user}', admin_token, headers=nowhere),
+        api.delete(f'/idp/{type_}/users/{user}', admin_token, headers=nowhere),
+        api.put(f'/idp/{type_}/users', admin_token, data='{', headers=nowhere),
+    ):
         problem = error(answer, 404, 'unknown-idp-type')
         assert problem['details'] == {'idp_type': shown}
         assert (problem['message'], problem['resource']) == (f'No such IDP type: "{shown}"', 'idp')
@@ -108,8 +110,9 @@ def test_unknown_users(api, admin_token, make_user, tenants, method_of):
             problem = error(method(f'/idp/ldap/users/{uuid_}', admin_token, headers=headers), 404, 'unknown-user')
             assert problem['details'] == {'uuid': uuid_}
     assert method_of(outside) == 'default'
-    error(api.put(f'/idp/ldap/users/{UNKNOWN}', admin_token, headers={'Wazo-Tenant': UNKNOWN}), 401,
-          'unauthorized-tenant')
+    error(
+        api.put(f'/idp/ldap/users/{UNKNOWN}', admin_token, headers={'Wazo-Tenant': UNKNOWN}), 401, 'unauthorized-tenant'
+    )
 
 
 def test_users_below_are_seen(api, admin_token, make_user, tenants, method_of):
@@ -128,8 +131,11 @@ def test_who_is_handed_over_logs_in_otherwise(api, admin_token, make_user, make_
     assert api.get(f'/token/{token}').status_code == 200  # sessions aren't touched
     assert api.delete(f"/idp/ldap/users/{user['uuid']}", admin_token).status_code == 204
     make_token(user)
-    assert not [event for event in bus.events if event.name == 'auth_session_deleted'
-                and event.body['data'].get('user_uuid') == user['uuid']]
+    assert not [
+        event
+        for event in bus.events
+        if event.name == 'auth_session_deleted' and event.body['data'].get('user_uuid') == user['uuid']
+    ]
 
 
 # -- many users --------------------------------------------------------------------------------------------------------
@@ -166,24 +172,34 @@ REQUIRED = {'message': 'Missing data for required field.', 'constraint_id': 'req
 NO_TEXT = {'message': 'Not a valid string.', 'constraint_id': 'type', 'constraint': 'string'}
 
 
-@pytest.mark.parametrize('body, errors', [
-    ({}, {'users': REQUIRED}),
-    ([], {'users': REQUIRED}),
-    ({'users': None}, {'users': {'message': 'Field may not be null.', 'constraint_id': 'not_null',
-                                 'constraint': 'not_null'}}),
-    ({'users': 'x'}, {'users': {'message': 'Not a valid list.', 'constraint_id': 'type', 'constraint': 'list'}}),
-    ({'users': ['x']}, {'users': {'0': {'message': 'Invalid type.', 'constraint_id': 'type', 'constraint': 'dict'}}}),
-    ({'users': [{'uuid': 'x'}, {}]}, {'users': {'1': {'uuid': REQUIRED}}}),
-    ({'users': [{'uuid': 1}]}, {'users': {'0': {'uuid': NO_TEXT}}}),
-    ({'users': [{'uuid': 'nul\0'}]}, {'users': {'0': {'uuid': NO_TEXT}}}),
-    ([1], {'_schema': ['Invalid input type.']}),
-], ids=str)
+@pytest.mark.parametrize(
+    'body, errors',
+    [
+        ({}, {'users': REQUIRED}),
+        ([], {'users': REQUIRED}),
+        (
+            {'users': None},
+            {'users': {'message': 'Field may not be null.', 'constraint_id': 'not_null', 'constraint': 'not_null'}},
+        ),
+        ({'users': 'x'}, {'users': {'message': 'Not a valid list.', 'constraint_id': 'type', 'constraint': 'list'}}),
+        (
+            {'users': ['x']},
+            {'users': {'0': {'message': 'Invalid type.', 'constraint_id': 'type', 'constraint': 'dict'}}},
+        ),
+        ({'users': [{'uuid': 'x'}, {}]}, {'users': {'1': {'uuid': REQUIRED}}}),
+        ({'users': [{'uuid': 1}]}, {'users': {'0': {'uuid': NO_TEXT}}}),
+        ({'users': [{'uuid': 'nul\0'}]}, {'users': {'0': {'uuid': NO_TEXT}}}),
+        ([1], {'_schema': ['Invalid input type.']}),
+    ],
+    ids=str,
+)
 def test_wrong_bodies(api, admin_token, body, errors):
     problem = error(api.put('/idp/ldap/users', admin_token, json=body), 400, 'invalid-list-param')
     assert problem['message'] == errors
     assert (problem['details'], problem['resource']) == ({}, 'users')
-    error(api.put('/idp/ldap/users', admin_token, json=body, headers={'Wazo-Tenant': UNKNOWN}), 401,
-          'unauthorized-tenant')
+    error(
+        api.put('/idp/ldap/users', admin_token, json=body, headers={'Wazo-Tenant': UNKNOWN}), 401, 'unauthorized-tenant'
+    )
 
 
 def test_what_is_no_json(api, admin_token):
@@ -198,9 +214,14 @@ def test_the_same_users_at_once(api, api2, admin_token, make_user, psql):
     quoted = ', '.join(f"'{user}'" for user in made)
     for _ in range(10):
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(
-                lambda n: (api, api2)[n % 2].put(f'/idp/{TYPES[n % 4]}/users', admin_token,
-                                                 json=users(*(made if n < 4 else made[::-1]))).status_code, range(8)))
+            answers = list(
+                pool.map(
+                    lambda n: (api, api2)[n % 2]
+                    .put(f'/idp/{TYPES[n % 4]}/users', admin_token, json=users(*(made if n < 4 else made[::-1])))
+                    .status_code,
+                    range(8),
+                )
+            )
         assert answers == [204] * 8
         assert psql(f'SELECT count(DISTINCT authentication_method) FROM auth_user WHERE uuid IN ({quoted})') == '1'
 
@@ -209,8 +230,9 @@ def test_a_user_goes_while_many_change(api, api2, admin_token, make_user, psql):
     for _ in range(8):
         made = [make_user(password=None)['uuid'] for _ in range(4)]
         with ThreadPoolExecutor(5) as pool:
-            changes = [pool.submit((api, api2)[n % 2].put, '/idp/ldap/users', admin_token, json=users(*made))
-                       for n in range(4)]
+            changes = [
+                pool.submit((api, api2)[n % 2].put, '/idp/ldap/users', admin_token, json=users(*made)) for n in range(4)
+            ]
             deletion = pool.submit(api2.delete, f'/users/{made[2]}', admin_token)
             statuses = {change.result().status_code for change in changes}
             assert deletion.result().status_code == 204

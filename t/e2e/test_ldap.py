@@ -17,8 +17,18 @@ PEOPLE = f'ou=people,{SUFFIX}'
 SERVICE = f'cn=service,{SUFFIX}'
 UNKNOWN = '00000000-0000-4000-8000-000000000000'
 ADDRESSES = itertools.count(1)
-KEYS = ['tenant_uuid', 'host', 'port', 'protocol_version', 'protocol_security', 'bind_dn', 'user_base_dn',
-        'user_login_attribute', 'user_email_attribute', 'search_filters']
+KEYS = [
+    'tenant_uuid',
+    'host',
+    'port',
+    'protocol_version',
+    'protocol_security',
+    'bind_dn',
+    'user_base_dn',
+    'user_login_attribute',
+    'user_email_attribute',
+    'search_filters',
+]
 
 PASSWORD, SERVICE_PASSWORD = (SECRETS.password(f'directory-{uuid.uuid4().hex}') for _ in range(2))
 
@@ -75,7 +85,9 @@ access to * by * read
 
 
 def person(rdn, uid, more):
-    return (f'\ndn: uid={rdn},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: {uid}\nsn: x\nuserPassword: {PASSWORD}\n{more}\n')
+    return (
+        f'\ndn: uid={rdn},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: {uid}\nsn: x\nuserPassword: {PASSWORD}\n{more}\n'
+    )
 
 
 def elsewhere():
@@ -138,6 +150,7 @@ class Peer:
 
 def relay(target, delay):
     """Bytes of each side go to the other one; an answer of `target`, in however many pieces, `delay` seconds after the question."""
+
     def serve(connection):
         asked = time.monotonic()
 
@@ -179,8 +192,14 @@ def slapd(stack, authority, referred):
     entries = ENTRIES.replace('@REFERRED@', str(referred.port)) + ''.join(person(*each) for each in PEOPLE_THERE)
 
     def new(name, certificate=None):
-        server = servers.Slapd(stack.folder / f'slapd-{name}', servers.free_port(), entries,
-                               servers.free_port() if certificate else None, certificate, ACCESS)
+        server = servers.Slapd(
+            stack.folder / f'slapd-{name}',
+            servers.free_port(),
+            entries,
+            servers.free_port() if certificate else None,
+            certificate,
+            ACCESS,
+        )
         made.append(server)
         return server.start()
 
@@ -207,6 +226,7 @@ def site(stack, authority):
 @pytest.fixture(scope='module')
 def lines(site):
     """lines(pattern) → lines of this nginx's error log since the call of `lines.mark()`."""
+
     class Lines:
         start = 0
 
@@ -237,10 +257,21 @@ def make_tenant(api, admin_token):
 @pytest.fixture(scope='module')
 def configure(api, admin_token, directory):
     """The directory of a tenant; `changes` replace members."""
+
     def put(tenant, **changes):
-        body = {'host': '127.0.0.1', 'port': directory.port, 'protocol_version': 3, 'protocol_security': None,
-                'bind_dn': None, 'bind_password': None, 'user_base_dn': PEOPLE, 'user_login_attribute': 'uid',
-                'user_email_attribute': 'mail', 'search_filters': None, **changes}
+        body = {
+            'host': '127.0.0.1',
+            'port': directory.port,
+            'protocol_version': 3,
+            'protocol_security': None,
+            'bind_dn': None,
+            'bind_password': None,
+            'user_base_dn': PEOPLE,
+            'user_login_attribute': 'uid',
+            'user_email_attribute': 'mail',
+            'search_filters': None,
+            **changes,
+        }
         answer = api.put('/backends/ldap', admin_token, json=body, headers=tenant['headers'])
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -252,14 +283,25 @@ def configure(api, admin_token, directory):
 def tenant(make_tenant, make_user, api, admin_token):
     made = make_tenant()
     names = ('alice', 'bob', 'carol', 'dan', 'star', 'blind', 'disabled', 'native')
-    made['users'] = {name: make_user(email_address=f'{name}@example.com', headers=made['headers'],
-                                     authentication_method='native' if name == 'native' else 'ldap',
-                                     enabled=name != 'disabled')
-                     for name in names}
-    made['users']['named'] = make_user(username='named-in-DIRECTORY', headers=made['headers'], authentication_method='ldap')
+    made['users'] = {
+        name: make_user(
+            email_address=f'{name}@example.com',
+            headers=made['headers'],
+            authentication_method='native' if name == 'native' else 'ldap',
+            enabled=name != 'disabled',
+        )
+        for name in names
+    }
+    made['users']['named'] = make_user(
+        username='named-in-DIRECTORY', headers=made['headers'], authentication_method='ldap'
+    )
     unconfirmed = make_user(headers=made['headers'], authentication_method='ldap')
-    answer = api.put(f"/users/{unconfirmed['uuid']}/emails", admin_token, headers=made['headers'],
-                     json={'emails': [{'address': 'unconfirmed@example.com', 'main': True}]})
+    answer = api.put(
+        f"/users/{unconfirmed['uuid']}/emails",
+        admin_token,
+        headers=made['headers'],
+        json={'emails': [{'address': 'unconfirmed@example.com', 'main': True}]},
+    )
     assert answer.status_code == 200, answer.text
     made['users']['unconfirmed'] = unconfirmed
     return made
@@ -270,8 +312,9 @@ def log_in(site, tenant):
     def post(login, password=PASSWORD, tenant=tenant, headers=None, client=site.api, **body):
         if 'tenant_id' not in body:
             body = {'domain_name': tenant['domain'], **body}
-        return client.post('/token', auth=(login.encode(), password.encode()), json=body,
-                           headers={**elsewhere(), **(headers or {})})
+        return client.post(
+            '/token', auth=(login.encode(), password.encode()), json=body, headers={**elsewhere(), **(headers or {})}
+        )
 
     return post
 
@@ -294,9 +337,19 @@ def test_there_is_none_at_first(api, admin_token, make_tenant):
 
 def test_it_is_set_shown_and_forgotten(api, admin_token, make_tenant):
     tenant = make_tenant()
-    body = {'host': 'directory.test', 'port': '1636', 'protocol_version': 2, 'protocol_security': 'ldaps',
-            'bind_dn': 'cn=x', 'bind_password': SERVICE_PASSWORD, 'user_base_dn': 'ou=é', 'user_login_attribute': 'uid',
-            'user_email_attribute': '', 'search_filters': '(&(x=y)({user_login_attribute}={username}))', 'other': 1}
+    body = {
+        'host': 'directory.test',
+        'port': '1636',
+        'protocol_version': 2,
+        'protocol_security': 'ldaps',
+        'bind_dn': 'cn=x',
+        'bind_password': SERVICE_PASSWORD,
+        'user_base_dn': 'ou=é',
+        'user_login_attribute': 'uid',
+        'user_email_attribute': '',
+        'search_filters': '(&(x=y)({user_login_attribute}={username}))',
+        'other': 1,
+    }
     answer = api.put('/backends/ldap', admin_token, json=body, headers=tenant['headers'])
     shown = {key: body.get(key) for key in KEYS} | {'tenant_uuid': tenant['uuid'], 'port': 1636}
     assert (answer.status_code, answer.json()) == (200, shown)
@@ -315,28 +368,45 @@ def test_what_may_be_null_stays_when_it_is_left_out(api, admin_token, make_tenan
     kept = {'protocol_security': 'tls', 'bind_dn': 'cn=x', 'search_filters': 'x={username}'}
     assert put(**needed, **kept, bind_password=SERVICE_PASSWORD, protocol_version=2).status_code == 200
     stored = lambda: psql(  # noqa: E731
-        f"SELECT bind_password FROM auth_ldap_config WHERE tenant_uuid = '{tenant['uuid']}'")
+        f"SELECT bind_password FROM auth_ldap_config WHERE tenant_uuid = '{tenant['uuid']}'"
+    )
     answer = put(**needed | {'user_base_dn': 'z'})
-    assert answer.json() == {'tenant_uuid': tenant['uuid'], **needed, **kept, 'user_base_dn': 'z', 'protocol_version': 3}
+    assert answer.json() == {
+        'tenant_uuid': tenant['uuid'],
+        **needed,
+        **kept,
+        'user_base_dn': 'z',
+        'protocol_version': 3,
+    }
     assert stored() == SERVICE_PASSWORD
     answer = put(**needed, **dict.fromkeys([*kept, 'bind_password']))
     assert answer.json() == {'tenant_uuid': tenant['uuid'], **needed, **dict.fromkeys(kept), 'protocol_version': 3}
     assert stored() == ''
 
 
-@pytest.mark.parametrize('change', [{'host': 'z'}, {'port': 2}, {'protocol_security': None}, {'protocol_security': 'ldaps'}])
+@pytest.mark.parametrize(
+    'change', [{'host': 'z'}, {'port': 2}, {'protocol_security': None}, {'protocol_security': 'ldaps'}]
+)
 def test_the_password_goes_nowhere_else(api, admin_token, make_tenant, psql, change):
     """Who doesn't know it can't have it sent to a server of his own."""
     tenant = make_tenant()
     put = lambda **body: api.put('/backends/ldap', admin_token, json=body, headers=tenant['headers'])  # noqa: E731
-    body = {'host': 'a', 'port': 1, 'user_base_dn': 'b', 'user_login_attribute': 'c', 'user_email_attribute': 'd',
-            'protocol_security': 'tls', 'bind_dn': 'cn=x'}
+    body = {
+        'host': 'a',
+        'port': 1,
+        'user_base_dn': 'b',
+        'user_login_attribute': 'c',
+        'user_email_attribute': 'd',
+        'protocol_security': 'tls',
+        'bind_dn': 'cn=x',
+    }
     before = put(**body, bind_password=SERVICE_PASSWORD).json()
     answer = put(**body | change)
     assert reason(answer, 400) == 'Invalid value supplied for field: bind_password'
     assert api.get('/backends/ldap', admin_token, headers=tenant['headers']).json() == before
     stored = lambda: psql(  # noqa: E731
-        f"SELECT bind_password FROM auth_ldap_config WHERE tenant_uuid = '{tenant['uuid']}'")
+        f"SELECT bind_password FROM auth_ldap_config WHERE tenant_uuid = '{tenant['uuid']}'"
+    )
     assert put(**body | change, bind_password='another').status_code == 200 and stored() == 'another'
     body.pop('bind_dn')  # nobody wants to use it there
     answer = put(**body)
@@ -346,12 +416,21 @@ def test_the_password_goes_nowhere_else(api, admin_token, make_tenant, psql, cha
     assert put(**body | change).status_code == 200
 
 
-@pytest.mark.parametrize('field, values', [
-    ('host', (None, 7, 'x' * 513)), ('port', (None, True, 'x', 2 ** 31, -2 ** 31 - 1, 2 ** 63, [])),
-    ('protocol_version', (None, 1, 4, 'x')), ('protocol_security', ('', 'TLS', 'ssl', 1)),
-    ('bind_dn', ('x' * 257, 1)), ('bind_password', (1, [])), ('user_base_dn', (None, 'x' * 257)),
-    ('user_login_attribute', (None, 'x' * 65)), ('user_email_attribute', (None, 'x' * 65)), ('search_filters', (1, {})),
-])
+@pytest.mark.parametrize(
+    'field, values',
+    [
+        ('host', (None, 7, 'x' * 513)),
+        ('port', (None, True, 'x', 2**31, -(2**31) - 1, 2**63, [])),
+        ('protocol_version', (None, 1, 4, 'x')),
+        ('protocol_security', ('', 'TLS', 'ssl', 1)),
+        ('bind_dn', ('x' * 257, 1)),
+        ('bind_password', (1, [])),
+        ('user_base_dn', (None, 'x' * 257)),
+        ('user_login_attribute', (None, 'x' * 65)),
+        ('user_email_attribute', (None, 'x' * 65)),
+        ('search_filters', (1, {})),
+    ],
+)
 def test_a_field_that_does_not_fit(api, admin_token, make_tenant, field, values):
     headers = make_tenant()['headers']
     good = {'host': 'a', 'port': 1, 'user_base_dn': 'b', 'user_login_attribute': 'c', 'user_email_attribute': 'd'}
@@ -369,7 +448,9 @@ def test_a_body_that_is_none(api, admin_token):
     assert reason(api.put('/backends/ldap', admin_token, json=[1]), 400) == 'Invalid value supplied for field: _schema'
     answer = api.put('/backends/ldap', admin_token, data='{')
     assert (answer.status_code, list(answer.json())) == (400, ['message'])
-    error(api.put('/backends/ldap', admin_token, data='{', headers={'Wazo-Tenant': UNKNOWN}), 401, 'unauthorized-tenant')
+    error(
+        api.put('/backends/ldap', admin_token, data='{', headers={'Wazo-Tenant': UNKNOWN}), 401, 'unauthorized-tenant'
+    )
 
 
 def test_each_tenant_sees_its_own(api, admin_token, make_tenant, make_user, make_token, configure):
@@ -463,8 +544,23 @@ def test_a_service_account_that_is_not_taken(log_in, tenant, configure, lines):
     assert len(lines('Failed login')) == 1
 
 
-@pytest.mark.parametrize('login', ['*', '*)(uid=*', 'a*', 'alice)(|(uid=*', '(alice', 'alice\\', 'al\\69ce', 'alice\0',
-                                   'ali*', '\\2a', 'x' * 3000, ''])
+@pytest.mark.parametrize(
+    'login',
+    [
+        '*',
+        '*)(uid=*',
+        'a*',
+        'alice)(|(uid=*',
+        '(alice',
+        'alice\\',
+        'al\\69ce',
+        'alice\0',
+        'ali*',
+        '\\2a',
+        'x' * 3000,
+        '',
+    ],
+)
 def test_a_login_is_no_filter(log_in, tenant, configure, login):
     configure(tenant, **BY_SEARCH)
     assert_refused(log_in(login))
@@ -479,8 +575,21 @@ def test_special_characters_are_themselves(log_in, tenant, configure, way, login
     assert answer.json()['data']['metadata']['uuid'] == tenant['users'][name]['uuid']
 
 
-@pytest.mark.parametrize('login', ['alice,ou=people', f'alice,{PEOPLE}', 'alice+cn=Alice', 'alice,', 'alice\0', '#616c696365',
-                                   ' alice', 'alice ', 'x,uid=alice', 'nope'])
+@pytest.mark.parametrize(
+    'login',
+    [
+        'alice,ou=people',
+        f'alice,{PEOPLE}',
+        'alice+cn=Alice',
+        'alice,',
+        'alice\0',
+        '#616c696365',
+        ' alice',
+        'alice ',
+        'x,uid=alice',
+        'nope',
+    ],
+)
 def test_a_login_is_no_name(log_in, tenant, configure, login, directory):
     configure(tenant, user_base_dn=SUFFIX if 'ou=' in login else PEOPLE)
     answer = log_in(login)
@@ -496,14 +605,31 @@ def test_filters(log_in, tenant, configure, lines):
         configure(tenant, **BY_SEARCH, search_filters=text)
         return log_in(login)
 
-    for text in ('', 'uid={username}', '(uid={username})', '(&(employeeType=staff)({user_login_attribute}={username}))',
-                 '(|(uid={username})({user_email_attribute}={username}))', '(&(uid={username})(!(cn={{x}})))'):
+    for text in (
+        '',
+        'uid={username}',
+        '(uid={username})',
+        '(&(employeeType=staff)({user_login_attribute}={username}))',
+        '(|(uid={username})({user_email_attribute}={username}))',
+        '(&(uid={username})(!(cn={{x}})))',
+    ):
         assert with_filter(text).status_code == 200, text
     assert with_filter('({user_email_attribute}={username})', 'alice@EXAMPLE.com').status_code == 200
     for text in ('(&(employeeType=boss)(uid={username}))', '((', '(uid={username}', 'uid', '(cn=Twin)'):
         assert_refused(with_filter(text))
-    for text in ('{other}', '{', '}', '{username', '{}', '{0}', '{username!r}', '{username:>9}', '{username.__class__}',
-                 'uid={username}}', '{{username}'):
+    for text in (
+        '{other}',
+        '{',
+        '}',
+        '{username',
+        '{}',
+        '{0}',
+        '{username!r}',
+        '{username:>9}',
+        '{username.__class__}',
+        'uid={username}}',
+        '{{username}',
+    ):
         lines.mark()
         assert_refused(with_filter(text))
         assert len(lines('search_filters')) == 1, text
@@ -557,17 +683,25 @@ def test_a_username_will_do(log_in, tenant, configure, way):
 
 
 @BOTH
-def test_a_directory_speaks_for_its_own_tenant_only(log_in, tenant, configure, make_tenant, make_user, api, admin_token, way):
+def test_a_directory_speaks_for_its_own_tenant_only(
+    log_in, tenant, configure, make_tenant, make_user, api, admin_token, way
+):
     other = make_tenant()
     address = 'foreign@example.com'
     users = api.get('/users', admin_token, params={'search': address, 'recurse': True}).json()['items']
-    victim = users[0] if users else make_user(email_address=address, headers=other['headers'], authentication_method='ldap')
+    victim = (
+        users[0] if users else make_user(email_address=address, headers=other['headers'], authentication_method='ldap')
+    )
     configure(tenant, **way)
     assert_refused(log_in('foreign'))
     # Neither with a user of its own who claims that address.
     claimant = make_user(headers=tenant['headers'], authentication_method='ldap')
-    answer = api.put(f"/users/{claimant['uuid']}/emails", admin_token, headers=tenant['headers'],
-                     json={'emails': [{'address': 'FOREIGN@example.com', 'main': True}]})
+    answer = api.put(
+        f"/users/{claimant['uuid']}/emails",
+        admin_token,
+        headers=tenant['headers'],
+        json={'emails': [{'address': 'FOREIGN@example.com', 'main': True}]},
+    )
     if answer.status_code == 200:
         assert_refused(log_in('foreign'))
     # The victim's own directory is another matter.
@@ -637,7 +771,8 @@ def test_wrong_passwords_slow_down_who_guesses(site, tenant, configure):
     configure(tenant)
     headers = elsewhere()
     post = lambda password: site.api.post(  # noqa: E731
-        '/token', auth=('alice', password), json={'domain_name': tenant['domain']}, headers=headers)
+        '/token', auth=('alice', password), json={'domain_name': tenant['domain']}, headers=headers
+    )
     for number in range(5):
         assert_refused(post(f'wrong-{number}'))
     # The right one doesn't make up for them: whoever has a directory could guess at all other passwords.
@@ -776,13 +911,17 @@ def drip(data, pause=0.1):
 
 
 @pytest.mark.parametrize('security', [None, 'ldaps', 'tls'])
-@pytest.mark.parametrize('serve', [
-    drip(b'\x30\x84\x00\x01\x00\x00\x02\x01\x01'),  # a long message, byte by byte
-    drip(b'\x16\x03\x03\x40\x00\x02\x00\x3f\xfc'),  # a long record of TLS, byte by byte
-    drip(b'\x00', 0.0005),                          # nonsense, fast
-    lambda connection: connection.sendall(b'\x30\x84\xff\xff\xff\xff'),
-    lambda connection: None,
-], ids=['drip', 'drip-tls', 'flood', 'huge', 'hangup'])
+@pytest.mark.parametrize(
+    'serve',
+    [
+        drip(b'\x30\x84\x00\x01\x00\x00\x02\x01\x01'),  # a long message, byte by byte
+        drip(b'\x16\x03\x03\x40\x00\x02\x00\x3f\xfc'),  # a long record of TLS, byte by byte
+        drip(b'\x00', 0.0005),  # nonsense, fast
+        lambda connection: connection.sendall(b'\x30\x84\xff\xff\xff\xff'),
+        lambda connection: None,
+    ],
+    ids=['drip', 'drip-tls', 'flood', 'huge', 'hangup'],
+)
 def test_a_peer_that_is_no_directory(log_in, tenant, configure, security, serve):
     peer = Peer(serve)
     configure(tenant, port=peer.port, protocol_security=security)
@@ -792,7 +931,9 @@ def test_a_peer_that_is_no_directory(log_in, tenant, configure, security, serve)
     assert seconds < 2.5
 
 
-def test_nobody_else_waits_for_a_frozen_directory(log_in, site, slapd, configure, tenant, make_tenant, admin, admin_token):
+def test_nobody_else_waits_for_a_frozen_directory(
+    log_in, site, slapd, configure, tenant, make_tenant, admin, admin_token
+):
     server, other = slapd('frozen'), make_tenant()
     configure(other, port=server.port)
     configure(tenant)
@@ -859,7 +1000,9 @@ def test_the_trouble_of_one_tenant_is_not_anothers(log_in, slapd, configure, mak
     with ThreadPoolExecutor(12) as pool:
         others = [pool.submit(log_in, 'alice', tenant=his, headers=elsewhere()) for _ in range(6)]
         assert {each.result().status_code for each in others} <= {401, 503}
-        answers = [pool.submit(log_in, 'carol', tenant=mine, headers=elsewhere()) for _ in range(LDAP['logins_per_directory'])]
+        answers = [
+            pool.submit(log_in, 'carol', tenant=mine, headers=elsewhere()) for _ in range(LDAP['logins_per_directory'])
+        ]
         assert 503 not in {each.result().status_code for each in answers}
 
 
@@ -904,8 +1047,13 @@ def test_no_connection_stays_open(log_in, site, configure, tenant, directory):
 
 def test_no_database_connection_is_held(stack, log_in, slapd, configure, make_tenant, authority, admin_token):
     """One database connection, several logins that wait: others still get theirs."""
-    nginx = stack.new_nginx('ldap-one', '', workers=1, http='wazo_auth_database "@URI@" connections=1;'.replace(
-        '@URI@', stack.database_uri), settings={'ldap': {**LDAP, 'ca_file': str(authority.file)}})
+    nginx = stack.new_nginx(
+        'ldap-one',
+        '',
+        workers=1,
+        http='wazo_auth_database "@URI@" connections=1;'.replace('@URI@', stack.database_uri),
+        settings={'ldap': {**LDAP, 'ca_file': str(authority.file)}},
+    )
     server, other = slapd('waiting'), make_tenant()
     configure(other, port=server.port)
     server.freeze()
@@ -925,8 +1073,22 @@ def test_no_database_connection_is_held(stack, log_in, slapd, configure, make_te
 # -- where calls may go ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('host', ['169.254.169.254', '[fe80::1]', '0.0.0.0', '224.0.0.1', '::ffff:169.254.1.1', '2852039166',
-                                  '0xa9fea9fe', '64:ff9b::a9fe:a9fe', '255.255.255.255', '::', 'fd00:ec2::254'])
+@pytest.mark.parametrize(
+    'host',
+    [
+        '169.254.169.254',
+        '[fe80::1]',
+        '0.0.0.0',
+        '224.0.0.1',
+        '::ffff:169.254.1.1',
+        '2852039166',
+        '0xa9fea9fe',
+        '64:ff9b::a9fe:a9fe',
+        '255.255.255.255',
+        '::',
+        'fd00:ec2::254',
+    ],
+)
 def test_a_host_that_is_denied(log_in, tenant, configure, host, lines):
     configure(tenant, host=host, port=80)
     lines.mark()
@@ -937,9 +1099,22 @@ def test_a_host_that_is_denied(log_in, tenant, configure, host, lines):
     assert len(lines('Failed login')) == 1
 
 
-@pytest.mark.parametrize('host, port', [('', 389), ('a b', 389), ('127.0.0.1/x', 389), ('user@127.0.0.1', 389), ('127.0.0.1', 0),
-                                        ('127.0.0.1', -1), ('127.0.0.1', 65536 + 389), ('nope.invalid', 389), ('é', 389),
-                                        ('127.0.0.1:1 ldap://127.0.0.1', 389), ('x' * 500, 389)])
+@pytest.mark.parametrize(
+    'host, port',
+    [
+        ('', 389),
+        ('a b', 389),
+        ('127.0.0.1/x', 389),
+        ('user@127.0.0.1', 389),
+        ('127.0.0.1', 0),
+        ('127.0.0.1', -1),
+        ('127.0.0.1', 65536 + 389),
+        ('nope.invalid', 389),
+        ('é', 389),
+        ('127.0.0.1:1 ldap://127.0.0.1', 389),
+        ('x' * 500, 389),
+    ],
+)
 def test_a_host_that_is_none(log_in, tenant, configure, host, port):
     configure(tenant, host=host, port=port)
     answer, seconds = timed(lambda: log_in('alice'))
@@ -969,15 +1144,20 @@ def test_this_machine_is_allowed_otherwise(log_in, tenant, configure, host):
 # -- the choice --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('settings', [{'idp_plugins': {'ldap': {'enabled': False}}},
-                                      {'enabled_backend_plugins': {'ldap_user': False}}], ids=['idp', 'backend'])
+@pytest.mark.parametrize(
+    'settings',
+    [{'idp_plugins': {'ldap': {'enabled': False}}}, {'enabled_backend_plugins': {'ldap_user': False}}],
+    ids=['idp', 'backend'],
+)
 def test_a_directory_that_is_switched_off(stack, log_in, tenant, configure, admin, admin_token, settings):
     nginx = stack.new_nginx('ldap-off', '', workers=1, settings=settings)
     configure(tenant)
     items = nginx.api.get('/idp', admin_token).json()['items']
     answer = log_in('alice', client=nginx.api)
     # The local password is what counts then, whatever the body says.
-    native = nginx.api.post('/token', auth=(admin['username'], admin['password']), json={'domain_name': tenant['domain']})
+    native = nginx.api.post(
+        '/token', auth=(admin['username'], admin['password']), json={'domain_name': tenant['domain']}
+    )
     nginx.stop()
     assert sorted(items) == ['default', 'native', 'saml']
     assert_refused(answer)

@@ -63,7 +63,13 @@ def syslog():
 
 def one_worker(stack, name, syslog, before=''):
     """What it logged of a request stands before what it logs of the next one."""
-    nginx = stack.new_nginx(name, SERVERS, http='lingering_timeout 100ms; access_log @FOLDER@/combined.log combined;', workers=1, start=False)
+    nginx = stack.new_nginx(
+        name,
+        SERVERS,
+        http='lingering_timeout 100ms; access_log @FOLDER@/combined.log combined;',
+        workers=1,
+        start=False,
+    )
     nginx.values['SYSLOG_PORT'] = syslog.getsockname()[1]
     nginx.conf = before + nginx.conf
     return nginx.start()
@@ -155,11 +161,24 @@ def test_the_apis_token_paths(own, insert_token, logged, method, tail):
     assert_masked(logged(), token)
 
 
-@pytest.mark.parametrize('target', [
-    '/0.1//token//{}', '/0.1/./token/{}', '/0.1/x/../token/{}', '/0.1/tok%65n/{}', '/0.1/token%2F{}', '/%30.1/token/{}',
-    '/0.1/token/%7B{}%7D', '/0.1/token/{}%00', '/0.1/token/{}%0a', '/0.1/token/{}#x', '/0.1/token/{}/%zz',
-    'http://api.example/0.1/token/{}', '/unknown/token/{}',
-])
+@pytest.mark.parametrize(
+    'target',
+    [
+        '/0.1//token//{}',
+        '/0.1/./token/{}',
+        '/0.1/x/../token/{}',
+        '/0.1/tok%65n/{}',
+        '/0.1/token%2F{}',
+        '/%30.1/token/{}',
+        '/0.1/token/%7B{}%7D',
+        '/0.1/token/{}%00',
+        '/0.1/token/{}%0a',
+        '/0.1/token/{}#x',
+        '/0.1/token/{}/%zz',
+        'http://api.example/0.1/token/{}',
+        '/unknown/token/{}',
+    ],
+)
 def test_other_spellings_of_the_path(own, insert_token, logged, target):
     token = insert_token()['token']
     own.raw(target.format(token))
@@ -175,11 +194,21 @@ def test_a_token_with_encoded_letters(own, insert_token, logged):
     assert encoded not in text and token not in text
 
 
-@pytest.mark.parametrize('target, status', [
-    ('/query?token={}', 200), ('/query?a=1&token={}&b=2', 200), ('/strip?token={}', 200), ('/key?access-key={}', 200),
-    ('/query?token={0}&token={0}', 200), ('/read?token={}', 401), ('/?token={}', 401), ('/a%2fb?token={}', 400),
-    ('/?x=1&access-key={}', 401), ('/nothing/token/{}', 401),
-])
+@pytest.mark.parametrize(
+    'target, status',
+    [
+        ('/query?token={}', 200),
+        ('/query?a=1&token={}&b=2', 200),
+        ('/strip?token={}', 200),
+        ('/key?access-key={}', 200),
+        ('/query?token={0}&token={0}', 200),
+        ('/read?token={}', 401),
+        ('/?token={}', 401),
+        ('/a%2fb?token={}', 400),
+        ('/?x=1&access-key={}', 401),
+        ('/nothing/token/{}', 401),
+    ],
+)
 def test_gated_targets(gate, insert_token, logged, target, status):
     token = insert_token()['token']
     assert gate.raw(target.format(token))[0] == status
@@ -193,11 +222,18 @@ def test_other_spellings_of_the_parameter(gate, insert_token, logged, target):
     assert lines_with(logged(), token) == []
 
 
-@pytest.mark.parametrize('target, header', [
-    ('/cookie', 'Cookie: wazo-token={}'), ('/bearer', 'Authorization: Bearer {}'), ('/', 'X-Auth-Token: {}'),
-    ('/read', 'X-Auth-Token: {}'), ('/a//b', 'X-Auth-Token: {}'), ('/away', 'Referer: http://a.example/?token={}'),
-    ('/away', 'Referer: http://a.example/0.1/token/{}'),
-])
+@pytest.mark.parametrize(
+    'target, header',
+    [
+        ('/cookie', 'Cookie: wazo-token={}'),
+        ('/bearer', 'Authorization: Bearer {}'),
+        ('/', 'X-Auth-Token: {}'),
+        ('/read', 'X-Auth-Token: {}'),
+        ('/a//b', 'X-Auth-Token: {}'),
+        ('/away', 'Referer: http://a.example/?token={}'),
+        ('/away', 'Referer: http://a.example/0.1/token/{}'),
+    ],
+)
 def test_tokens_in_headers(gate, insert_token, logged, target, header):
     token = insert_token()['token']
     gate.raw(target, header.format(token))
@@ -205,8 +241,14 @@ def test_tokens_in_headers(gate, insert_token, logged, target, header):
 
 
 @pytest.mark.parametrize('target', ['/open', '/query', '/asks-early'])
-@pytest.mark.parametrize('referer', [
-    'https://shop.example/reset?token={}', 'https://shop.example/0.1/token/{}/x', 'https://shop.example/?access-key={}&x=1'])
+@pytest.mark.parametrize(
+    'referer',
+    [
+        'https://shop.example/reset?token={}',
+        'https://shop.example/0.1/token/{}/x',
+        'https://shop.example/?access-key={}&x=1',
+    ],
+)
 def test_upstreams_get_what_the_client_sent(gate, insert_token, logged, target, referer):
     """A log is masked, a request isn't: other applications redirect to where a Referer says."""
     token = insert_token()['token']
@@ -256,8 +298,9 @@ def test_an_upstream_that_is_late(gate, insert_token, logged):
     assert_masked(text, token)
 
 
-@pytest.mark.parametrize('target', ['/daemon/0.1/token/{}', '/daemon/0.1/token/{}/scopes/check?x=1',
-                                    '/daemon/0.1//token/{}'])
+@pytest.mark.parametrize(
+    'target', ['/daemon/0.1/token/{}', '/daemon/0.1/token/{}/scopes/check?x=1', '/daemon/0.1//token/{}']
+)
 def test_a_daemon_behind_nginx_that_is_down(gate, insert_token, logged, target):
     """Its own wazo-auth, not yet replaced: the upstream's URL has another path than the request line."""
     token = insert_token()['token']
@@ -311,10 +354,19 @@ BAD_REQUESTS = {
 
 
 BAD_HEADERS = [
-    ['X_Auth_Token: {}'], ['X-Auth-Token\x01: {}'], ['X-Auth-Token {}'], ['X-Auth-Token:\x00 {}'], ['{}'], ['{}: x'],
-    ['X_Auth: "{}", client: x'], ['Cookie: wazo-token={}; a=' + 'a' * 9000], ['X-Auth-Token: {}' + ' ' * 9000 + 'x'],
-    ['Authorization: Bearer {}', 'Authorization: Bearer {}'], ['Content-Type: {}', 'Content-Type: {}'],
-    ['Content-Length: {}'], ['Content-Length: 0', 'Content-Length: {}'],
+    ['X_Auth_Token: {}'],
+    ['X-Auth-Token\x01: {}'],
+    ['X-Auth-Token {}'],
+    ['X-Auth-Token:\x00 {}'],
+    ['{}'],
+    ['{}: x'],
+    ['X_Auth: "{}", client: x'],
+    ['Cookie: wazo-token={}; a=' + 'a' * 9000],
+    ['X-Auth-Token: {}' + ' ' * 9000 + 'x'],
+    ['Authorization: Bearer {}', 'Authorization: Bearer {}'],
+    ['Content-Type: {}', 'Content-Type: {}'],
+    ['Content-Length: {}'],
+    ['Content-Length: 0', 'Content-Length: {}'],
 ]
 
 
@@ -376,23 +428,33 @@ def assert_unseen(text, *secrets):
 
 def test_logins(own, make_user, logged):
     user, wrong = make_user(), password()
-    for login, word, status in ((user['username'], user['password'], 200), (user['username'], wrong, 401),
-                                (f'nobody-{wrong[:12]}', wrong, 401), (user['username'], wrong + ':\n\x00ü', 401)):
+    for login, word, status in (
+        (user['username'], user['password'], 200),
+        (user['username'], wrong, 401),
+        (f'nobody-{wrong[:12]}', wrong, 401),
+        (user['username'], wrong + ':\n\x00ü', 401),
+    ):
         answer = own.post('/token', auth=(login, word), headers=elsewhere())
         assert answer.status_code == status
     text = logged()
     assert f'Login of "{user["username"]}"' in text
     assert f'Failed login of "{user["username"]}"' in text
-    assert_unseen(text, wrong, user['password'], basic(user['username'], user['password']),
-                  basic(user['username'], wrong))
+    assert_unseen(
+        text, wrong, user['password'], basic(user['username'], user['password']), basic(user['username'], wrong)
+    )
 
 
 @pytest.mark.parametrize('header', ['Basic {}', 'Basic {}=', 'basic  {}', 'Basic x{}', 'Bearer {}', '{}'])
 def test_logins_in_bad_headers(own, logged, header):
     secret = password()
     code = basic('somebody', secret)
-    own.raw('/0.1/token', 'Authorization: ' + header.format(code), 'Content-Length: 0', *as_lines(elsewhere()),
-            method='POST')
+    own.raw(
+        '/0.1/token',
+        'Authorization: ' + header.format(code),
+        'Content-Length: 0',
+        *as_lines(elsewhere()),
+        method='POST',
+    )
     assert_unseen(logged(), secret, code)
 
 
@@ -448,8 +510,11 @@ def test_errors_of_the_database(stack, syslog, make_user, insert_token, wait_unt
     start = mark_of(own)
     stack.postgres.stop()
     try:
-        for answer in (own.api.post('/token', auth=(user['username'], user['password'])),
-                       own.api.get(f'/token/{token}'), own.gate.get('/query', params={'token': token})):
+        for answer in (
+            own.api.post('/token', auth=(user['username'], user['password'])),
+            own.api.get(f'/token/{token}'),
+            own.gate.get('/query', params={'token': token}),
+        ):
             assert answer.status_code == 503
     finally:
         stack.postgres.start()
@@ -518,8 +583,9 @@ def test_a_body_can_not_forge_a_line(own, make_user, logged, between, expect_log
 
 
 @pytest.mark.parametrize('encoded', ['%0a', '%0d%0a', '%0D', '%0b', '%1b', '%E2%80%A8', '%00'])
-@pytest.mark.parametrize('path', ['/0.1/token/x{}', '/0.1/users/x{}', '/x{}', '/away?token=x{}', '/files/x{}',
-                                  '/daemon/x{}'])
+@pytest.mark.parametrize(
+    'path', ['/0.1/token/x{}', '/0.1/users/x{}', '/x{}', '/away?token=x{}', '/files/x{}', '/daemon/x{}']
+)
 def test_a_path_can_not_forge_a_line(nginx, logged, encoded, path, expect_log):
     expect_log('forged')
     target = path.format(encoded + FORGED.replace(' ', '%20'))
@@ -533,8 +599,9 @@ def test_a_path_can_not_forge_a_line(nginx, logged, encoded, path, expect_log):
 def test_a_header_can_not_forge_a_line(own, logged, name, between, expect_log):
     expect_log('forged')
     code = basic('nobody', 'wrong-password')
-    own.raw('/0.1/token', f'Authorization: Basic {code}', 'Content-Length: 0', f'{name}: x{between}{FORGED}',
-            method='POST')
+    own.raw(
+        '/0.1/token', f'Authorization: Basic {code}', 'Content-Length: 0', f'{name}: x{between}{FORGED}', method='POST'
+    )
     assert_no_forged_line(logged())
 
 

@@ -21,8 +21,9 @@ def label():
 
 @pytest.fixture(scope='module')
 def site(stack):
-    nginx = stack.new_nginx('pages', settings={'enabled_http_plugins': {'user_registration': True},
-                                               'password_reset_mails_per_hour': 0})
+    nginx = stack.new_nginx(
+        'pages', settings={'enabled_http_plugins': {'user_registration': True}, 'password_reset_mails_per_hour': 0}
+    )
     yield nginx
     nginx.stop()
 
@@ -43,7 +44,9 @@ def link_to(mail, site):
     def read(address):
         found = LINK.search(mail.wait_for(address).get_content().replace('\r\n', '\n'))
         SECRETS.token(found[3])
-        return type('Link', (), {'url': f'http://127.0.0.1:{site.api.port}{found[1]}', 'path': found[2], 'token': found[3]})
+        return type(
+            'Link', (), {'url': f'http://127.0.0.1:{site.api.port}{found[1]}', 'path': found[2], 'token': found[3]}
+        )
 
     return read
 
@@ -51,8 +54,10 @@ def link_to(mail, site):
 @pytest.fixture
 def registered(site):
     name = f'page-{label()}'
-    answer = site.api.post('/users/register', json={'username': name, 'password': f'pass-{label()}',
-                                                    'email_address': f'{name}@example.com'})
+    answer = site.api.post(
+        '/users/register',
+        json={'username': name, 'password': f'pass-{label()}', 'email_address': f'{name}@example.com'},
+    )
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -149,7 +154,11 @@ def audit(page):
     for element in page.find_elements(By.CSS_SELECTOR, 'h1, p, label, button, input'):
         ratio = contrast(element.value_of_css_property('color'), background(element))
         assert ratio >= 4.5, (element.get_attribute('outerHTML'), ratio)
-    assert page.find_element(By.CSS_SELECTOR, 'meta[name=viewport]').get_attribute('content').startswith('width=device-width')
+    assert (
+        page.find_element(By.CSS_SELECTOR, 'meta[name=viewport]')
+        .get_attribute('content')
+        .startswith('width=device-width')
+    )
     assert not page.find_elements(By.CSS_SELECTOR, 'script, img, iframe, link, [style], [onclick]')
     assert is_readable(page)
 
@@ -184,12 +193,26 @@ def test_a_used_confirmation_for_browsers_and_for_programs(site, registered, lin
     used = site.api.get(link.path, headers=BROWSER)
     assert used.status_code == 401 and used.headers['Content-Type'] == 'text/html; charset=utf-8'
     assert_own_headers(used)
-    for accept in (None, '*/*', 'application/json', 'application/json, text/plain, */*', 'text/html, application/json',
-                   'text/html;q=0.5, */*;q=0.8', 'text/html, */*', '', ';', 'text/html;q=x;, application/json;q=2'):
+    for accept in (
+        None,
+        '*/*',
+        'application/json',
+        'application/json, text/plain, */*',
+        'text/html, application/json',
+        'text/html;q=0.5, */*;q=0.8',
+        'text/html, */*',
+        '',
+        ';',
+        'text/html;q=x;, application/json;q=2',
+    ):
         answer = site.api.get(link.path, headers={'Accept': accept})
         assert answer.status_code == 401 and answer.json()['error_id'] == 'unauthorized', accept
-    for accept in ('text/html', 'TEXT/HTML;q=0.9, application/json;q=0.8', 'text/html, */*;q=0.01',
-                   'application/*;q=.2, text/html;level=1;q=.3'):
+    for accept in (
+        'text/html',
+        'TEXT/HTML;q=0.9, application/json;q=0.8',
+        'text/html, */*;q=0.01',
+        'application/*;q=.2, text/html;level=1;q=.3',
+    ):
         assert site.api.get(link.path, headers={'Accept': accept}).text.startswith('<!doctype html>'), accept
 
 
@@ -199,8 +222,11 @@ def test_a_used_confirmation_for_browsers_and_for_programs(site, registered, lin
 def assert_own_headers(answer):
     assert answer.headers['Cache-Control'] == 'no-store' and answer.headers['Referrer-Policy'] == 'no-referrer'
     assert answer.headers['X-Content-Type-Options'] == 'nosniff'
-    assert re.fullmatch(r"default-src 'none'; style-src 'sha256-[0-9A-Za-z+/]{43}='; form-action 'self'; base-uri 'none'; "
-                        r"frame-ancestors 'none'", answer.headers['Content-Security-Policy'])
+    assert re.fullmatch(
+        r"default-src 'none'; style-src 'sha256-[0-9A-Za-z+/]{43}='; form-action 'self'; base-uri 'none'; "
+        r"frame-ancestors 'none'",
+        answer.headers['Content-Security-Policy'],
+    )
 
 
 def test_from_the_link_to_a_login(site, page, person, reset):
@@ -252,7 +278,12 @@ def test_a_link_that_expires_while_the_form_is_open(page, reset, psql, api2, sit
 
 
 def test_dead_and_cut_links(page, dead_link):
-    for url in (dead_link, dead_link.partition('&token')[0], dead_link.partition('?')[0], dead_link.replace('user_uuid', 'x')):
+    for url in (
+        dead_link,
+        dead_link.partition('&token')[0],
+        dead_link.partition('?')[0],
+        dead_link.replace('user_uuid', 'x'),
+    ):
         page.get(url)
         assert heading(page) == "This link doesn't work"
         audit(page)
@@ -294,8 +325,15 @@ def test_looking_uses_up_nothing(site, person, reset):
 
 def test_answers_to_the_form(site, person, reset):
     password = SECRETS.password(f'fresh-{label()}')
-    for fields in ({}, {'password': ''}, {'password': password}, {'confirmation': password}, {'password': '', 'confirmation': ''},
-                   {'password': password, 'confirmation': password + ' '}, {'Password': password, 'confirmation': password}):
+    for fields in (
+        {},
+        {'password': ''},
+        {'password': password},
+        {'confirmation': password},
+        {'password': '', 'confirmation': ''},
+        {'password': password, 'confirmation': password + ' '},
+        {'Password': password, 'confirmation': password},
+    ):
         answer = form(site, reset.path, **fields)
         assert answer.status_code == 400 and 'role="alert"' in answer.text and password not in answer.text, fields
         assert_own_headers(answer)
@@ -314,8 +352,20 @@ def test_passwords_of_any_characters(site, person, reset):
     assert can_log_in(site, person, password)
 
 
-@pytest.mark.parametrize('data', [b'', b'&&&===', b'password=%ff%fe&confirmation=%ff', b'\x00', b'password=a%00b&confirmation=a%00b',
-                                  b'password', b'password=x&password=y&confirmation=y', b'%', b'x' * 1000000])
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'',
+        b'&&&===',
+        b'password=%ff%fe&confirmation=%ff',
+        b'\x00',
+        b'password=a%00b&confirmation=a%00b',
+        b'password',
+        b'password=x&password=y&confirmation=y',
+        b'%',
+        b'x' * 1000000,
+    ],
+)
 def test_no_form_makes_a_500(site, person, reset, data):
     answer = site.api.post(reset.path, data=data, headers=FORM)
     assert answer.status_code == 400 and answer.headers['Content-Type'] == 'text/html; charset=utf-8', answer.text
@@ -326,7 +376,8 @@ def test_forms_are_for_browsers(site, person, reset):
     """To a program a form is what it was always: no body."""
     answer = site.api.post(reset.path, data={'password': 'x', 'confirmation': 'x'})
     assert answer.status_code == 400 and answer.json() == {
-        'message': 'The browser (or proxy) sent a request that this server could not understand.'}
+        'message': 'The browser (or proxy) sent a request that this server could not understand.'
+    }
     # And JSON is JSON, whatever the answer may look like.
     answer = site.api.post(reset.path, json={'password': f'fresh-{label()}'}, headers=BROWSER)
     assert answer.status_code == 204
@@ -341,6 +392,10 @@ def test_passwords_that_are_kept_elsewhere(site, person, reset, psql):
 
 def test_a_form_of_somebody_else_does_nothing(site, person):
     """Without the token of the mail there is nothing to forge."""
-    answer = site.api.post(PATH, params={'user_uuid': person['uuid']}, data={'password': 'x', 'confirmation': 'x'},
-                           headers=BROWSER | {'Origin': 'https://evil.example', 'Cookie': f'token={uuid.uuid4()}'})
+    answer = site.api.post(
+        PATH,
+        params={'user_uuid': person['uuid']},
+        data={'password': 'x', 'confirmation': 'x'},
+        headers=BROWSER | {'Origin': 'https://evil.example', 'Cookie': f'token={uuid.uuid4()}'},
+    )
     assert answer.status_code == 401 and can_log_in(site, person, person['password'])

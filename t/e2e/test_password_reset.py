@@ -130,8 +130,12 @@ def no_mail(client, mail, person, link):
 
 def post(client, user_uuid, token, password, **options):
     parameters = {'user_uuid': user_uuid, 'token': token}
-    return client.post(PATH, params={key: value for key, value in parameters.items() if value is not None},
-                    json={'password': SECRETS.password(password)}, **options)
+    return client.post(
+        PATH,
+        params={key: value for key, value in parameters.items() if value is not None},
+        json={'password': SECRETS.password(password)},
+        **options,
+    )
 
 
 def new_password():
@@ -167,9 +171,13 @@ def test_the_mail(person, link):
 def test_the_token_that_is_mailed(person, link, psql):
     user = person()
     found = link(user)
-    row = json.loads(psql(f"""SELECT to_json(x) FROM (
+    row = json.loads(
+        psql(
+            f"""SELECT to_json(x) FROM (
         SELECT t.*, s.tenant_uuid, s.mobile, t.expire_t - t.issued_t AS lifetime
-        FROM auth_token t JOIN auth_session s ON s.uuid = t.session_uuid WHERE t.uuid = '{found.token}') AS x"""))
+        FROM auth_token t JOIN auth_session s ON s.uuid = t.session_uuid WHERE t.uuid = '{found.token}') AS x"""
+        )
+    )
     assert row['acl'] == [f"auth.users.password.reset.{user['uuid']}.create"]
     assert row['lifetime'] == 172800 and row['auth_id'] == 'wazo-auth' and json.loads(row['metadata']) == {}
     assert row['user_agent'] == 'wazo-auth-email-reset' and row['remote_addr'] == '' and not row['mobile']
@@ -177,44 +185,53 @@ def test_the_token_that_is_mailed(person, link, psql):
     assert row['tenant_uuid'] == psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid')
 
 
-@pytest.mark.parametrize('parameters', [
-    lambda user, address: {'username': user['username']},
-    lambda user, address: {'email': address},
-    lambda user, address: {'login': user['username'].upper()},
-    lambda user, address: {'login': address.upper()},
-])
+@pytest.mark.parametrize(
+    'parameters',
+    [
+        lambda user, address: {'username': user['username']},
+        lambda user, address: {'email': address},
+        lambda user, address: {'login': user['username'].upper()},
+        lambda user, address: {'login': address.upper()},
+    ],
+)
 def test_how_a_user_is_found(person, link, parameters):
     user = person()
     assert link(user, **parameters(user, user['emails'][0]['address'])).user == user['uuid']
 
 
-@pytest.mark.parametrize('parameters', [
-    lambda user: {'username': user['username'].upper()},
-    lambda user: {'username': user['emails'][0]['address']},
-    lambda user: {'email': user['emails'][0]['address'].upper()},
-    lambda user: {'username': 'nobody-at-all'},
-    lambda user: {'email': 'nobody-at-all@example.com'},
-    lambda user: {'login': '%'},
-    lambda user: {'login': 'a\nb'},
-    lambda user: {'email': 'é@example.com'},
-])
+@pytest.mark.parametrize(
+    'parameters',
+    [
+        lambda user: {'username': user['username'].upper()},
+        lambda user: {'username': user['emails'][0]['address']},
+        lambda user: {'email': user['emails'][0]['address'].upper()},
+        lambda user: {'username': 'nobody-at-all'},
+        lambda user: {'email': 'nobody-at-all@example.com'},
+        lambda user: {'login': '%'},
+        lambda user: {'login': 'a\nb'},
+        lambda user: {'email': 'é@example.com'},
+    ],
+)
 def test_who_is_not_found(person, no_mail, parameters):
     no_mail(**parameters(person()))
 
 
-@pytest.mark.parametrize('query, message', [
-    ('', ['give one of "username", "email" and "login"']),
-    ('?username=a&login=a', ['give one of "username", "email" and "login"']),
-    ('?username=', 'Length must be between 1 and 256.'),
-    ('?login=', 'Length must be between 1 and 256.'),
-    ('?username=' + 'x' * 257, 'Length must be between 1 and 256.'),
-    ('?login=' + 'é' * 257, 'Length must be between 1 and 256.'),
-    ('?email=', 'Not a valid email address.'),
-    ('?email=nobody', 'Not a valid email address.'),
-    ('?email=a@b.com%0d%0aBcc:c@d.com', 'Not a valid email address.'),
-    ('?username=&login=a', 'Length must be between 1 and 256.'),
-    ('?token=x', ['give one of "username", "email" and "login"']),
-])
+@pytest.mark.parametrize(
+    'query, message',
+    [
+        ('', ['give one of "username", "email" and "login"']),
+        ('?username=a&login=a', ['give one of "username", "email" and "login"']),
+        ('?username=', 'Length must be between 1 and 256.'),
+        ('?login=', 'Length must be between 1 and 256.'),
+        ('?username=' + 'x' * 257, 'Length must be between 1 and 256.'),
+        ('?login=' + 'é' * 257, 'Length must be between 1 and 256.'),
+        ('?email=', 'Not a valid email address.'),
+        ('?email=nobody', 'Not a valid email address.'),
+        ('?email=a@b.com%0d%0aBcc:c@d.com', 'Not a valid email address.'),
+        ('?username=&login=a', 'Length must be between 1 and 256.'),
+        ('?token=x', ['give one of "username", "email" and "login"']),
+    ],
+)
 def test_queries_that_are_refused(client, query, message):
     body = error(client.get(PATH + query), 400, 'invalid-data')
     assert (body['resource'], body['details'], body['message']) == ('reset', {}, message)
@@ -283,7 +300,9 @@ def test_passwords_that_are_kept_elsewhere(client, person, make_user, admin_toke
     assert (body['details'], body['resource']) == ({'uuid': user['uuid']}, 'users')
     assert_204(post(client, user['uuid'], admin_token, None))
 
-    tenant = client.post('/tenants', admin_token, json={'name': label(), 'default_authentication_method': method}).json()
+    tenant = client.post(
+        '/tenants', admin_token, json={'name': label(), 'default_authentication_method': method}
+    ).json()
     inside = {'Wazo-Tenant': tenant['uuid']}
     other = person(headers=inside)
     no_mail(email=other['emails'][0]['address'])
@@ -295,17 +314,23 @@ def test_passwords_that_are_kept_elsewhere(client, person, make_user, admin_toke
 # -- the link ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('headers', [
-    {}, {'Host': 'evil.example'}, {'X-Forwarded-Host': 'evil.example'},
-    {'Host': 'evil.example:1', 'X-Forwarded-Host': 'evil.example', 'X-Script-Name': '@evil.example'},
-])
+@pytest.mark.parametrize(
+    'headers',
+    [
+        {},
+        {'Host': 'evil.example'},
+        {'X-Forwarded-Host': 'evil.example'},
+        {'Host': 'evil.example:1', 'X-Forwarded-Host': 'evil.example', 'X-Script-Name': '@evil.example'},
+    ],
+)
 def test_no_header_chooses_the_host_of_the_link(site, person, link_to, headers):
     user = person()
     address = user['emails'][0]['address']
     assert_204(site.api.get(PATH, params={'email': address}, headers=headers))
     found = link_to(address)
-    assert found.url == (f'https://127.0.0.1:{site.api.port}/0.1/users/password/reset?user_uuid={user["uuid"]}'
-                         f'&token={found.token}')
+    assert found.url == (
+        f'https://127.0.0.1:{site.api.port}/0.1/users/password/reset?user_uuid={user["uuid"]}' f'&token={found.token}'
+    )
     assert 'evil' not in found.message.as_string()
 
 
@@ -319,9 +344,15 @@ def test_the_servers_name_is_the_host(site, person, link_to):
 @pytest.fixture(scope='module')
 def other_site(stack, mail_settings):
     """Another nginx over the same database, with settings of its own."""
-    nginx = stack.new_nginx('reset2', settings=mail_settings | {
-        'email_link_url': 'https://voice.example.org/api/auth', 'password_reset_mails_per_hour': 2,
-        'password_reset_expiration': 600})
+    nginx = stack.new_nginx(
+        'reset2',
+        settings=mail_settings
+        | {
+            'email_link_url': 'https://voice.example.org/api/auth',
+            'password_reset_mails_per_hour': 2,
+            'password_reset_expiration': 600,
+        },
+    )
     yield nginx
     nginx.stop()
 
@@ -355,8 +386,10 @@ def test_mails_from_the_future_dont_count(other_site, person, link_to, no_mail, 
         assert_204(other_site.api.get(PATH, params={'email': address}))
     link_to(address, 2)
     no_mail(other_site.api, email=address)
-    psql("UPDATE auth_token SET issued_t = issued_t + 3600 "
-         f"WHERE auth_id = 'wazo-auth' AND array_to_string(acl, '') LIKE '%{user['uuid']}%'")
+    psql(
+        "UPDATE auth_token SET issued_t = issued_t + 3600 "
+        f"WHERE auth_id = 'wazo-auth' AND array_to_string(acl, '') LIKE '%{user['uuid']}%'"
+    )
     assert_204(other_site.api.get(PATH, params={'email': address}))
     link_to(address, 3)
 
@@ -379,8 +412,11 @@ def test_two_at_once(site, api2, person, link):
     found = link(user)
     passwords = [new_password() for _ in range(6)]
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(
-            lambda i: post((site.api, api2)[i % 2], user['uuid'], found.token, passwords[i]).status_code, range(6)))
+        answers = list(
+            pool.map(
+                lambda i: post((site.api, api2)[i % 2], user['uuid'], found.token, passwords[i]).status_code, range(6)
+            )
+        )
     assert sorted(answers) == [204] + [401] * 5
     assert [can_log_in(site.api, user, password) for password in passwords] == [status == 204 for status in answers]
 
@@ -389,8 +425,12 @@ def test_what_is_refused_uses_up_nothing(client, person, link):
     user, other = person(), person()
     found = link(user)
     for body in ({}, {'password': ''}, {'password': 7}, {'password': 'a\0b'}, [], 'x'):
-        answer = client.post(PATH, params={'user_uuid': user['uuid'], 'token': found.token}, data=json.dumps(body),
-                          headers={'Content-Type': 'application/json'})
+        answer = client.post(
+            PATH,
+            params={'user_uuid': user['uuid'], 'token': found.token},
+            data=json.dumps(body),
+            headers={'Content-Type': 'application/json'},
+        )
         assert answer.status_code == 400, answer.text
     error(post(client, other['uuid'], found.token, new_password()), 401, 'unauthorized')
     assert_204(post(client, user['uuid'], found.token, new_password()))
@@ -399,8 +439,11 @@ def test_what_is_refused_uses_up_nothing(client, person, link):
 def test_the_token_comes_before_the_body(client, person):
     user = person()
     for parameters, token, sent in (
-            ({'user_uuid': user['uuid']}, None, ''), ({'user_uuid': user['uuid'], 'token': 'x'}, None, 'x'),
-            ({}, NO_TOKEN, NO_TOKEN), ({'user_uuid': user['uuid'], 'token': 'y'}, NO_TOKEN, 'y')):
+        ({'user_uuid': user['uuid']}, None, ''),
+        ({'user_uuid': user['uuid'], 'token': 'x'}, None, 'x'),
+        ({}, NO_TOKEN, NO_TOKEN),
+        ({'user_uuid': user['uuid'], 'token': 'y'}, NO_TOKEN, 'y'),
+    ):
         body = error(client.post(PATH, token, params=parameters, data='{'), 401, 'unauthorized')
         assert body['details'] == {'invalid_token': sent} and 'resource' not in body
 
@@ -415,8 +458,11 @@ def test_where_the_token_may_be(client, person, link, insert_token):
     error(client.post(PATH, none, params={'user_uuid': user['uuid']}, json={'password': 'x'}), 401, 'unauthorized')
     # The query's wins.
     fitting = insert_token([f"auth.users.password.reset.{user['uuid']}.create"])['token']
-    error(client.post(PATH, fitting, params={'user_uuid': user['uuid'], 'token': none}, json={'password': 'x'}), 401,
-          'unauthorized')
+    error(
+        client.post(PATH, fitting, params={'user_uuid': user['uuid'], 'token': none}, json={'password': 'x'}),
+        401,
+        'unauthorized',
+    )
 
 
 def test_an_expired_link(client, person, link, psql):
@@ -430,8 +476,9 @@ def test_an_expired_link(client, person, link, psql):
 @pytest.mark.parametrize('data', ['', '{', '[1]', '{"password": "a\\u0000b"}', '{"password": ["x"]}', '{}'])
 def test_bodies_that_are_refused(client, admin_token, person, data):
     user = person()
-    answer = client.post(PATH, admin_token, params={'user_uuid': user['uuid']}, data=data,
-                      headers={'Content-Type': 'application/json'})
+    answer = client.post(
+        PATH, admin_token, params={'user_uuid': user['uuid']}, data=data, headers={'Content-Type': 'application/json'}
+    )
     assert answer.status_code == 400, answer.text
     if 'error_id' in answer.json():
         body = error(answer, 400, 'invalid-data')
@@ -467,7 +514,9 @@ def test_sessions_end_and_are_told_in_order(client, person, link, make_token, bu
     password = new_password()
     assert_204(post(client, user['uuid'], found.token, password))
     ended = {each['session_uuid'] for each in [*tokens, refresh]}
-    bus.wait('auth_session_deleted', lambda event: len([e for e in bus.events if e.name == 'auth_session_deleted']) == 4)
+    bus.wait(
+        'auth_session_deleted', lambda event: len([e for e in bus.events if e.name == 'auth_session_deleted']) == 4
+    )
     told = [event.body['data'] for event in bus.events if event.name == 'auth_session_deleted']
     assert {each['uuid'] for each in told} == ended
     assert all(each['user_uuid'] == user['uuid'] and each['tenant_uuid'] == user['tenant_uuid'] for each in told)
@@ -522,9 +571,11 @@ def assert_failed(answer):
 @pytest.fixture
 def made(psql):
     """How many mails there are, tokens for them, and sessions without a token. Expired ones may vanish at any time."""
-    return lambda: psql("""SELECT (SELECT count(*) FROM wazo_auth.outbox WHERE target = 'mail'),
+    return lambda: psql(
+        """SELECT (SELECT count(*) FROM wazo_auth.outbox WHERE target = 'mail'),
         (SELECT count(*) FROM auth_token WHERE auth_id = 'wazo-auth' AND expire_t > extract(epoch FROM now())),
-        (SELECT count(*) FROM auth_session s WHERE NOT EXISTS (SELECT 1 FROM auth_token WHERE session_uuid = s.uuid))""")
+        (SELECT count(*) FROM auth_session s WHERE NOT EXISTS (SELECT 1 FROM auth_token WHERE session_uuid = s.uuid))"""
+    )
 
 
 def test_server_stopped(client, mail, person, made):
@@ -546,7 +597,9 @@ def test_server_frozen(client, mail, person, made, admin_token):
     try:
         with ThreadPoolExecutor(12) as pool:
             began = time.monotonic()
-            waiting = [pool.submit(client.get, PATH, params={'username': name}) for name in (user['username'], 'nobody') * 6]
+            waiting = [
+                pool.submit(client.get, PATH, params={'username': name}) for name in (user['username'], 'nobody') * 6
+            ]
             time.sleep(0.3)
             for _ in range(20):  # nobody else waits for it
                 start = time.monotonic()

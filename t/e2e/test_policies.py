@@ -64,21 +64,36 @@ def test_post_answers_the_whole_policy(api, new, admin_token, psql):
     policy = new(name='Ünïque ' + name(), description='D', acl=['a.b', 'c.#', '!d', 'a.b', ''])
     assert sorted(policy.pop('acl')) == ['', '!d', 'a.b', 'c.#']
     assert policy == {
-        'uuid': policy['uuid'], 'tenant_uuid': psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid'),
-        'name': policy['name'], 'slug': policy['name'].replace('Ü', '').replace('ï', '').replace(' ', ''),
-        'description': 'D', 'read_only': False, 'shared': False,
+        'uuid': policy['uuid'],
+        'tenant_uuid': psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid'),
+        'name': policy['name'],
+        'slug': policy['name'].replace('Ü', '').replace('ï', '').replace(' ', ''),
+        'description': 'D',
+        'read_only': False,
+        'shared': False,
     }
     for key in ('uuid', 'slug'):
         assert api.get(f'/policies/{policy[key]}', admin_token).json() | {'acl': 0} == policy | {'acl': 0}
 
 
-@pytest.mark.parametrize('body, field', [
-    ([1], '_schema'), ({}, 'name'), ({'name': ''}, 'name'), ({'name': 'x' * 81}, 'name'), ({'name': None}, 'name'),
-    ({'name': 'n', 'slug': 'a b'}, 'slug'), ({'name': 'n', 'description': 1}, 'description'),
-    ({'name': 'n', 'acl': None}, 'acl'), ({'name': 'n', 'acl': [None]}, 'acl'), ({'name': 'n', 'acl': 'a'}, 'acl'),
-    ({'name': 'n', 'shared': None}, 'shared'), ({'slug': '!', 'acl': 1}, 'name'),
-    ({'name': 'n', 'acl': ['nul\0']}, 'acl'),
-])
+@pytest.mark.parametrize(
+    'body, field',
+    [
+        ([1], '_schema'),
+        ({}, 'name'),
+        ({'name': ''}, 'name'),
+        ({'name': 'x' * 81}, 'name'),
+        ({'name': None}, 'name'),
+        ({'name': 'n', 'slug': 'a b'}, 'slug'),
+        ({'name': 'n', 'description': 1}, 'description'),
+        ({'name': 'n', 'acl': None}, 'acl'),
+        ({'name': 'n', 'acl': [None]}, 'acl'),
+        ({'name': 'n', 'acl': 'a'}, 'acl'),
+        ({'name': 'n', 'shared': None}, 'shared'),
+        ({'slug': '!', 'acl': 1}, 'name'),
+        ({'name': 'n', 'acl': ['nul\0']}, 'acl'),
+    ],
+)
 def test_post_names_the_first_wrong_field(api, admin_token, body, field):
     reason(api.post('/policies', admin_token, json=body), 400, f'Invalid value supplied for field: {field}')
 
@@ -91,8 +106,11 @@ def test_post_checks_body_before_tenant(api, admin_token):
 
 def test_an_access_that_no_index_can_hold(api, admin_token):
     acl = [''.join(uuid.uuid4().hex for _ in range(300))]
-    reason(api.post('/policies', admin_token, json={'name': name(), 'acl': acl}), 400,
-           'Invalid value supplied for field: acl')
+    reason(
+        api.post('/policies', admin_token, json={'name': name(), 'acl': acl}),
+        400,
+        'Invalid value supplied for field: acl',
+    )
 
 
 def test_names_and_slugs_are_unique_in_a_tenant(api, admin_token, new, tree):
@@ -111,11 +129,19 @@ def test_shared_names_are_unique_along_the_tree(api, admin_token, new, tree):
     shared = new(shared=True, headers=tree['top'])
     taken = {'name': shared['name']}
     assert api.post('/policies', admin_token, json=taken, headers=tree['child']).status_code == 409
-    assert api.post('/policies', admin_token, json={'name': name(), 'slug': shared['slug']},
-                    headers=tree['child']).status_code == 409
+    assert (
+        api.post(
+            '/policies', admin_token, json={'name': name(), 'slug': shared['slug']}, headers=tree['child']
+        ).status_code
+        == 409
+    )
     below = new(headers=tree['child'])
-    assert api.post('/policies', admin_token, json={'name': below['name'], 'shared': True},
-                    headers=tree['top']).status_code == 409
+    assert (
+        api.post(
+            '/policies', admin_token, json={'name': below['name'], 'shared': True}, headers=tree['top']
+        ).status_code
+        == 409
+    )
     new(name=below['name'], headers=tree['top'])
 
 
@@ -150,8 +176,11 @@ def test_what_is_shared_is_seen_below_as_the_tenants_own(api, admin_token, new, 
 def test_what_is_not_shared_is_not_seen_below(api, admin_token, new, tree):
     policy = new(headers=tree['top'])
     for key in ('uuid', 'slug'):
-        reason(api.get(f'/policies/{policy[key]}', admin_token, headers=tree['child']), 404,
-               f"No such policy {{'{key}': '{policy[key]}'}}")
+        reason(
+            api.get(f'/policies/{policy[key]}', admin_token, headers=tree['child']),
+            404,
+            f"No such policy {{'{key}': '{policy[key]}'}}",
+        )
 
 
 def test_a_slug_is_looked_up_in_one_tenant_a_uuid_in_the_subtree(api, admin_token, new, tree):
@@ -236,8 +265,11 @@ def test_put_replaces_all_but_the_slug(api, admin_token, new, key):
 
 def test_put_to_a_taken_name(api, admin_token, new):
     policy, other = new(), new()
-    reason(api.put(f"/policies/{policy['uuid']}", admin_token, json={'name': other['name']}), 409,
-           f'Policy "{other["name"]}" already exists')
+    reason(
+        api.put(f"/policies/{policy['uuid']}", admin_token, json={'name': other['name']}),
+        409,
+        f'Policy "{other["name"]}" already exists',
+    )
 
 
 def test_put_order_of_checks(api, admin_token, limited, new):

@@ -29,8 +29,11 @@ class Platform:
         self.all_nginx = []
 
     def nginx(self, redis=True, **options):
-        self.all_nginx.append(self.stack.new_nginx(
-            f'life{len(self.stack.all_nginx)}', settings={'db_uri': self.uri}, redis=redis, **options))
+        self.all_nginx.append(
+            self.stack.new_nginx(
+                f'life{len(self.stack.all_nginx)}', settings={'db_uri': self.uri}, redis=redis, **options
+            )
+        )
         return self.all_nginx[-1]
 
     def stop(self):
@@ -42,9 +45,11 @@ class Platform:
 
     def token(self):
         token, session = SECRETS.token(str(uuid.uuid4())), str(uuid.uuid4())
-        self.sql(f"INSERT INTO auth_session (uuid, tenant_uuid, mobile) SELECT '{session}', uuid, false FROM auth_tenant "
-                 'WHERE uuid = parent_uuid; INSERT INTO auth_token (uuid, session_uuid, auth_id, expire_t) '
-                 f"VALUES ('{token}', '{session}', 'x', extract(epoch FROM now()) + 3600)")
+        self.sql(
+            f"INSERT INTO auth_session (uuid, tenant_uuid, mobile) SELECT '{session}', uuid, false FROM auth_tenant "
+            'WHERE uuid = parent_uuid; INSERT INTO auth_token (uuid, session_uuid, auth_id, expire_t) '
+            f"VALUES ('{token}', '{session}', 'x', extract(epoch FROM now()) + 3600)"
+        )
         return token
 
     def delete(self, token):
@@ -56,7 +61,9 @@ class Platform:
 
     def told(self):
         """Redis has what the outbox had."""
-        servers.wait_until(lambda: self.sql("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'redis'") == '0', LIMIT)
+        servers.wait_until(
+            lambda: self.sql("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'redis'") == '0', LIMIT
+        )
 
     def long_ago(self):
         """The nginx of this platform, all of them stopped, are taken for gone."""
@@ -90,8 +97,9 @@ def platform(new_platform):
 
 def ask(nginx, token):
     """On a connection of its own, so that any worker may get it."""
-    return requests.get(f'{nginx.gate.base}/', headers={'X-Auth-Token': token, 'Connection': 'close'},
-                        timeout=20).status_code
+    return requests.get(
+        f'{nginx.gate.base}/', headers={'X-Auth-Token': token, 'Connection': 'close'}, timeout=20
+    ).status_code
 
 
 def refuses(nginx, token, seconds=0.0):
@@ -311,14 +319,18 @@ def over_the_old_one_at_once(platform, file):
 
 
 def rows_only(platform, file):
-    tables = platform.sql("SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables "
-                          "WHERE schemaname IN ('public', 'wazo_auth')")
+    tables = platform.sql(
+        "SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') FROM pg_tables "
+        "WHERE schemaname IN ('public', 'wazo_auth')"
+    )
     script = file.with_suffix('.sql')
     platform.postgres.program('pg_restore', '--data-only', '--disable-triggers', '-f', script, file)
     platform.sql(f'BEGIN; TRUNCATE {tables};\n{script.read_text()}\nCOMMIT;')
 
 
-RESTORES = pytest.mark.parametrize('restored', [into_a_new_database, over_the_old_one, over_the_old_one_at_once, rows_only])
+RESTORES = pytest.mark.parametrize(
+    'restored', [into_a_new_database, over_the_old_one, over_the_old_one_at_once, rows_only]
+)
 
 
 @RESTORES

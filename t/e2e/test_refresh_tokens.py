@@ -53,8 +53,9 @@ def offline(make_token):
 @pytest.fixture(scope='module')
 def refresh(api):
     def refresh(token, client_id, headers=None, **body):
-        return api.post('/token', json={'refresh_token': token, 'client_id': client_id, **body},
-                        headers=ELSEWHERE | (headers or {}))
+        return api.post(
+            '/token', json={'refresh_token': token, 'client_id': client_id, **body}, headers=ELSEWHERE | (headers or {})
+        )
 
     return refresh
 
@@ -62,10 +63,13 @@ def refresh(api):
 @pytest.fixture(scope='module')
 def insert(psql):
     """A refresh token made by SQL."""
+
     def insert(user, client_id, mobile=False, created_at='2026-01-02T03:04:05.678+00', metadata=None):
-        return psql('INSERT INTO auth_refresh_token (client_id, user_uuid, login, mobile, created_at, metadata) VALUES '
-                    f"('{client_id}', '{user['uuid']}', '{user['username']}', {mobile}, '{created_at}', "
-                    f"'{json.dumps(metadata or {})}') RETURNING uuid").split('\n')[0]
+        return psql(
+            'INSERT INTO auth_refresh_token (client_id, user_uuid, login, mobile, created_at, metadata) VALUES '
+            f"('{client_id}', '{user['uuid']}', '{user['username']}', {mobile}, '{created_at}', "
+            f"'{json.dumps(metadata or {})}') RETURNING uuid"
+        ).split('\n')[0]
 
     return insert
 
@@ -80,10 +84,16 @@ def refused(answer):
 
 def test_an_offline_login_stores_a_refresh_token(offline, make_user, psql):
     user = make_user()
-    token = offline(user | {'username': user['username'].upper()}, 'my.client', backend='any', headers={
-        'User-Agent': 'Desk/2', 'X-Forwarded-For': '192.0.2.8'})
-    row = psql("SELECT client_id, user_uuid, backend, login, user_agent, remote_addr, mobile, metadata, "
-               f"now() - created_at < '1 minute' FROM auth_refresh_token WHERE uuid = '{token['refresh_token']}'")
+    token = offline(
+        user | {'username': user['username'].upper()},
+        'my.client',
+        backend='any',
+        headers={'User-Agent': 'Desk/2', 'X-Forwarded-For': '192.0.2.8'},
+    )
+    row = psql(
+        "SELECT client_id, user_uuid, backend, login, user_agent, remote_addr, mobile, metadata, "
+        f"now() - created_at < '1 minute' FROM auth_refresh_token WHERE uuid = '{token['refresh_token']}'"
+    )
     assert row == f"my.client|{user['uuid']}|any|{user['username'].upper()}|Desk/2|192.0.2.8|f|{{}}|t"
     assert psql(f"SELECT refresh_token_uuid FROM auth_token WHERE uuid = '{token['token']}'") == token['refresh_token']
 
@@ -120,9 +130,10 @@ def test_longest_client_ids(api, make_user, offline, refresh):
     client_id = 'é' * 1024
     assert refresh(offline(user, client_id)['refresh_token'], client_id).status_code == 200
     # The index of the table takes no row beyond 2.7 kB.
-    client_id = ''.join(chr(random.randrange(0x10000, 0x1d800)) for _ in range(1024))
-    answer = api.post('/token', auth=(user['username'], user['password']),
-                      json={'access_type': 'offline', 'client_id': client_id})
+    client_id = ''.join(chr(random.randrange(0x10000, 0x1D800)) for _ in range(1024))
+    answer = api.post(
+        '/token', auth=(user['username'], user['password']), json={'access_type': 'offline', 'client_id': client_id}
+    )
     assert (answer.status_code, list(answer.json())) == (400, ['message'])
 
 
@@ -158,8 +169,16 @@ def test_both_keys_ask_for_it_whatever_else_there_is(api, make_user, offline, ad
 
 def test_wrong_refresh_tokens(offline, refresh, make_user):
     token = offline(make_user(), 'c')['refresh_token']
-    for wrong, client_id in ((NO_REFRESH_TOKEN, 'c'), (token, 'C'), (token, 'other'), (token.upper(), 'c'),
-                             (token + ' ', 'c'), ('x' * 5000, 'c'), ('é', 'c'), (token, 'x' * 1024)):
+    for wrong, client_id in (
+        (NO_REFRESH_TOKEN, 'c'),
+        (token, 'C'),
+        (token, 'other'),
+        (token.upper(), 'c'),
+        (token + ' ', 'c'),
+        ('x' * 5000, 'c'),
+        ('é', 'c'),
+        (token, 'x' * 1024),
+    ):
         refused(refresh(wrong, client_id))
 
 
@@ -212,8 +231,11 @@ def test_it_dies_with_its_user(api, admin_token, offline, refresh, make_user, ps
 def test_it_outlives_a_change_of_password_and_its_tokens_dont(api, offline, refresh, make_user):
     user = make_user(acl=['auth.users.*.password.update'])
     token = offline(user, 'c')
-    changed = api.put(f"/users/{user['uuid']}/password", token['token'],
-                      json={'old_password': user['password'], 'new_password': 'another-password-1'})
+    changed = api.put(
+        f"/users/{user['uuid']}/password",
+        token['token'],
+        json={'old_password': user['password'], 'new_password': 'another-password-1'},
+    )
     assert changed.status_code == 204, changed.text
     assert api.head(f"/token/{token['token']}").status_code == 404
     assert refresh(token['refresh_token'], 'c').status_code == 200
@@ -236,8 +258,12 @@ def sessions_of(psql, user):
 
 
 def revoked_by(api, user, client_id, headers=MOBILE):
-    answer = api.post('/token', auth=(user['username'], user['password']), headers=headers,
-                      json={'access_type': 'offline', 'client_id': client_id})
+    answer = api.post(
+        '/token',
+        auth=(user['username'], user['password']),
+        headers=headers,
+        json={'access_type': 'offline', 'client_id': client_id},
+    )
     assert answer.status_code == 200, answer.text
     return answer.json()['data'], answer.headers['Wazo-Sessions-Revoked']
 
@@ -295,10 +321,14 @@ def test_a_mobile_replaces_the_refresh_token_of_a_desk_with_its_client_id(api, r
 @pytest.fixture
 def told(bus):
     """told(user, last): (name, session or client id) of all events of this user until the session of `last` began."""
+
     def told(user, last):
         bus.wait('auth_session_created', lambda event: event.headers['session_uuid'] == last['session_uuid'])
-        return [(event.name.removeprefix('auth_'), event.headers.get('session_uuid') or event.body['data']['client_id'])
-                for event in bus.events if f"user_uuid:{user['uuid']}" in event.headers]
+        return [
+            (event.name.removeprefix('auth_'), event.headers.get('session_uuid') or event.body['data']['client_id'])
+            for event in bus.events
+            if f"user_uuid:{user['uuid']}" in event.headers
+        ]
 
     return told
 
@@ -309,18 +339,26 @@ def test_events_of_offline_logins(told, bus, offline, refresh, make_user, master
     again = offline(user, 'my.c*#')
     by_token = refresh(first['refresh_token'], 'my.c*#').json()['data']
     assert told(user, by_token) == [
-        ('refresh_token_created', 'my.c*#'), ('session_created', first['session_uuid']),
-        ('session_created', again['session_uuid']), ('session_created', by_token['session_uuid'])]
+        ('refresh_token_created', 'my.c*#'),
+        ('session_created', first['session_uuid']),
+        ('session_created', again['session_uuid']),
+        ('session_created', by_token['session_uuid']),
+    ]
     event = bus.wait('auth_refresh_token_created', lambda event: f"user_uuid:{user['uuid']}" in event.headers)
     key = f"auth.users.{user['uuid']}.tokens.my__DOT__c__STAR____HASH__.created"
     headers = {
-        'name': 'auth_refresh_token_created', 'required_access': 'event.auth_refresh_token_created',
-        'required_acl': f'events.{key}', 'origin_uuid': nginx.extra_environment['XIVO_UUID'], 'tenant_uuid': master,
-        f"user_uuid:{user['uuid']}": True, 'timestamp': event.headers['timestamp'],
+        'name': 'auth_refresh_token_created',
+        'required_access': 'event.auth_refresh_token_created',
+        'required_acl': f'events.{key}',
+        'origin_uuid': nginx.extra_environment['XIVO_UUID'],
+        'tenant_uuid': master,
+        f"user_uuid:{user['uuid']}": True,
+        'timestamp': event.headers['timestamp'],
     }
     assert (event.key, event.headers) == (key, headers)
-    assert event.body == headers | {'data': {'client_id': 'my.c*#', 'mobile': False, 'user_uuid': user['uuid'],
-                                             'tenant_uuid': master}}
+    assert event.body == headers | {
+        'data': {'client_id': 'my.c*#', 'mobile': False, 'user_uuid': user['uuid'], 'tenant_uuid': master}
+    }
 
 
 def test_events_of_mobile_logins(told, bus, api, refresh, make_user):
@@ -336,12 +374,19 @@ def test_events_of_mobile_logins(told, bus, api, refresh, make_user):
     ended = {('session_deleted', token['session_uuid']) for token in (first, second)}
     assert set(told_[6:8]) == ended
     assert told_[:6] + told_[8:] == [
-        ('refresh_token_created', 'a'), ('session_created', first['session_uuid']),
-        ('refresh_token_created', 'desk'), ('session_created', desk['session_uuid']),
+        ('refresh_token_created', 'a'),
+        ('session_created', first['session_uuid']),
+        ('refresh_token_created', 'desk'),
+        ('session_created', desk['session_uuid']),
         ('session_created', second['session_uuid']),
-        ('refresh_token_created', 'b'), ('refresh_token_deleted', 'a'), ('session_created', third['session_uuid']),
-        ('session_deleted', third['session_uuid']), ('refresh_token_deleted', 'b'), ('refresh_token_created', 'b'),
-        ('session_created', fourth['session_uuid'])]
+        ('refresh_token_created', 'b'),
+        ('refresh_token_deleted', 'a'),
+        ('session_created', third['session_uuid']),
+        ('session_deleted', third['session_uuid']),
+        ('refresh_token_deleted', 'b'),
+        ('refresh_token_created', 'b'),
+        ('session_created', fourth['session_uuid']),
+    ]
     mine = [event for event in bus.events if f"user_uuid:{user['uuid']}" in event.headers]
     mobile = [event.body['data']['mobile'] for event in mine if event.name.startswith('auth_refresh_token')]
     assert mobile == [True, False, True, True, True, True]
@@ -354,8 +399,12 @@ def test_events_of_a_mobile_login_with_a_known_client_and_others(told, api, inse
     last, revoked = revoked_by(api, user, 'same')
     assert revoked == '1'
     assert told(user, last)[2:] == [
-        ('session_deleted', desk['session_uuid']), ('refresh_token_deleted', 'same'), ('refresh_token_created', 'same'),
-        ('refresh_token_deleted', 'old'), ('session_created', last['session_uuid'])]
+        ('session_deleted', desk['session_uuid']),
+        ('refresh_token_deleted', 'same'),
+        ('refresh_token_created', 'same'),
+        ('refresh_token_deleted', 'old'),
+        ('session_created', last['session_uuid']),
+    ]
 
 
 def test_events_of_deletions(told, api, admin_token, offline, make_user, make_token, bus, master):
@@ -363,8 +412,11 @@ def test_events_of_deletions(told, api, admin_token, offline, make_user, make_to
     first = offline(user, 'c.1')
     assert api.delete(f"/users/{user['uuid']}/tokens/c.1", admin_token).status_code == 204
     last = make_token(user)
-    assert told(user, last)[1:] == [('session_created', first['session_uuid']), ('refresh_token_deleted', 'c.1'),
-                                    ('session_created', last['session_uuid'])]
+    assert told(user, last)[1:] == [
+        ('session_created', first['session_uuid']),
+        ('refresh_token_deleted', 'c.1'),
+        ('session_created', last['session_uuid']),
+    ]
     event = bus.wait('auth_refresh_token_deleted', lambda event: f"user_uuid:{user['uuid']}" in event.headers)
     assert event.key == f"auth.users.{user['uuid']}.tokens.c__DOT__1.deleted"
     assert event.body['data'] == {'client_id': 'c.1', 'mobile': False, 'user_uuid': user['uuid'], 'tenant_uuid': master}
@@ -392,37 +444,51 @@ def clients(answer):
 
 def test_a_refresh_token_in_a_list(api, admin_token, listed, tenants):
     answer = api.get('/tokens', admin_token, headers=below(tenants[0]), params={'client_id': 'a'})
-    assert answer.json() == {'total': 3, 'filtered': 1, 'items': [{
-        'client_id': 'a', 'created_at': '2026-01-02T03:04:06.500000+00:00', 'mobile': True,
-        'user_uuid': listed[0]['uuid'], 'tenant_uuid': tenants[0], 'metadata': {'k': 'é'}}]}
+    assert answer.json() == {
+        'total': 3,
+        'filtered': 1,
+        'items': [
+            {
+                'client_id': 'a',
+                'created_at': '2026-01-02T03:04:06.500000+00:00',
+                'mobile': True,
+                'user_uuid': listed[0]['uuid'],
+                'tenant_uuid': tenants[0],
+                'metadata': {'k': 'é'},
+            }
+        ],
+    }
     assert set(answer.json()) == {'total', 'filtered', 'items'}
     [item] = api.get('/tokens', admin_token, headers=below(tenants[0]), params={'client_id': 'b%'}).json()['items']
     assert item['created_at'] == '2026-01-02T03:04:05+00:00'
 
 
-@pytest.mark.parametrize('params, expected', [
-    ({}, ['b%', 'a', 'Xc']),
-    ({'recurse': 'true'}, ['below', 'b%', 'a', 'Xc']),
-    ({'recurse': 'false'}, ['b%', 'a', 'Xc']),
-    ({'order': 'created_at', 'direction': 'desc'}, ['Xc', 'a', 'b%']),
-    ({'order': 'client_id'}, None),
-    ({'order': 'mobile', 'direction': 'desc', 'limit': 1}, ['a']),
-    ({'limit': 1, 'offset': 1}, ['a']),
-    ({'limit': 0}, []),
-    ({'offset': 9}, []),
-    ({'limit': 2**70}, ['b%', 'a', 'Xc']),
-    ({'offset': 2**70}, []),
-    ({'search': 'x'}, ['Xc']),
-    ({'search': 'c'}, ['Xc']),
-    ({'search': ''}, ['b%', 'a', 'Xc']),
-    ({'search': '\\'}, ['b%']),
-    ({'mobile': 'true'}, ['a']),
-    ({'mobile': 'f'}, ['b%', 'Xc']),
-    ({'client_id': 'A'}, []),
-    ({'client_id': ''}, []),
-    ({'created_at': '2026-01-02T03:04:05Z'}, ['b%']),
-    ({'unknown': 'x', 'tenant_uuid': UNKNOWN}, ['b%', 'a', 'Xc']),
-])
+@pytest.mark.parametrize(
+    'params, expected',
+    [
+        ({}, ['b%', 'a', 'Xc']),
+        ({'recurse': 'true'}, ['below', 'b%', 'a', 'Xc']),
+        ({'recurse': 'false'}, ['b%', 'a', 'Xc']),
+        ({'order': 'created_at', 'direction': 'desc'}, ['Xc', 'a', 'b%']),
+        ({'order': 'client_id'}, None),
+        ({'order': 'mobile', 'direction': 'desc', 'limit': 1}, ['a']),
+        ({'limit': 1, 'offset': 1}, ['a']),
+        ({'limit': 0}, []),
+        ({'offset': 9}, []),
+        ({'limit': 2**70}, ['b%', 'a', 'Xc']),
+        ({'offset': 2**70}, []),
+        ({'search': 'x'}, ['Xc']),
+        ({'search': 'c'}, ['Xc']),
+        ({'search': ''}, ['b%', 'a', 'Xc']),
+        ({'search': '\\'}, ['b%']),
+        ({'mobile': 'true'}, ['a']),
+        ({'mobile': 'f'}, ['b%', 'Xc']),
+        ({'client_id': 'A'}, []),
+        ({'client_id': ''}, []),
+        ({'created_at': '2026-01-02T03:04:05Z'}, ['b%']),
+        ({'unknown': 'x', 'tenant_uuid': UNKNOWN}, ['b%', 'a', 'Xc']),
+    ],
+)
 @pytest.mark.usefixtures('listed')
 def test_lists(api, admin_token, tenants, psql, params, expected):
     if expected is None:
@@ -432,17 +498,28 @@ def test_lists(api, admin_token, tenants, psql, params, expected):
 
 @pytest.mark.usefixtures('listed')
 def test_counts(api, admin_token, tenants):
-    body = api.get('/tokens', admin_token, headers=below(tenants[0]),
-                   params={'search': 'b', 'limit': 0, 'recurse': True}).json()
+    body = api.get(
+        '/tokens', admin_token, headers=below(tenants[0]), params={'search': 'b', 'limit': 0, 'recurse': True}
+    ).json()
     assert body == {'total': 4, 'filtered': 2, 'items': []}
 
 
-@pytest.mark.parametrize('params, field', [
-    ({'order': 'user_uuid'}, 'order'), ({'order': ''}, 'order'), ({'direction': 'DESC'}, 'direction'),
-    ({'limit': -1}, 'limit'), ({'offset': 'x'}, 'offset'), ({'recurse': ''}, 'recurse'),
-    ({'mobile': 'maybe'}, 'mobile'), ({'created_at': 'yesterday-ish'}, 'created_at'),
-    ({'created_at': ''}, 'created_at'), ({'search': 'a\0'}, 'search'), ({'client_id': '\0'}, 'client_id'),
-])
+@pytest.mark.parametrize(
+    'params, field',
+    [
+        ({'order': 'user_uuid'}, 'order'),
+        ({'order': ''}, 'order'),
+        ({'direction': 'DESC'}, 'direction'),
+        ({'limit': -1}, 'limit'),
+        ({'offset': 'x'}, 'offset'),
+        ({'recurse': ''}, 'recurse'),
+        ({'mobile': 'maybe'}, 'mobile'),
+        ({'created_at': 'yesterday-ish'}, 'created_at'),
+        ({'created_at': ''}, 'created_at'),
+        ({'search': 'a\0'}, 'search'),
+        ({'client_id': '\0'}, 'client_id'),
+    ],
+)
 def test_lists_refuse(api, admin_token, listed, tenants, params, field):
     for path in ('/tokens', f"/users/{listed[0]['uuid']}/tokens", '/users/me/tokens'):
         headers = below(tenants[0]) if 'me' not in path else None
@@ -459,8 +536,9 @@ def test_lists_of_a_user(api, admin_token, listed, tenants):
         assert answer.status_code == status
         if status == 404:
             assert error(answer, 404, 'unknown-user')['details'] == {'uuid': user['uuid']}
-    body = api.get(f"/users/{child['uuid']}/tokens", admin_token, headers=below(tenants[0]),
-                   params={'recurse': 'false'}).json()
+    body = api.get(
+        f"/users/{child['uuid']}/tokens", admin_token, headers=below(tenants[0]), params={'recurse': 'false'}
+    ).json()
     assert (body['total'], body['items'][0]['client_id']) == (1, 'below')
     # The user comes before the parameters.
     answer = api.get(f"/users/{UNKNOWN}/tokens", admin_token, params={'order': 'x'})
@@ -484,8 +562,11 @@ def test_a_token_of_nobody_is_no_me(api, insert_token):
 def test_lists_need_their_access(api, insert_token, make_user):
     user = make_user()['uuid']
     nobody = insert_token(user_uuid=user)['token']
-    for path, access in (('/tokens', 'auth.tokens.read'), (f'/users/{user}/tokens', f'auth.users.{user}.tokens.read'),
-                         ('/users/me/tokens', 'auth.users.me.tokens.read')):
+    for path, access in (
+        ('/tokens', 'auth.tokens.read'),
+        (f'/users/{user}/tokens', f'auth.users.{user}.tokens.read'),
+        ('/users/me/tokens', 'auth.users.me.tokens.read'),
+    ):
         problem = error(api.get(path, nobody), 401, 'unauthorized')
         assert problem['details']['required_access'] == access
         token = insert_token(acl=[access], user_uuid=user)['token']
@@ -504,8 +585,11 @@ def test_delete(api, admin_token, offline, refresh, make_user, psql):
     assert api.head(f"/token/{token['token']}").status_code == 204
     assert psql(f"SELECT refresh_token_uuid IS NULL FROM auth_token WHERE uuid = '{token['token']}'") == 't'
     assert refresh(other['refresh_token'], 'other').status_code == 200
-    problem = error(api.delete(f"/users/{user['uuid']}/tokens/c%20%C3%A9", admin_token), 404,
-                    'cannot-find-refresh-token-matching-client-id')
+    problem = error(
+        api.delete(f"/users/{user['uuid']}/tokens/c%20%C3%A9", admin_token),
+        404,
+        'cannot-find-refresh-token-matching-client-id',
+    )
     assert (problem['details'], problem['resource']) == ({'client_id': 'c é'}, 'tokens')
     assert problem['message'] == 'unknown refresh_token for client_id "c é"'
 

@@ -56,8 +56,9 @@ def mail_settings(mail):
 @pytest.fixture(scope='module')
 def site(stack, mail_settings):
     named_port = servers.free_port()
-    nginx = stack.new_nginx('registration', GATED + NAMED.replace('@NAMED_PORT@', str(named_port)),
-                            settings=mail_settings)
+    nginx = stack.new_nginx(
+        'registration', GATED + NAMED.replace('@NAMED_PORT@', str(named_port)), settings=mail_settings
+    )
     nginx.named = Client(named_port, '/api/auth/0.1')
     yield nginx
     nginx.stop()
@@ -106,8 +107,10 @@ def rows(psql):
     tables = ('auth_tenant', 'auth_group', 'auth_user', 'auth_email', 'auth_token', 'auth_session', 'auth_user_group')
 
     def count():
-        return psql(' UNION ALL '.join(f"SELECT '{table}', count(*) FROM {table}" for table in tables)
-                    + " UNION ALL SELECT 'mail', count(*) FROM wazo_auth.outbox WHERE target = 'mail'")
+        return psql(
+            ' UNION ALL '.join(f"SELECT '{table}', count(*) FROM {table}" for table in tables)
+            + " UNION ALL SELECT 'mail', count(*) FROM wazo_auth.outbox WHERE target = 'mail'"
+        )
 
     return count
 
@@ -119,15 +122,26 @@ def test_registration_makes_tenant_user_and_mail(site, registered, admin_token, 
     user = registered(firstname='Ann', lastname=None)
     name, address = user['username'], user['emails'][0]['address']
     assert {key: value for key, value in user.items() if key != 'password'} == {
-        'uuid': user['uuid'], 'username': name, 'firstname': 'Ann', 'lastname': None, 'purpose': 'user', 'enabled': True,
-        'tenant_uuid': user['tenant_uuid'], 'authentication_method': 'default',
+        'uuid': user['uuid'],
+        'username': name,
+        'firstname': 'Ann',
+        'lastname': None,
+        'purpose': 'user',
+        'enabled': True,
+        'tenant_uuid': user['tenant_uuid'],
+        'authentication_method': 'default',
         'emails': [{'uuid': user['emails'][0]['uuid'], 'address': address, 'main': True, 'confirmed': False}],
     }
     tenant = site.api.get(f"/tenants/{user['tenant_uuid']}", admin_token).json()
     assert tenant['name'] == name
     assert tenant['parent_uuid'] == psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid')
-    assert psql(f"""SELECT g.name FROM auth_user_group m JOIN auth_group g ON g.uuid = m.group_uuid
-                    WHERE m.user_uuid = '{user['uuid']}'""") == f"wazo-all-users-tenant-{user['tenant_uuid']}"
+    assert (
+        psql(
+            f"""SELECT g.name FROM auth_user_group m JOIN auth_group g ON g.uuid = m.group_uuid
+                    WHERE m.user_uuid = '{user['uuid']}'"""
+        )
+        == f"wazo-all-users-tenant-{user['tenant_uuid']}"
+    )
     link = link_in(user)
     assert link.email == user['emails'][0]['uuid']
     assert psql("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'mail'") == '0'
@@ -171,9 +185,13 @@ def test_domain_beyond_ascii(registered, mail):
 
 def test_the_token_that_is_mailed(registered, link_in, psql):
     link = link_in(registered())
-    row = json.loads(psql(f"""SELECT to_json(x) FROM (
+    row = json.loads(
+        psql(
+            f"""SELECT to_json(x) FROM (
         SELECT t.*, s.tenant_uuid, s.mobile, t.expire_t - t.issued_t AS lifetime
-        FROM auth_token t JOIN auth_session s ON s.uuid = t.session_uuid WHERE t.uuid = '{link.token}') AS x"""))
+        FROM auth_token t JOIN auth_session s ON s.uuid = t.session_uuid WHERE t.uuid = '{link.token}') AS x"""
+        )
+    )
     assert row['acl'] == [f'auth.emails.{link.email}.confirm.edit']
     assert row['lifetime'] == 172800 and row['auth_id'] == 'wazo-auth' and json.loads(row['metadata']) == {}
     assert row['user_agent'] == 'wazo-auth-email-reset' and row['remote_addr'] == '' and not row['mobile']
@@ -191,22 +209,25 @@ def test_login_by_name_at_once_by_address_when_confirmed(site, registered, link_
     assert site.api.post('/token', auth=(address, user['password'])).status_code == 200
 
 
-@pytest.mark.parametrize('fields, field, message', [
-    ({'username': ...}, 'username', 'Missing data for required field.'),
-    ({'username': None}, 'username', 'Field may not be null.'),
-    ({'username': ''}, 'username', 'Length must be between 1 and 128.'),
-    ({'username': 'x' * 129}, 'username', 'Length must be between 1 and 128.'),
-    ({'username': 'a\r\nBcc: b@example.com'}, 'username', 'String does not match expected pattern.'),
-    ({'username': 'a\nb'}, 'username', 'String does not match expected pattern.'),
-    ({'password': ...}, 'password', 'Missing data for required field.'),
-    ({'password': ''}, 'password', 'Shorter than minimum length 1.'),
-    ({'firstname': 1}, 'firstname', 'Not a valid string.'),
-    ({'email_address': ...}, 'email_address', 'Missing data for required field.'),
-    ({'email_address': None}, 'email_address', 'Field may not be null.'),
-    ({'email_address': 'nobody'}, 'email_address', 'Not a valid email address.'),
-    ({'email_address': 'é@example.com'}, 'email_address', 'Not a valid email address.'),
-    ({'username': 1, 'password': ''}, 'username', 'Not a valid string.'),
-])
+@pytest.mark.parametrize(
+    'fields, field, message',
+    [
+        ({'username': ...}, 'username', 'Missing data for required field.'),
+        ({'username': None}, 'username', 'Field may not be null.'),
+        ({'username': ''}, 'username', 'Length must be between 1 and 128.'),
+        ({'username': 'x' * 129}, 'username', 'Length must be between 1 and 128.'),
+        ({'username': 'a\r\nBcc: b@example.com'}, 'username', 'String does not match expected pattern.'),
+        ({'username': 'a\nb'}, 'username', 'String does not match expected pattern.'),
+        ({'password': ...}, 'password', 'Missing data for required field.'),
+        ({'password': ''}, 'password', 'Shorter than minimum length 1.'),
+        ({'firstname': 1}, 'firstname', 'Not a valid string.'),
+        ({'email_address': ...}, 'email_address', 'Missing data for required field.'),
+        ({'email_address': None}, 'email_address', 'Field may not be null.'),
+        ({'email_address': 'nobody'}, 'email_address', 'Not a valid email address.'),
+        ({'email_address': 'é@example.com'}, 'email_address', 'Not a valid email address.'),
+        ({'username': 1, 'password': ''}, 'username', 'Not a valid string.'),
+    ],
+)
 def test_bodies_that_are_refused(register, rows, fields, field, message):
     before = rows()
     body = error(register(**fields), 400, 'invalid-data')
@@ -215,7 +236,9 @@ def test_bodies_that_are_refused(register, rows, fields, field, message):
     assert rows() == before
 
 
-@pytest.mark.parametrize('data', ['', '{', '{"username": "a\\u0000b", "password": "x", "email_address": "a@b.com"}', '[1]'])
+@pytest.mark.parametrize(
+    'data', ['', '{', '{"username": "a\\u0000b", "password": "x", "email_address": "a@b.com"}', '[1]']
+)
 def test_no_body_makes_a_500(site, data):
     answer = site.api.post('/users/register', data=data, headers={'Content-Type': 'application/json'})
     assert answer.status_code == 400, answer.text
@@ -226,11 +249,14 @@ def test_128_characters_are_a_name(registered):
     assert registered(username=name)['username'] == name
 
 
-@pytest.mark.parametrize('taken, field', [
-    (lambda user: {'username': user['username'].upper()}, 'username'),
-    (lambda user: {'username': user['emails'][0]['address']}, 'username'),
-    (lambda user: {'email_address': user['emails'][0]['address'].upper()}, 'email_address'),
-])
+@pytest.mark.parametrize(
+    'taken, field',
+    [
+        (lambda user: {'username': user['username'].upper()}, 'username'),
+        (lambda user: {'username': user['emails'][0]['address']}, 'username'),
+        (lambda user: {'email_address': user['emails'][0]['address'].upper()}, 'email_address'),
+    ],
+)
 def test_a_taken_login_leaves_nothing(register, registered, link_in, rows, taken, field):
     user = registered()
     link_in(user)
@@ -238,8 +264,9 @@ def test_a_taken_login_leaves_nothing(register, registered, link_in, rows, taken
     answer = register(**taken(user))
     body = error(answer, 409, 'conflict')
     assert body['resource'] == 'users'
-    assert body['details'] == {field: {'constraint_id': 'unique',
-                                       'message': f'The login "{answer.sent[field]}" is already used'}}
+    assert body['details'] == {
+        field: {'constraint_id': 'unique', 'message': f'The login "{answer.sent[field]}" is already used'}
+    }
     assert rows() == before
 
 
@@ -266,10 +293,20 @@ def test_off_unless_it_is_switched_on(api):
 # -- the link ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('headers', [
-    {}, {'Host': 'evil.example'}, {'X-Forwarded-Host': 'evil.example'},
-    {'Host': 'evil.example:1', 'X-Forwarded-Host': 'evil.example', 'X-Forwarded-Port': '1', 'X-Script-Name': '@evil.example'},
-])
+@pytest.mark.parametrize(
+    'headers',
+    [
+        {},
+        {'Host': 'evil.example'},
+        {'X-Forwarded-Host': 'evil.example'},
+        {
+            'Host': 'evil.example:1',
+            'X-Forwarded-Host': 'evil.example',
+            'X-Forwarded-Port': '1',
+            'X-Script-Name': '@evil.example',
+        },
+    ],
+)
 def test_no_header_chooses_the_host_of_the_link(site, registered, link_in, headers):
     link = link_in(registered(headers=headers))
     assert link.url == f'https://127.0.0.1:{site.api.port}/0.1/emails/{link.email}/confirm?token={link.token}'
@@ -286,8 +323,14 @@ def test_the_servers_name_is_the_host(site, registered, link_in):
 @pytest.fixture(scope='module')
 def other_site(stack, mail_settings):
     """Another nginx over the same database, with a link of its own and a page that it lacks."""
-    nginx = stack.new_nginx('registration2', settings=mail_settings | {
-        'email_link_url': 'https://voice.example.org/api/auth', 'email_confirmation_get_response_body_template': '/nowhere'})
+    nginx = stack.new_nginx(
+        'registration2',
+        settings=mail_settings
+        | {
+            'email_link_url': 'https://voice.example.org/api/auth',
+            'email_confirmation_get_response_body_template': '/nowhere',
+        },
+    )
     yield nginx
     nginx.stop()
 
@@ -313,11 +356,16 @@ def test_the_link_confirms_once(site, registered, link_in, psql):
     assert answer.status_code == 200
     assert answer.headers['Content-Type'] == 'text/html; charset=utf-8'
     assert answer.headers['Referrer-Policy'] == 'no-referrer' and answer.headers['Cache-Control'] == 'no-store'
-    assert answer.text == (servers.CHECKOUT / 'conf/templates/email_confirmation_get_body.jinja').read_text().removesuffix('\n')
+    assert answer.text == (
+        servers.CHECKOUT / 'conf/templates/email_confirmation_get_body.jinja'
+    ).read_text().removesuffix('\n')
     assert confirmed(psql, user)
     body = error(site.api.get(path), 401, 'unauthorized')
-    assert body['details'] == {'invalid_token': link.token, 'reason': 'not_found_or_expired',
-                               'required_access': f'auth.emails.{link.email}.confirm.update'}
+    assert body['details'] == {
+        'invalid_token': link.token,
+        'reason': 'not_found_or_expired',
+        'required_access': f'auth.emails.{link.email}.confirm.update',
+    }
     assert site.api.get(f'/token/{link.token}').status_code == 404
     assert psql(f"SELECT count(*) FROM auth_token WHERE uuid = '{link.token}'") == '0'
 
@@ -325,7 +373,9 @@ def test_the_link_confirms_once(site, registered, link_in, psql):
 def test_two_clicks_at_once(site, registered, link_in):
     link = link_in(registered())
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: site.api.put(f'/emails/{link.email}/confirm', link.token).status_code, range(8)))
+        answers = list(
+            pool.map(lambda _: site.api.put(f'/emails/{link.email}/confirm', link.token).status_code, range(8))
+        )
     assert sorted(answers) == [204] + [401] * 7
 
 
@@ -388,8 +438,11 @@ def test_another_mail(site, registered, link_in, admin_token):
 def test_another_mail_is_for_users_below(site, registered, admin_token, insert_token):
     user, other = registered(), registered()
     email = user['emails'][0]['uuid']
-    for who, what, error_id in ((UNKNOWN, email, 'unknown-user'), (user['uuid'], UNKNOWN, 'unknown-email'),
-                                (other['uuid'], email, 'unknown-email')):
+    for who, what, error_id in (
+        (UNKNOWN, email, 'unknown-user'),
+        (user['uuid'], UNKNOWN, 'unknown-email'),
+        (other['uuid'], email, 'unknown-email'),
+    ):
         error(site.api.get(f'/users/{who}/emails/{what}/confirm', admin_token), 404, error_id)
     path = f"/users/{user['uuid']}/emails/{email}/confirm"
     token = site.api.post('/token', auth=(other['username'], other['password'])).json()['data']['token']
@@ -435,6 +488,7 @@ def test_server_frozen(site, mail, register, registered, rows, make_token):
             assert time.monotonic() - began < 8
     finally:
         mail.thaw()
+
     def without_logins(text):
         return [line for line in text.splitlines() if not line.startswith(('auth_token', 'auth_session'))]
 
@@ -474,8 +528,11 @@ def lonely(stack):
 
     def queue(recipient):
         message = json.dumps({'message': f'To: {recipient}\r\n\r\nx\r\n'})
-        stack.postgres.psql('mails', f"""INSERT INTO wazo_auth.outbox (target, expires_t, headers, body) VALUES
-            ('mail', 2000000000, '{{"from": "a@example.com", "to": "{recipient}"}}', '{message}')""")
+        stack.postgres.psql(
+            'mails',
+            f"""INSERT INTO wazo_auth.outbox (target, expires_t, headers, body) VALUES
+            ('mail', 2000000000, '{{"from": "a@example.com", "to": "{recipient}"}}', '{message}')""",
+        )
 
     yield type('Lonely', (), {'nginx': staticmethod(nginx), 'queue': staticmethod(queue)})
     for each in made:
@@ -527,7 +584,11 @@ def test_refused_for_good_after_all(stack, registered, psql):
     user = registered(email_address=f'spam-{label()}@example.com')
     address = user['emails'][0]['address']
     reason = servers.wait_until(
-        lambda: psql(f"SELECT reason FROM wazo_auth.dead_event WHERE target = 'mail' AND headers ->> 'to' = '{address}'"), 15)
+        lambda: psql(
+            f"SELECT reason FROM wazo_auth.dead_event WHERE target = 'mail' AND headers ->> 'to' = '{address}'"
+        ),
+        15,
+    )
     assert '554' in reason
     # The link in it would still be good.
     assert psql(f"SELECT body IS NULL FROM wazo_auth.dead_event WHERE headers ->> 'to' = '{address}'") == 't'
@@ -537,9 +598,11 @@ def test_refused_for_good_after_all(stack, registered, psql):
 
 
 def test_an_expired_mail_is_dropped(site, psql):
-    psql("""INSERT INTO wazo_auth.outbox (target, expires_t, headers, body)
+    psql(
+        """INSERT INTO wazo_auth.outbox (target, expires_t, headers, body)
             VALUES ('mail', 1, '{"from": "a@example.com", "to": "late@example.com"}',
-                    '{"message": "Subject: x\\r\\n\\r\\nx\\r\\n"}')""")
+                    '{"message": "Subject: x\\r\\n\\r\\nx\\r\\n"}')"""
+    )
     servers.wait_until(lambda: psql("SELECT count(*) FROM wazo_auth.outbox WHERE expires_t = 1") == '0', 15)
 
 
@@ -557,15 +620,20 @@ def test_no_page_no_confirmation_by_link(other_site, registered, link_in, psql):
 def test_a_broken_template_switches_registration_off(stack, mail_settings, register, rows):
     broken = stack.folder / 'broken.jinja'
     broken.write_text('Hello\n{% for x in y %}{% endfor %}\n')
-    nginx = stack.new_nginx('registration3', settings=mail_settings | {
-        'email_confirmation_template': str(broken), 'email_confirmation_get_mimetype': 'text/x-test'})
+    nginx = stack.new_nginx(
+        'registration3',
+        settings=mail_settings
+        | {'email_confirmation_template': str(broken), 'email_confirmation_get_mimetype': 'text/x-test'},
+    )
     try:
         ok, output = nginx.test()
         assert ok and f'{broken}:2: tag "for" is not supported; no mail to confirm an address can be sent' in output
         before = rows()
         assert_failed(register(client=nginx.api))
         assert rows() == before
-        broken.write_text('{{ username }}\nhttps://{{ hostname }}/0.1/emails/{{ email_uuid }}/confirm?token={{ token }}')
+        broken.write_text(
+            '{{ username }}\nhttps://{{ hostname }}/0.1/emails/{{ email_uuid }}/confirm?token={{ token }}'
+        )
         nginx.reload()
         servers.wait_until(lambda: register(client=nginx.api).status_code == 200, 10)
     finally:

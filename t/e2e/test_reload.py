@@ -116,8 +116,9 @@ def test_tokens_of_another_database_end_with_the_reload_that_leaves_it(stack, in
         assert nginx.gate.get('/', token).status_code == 200
         here, elsewhere = nginx.values['CONFIG'], stack.folder / 'elsewhere'
         elsewhere.mkdir()
-        nginx.values['CONFIG'] = servers.write_settings(elsewhere, stack.settings(
-            db_uri=f'postgresql://wazo-auth:Secr7t@127.0.0.1:{servers.free_port()}/elsewhere'))
+        nginx.values['CONFIG'] = servers.write_settings(
+            elsewhere, stack.settings(db_uri=f'postgresql://wazo-auth:Secr7t@127.0.0.1:{servers.free_port()}/elsewhere')
+        )
         old = set(nginx.workers())
         nginx.reload()
         wait_until(lambda: not old & set(nginx.workers()), 20)
@@ -137,8 +138,11 @@ def test_requests_go_on_during_reloads(nginx, gate, insert_token, wait_until):
 
     def ask():
         while not stop.is_set():
-            answers.append(requests.get(f'{gate.base}/', headers={'X-Auth-Token': token, 'Connection': 'close'},
-                                        timeout=20).status_code)
+            answers.append(
+                requests.get(
+                    f'{gate.base}/', headers={'X-Auth-Token': token, 'Connection': 'close'}, timeout=20
+                ).status_code
+            )
 
     with ThreadPoolExecutor(4) as pool:
         running = [pool.submit(ask) for _ in range(4)]
@@ -161,6 +165,7 @@ def test_revocations_are_heard_after_a_worker_was_killed(nginx, gate, api, inser
         os.kill(pid, signal.SIGKILL)
         assert api.delete(f'/token/{token}').status_code == 200
         # The new listener has to be there within the bound for a lost LISTEN connection.
-        wait_until(lambda: requests.get(f'{gate.base}/', headers={'X-Auth-Token': token}, timeout=10).status_code == 401,
-                   3.5)
+        wait_until(
+            lambda: requests.get(f'{gate.base}/', headers={'X-Auth-Token': token}, timeout=10).status_code == 401, 3.5
+        )
     settle(nginx, wait_until)

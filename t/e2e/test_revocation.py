@@ -83,8 +83,9 @@ def new_nginx(stack, uri, own_redis, hold):
     made = []
 
     def new(name, database=uri, redis=own_redis.uri, **options):
-        made.append(stack.new_nginx(name, settings={'db_uri': database}, redis=redis, environment=hold.environment,
-                                    **options))
+        made.append(
+            stack.new_nginx(name, settings={'db_uri': database}, redis=redis, environment=hold.environment, **options)
+        )
         return made[-1]
 
     yield new
@@ -136,8 +137,12 @@ class News:
         return taken
 
     def items(self, seconds=0.3):
-        return [item for channel, payload in self.take(seconds) if channel == 'wazo_auth_tokens'
-                for item in payload.split(',')]
+        return [
+            item
+            for channel, payload in self.take(seconds)
+            if channel == 'wazo_auth_tokens'
+            for item in payload.split(',')
+        ]
 
 
 @pytest.fixture(scope='module')
@@ -182,9 +187,11 @@ def make(sql, master):
         metadata = json.dumps({'uuid': user, 'tenant_uuid': tenant, 'purpose': 'user'})
         tokens = [SECRETS.token(str(uuid.uuid4())) for _ in range(count or 1)]
         sql('INSERT INTO auth_session (uuid, tenant_uuid, mobile) VALUES (%s, %s, false)', (session, tenant))
-        sql('INSERT INTO auth_token (uuid, session_uuid, auth_id, metadata, acl, issued_t, expire_t) '
+        sql(
+            'INSERT INTO auth_token (uuid, session_uuid, auth_id, metadata, acl, issued_t, expire_t) '
             'SELECT t, %s, %s, %s, %s, extract(epoch FROM now())::int, %s FROM unnest(%s) AS t',
-            (session, user, metadata, list(acl), expire_t, tokens))
+            (session, user, metadata, list(acl), expire_t, tokens),
+        )
         made = [Made(token=token, session=session, user=user, tenant=tenant, expire_t=expire_t) for token in tokens]
         return made if count else made[0]
 
@@ -280,8 +287,10 @@ def death(request, both, sql, make, master):
         return made, lambda: both[0].api.delete(f'/token/{made.token}')
     if request.param == 'user':
         made = make()
-        sql("INSERT INTO auth_user (uuid, username, tenant_uuid, purpose) VALUES (%s, %s, %s, 'user')",
-            (made.user, made.user, master))
+        sql(
+            "INSERT INTO auth_user (uuid, username, tenant_uuid, purpose) VALUES (%s, %s, %s, 'user')",
+            (made.user, made.user, master),
+        )
         return made, lambda: sql('DELETE FROM auth_user WHERE uuid = %s', (made.user,))
     if request.param == 'tenant':
         tenant = str(uuid.uuid4())
@@ -307,18 +316,29 @@ def test_a_dead_token_is_refused_everywhere_at_once_and_for_ever(gates, death):
 def test_the_tokens_of_a_user_die_with_it_although_their_sessions_are_of_another_tenant(gates, sql, make, master):
     tenant, made = str(uuid.uuid4()), make()
     sql('INSERT INTO auth_tenant (uuid, parent_uuid, slug) VALUES (%s, %s, %s)', (tenant, master, tenant[:10]))
-    sql("INSERT INTO auth_user (uuid, username, tenant_uuid, purpose) VALUES (%s, %s, %s, 'user')",
-        (made.user, made.user, tenant))
+    sql(
+        "INSERT INTO auth_user (uuid, username, tenant_uuid, purpose) VALUES (%s, %s, %s, 'user')",
+        (made.user, made.user, tenant),
+    )
     known_to(gates, made.token)
-    seconds_until(gates, made.token, refused, lambda: sql('DELETE FROM auth_tenant WHERE uuid = %s', (tenant,)), stays=0)
+    seconds_until(
+        gates, made.token, refused, lambda: sql('DELETE FROM auth_tenant WHERE uuid = %s', (tenant,)), stays=0
+    )
 
 
 def test_it_takes_milliseconds(gates, sql, make, record_property):
     took = []
     for made in make(count=20):
         known_to(gates, made.token)
-        took.append(seconds_until(gates, made.token, refused, stays=0,
-                                  kill=lambda: sql('DELETE FROM auth_token WHERE uuid = %s', (made.token,))))
+        took.append(
+            seconds_until(
+                gates,
+                made.token,
+                refused,
+                stays=0,
+                kill=lambda: sql('DELETE FROM auth_token WHERE uuid = %s', (made.token,)),
+            )
+        )
     typical = statistics.median(took)
     record_property('typical_ms', round(typical * 1000, 1))
     record_property('worst_ms', round(max(took) * 1000, 1))
@@ -353,8 +373,13 @@ def test_thousands_at_once(both, gates, sql, make, metrics, news):
     for gate in gates:
         for each in made[::2]:
             assert gate.get('/', each.token).status_code == 200
-    seconds_until(gates, made[0].token, refused, stays=0,
-                  kill=lambda: sql('DELETE FROM auth_session WHERE uuid = %s', (made[0].session,)))
+    seconds_until(
+        gates,
+        made[0].token,
+        refused,
+        stays=0,
+        kill=lambda: sql('DELETE FROM auth_session WHERE uuid = %s', (made[0].session,)),
+    )
     for gate in gates:
         assert {gate.get('/', each.token).status_code for each in made} == {401}
     payloads = [payload for channel, payload in news.take(0.1) if channel == 'wazo_auth_tokens']
@@ -370,16 +395,28 @@ def test_another_access_list_counts_at_once(gates, sql, make):
     made = make(acl=['confd.users.read'])
     known_to(gates, made.token, '/read')
     for acl, code in (['dird.#'], 403), (['confd.#'], 200):
-        seconds_until(gates, made.token, status(code), path='/read', stays=0.3,
-                      kill=lambda acl=acl: sql('UPDATE auth_token SET acl = %s WHERE uuid = %s', (acl, made.token)))
+        seconds_until(
+            gates,
+            made.token,
+            status(code),
+            path='/read',
+            stays=0.3,
+            kill=lambda acl=acl: sql('UPDATE auth_token SET acl = %s WHERE uuid = %s', (acl, made.token)),
+        )
 
 
 def test_another_auth_id_counts_at_once(gates, sql, make):
     """It is what the reserved word "me" stands for."""
     made, other = make(acl=['confd.users.me.read']), str(uuid.uuid4())
     known_to(gates, made.token, f'/users/{made.user}/x')
-    seconds_until(gates, made.token, status(403), path=f'/users/{made.user}/x', stays=0.3,
-                  kill=lambda: sql('UPDATE auth_token SET auth_id = %s WHERE uuid = %s', (other, made.token)))
+    seconds_until(
+        gates,
+        made.token,
+        status(403),
+        path=f'/users/{made.user}/x',
+        stays=0.3,
+        kill=lambda: sql('UPDATE auth_token SET auth_id = %s WHERE uuid = %s', (other, made.token)),
+    )
     known_to(gates, made.token, f'/users/{other}/x')
 
 
@@ -390,17 +427,30 @@ def tells(header, value):
 def test_another_session_counts_at_once(gates, sql, make):
     made, other = make(), make()
     assert all(tells('wazo-session-uuid', made.session)(gate.get('/', made.token)) for gate in gates)
-    seconds_until(gates, made.token, tells('wazo-session-uuid', other.session), stays=0.3, kill=lambda: sql(
-        'UPDATE auth_token SET session_uuid = %s WHERE uuid = %s', (other.session, made.token)))
-    seconds_until(gates, made.token, refused, lambda: sql(
-        'DELETE FROM auth_session WHERE uuid = %s', (other.session,)), stays=0.3)
+    seconds_until(
+        gates,
+        made.token,
+        tells('wazo-session-uuid', other.session),
+        stays=0.3,
+        kill=lambda: sql('UPDATE auth_token SET session_uuid = %s WHERE uuid = %s', (other.session, made.token)),
+    )
+    seconds_until(
+        gates, made.token, refused, lambda: sql('DELETE FROM auth_session WHERE uuid = %s', (other.session,)), stays=0.3
+    )
 
 
 def test_other_metadata_counts_at_once(gates, sql, make):
     made, other = make(), str(uuid.uuid4())
     assert all(tells('wazo-user-uuid', made.user)(gate.get('/', made.token)) for gate in gates)
-    seconds_until(gates, made.token, tells('wazo-user-uuid', other), stays=0.3, kill=lambda: sql(
-        'UPDATE auth_token SET metadata = %s WHERE uuid = %s', (json.dumps({'uuid': other}), made.token)))
+    seconds_until(
+        gates,
+        made.token,
+        tells('wazo-user-uuid', other),
+        stays=0.3,
+        kill=lambda: sql(
+            'UPDATE auth_token SET metadata = %s WHERE uuid = %s', (json.dumps({'uuid': other}), made.token)
+        ),
+    )
 
 
 def test_a_longer_life_counts_at_once(gates, sql, make):
@@ -444,8 +494,13 @@ def test_who_may_only_delete_tokens_is_heard(gates, sql, connect, make):
         janitor.execute("SELECT wazo_auth.announce('{}', '{}')")
     for each in made:
         known_to(gates, each.token)
-        seconds_until(gates, each.token, refused, stays=0,
-                      kill=lambda: janitor.execute('DELETE FROM auth_token WHERE uuid = %s', (each.token,)))
+        seconds_until(
+            gates,
+            each.token,
+            refused,
+            stays=0,
+            kill=lambda: janitor.execute('DELETE FROM auth_token WHERE uuid = %s', (each.token,)),
+        )
 
 
 def in_a_transaction(connect, *statements):
@@ -483,13 +538,16 @@ def test_rows_for_redis_are_kept_as_long_as_the_last_of_their_tokens(connect, ma
     assert in_a_transaction(connect, delete, FOR_REDIS) == [(long.expire_t, {'deaths': [short.item, long.item]})]
 
 
-@pytest.mark.parametrize('change, rows', [
-    ('SELECT', 1),
-    ("UPDATE wazo_auth.node SET last_seen = clock_timestamp() - interval '55 seconds'", 1),
-    ("UPDATE wazo_auth.node SET last_seen = clock_timestamp() - interval '61 seconds'", 0),
-    ('UPDATE wazo_auth.node SET redis = false', 0),
-    ('DELETE FROM wazo_auth.node', 0),
-])
+@pytest.mark.parametrize(
+    'change, rows',
+    [
+        ('SELECT', 1),
+        ("UPDATE wazo_auth.node SET last_seen = clock_timestamp() - interval '55 seconds'", 1),
+        ("UPDATE wazo_auth.node SET last_seen = clock_timestamp() - interval '61 seconds'", 0),
+        ('UPDATE wazo_auth.node SET redis = false', 0),
+        ('DELETE FROM wazo_auth.node', 0),
+    ],
+)
 def test_rows_for_redis_are_written_while_an_nginx_with_redis_is_there(connect, make, change, rows):
     made = make()
     delete = ('DELETE FROM auth_token WHERE uuid = %s', (made.token,))
@@ -499,8 +557,13 @@ def test_rows_for_redis_are_written_while_an_nginx_with_redis_is_there(connect, 
 def test_a_transaction_with_an_old_snapshot_writes_them_anyway(connect, make):
     """It can't see who has registered since it began."""
     made = make()
-    rows = in_a_transaction(connect, 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ', 'DELETE FROM wazo_auth.node',
-                            ('DELETE FROM auth_token WHERE uuid = %s', (made.token,)), FOR_REDIS)
+    rows = in_a_transaction(
+        connect,
+        'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ',
+        'DELETE FROM wazo_auth.node',
+        ('DELETE FROM auth_token WHERE uuid = %s', (made.token,)),
+        FOR_REDIS,
+    )
     assert [row[1] for row in rows] == [{'deaths': [made.item]}]
 
 
@@ -588,8 +651,9 @@ def test_a_death_outlives_the_zone(both, gates, sql, make, record_of, wait_until
     assert ask(gates[0], changed.token, '/read').status_code == 403
 
 
-def test_nobody_is_let_in_while_the_relay_is_held_back(both, gates, new_nginx, sql, make, record_of, hold,
-                                                       wait_until_redis_is_read):
+def test_nobody_is_let_in_while_the_relay_is_held_back(
+    both, gates, new_nginx, sql, make, record_of, hold, wait_until_redis_is_read
+):
     """Redis has the record of a living token all the time, and one nginx begins with an empty zone."""
     made = make()
     known_to(gates, made.token)
@@ -612,8 +676,9 @@ def test_nobody_is_let_in_while_the_relay_is_held_back(both, gates, new_nginx, s
     late.stop()
 
 
-def test_a_restored_redis_is_not_believed(both, gates, sql, make, records, record_of, own_redis,
-                                          wait_until_redis_is_read):
+def test_a_restored_redis_is_not_believed(
+    both, gates, sql, make, records, record_of, own_redis, wait_until_redis_is_read
+):
     made = make()
     known_to(gates, made.token)
     records.save()
@@ -638,10 +703,14 @@ def test_redis_is_not_believed_after_a_time_in_which_nobody_told_it(new_nginx, p
     alone = new_nginx('revoked-alone', database=postgres.create_database(database, 'wazo-auth'))
     cursor = connect(database).cursor()
     token, session = SECRETS.token(str(uuid.uuid4())), str(uuid.uuid4())
-    cursor.execute('INSERT INTO auth_session (uuid, tenant_uuid, mobile) SELECT %s, uuid, false FROM auth_tenant',
-                   (session,))
-    cursor.execute('INSERT INTO auth_token (uuid, session_uuid, auth_id, expire_t) '
-                   "VALUES (%s, %s, 'x', extract(epoch FROM now()) + 3600)", (token, session))
+    cursor.execute(
+        'INSERT INTO auth_session (uuid, tenant_uuid, mobile) SELECT %s, uuid, false FROM auth_tenant', (session,)
+    )
+    cursor.execute(
+        'INSERT INTO auth_token (uuid, session_uuid, auth_id, expire_t) '
+        "VALUES (%s, %s, 'x', extract(epoch FROM now()) + 3600)",
+        (token, session),
+    )
 
     def rows(text):
         cursor.execute(text)
@@ -674,10 +743,14 @@ def test_without_redis_nothing_waits_for_it(new_nginx, postgres, connect):
 
     def delete_one():
         session = str(uuid.uuid4())
-        cursor.execute('INSERT INTO auth_session (uuid, tenant_uuid, mobile) SELECT %s, uuid, false FROM auth_tenant',
-                       (session,))
-        cursor.execute('INSERT INTO auth_token (session_uuid, auth_id, expire_t) '
-                       "VALUES (%s, 'x', extract(epoch FROM now()) + 3600) RETURNING uuid", (session,))
+        cursor.execute(
+            'INSERT INTO auth_session (uuid, tenant_uuid, mobile) SELECT %s, uuid, false FROM auth_tenant', (session,)
+        )
+        cursor.execute(
+            'INSERT INTO auth_token (session_uuid, auth_id, expire_t) '
+            "VALUES (%s, 'x', extract(epoch FROM now()) + 3600) RETURNING uuid",
+            (session,),
+        )
         token = SECRETS.token(cursor.fetchone()[0])
         assert ask(plain.gate, token).status_code == 200
         cursor.execute('DELETE FROM auth_token WHERE uuid = %s', (token,))
@@ -690,8 +763,9 @@ def test_without_redis_nothing_waits_for_it(new_nginx, postgres, connect):
     assert set(cursor.fetchall()) == {(False,)}
     assert delete_one() == 0
     # One that uses Redis comes, and this Redis is away.
-    with_redis = new_nginx('revoked-with', database=plain_uri(postgres, database),
-                           redis=f'redis://127.0.0.1:{servers.free_port()}/0')
+    with_redis = new_nginx(
+        'revoked-with', database=plain_uri(postgres, database), redis=f'redis://127.0.0.1:{servers.free_port()}/0'
+    )
 
     def registered():
         cursor.execute('SELECT count(*) FROM wazo_auth.node WHERE redis')
@@ -722,11 +796,17 @@ def plain_uri(postgres, database):
 
 def end_listening(sql):
     """Of both nginx of this database, at once."""
-    servers.wait_until(lambda: sql("""
+    servers.wait_until(
+        lambda: sql(
+            """
         SELECT pg_terminate_backend(pid)
         FROM (SELECT pid, count(*) OVER () AS found FROM pg_stat_activity
               WHERE datname = %s AND application_name = 'wazo-auth listen') AS listening
-        WHERE found = 2""", (DATABASE,)), 5)
+        WHERE found = 2""",
+            (DATABASE,),
+        ),
+        5,
+    )
 
 
 def heard_again(both, metrics):
@@ -756,8 +836,9 @@ def test_a_death_in_the_moment_without_listen_is_noticed(both, gates, sql, make,
         assert first.statuses() | second.statuses() == {200}
     after = make()
     known_to(gates, after.token)
-    seconds_until(gates, after.token, refused, stays=0,
-                  kill=lambda: sql('DELETE FROM auth_token WHERE uuid = %s', (after.token,)))
+    seconds_until(
+        gates, after.token, refused, stays=0, kill=lambda: sql('DELETE FROM auth_token WHERE uuid = %s', (after.token,))
+    )
 
 
 def test_every_token_is_confirmed_once_after_listen_was_lost(both, gates, sql, make, metrics):
@@ -776,7 +857,9 @@ def test_every_token_is_confirmed_once_after_listen_was_lost(both, gates, sql, m
     assert [metrics(nginx)['wazo_auth_gate_requests_total{outcome="miss"}'] for nginx in both] == misses
 
 
-def test_what_cannot_be_confirmed_after_listen_was_lost_has_its_own_grace_only(both, gates, sql, connect, make, metrics):
+def test_what_cannot_be_confirmed_after_listen_was_lost_has_its_own_grace_only(
+    both, gates, sql, connect, make, metrics
+):
     """LISTEN is back and good, and says nothing of what happened before: here the token died, unheard."""
     unheard = make()
     known_to(gates, unheard.token, '/grace2')
@@ -818,8 +901,9 @@ def test_while_nobody_listens_tokens_are_confirmed_every_second(both, gates, sql
     heard_again(both, metrics)
     after = make()
     known_to(gates, after.token)
-    seconds_until(gates, after.token, refused, stays=0,
-                  kill=lambda: sql('DELETE FROM auth_token WHERE uuid = %s', (after.token,)))
+    seconds_until(
+        gates, after.token, refused, stays=0, kill=lambda: sql('DELETE FROM auth_token WHERE uuid = %s', (after.token,))
+    )
 
 
 # -- at the end --------------------------------------------------------------------------------------------------------

@@ -92,7 +92,9 @@ def path_of(template):
 
 
 def access_of(template):
-    return re.sub(r'{[^}]+}', lambda name: UUID.lower() if name[0].endswith('_uuid}') else TEXT.replace('.', '_'), template)
+    return re.sub(
+        r'{[^}]+}', lambda name: UUID.lower() if name[0].endswith('_uuid}') else TEXT.replace('.', '_'), template
+    )
 
 
 @pytest.mark.parametrize('path', ROUTES)
@@ -110,16 +112,17 @@ def test_methods(api, path):
     assert api.get(path_of(path) + '/').status_code == api.get(path_of(path).upper()).status_code == 404
 
 
-@pytest.mark.parametrize('method, path', [
-    (method, path) for path, methods in ROUTES.items() for method, access in methods.items() if access])
+@pytest.mark.parametrize(
+    'method, path', [(method, path) for path, methods in ROUTES.items() for method, access in methods.items() if access]
+)
 def test_access(api, insert_token, method, path):
     required = access_of(ROUTES[path][method])
     everything_else = insert_token(acl=['#', '!' + required])['token']
-    for token, reason in ((None, 'not_found_or_expired'),
-                          (everything_else, 'missing_permission_or_invalid_tenant')):
+    for token, reason in ((None, 'not_found_or_expired'), (everything_else, 'missing_permission_or_invalid_tenant')):
         # Whatever is wrong besides comes later.
-        answer = api.request(method, path_of(path), token, data='{', params={'limit': 'x'},
-                             headers={'Wazo-Tenant': 'nowhere'})
+        answer = api.request(
+            method, path_of(path), token, data='{', params={'limit': 'x'}, headers={'Wazo-Tenant': 'nowhere'}
+        )
         assert answer.status_code == 401, answer.text
         problem = answer.json()
         assert (problem['error_id'], problem['message']) == ('unauthorized', 'Unauthorized')

@@ -112,7 +112,8 @@ def ask_idp(location, user):
     assert page.status_code == 200, page.text
     fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', page.text))
     return html.unescape(re.search(r'action="([^"]+)"', page.text)[1]), {
-        name: html.unescape(value) for name, value in fields.items()}
+        name: html.unescape(value) for name, value in fields.items()
+    }
 
 
 def post(api, form, **options):
@@ -163,11 +164,16 @@ def test_what_is_stored(one, tenant, user, idp, psql):
     row = psql(f"SELECT {columns} FROM auth_saml_session WHERE request_id = '{request}'")
     assert row.split('|')[:5] == [APP, tenant.domain, '44', user['username'], '']
     assert f"id-of-{user['username']}</" in row and 'urn:oasis:names:tc:SAML:2.0:assertion' in row
-    code = psql("SELECT name_id, entity_id, info::jsonb->'ava' FROM auth_saml_pysaml2_cache "
-                f"WHERE name_id LIKE '%4=id-of-{user['username']}'")
+    code = psql(
+        "SELECT name_id, entity_id, info::jsonb->'ava' FROM auth_saml_pysaml2_cache "
+        f"WHERE name_id LIKE '%4=id-of-{user['username']}'"
+    )
     assert code.split('|') == [
         f"1=https%3A//wazo.example.org/saml/{tenant.domain},2=urn%3Aoasis%3Anames%3Atc%3ASAML%3A2.0%3Anameid-format%3Apersistent,"
-        f"4=id-of-{user['username']}", idp.entity_id, f'{{"name": ["{user["username"]}"]}}']
+        f"4=id-of-{user['username']}",
+        idp.entity_id,
+        f'{{"name": ["{user["username"]}"]}}',
+    ]
 
 
 @pytest.mark.parametrize('attribute', [BASIC, UNSPECIFIED])
@@ -193,7 +199,9 @@ def test_by_several_nodes(one, two, tenant, user):
 def test_by_multipart(one, tenant, user):
     begun = begin(one, tenant)
     _, form = ask_idp(begun['location'], user['username'])
-    body = ''.join(f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in form.items())
+    body = ''.join(
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in form.items()
+    )
     answer = one.post('/saml/acs', data=body + '--x--\r\n', headers={'Content-Type': 'multipart/form-data; boundary=x'})
     assert answer.headers['Location'] == APP
 
@@ -204,8 +212,12 @@ def test_users_who_may_not(one, tenant, make_tenant, make_user, user, psql):
     disabled = make_user(headers=tenant.headers, authentication_method='saml', enabled=False)
     for each in (native, other, disabled, {'username': 'nobody-at-all'}):
         assert exchange(one, log_in(one, tenant, each)).status_code == 401
-    below = make_user(headers={'Wazo-Tenant': one.post('/tenants', tenant.token, json={'name': 'x'}, headers=tenant.headers)
-                               .json()['uuid']}, authentication_method='saml')
+    below = make_user(
+        headers={
+            'Wazo-Tenant': one.post('/tenants', tenant.token, json={'name': 'x'}, headers=tenant.headers).json()['uuid']
+        },
+        authentication_method='saml',
+    )
     assert exchange(one, log_in(one, tenant, below)).status_code == 200
 
 
@@ -280,11 +292,15 @@ def changes(xml):
     yield 'another user', xml.replace('id-of-', 'id-of-x')
     yield 'another assertion first', xml.replace(assertion, evil_assertion + assertion)
     yield 'another assertion last', xml.replace(assertion, assertion + evil_assertion)
-    yield 'one around the other', xml.replace(assertion, evil_assertion.replace('</ns1:Assertion>', assertion + '</ns1:Assertion>'))
+    yield 'one around the other', xml.replace(
+        assertion, evil_assertion.replace('</ns1:Assertion>', assertion + '</ns1:Assertion>')
+    )
     yield 'in extensions', xml.replace(status, f'<ns0:Extensions>{assertion}</ns0:Extensions>{status}').replace(
-        assertion + '</ns0:Response>', evil_assertion + '</ns0:Response>')
-    yield 'in an object', head + evil.replace(status, signature.replace(
-        '</ns2:Signature>', f'<ns2:Object>{bare}</ns2:Object></ns2:Signature>') + status)
+        assertion + '</ns0:Response>', evil_assertion + '</ns0:Response>'
+    )
+    yield 'in an object', head + evil.replace(
+        status, signature.replace('</ns2:Signature>', f'<ns2:Object>{bare}</ns2:Object></ns2:Signature>') + status
+    )
     yield 'beside the signature', head + evil.replace(status, signature + bare + status)
     yield 'a comment', re.sub('(AttributeValue[^>]*>)', r'\1<!-- -->', xml, count=1)
     yield 'a DOCTYPE', '<!DOCTYPE x [<!ENTITY a "b">]>' + response
@@ -295,9 +311,23 @@ def changes(xml):
     yield 'deep', '<x>' * 10000
 
 
-ATTACKS = ['unsigned', 'another user', 'another assertion first', 'another assertion last', 'one around the other',
-           'in extensions', 'in an object', 'beside the signature', 'a comment', 'a DOCTYPE', 'nothing', 'not XML', 'long',
-           'very long', 'deep']
+ATTACKS = [
+    'unsigned',
+    'another user',
+    'another assertion first',
+    'another assertion last',
+    'one around the other',
+    'in extensions',
+    'in an object',
+    'beside the signature',
+    'a comment',
+    'a DOCTYPE',
+    'nothing',
+    'not XML',
+    'long',
+    'very long',
+    'deep',
+]
 
 
 @pytest.mark.parametrize('what', ATTACKS)
@@ -358,7 +388,11 @@ def test_what_is_no_form(one):
     for body in ({}, {'SAMLResponse': 'x'}, {'RelayState': 'x'}):
         answer = one.post('/saml/acs', data=body)
         assert (answer.status_code, answer.json()['message']) == (400, 'RelayState and/or SAMLResponse')
-        assert (answer.json()['error_id'], answer.json()['details'], answer.json()['resource']) == ('invalid-data', {}, 'saml')
+        assert (answer.json()['error_id'], answer.json()['details'], answer.json()['resource']) == (
+            'invalid-data',
+            {},
+            'saml',
+        )
     for state in ('x', '', 'x' * 100000, '\0', "'"):
         answer = one.post('/saml/acs', data={'SAMLResponse': 'x', 'RelayState': state})
         assert (answer.status_code, answer.json()['error_id']) == (404, 'processing-error')
@@ -369,8 +403,19 @@ def test_what_is_no_form(one):
 # -- where logins lead to ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('url', ['http://app.example.org', '//app.example.org', 'https:///x', 'https://a@b.com', 'x',
-                                 'https://a.com\\@b.com', 'javascript:alert(1)', 'https://a.com\r\nX: y'])
+@pytest.mark.parametrize(
+    'url',
+    [
+        'http://app.example.org',
+        '//app.example.org',
+        'https:///x',
+        'https://a@b.com',
+        'x',
+        'https://a.com\\@b.com',
+        'javascript:alert(1)',
+        'https://a.com\r\nX: y',
+    ],
+)
 def test_redirect_targets(one, tenant, url):
     answer = one.post('/saml/sso', json={'domain': tenant.domain, 'redirect_url': url})
     assert (answer.status_code, answer.json()['message']) == (400, 'redirect_url')
@@ -395,11 +440,18 @@ def test_a_target_with_a_query(one, tenant):
     assert answer.headers['Location'] == APP + '?a=b&login_failure_code=500'
 
 
-@pytest.mark.parametrize('body, name', [
-    ({'domain': None, 'redirect_url': None}, 'redirect_url'), ({'domain': None, 'redirect_url': APP}, 'domain'),
-    ({'domain': 'a.com', 'redirect_url': None}, 'redirect_url'), ({'domain': 'notadomain', 'redirect_url': APP}, 'domain'),
-    ({'domain': 'a.com', 'redirect_url': 'https://' + 'x' * 512}, 'redirect_url'), ({'redirect_url': APP}, 'domain'),
-    ({'domain': 'a.com'}, 'redirect_url')])
+@pytest.mark.parametrize(
+    'body, name',
+    [
+        ({'domain': None, 'redirect_url': None}, 'redirect_url'),
+        ({'domain': None, 'redirect_url': APP}, 'domain'),
+        ({'domain': 'a.com', 'redirect_url': None}, 'redirect_url'),
+        ({'domain': 'notadomain', 'redirect_url': APP}, 'domain'),
+        ({'domain': 'a.com', 'redirect_url': 'https://' + 'x' * 512}, 'redirect_url'),
+        ({'redirect_url': APP}, 'domain'),
+        ({'domain': 'a.com'}, 'redirect_url'),
+    ],
+)
 def test_bad_requests(one, body, name):
     answer = one.post('/saml/sso', json=body)
     problem = answer.json()
@@ -408,7 +460,12 @@ def test_bad_requests(one, body, name):
 
 
 def test_domains_without_a_provider(one, tenant, api):
-    for client, domain in ((one, 'unknown.com'), (one, tenant.domain.upper()), (one, tenant.domain + '.'), (api, tenant.domain)):
+    for client, domain in (
+        (one, 'unknown.com'),
+        (one, tenant.domain.upper()),
+        (one, tenant.domain + '.'),
+        (api, tenant.domain),
+    ):
         answer = client.post('/saml/sso', json={'domain': domain, 'redirect_url': APP})
         problem = answer.json()
         assert (answer.status_code, problem['error_id']) == (500, 'configuration-error')
@@ -455,8 +512,10 @@ def test_a_new_certificate(one, two, make_tenant, make_user, stack):
 def test_a_login_that_nobody_fetches(one, tenant, user, idp, psql):
     for age, status in (('23 hours', 200), ('25 hours', 401)):
         session = log_in(one, tenant, user)
-        psql(f"UPDATE auth_saml_session SET start_time = now() - interval '{age}' "
-             f"WHERE request_id = '{idp.requests[-1].id}'")
+        psql(
+            f"UPDATE auth_saml_session SET start_time = now() - interval '{age}' "
+            f"WHERE request_id = '{idp.requests[-1].id}'"
+        )
         assert exchange(one, session).status_code == status
 
 
@@ -532,8 +591,12 @@ def test_a_signed_answer_to_a_logout(one, offline, idp):
     query = urlsplit(back).query
     assert parse_qs(query)['SigAlg'] == [SIG_RSA_SHA256]
     another = 'A' if query[-10] != 'A' else 'B'
-    for changed in (query[:-10] + another + query[-9:], query.replace('rsa-sha256', 'rsa-sha512'), query + '&SigAlg=x',
-                    re.sub('SigAlg=[^&]*&', '', query)):
+    for changed in (
+        query[:-10] + another + query[-9:],
+        query.replace('rsa-sha256', 'rsa-sha512'),
+        query + '&SigAlg=x',
+        re.sub('SigAlg=[^&]*&', '', query),
+    ):
         assert changed != query
         answer = one.get('/saml/sls?' + changed)
         assert (answer.status_code, answer.json()['error_id']) == (500, 'processing-error')
@@ -570,8 +633,14 @@ def test_logouts_of_nobody(one):
 def test_answers_to_no_logout(one, tenant, user, offline):
     begun = begin(one, tenant)
     login_state = relay_state_of(begun)
-    for query in ('', 'SAMLResponse=x', 'RelayState=x', 'SAMLResponse=x&RelayState=x', 'SAMLResponse=x&RelayState=%00',
-                  f'SAMLResponse=x&RelayState={login_state}'):
+    for query in (
+        '',
+        'SAMLResponse=x',
+        'RelayState=x',
+        'SAMLResponse=x&RelayState=x',
+        'SAMLResponse=x&RelayState=%00',
+        f'SAMLResponse=x&RelayState={login_state}',
+    ):
         answer = one.get('/saml/sls?' + query)
         assert (answer.status_code, answer.json()['error_id']) == (500, 'processing-error')
     location = one.get('/saml/logout', offline['token']).json()['location']
@@ -589,21 +658,34 @@ def test_answers_to_no_logout(one, tenant, user, offline):
 def test_old_logins_go(stack, postgres, psql, wait_until):
     """In a database of its own: in the shared one another nginx has the lead, and cleans every minute."""
     database = 'saml-clean-up'
-    nginx = stack.new_nginx('saml-clean-up', settings={
-        'db_uri': postgres.create_database(database, 'wazo-auth'), 'token_cleanup_interval': 1})
+    nginx = stack.new_nginx(
+        'saml-clean-up',
+        settings={'db_uri': postgres.create_database(database, 'wazo-auth'), 'token_cleanup_interval': 1},
+    )
     try:
-        psql("INSERT INTO auth_saml_session VALUES ('id-new', 'new', 'u', 'd', 'r', NULL, now()), "
-             "('id-young', 'young', 'u', 'd', 'r', 'x', now() - interval '6 days'), "
-             "('id-old', 'token-already-used', 'u', 'd', 'r', 'x', now() - interval '8 days'), "
-             "('id-waiting', 'waiting', 'u', 'd', 'r', NULL, now() - interval '23 hours'), "
-             "('id-unfinished', 'old', 'u', 'd', 'r', NULL, now() - interval '25 hours')", database)
-        psql("INSERT INTO wazo_auth.dead_event (id, target, created_at, reason, failed_at) "
-             "VALUES (1, 'bus', now(), 'x', now() - interval '31 days'), (2, 'bus', now(), 'x', now())", database)
+        psql(
+            "INSERT INTO auth_saml_session VALUES ('id-new', 'new', 'u', 'd', 'r', NULL, now()), "
+            "('id-young', 'young', 'u', 'd', 'r', 'x', now() - interval '6 days'), "
+            "('id-old', 'token-already-used', 'u', 'd', 'r', 'x', now() - interval '8 days'), "
+            "('id-waiting', 'waiting', 'u', 'd', 'r', NULL, now() - interval '23 hours'), "
+            "('id-unfinished', 'old', 'u', 'd', 'r', NULL, now() - interval '25 hours')",
+            database,
+        )
+        psql(
+            "INSERT INTO wazo_auth.dead_event (id, target, created_at, reason, failed_at) "
+            "VALUES (1, 'bus', now(), 'x', now() - interval '31 days'), (2, 'bus', now(), 'x', now())",
+            database,
+        )
         recent = int(time.time()) - 6 * 86400
-        psql("INSERT INTO auth_saml_pysaml2_cache VALUES ('4=old', 'x', '{}', 1000), "
-             f"('4=young', 'x', '{{}}', {recent})", database)
-        left = ("SELECT string_agg(request_id, ',' ORDER BY request_id) FROM auth_saml_session UNION ALL "
-                "SELECT string_agg(name_id, ',' ORDER BY name_id) FROM auth_saml_pysaml2_cache")
+        psql(
+            "INSERT INTO auth_saml_pysaml2_cache VALUES ('4=old', 'x', '{}', 1000), "
+            f"('4=young', 'x', '{{}}', {recent})",
+            database,
+        )
+        left = (
+            "SELECT string_agg(request_id, ',' ORDER BY request_id) FROM auth_saml_session UNION ALL "
+            "SELECT string_agg(name_id, ',' ORDER BY name_id) FROM auth_saml_pysaml2_cache"
+        )
         wait_until(lambda: psql(left, database).split() == ['id-new,id-waiting,id-young', '4=young'], 30)
         assert psql('SELECT id FROM wazo_auth.dead_event', database) == '2'
     finally:

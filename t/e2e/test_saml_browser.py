@@ -141,9 +141,16 @@ def tenant(site, there, admin_token):
     made = site.api.post('/tenants', admin_token, json={'name': domain, 'domain_names': [domain]}).json()
     headers = {'Wazo-Tenant': made['uuid']}
     [domain_row] = site.api.get(f"/tenants/{made['uuid']}/domains", admin_token).json()['items']
-    answer = configure(site.api, 'POST', admin_token, made['uuid'], domain_uuid=domain_row['uuid'],
-                       metadata=there.idp.metadata, entity_id=f'https://wazo.example.org/{domain}',
-                       acs_url=f'{site.api.base}/saml/acs')
+    answer = configure(
+        site.api,
+        'POST',
+        admin_token,
+        made['uuid'],
+        domain_uuid=domain_row['uuid'],
+        metadata=there.idp.metadata,
+        entity_id=f'https://wazo.example.org/{domain}',
+        acs_url=f'{site.api.base}/saml/acs',
+    )
     assert answer.status_code == 200, answer.text
     ours = site.api.get('/backends/saml/sp_metadata', admin_token, headers=headers)
     assert ours.status_code == 200, ours.text
@@ -247,9 +254,13 @@ def test_somebody_else(site, tenant, there, user, make_user, page):
 
 def kept_form(page):
     """From now on the form of the identity provider waits to be sent by hand, and can be sent again."""
-    page.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument', {
-        'source': 'HTMLFormElement.prototype.submit = function () { window.held = this; };'
-                  'HTMLElement.prototype.click = function () { window.held = this.form; };'})
+    page.execute_cdp_cmd(
+        'Page.addScriptToEvaluateOnNewDocument',
+        {
+            'source': 'HTMLFormElement.prototype.submit = function () { window.held = this; };'
+            'HTMLElement.prototype.click = function () { window.held = this.form; };'
+        },
+    )
 
 
 def held(page):
@@ -264,16 +275,20 @@ def test_back_and_again(site, tenant, there, user, page):
     kept_form(page)
     there.fill(page, name)
     wait_for(page, lambda: held(page), 'no response')
-    fields = page.execute_script('return [window.held.action, window.held.SAMLResponse.value, window.held.RelayState.value];')
+    fields = page.execute_script(
+        'return [window.held.action, window.held.SAMLResponse.value, window.held.RelayState.value];'
+    )
     page.execute_script('window.held.requestSubmit();')
     data = arrived(page)
 
     page.back()
     wait_for(page, lambda: not page.current_url.startswith(site.app.url), 'not back')
-    post_again = ("const form = document.createElement('form'); form.method = 'POST'; form.action = arguments[0];"
-                  "for (const [name, value] of [['SAMLResponse', arguments[1]], ['RelayState', arguments[2]]]) {"
-                  "  const input = document.createElement('input'); input.name = name; input.value = value;"
-                  "  form.append(input); } document.body.append(form); form.requestSubmit();")
+    post_again = (
+        "const form = document.createElement('form'); form.method = 'POST'; form.action = arguments[0];"
+        "for (const [name, value] of [['SAMLResponse', arguments[1]], ['RelayState', arguments[2]]]) {"
+        "  const input = document.createElement('input'); input.name = name; input.value = value;"
+        "  form.append(input); } document.body.append(form); form.requestSubmit();"
+    )
     page.execute_script(post_again, *fields)
     wait_for(page, lambda: state(page) == 'failed', 'no failure')
     assert page.current_url == f'{site.app.url}/after?login_failure_code=500'

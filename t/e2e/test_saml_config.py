@@ -44,10 +44,21 @@ def send(api, admin_token):
             body += f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b'\r\n'
         for name, (file, content) in (files or {}).items():
             content = content if isinstance(content, bytes) else content.encode()
-            body += (f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{file}"\r\n'
-                     'Content-Type: application/xml\r\n\r\n').encode() + content + b'\r\n'
-        return client.request(method, PATH, admin_token, data=body + f'--{boundary}--\r\n'.encode(), headers={
-            'Content-Type': f'multipart/form-data; boundary={boundary}', 'Wazo-Tenant': tenant})
+            body += (
+                (
+                    f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{file}"\r\n'
+                    'Content-Type: application/xml\r\n\r\n'
+                ).encode()
+                + content
+                + b'\r\n'
+            )
+        return client.request(
+            method,
+            PATH,
+            admin_token,
+            data=body + f'--{boundary}--\r\n'.encode(),
+            headers={'Content-Type': f'multipart/form-data; boundary={boundary}', 'Wazo-Tenant': tenant},
+        )
 
     return send
 
@@ -66,7 +77,9 @@ def test_its_life(api, admin_token, tenant, send, psql):
     uuid_, [domain] = tenant
     headers = {'Wazo-Tenant': uuid_}
     for path in (PATH, PATH + '/metadata'):
-        assert refused(api.get(path, admin_token, headers=headers), 404, 'unknown-saml-config')['details'] == {'uuid': uuid_}
+        assert refused(api.get(path, admin_token, headers=headers), 404, 'unknown-saml-config')['details'] == {
+            'uuid': uuid_
+        }
     assert refused(send('PUT', uuid_, {}), 404, 'unknown-saml-config')['details'] == {'uuid': uuid_}
     assert api.delete(PATH, admin_token, headers=headers).status_code == 204
 
@@ -79,7 +92,9 @@ def test_its_life(api, admin_token, tenant, send, psql):
     assert answer.headers['Content-Disposition'] == 'attachment'
 
     conflict = refused(send('POST', uuid_, fields_of(domain), {'metadata': ('m', METADATA)}), 409, 'conflict')
-    assert conflict['details'] == {'tenant_uuid': {'constraint_id': 'unique', 'message': 'Duplicated SAML config exists'}}
+    assert conflict['details'] == {
+        'tenant_uuid': {'constraint_id': 'unique', 'message': 'Duplicated SAML config exists'}
+    }
 
     answer = send('PUT', uuid_, {'entity_id': 'new'})
     assert (answer.status_code, answer.json()) == (200, {})
@@ -94,10 +109,22 @@ def test_its_life(api, admin_token, tenant, send, psql):
     assert psql(f"SELECT count(*) FROM auth_saml_config WHERE tenant_uuid = '{uuid_}'") == '0'
 
 
-@pytest.mark.parametrize('name, value', [
-    ('domain_uuid', None), ('domain_uuid', 'x' * 35), ('domain_uuid', 'x' * 39), ('entity_id', None), ('entity_id', ''),
-    ('entity_id', 'x' * 513), ('acs_url', None), ('acs_url', ''), ('acs_url', 'x' * 513), ('acs_url', 'a\0b'),
-    ('tenant_uuid', 'x')])
+@pytest.mark.parametrize(
+    'name, value',
+    [
+        ('domain_uuid', None),
+        ('domain_uuid', 'x' * 35),
+        ('domain_uuid', 'x' * 39),
+        ('entity_id', None),
+        ('entity_id', ''),
+        ('entity_id', 'x' * 513),
+        ('acs_url', None),
+        ('acs_url', ''),
+        ('acs_url', 'x' * 513),
+        ('acs_url', 'a\0b'),
+        ('tenant_uuid', 'x'),
+    ],
+)
 def test_bad_fields(api, tenant, send, admin_token, name, value):
     uuid_, [domain] = tenant
     fields = fields_of(domain)
@@ -113,19 +140,40 @@ def test_bad_fields(api, tenant, send, admin_token, name, value):
         assert api.get(PATH, admin_token, headers={'Wazo-Tenant': uuid_}).json() == fields_of(domain, tenant_uuid=uuid_)
 
 
-BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + ''.join(
-    f'<!ENTITY {chr(98 + i)} "{("&" + chr(97 + i) + ";") * 10}">' for i in range(9)) + ']><x>&j;</x>'
+BOMB = (
+    '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">'
+    + ''.join(f'<!ENTITY {chr(98 + i)} "{("&" + chr(97 + i) + ";") * 10}">' for i in range(9))
+    + ']><x>&j;</x>'
+)
 
 
-@pytest.mark.parametrize('file', [
-    None, ('', METADATA), ('m', ''), ('m', '<a>'), ('m', 'x'), ('m', '<a/><b/>'), ('m', '<!DOCTYPE a><a/>'), ('m', BOMB),
-    ('m', '<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>'), ('m', b'<a>\xff</a>'), ('m', '<a>\0</a>'),
-    ('m', '<?xml version="1.0" encoding="UTF-16"?><a/>'), ('m', '<a>' * 10000), ('m', '<a>' * 100 + '</a>' * 100),
-    ('m', '<a>' + 'x' * (3 << 20) + '</a>')])
+@pytest.mark.parametrize(
+    'file',
+    [
+        None,
+        ('', METADATA),
+        ('m', ''),
+        ('m', '<a>'),
+        ('m', 'x'),
+        ('m', '<a/><b/>'),
+        ('m', '<!DOCTYPE a><a/>'),
+        ('m', BOMB),
+        ('m', '<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>'),
+        ('m', b'<a>\xff</a>'),
+        ('m', '<a>\0</a>'),
+        ('m', '<?xml version="1.0" encoding="UTF-16"?><a/>'),
+        ('m', '<a>' * 10000),
+        ('m', '<a>' * 100 + '</a>' * 100),
+        ('m', '<a>' + 'x' * (3 << 20) + '</a>'),
+    ],
+)
 def test_bad_metadata(api, tenant, send, admin_token, file):
     uuid_, [domain] = tenant
-    problem = refused(send('POST', uuid_, fields_of(domain), {'metadata': file} if file else {'other': ('m', METADATA)}),
-                      400, 'unknown-saml-config')
+    problem = refused(
+        send('POST', uuid_, fields_of(domain), {'metadata': file} if file else {'other': ('m', METADATA)}),
+        400,
+        'unknown-saml-config',
+    )
     assert problem['details'] == {'uuid': uuid_}
     assert api.get(PATH, admin_token, headers={'Wazo-Tenant': uuid_}).status_code == 404
     assert send('POST', uuid_, fields_of(domain), {'metadata': ('m', METADATA)}).status_code == 200
@@ -140,7 +188,12 @@ def test_metadata_as_a_field_is_no_file(tenant, send):
 
 def test_what_programs_write_before_xml(api, admin_token, tenant, send):
     text = '<?xml version="1.0" encoding="utf-8"?>\n<!-- ours -->\n<a/>'
-    assert send('POST', tenant[0], fields_of(tenant[1][0]), {'metadata': ('m', b'\xef\xbb\xbf' + text.encode())}).status_code == 200
+    assert (
+        send(
+            'POST', tenant[0], fields_of(tenant[1][0]), {'metadata': ('m', b'\xef\xbb\xbf' + text.encode())}
+        ).status_code
+        == 200
+    )
     stored = api.get(PATH + '/metadata', admin_token, headers={'Wazo-Tenant': tenant[0]}).text
     assert stored.endswith('<a/>')
 
@@ -148,7 +201,9 @@ def test_what_programs_write_before_xml(api, admin_token, tenant, send):
 def test_domains_of_others(tenant, make_tenant, send):
     other = make_tenant()
     for domain in (other[1][0], str(uuid.uuid4()), 'x' * 36):
-        problem = refused(send('POST', tenant[0], fields_of(domain), {'metadata': ('m', METADATA)}), 400, 'unknown-saml-config')
+        problem = refused(
+            send('POST', tenant[0], fields_of(domain), {'metadata': ('m', METADATA)}), 400, 'unknown-saml-config'
+        )
         assert problem['details'] == {'uuid': tenant[0]}
     assert send('POST', tenant[0], fields_of(tenant[1][0]), {'metadata': ('m', METADATA)}).status_code == 200
     refused(send('PUT', tenant[0], {'domain_uuid': other[1][0]}), 400, 'unknown-saml-config')
@@ -157,8 +212,14 @@ def test_domains_of_others(tenant, make_tenant, send):
 def test_one_a_tenant_also_when_many_ask(make_tenant, send, api, api2, psql):
     tenant, domains = make_tenant(4)
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda i: send('POST', tenant, fields_of(domains[i % 4]), {'metadata': ('m', METADATA)},
-                                               (api, api2)[i % 2]).status_code, range(8)))
+        answers = list(
+            pool.map(
+                lambda i: send(
+                    'POST', tenant, fields_of(domains[i % 4]), {'metadata': ('m', METADATA)}, (api, api2)[i % 2]
+                ).status_code,
+                range(8),
+            )
+        )
     assert sorted(answers) == [200] + [409] * 7
     assert psql(f"SELECT count(*) FROM auth_saml_config WHERE tenant_uuid = '{tenant}'") == '1'
 
@@ -174,8 +235,11 @@ def test_bodies_that_are_no_forms(api, admin_token, tenant):
     uuid_, [domain] = tenant
     headers = {'Wazo-Tenant': uuid_}
     for method in ('POST', 'PUT'):
-        for body, media in ((b'--x\r\n', 'multipart/form-data; boundary=x'), (b'', 'multipart/form-data'),
-                            (b'x' * 100000, 'multipart/form-data; boundary=x')):
+        for body, media in (
+            (b'--x\r\n', 'multipart/form-data; boundary=x'),
+            (b'', 'multipart/form-data'),
+            (b'x' * 100000, 'multipart/form-data; boundary=x'),
+        ):
             answer = api.request(method, PATH, admin_token, data=body, headers={**headers, 'Content-Type': media})
             assert answer.status_code == 400 and list(answer.json()) == ['message']
     refused(api.post(PATH, admin_token, json=fields_of(domain), headers=headers), 400, 'invalid-list-param', 'users')
@@ -188,23 +252,33 @@ def test_our_own_metadata(api, admin_token, tenant, send, stack):
     nginx = stack.new_nginx('sp-metadata', settings={'saml': {'key_file': str(key), 'cert_file': str(certificate)}})
     try:
         assert refused(nginx.api.get(path, admin_token, headers=headers), 404, 'unknown-saml-config')['details'] == {
-            'uuid': tenant[0]}
-        fields = fields_of(tenant[1][0], entity_id='https://a"&b', acs_url='https://wazo.example.org/api/auth/0.1/saml/acs')
+            'uuid': tenant[0]
+        }
+        fields = fields_of(
+            tenant[1][0], entity_id='https://a"&b', acs_url='https://wazo.example.org/api/auth/0.1/saml/acs'
+        )
         assert send('POST', tenant[0], fields, {'metadata': ('m', METADATA)}).status_code == 200
         answer = nginx.api.get(path, admin_token, headers=headers)
         assert (answer.status_code, answer.headers['Content-Type'], answer.headers['Content-Disposition']) == (
-            200, 'application/samlmetadata+xml', 'attachment')
+            200,
+            'application/samlmetadata+xml',
+            'attachment',
+        )
         ours = entity_descriptor_from_string(answer.text)
         [role] = ours.spsso_descriptor
         assert (ours.entity_id, role.authn_requests_signed) == (fields['entity_id'], 'true')
         assert [each.location for each in role.assertion_consumer_service] == [fields['acs_url']]
-        assert [each.location for each in role.single_logout_service] == ['https://wazo.example.org/api/auth/0.1/saml/sls']
+        assert [each.location for each in role.single_logout_service] == [
+            'https://wazo.example.org/api/auth/0.1/saml/sls'
+        ]
         [described] = role.key_descriptor
         assert described.key_info.x509_data[0].x509_certificate.text.split() == [
-            line for line in certificate.read_text().split('\n') if line and '-----' not in line]
+            line for line in certificate.read_text().split('\n') if line and '-----' not in line
+        ]
         # Where no key is.
         assert refused(api.get(path, admin_token, headers=headers), 404, 'unknown-saml-config')['details'] == {
-            'uuid': tenant[0]}
+            'uuid': tenant[0]
+        }
     finally:
         nginx.stop()
 

@@ -25,8 +25,11 @@ class Platform:
         uri = self.postgres.create_database(self.name, 'wazo-auth')
         self.nginx = stack.new_nginx('scale', workers=1, settings={'db_uri': uri})
         self.sql(fill(TENANTS, USERS, GROUPS, POLICIES), timeout=120)
-        for setting in ("session_preload_libraries = 'auto_explain'", 'auto_explain.log_min_duration = 0',
-                        "auto_explain.log_format = 'json'"):
+        for setting in (
+            "session_preload_libraries = 'auto_explain'",
+            'auto_explain.log_min_duration = 0',
+            "auto_explain.log_format = 'json'",
+        ):
             self.sql(f'ALTER DATABASE "{self.name}" SET {setting}')
         self.nginx.reload()
         self.token = self.log_in()
@@ -50,11 +53,13 @@ class Platform:
         self.sql(f"SELECT '{mark}-end'")
         servers.wait_until(lambda: f'{mark}-end' in self.log(), 5)
         text = self.log()[begin:]
-        text = text[:text.rindex(f'{mark}-end')]
+        text = text[: text.rindex(f'{mark}-end')]
         found = re.findall(r'\[(\d+)\] LOG:  duration: \S+ ms  plan:\n(\t?\{.*?\n\t?\})(?=\n\S)', text, flags=re.S)
         plans = [(process, json_module.loads(plan)) for process, plan in found]
         # Others work in this database, too: of a request is what ran on the connection that found its caller's tenant.
-        mine = {process for process, plan in plans if plan['Query Text'].startswith('SELECT tenant_uuid FROM auth_user')}
+        mine = {
+            process for process, plan in plans if plan['Query Text'].startswith('SELECT tenant_uuid FROM auth_user')
+        }
         return answer, [plan for process, plan in plans if process in mine and mark not in plan['Query Text']]
 
     def log(self):
@@ -82,7 +87,9 @@ def scans(plans, table):
             if node.get('Relation Name') == table:
                 index = node.get('Index Name')
                 if node['Node Type'] == 'Bitmap Heap Scan':
-                    index = ' '.join(sorted(each['Index Name'] for each in nodes(node) if each['Node Type'] == 'Bitmap Index Scan'))
+                    index = ' '.join(
+                        sorted(each['Index Name'] for each in nodes(node) if each['Node Type'] == 'Bitmap Index Scan')
+                    )
                 found.add((node['Node Type'], index))
     return found
 
@@ -109,14 +116,17 @@ def test_a_page_of_users_comes_from_an_index(platform, order, direction):
     assert {kind for kind, _ in scans(plans, 'auth_email')} == {'Index Scan'}
 
 
-@pytest.mark.parametrize('path, table, indexes', [
-    ('/users?search=%s&limit=25', 'auth_user', {'wazo_auth_user_search'}),
-    ('/users?search=%s&limit=25&recurse=true', 'auth_user', {'wazo_auth_user_search'}),
-    ('/users?search=%s&limit=25', 'auth_email', {'wazo_auth_email_search'}),
-    ('/groups?search=%s&limit=25', 'auth_group', {'wazo_auth_group_search'}),
-    ('/tenants?search=%s&limit=25', 'auth_tenant', {'wazo_auth_tenant_search'}),
-    ('/policies?search=%s&limit=25', 'auth_policy', {'wazo_auth_policy_search'}),
-])
+@pytest.mark.parametrize(
+    'path, table, indexes',
+    [
+        ('/users?search=%s&limit=25', 'auth_user', {'wazo_auth_user_search'}),
+        ('/users?search=%s&limit=25&recurse=true', 'auth_user', {'wazo_auth_user_search'}),
+        ('/users?search=%s&limit=25', 'auth_email', {'wazo_auth_email_search'}),
+        ('/groups?search=%s&limit=25', 'auth_group', {'wazo_auth_group_search'}),
+        ('/tenants?search=%s&limit=25', 'auth_tenant', {'wazo_auth_tenant_search'}),
+        ('/policies?search=%s&limit=25', 'auth_policy', {'wazo_auth_policy_search'}),
+    ],
+)
 def test_a_search_comes_from_trigrams(platform, path, table, indexes):
     needle = platform.sql("SELECT substr(md5('2'), 3, 8)")
     answer, plans = listed(platform, path.replace('%s', needle))
@@ -129,16 +139,29 @@ def test_a_search_comes_from_trigrams(platform, path, table, indexes):
 
 def test_a_search_of_two_letters_is_answered_too(platform):
     answer, _ = listed(platform, '/users?search=ab&limit=25')
-    expected = platform.sql("SELECT count(*) FROM auth_user u JOIN auth_tenant t ON t.uuid = u.tenant_uuid "
-                            "WHERE t.uuid = t.parent_uuid AND (username ILIKE '%ab%' OR firstname ILIKE '%ab%' "
-                            "OR lastname ILIKE '%ab%' OR EXISTS (SELECT 1 FROM auth_email e "
-                            "WHERE e.user_uuid = u.uuid AND address ILIKE '%ab%'))")
+    expected = platform.sql(
+        "SELECT count(*) FROM auth_user u JOIN auth_tenant t ON t.uuid = u.tenant_uuid "
+        "WHERE t.uuid = t.parent_uuid AND (username ILIKE '%ab%' OR firstname ILIKE '%ab%' "
+        "OR lastname ILIKE '%ab%' OR EXISTS (SELECT 1 FROM auth_email e "
+        "WHERE e.user_uuid = u.uuid AND address ILIKE '%ab%'))"
+    )
     assert answer['filtered'] == int(expected)
 
 
-@pytest.mark.parametrize('path', [
-    '/users?%s', '/users?recurse=true&%s', '/groups?%s', '/groups?recurse=true&%s', '/tenants?%s', '/policies?%s',
-    '/policies?recurse=true&%s', '/sessions?%s', '/tokens?%s'])
+@pytest.mark.parametrize(
+    'path',
+    [
+        '/users?%s',
+        '/users?recurse=true&%s',
+        '/groups?%s',
+        '/groups?recurse=true&%s',
+        '/tenants?%s',
+        '/policies?%s',
+        '/policies?recurse=true&%s',
+        '/sessions?%s',
+        '/tokens?%s',
+    ],
+)
 def test_what_a_list_costs_in_statements_is_the_same_for_one_row_and_for_a_thousand(platform, path):
     counts = {limit: len(platform.statements('GET', path.replace('%s', f'limit={limit}'))[1]) for limit in (0, 1, 1000)}
     assert len(set(counts.values())) == 1, counts

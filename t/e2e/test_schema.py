@@ -268,7 +268,7 @@ class Table:
         words = line.split()
         if 'index' in words[:2]:
             at = words.index('index')
-            self.indexes.append((words[at + 1], 'UNIQUE ' if at else '', ' '.join(words[at + 2:])))
+            self.indexes.append((words[at + 1], 'UNIQUE ' if at else '', ' '.join(words[at + 2 :])))
         elif words[0] in ('primary', 'unique', 'check', 'references'):
             self.constraints.append(constraint_of(words))
         else:
@@ -322,20 +322,46 @@ UNION SELECT 'index ' || relname FROM pg_class JOIN pg_index ON indexrelid = pg_
 UNION SELECT 'table ' || relname FROM pg_class WHERE relnamespace = to_regnamespace('wazo_auth') AND relkind = 'r'
 ORDER BY 1"""
 ALL_OF_OURS = [
-    'index wazo_auth_domain_search', 'index wazo_auth_email_search', 'index wazo_auth_group_policy_policy',
-    'index wazo_auth_group_search', 'index wazo_auth_group_tenant_name', 'index wazo_auth_group_tenant_uuid',
-    'index wazo_auth_policy_managed', 'index wazo_auth_policy_search', 'index wazo_auth_policy_shared',
-    'index wazo_auth_saml_session_id', 'index wazo_auth_saml_session_refresh', 'index wazo_auth_saml_session_relay',
-    'index wazo_auth_tenant_order_name', 'index wazo_auth_tenant_search', 'index wazo_auth_token_auth_id',
-    'index wazo_auth_token_expire_t', 'index wazo_auth_token_refresh_token_uuid', 'index wazo_auth_user_group_user',
-    'index wazo_auth_user_order_firstname', 'index wazo_auth_user_order_lastname',
-    'index wazo_auth_user_order_username', 'index wazo_auth_user_policy_policy', 'index wazo_auth_user_search',
-    'index wazo_auth_user_tenant_firstname', 'index wazo_auth_user_tenant_lastname',
+    'index wazo_auth_domain_search',
+    'index wazo_auth_email_search',
+    'index wazo_auth_group_policy_policy',
+    'index wazo_auth_group_search',
+    'index wazo_auth_group_tenant_name',
+    'index wazo_auth_group_tenant_uuid',
+    'index wazo_auth_policy_managed',
+    'index wazo_auth_policy_search',
+    'index wazo_auth_policy_shared',
+    'index wazo_auth_saml_session_id',
+    'index wazo_auth_saml_session_refresh',
+    'index wazo_auth_saml_session_relay',
+    'index wazo_auth_tenant_order_name',
+    'index wazo_auth_tenant_search',
+    'index wazo_auth_token_auth_id',
+    'index wazo_auth_token_expire_t',
+    'index wazo_auth_token_refresh_token_uuid',
+    'index wazo_auth_user_group_user',
+    'index wazo_auth_user_order_firstname',
+    'index wazo_auth_user_order_lastname',
+    'index wazo_auth_user_order_username',
+    'index wazo_auth_user_policy_policy',
+    'index wazo_auth_user_search',
+    'index wazo_auth_user_tenant_firstname',
+    'index wazo_auth_user_tenant_lastname',
     'index wazo_auth_user_tenant_username',
-    'table dead_event', 'table migration', 'table node', 'table outbox', 'table pending_authorization',
-    'table redis_life', 'table renewal',
-    'trigger wazo_auth_outbox_filled', 'trigger wazo_auth_tenants_changed', 'trigger wazo_auth_tokens_deleted',
-    'trigger wazo_auth_tokens_truncated', 'trigger wazo_auth_tokens_updated', 'trigger wazo_auth_users_deleted']
+    'table dead_event',
+    'table migration',
+    'table node',
+    'table outbox',
+    'table pending_authorization',
+    'table redis_life',
+    'table renewal',
+    'trigger wazo_auth_outbox_filled',
+    'trigger wazo_auth_tenants_changed',
+    'trigger wazo_auth_tokens_deleted',
+    'trigger wazo_auth_tokens_truncated',
+    'trigger wazo_auth_tokens_updated',
+    'trigger wazo_auth_users_deleted',
+]
 
 
 class Database:
@@ -367,9 +393,13 @@ class Database:
         return self
 
     def structure(self):
-        rows = '\n'.join(self.sql(f"SELECT concat_ws(' ', {', '.join('x.c%d' % i for i in range(1, count + 1))}) "
-                                  f"FROM ({query}) AS x ({', '.join('c%d' % i for i in range(1, count + 1))})")
-                         for query, count in ((COLUMNS, 6), (CONSTRAINTS, 4), (INDEXES, 4)))
+        rows = '\n'.join(
+            self.sql(
+                f"SELECT concat_ws(' ', {', '.join('x.c%d' % i for i in range(1, count + 1))}) "
+                f"FROM ({query}) AS x ({', '.join('c%d' % i for i in range(1, count + 1))})"
+            )
+            for query, count in ((COLUMNS, 6), (CONSTRAINTS, 4), (INDEXES, 4))
+        )
         return sorted(re.sub(r'\((\w+)\)::text', r'\1', line) for line in rows.splitlines())
 
     def ours(self):
@@ -377,15 +407,29 @@ class Database:
 
     def settings(self):
         """What ALTER DATABASE ... SET says."""
-        return self.sql('SELECT unnest(setconfig) FROM pg_db_role_setting JOIN pg_database AS d ON d.oid = setdatabase '
-                        'WHERE datname = current_database() AND setrole = 0 ORDER BY 1')
+        return self.sql(
+            'SELECT unnest(setconfig) FROM pg_db_role_setting JOIN pg_database AS d ON d.oid = setdatabase '
+            'WHERE datname = current_database() AND setrole = 0 ORDER BY 1'
+        )
 
     def dump(self, with_ours=False):
         """All of the database as SQL, owners, rights and rows too; without what is ours."""
         done = subprocess.run(
-            [servers._postgres_program('pg_dump'), '-h', self._postgres.host, '-p', str(self._postgres.port),
-             '-U', 'postgres', *([] if with_ours else ['-N', 'wazo_auth']), self.name],
-            capture_output=True, text=True, check=True)
+            [
+                servers._postgres_program('pg_dump'),
+                '-h',
+                self._postgres.host,
+                '-p',
+                str(self._postgres.port),
+                '-U',
+                'postgres',
+                *([] if with_ours else ['-N', 'wazo_auth']),
+                self.name,
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         text = re.sub(r'^\\(un)?restrict .*\n', '', done.stdout, flags=re.M)
         text = re.sub(r'^--.*\n', '', text, flags=re.M)
         if not with_ours:
@@ -414,7 +458,8 @@ def reference_ddl():
     for table in tables():
         columns = ', '.join(
             f"{name} {kind.rstrip('!')}{' NOT NULL' if '!' in kind else ''}{f' DEFAULT {default}' if default else ''}"
-            for name, kind, default in reversed(table.columns))
+            for name, kind, default in reversed(table.columns)
+        )
         yield f'CREATE TABLE {table.name} ({columns});'
     for foreign in (False, True):
         for table in tables():
@@ -492,20 +537,31 @@ def role(postgres):
 def test_the_schema_of_an_empty_database(database):
     db = database().upgraded()
     assert db.structure() == expected_lines()
-    assert db.sql("SELECT concat_ws(' ', c.relname, format_type(seqtypid, NULL), seqstart, seqincrement, seqcache, "
-                  "d.refobjid::regclass || '.' || attname) FROM pg_sequence JOIN pg_class AS c ON c.oid = seqrelid "
-                  "JOIN pg_depend AS d ON d.objid = seqrelid AND d.deptype = 'a' "
-                  "JOIN pg_attribute ON attrelid = d.refobjid AND attnum = d.refobjsubid "
-                  "WHERE relnamespace = 'public'::regnamespace ORDER BY 1") == SEQUENCES.strip()
-    assert db.sql("SELECT extname, extnamespace::regnamespace FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1") == (
-        'pg_trgm|wazo_auth\nuuid-ossp|public')
+    assert (
+        db.sql(
+            "SELECT concat_ws(' ', c.relname, format_type(seqtypid, NULL), seqstart, seqincrement, seqcache, "
+            "d.refobjid::regclass || '.' || attname) FROM pg_sequence JOIN pg_class AS c ON c.oid = seqrelid "
+            "JOIN pg_depend AS d ON d.objid = seqrelid AND d.deptype = 'a' "
+            "JOIN pg_attribute ON attrelid = d.refobjid AND attnum = d.refobjsubid "
+            "WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
+        )
+        == SEQUENCES.strip()
+    )
+    assert db.sql(
+        "SELECT extname, extnamespace::regnamespace FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1"
+    ) == ('pg_trgm|wazo_auth\nuuid-ossp|public')
     assert db.ours() == ALL_OF_OURS
 
 
 def test_all_of_it_belongs_to_the_owner_who_is_no_superuser(database):
     db = database().upgraded()
-    assert db.sql("SELECT DISTINCT relowner::regrole FROM pg_class WHERE relkind IN ('r', 'S', 'i') "
-                  "AND relnamespace IN ('public'::regnamespace, 'wazo_auth'::regnamespace)") == '"schema-owner"'
+    assert (
+        db.sql(
+            "SELECT DISTINCT relowner::regrole FROM pg_class WHERE relkind IN ('r', 'S', 'i') "
+            "AND relnamespace IN ('public'::regnamespace, 'wazo_auth'::regnamespace)"
+        )
+        == '"schema-owner"'
+    )
     assert db.sql("SELECT rolsuper OR rolcreatedb OR rolcreaterole FROM pg_roles WHERE rolname = 'schema-owner'") == 'f'
 
 
@@ -514,15 +570,27 @@ def test_rows_of_an_empty_database(database):
     top = db.sql('SELECT uuid FROM auth_tenant')
     assert re.fullmatch(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', top)
     assert db.sql('SELECT version_num FROM alembic_version_auth') == HEAD
-    assert db.sql("SELECT parent_uuid, name, slug, phone IS NULL, contact_uuid IS NULL, default_authentication_method "
-                  'FROM auth_tenant') == f'{top}|master|master|t|t|native'
+    assert (
+        db.sql(
+            "SELECT parent_uuid, name, slug, phone IS NULL, contact_uuid IS NULL, default_authentication_method "
+            'FROM auth_tenant'
+        )
+        == f'{top}|master|master|t|t|native'
+    )
     assert db.sql('SELECT name, slug, tenant_uuid, system_managed FROM auth_group') == (
-        f'wazo-all-users-tenant-{top}|wazo-all-users-tenant-{top}|{top}|t')
+        f'wazo-all-users-tenant-{top}|wazo-all-users-tenant-{top}|{top}|t'
+    )
     slug = 'wazo_default_master_user_policy'
     assert db.sql("SELECT name, slug, tenant_uuid, config_managed, shared, description <> '' FROM auth_policy") == (
-        f'{slug}|{slug}|{top}|f|f|t')
-    assert db.sql('SELECT slug, access_id, access FROM auth_policy_access JOIN auth_policy ON uuid = policy_uuid '
-                  'JOIN auth_access ON id = access_id') == f'{slug}|1|#'
+        f'{slug}|{slug}|{top}|f|f|t'
+    )
+    assert (
+        db.sql(
+            'SELECT slug, access_id, access FROM auth_policy_access JOIN auth_policy ON uuid = policy_uuid '
+            'JOIN auth_access ON id = access_id'
+        )
+        == f'{slug}|1|#'
+    )
     assert db.sql("INSERT INTO auth_access (access) VALUES ('x') RETURNING id") == '4'
     seeded = ('auth_access', 'auth_tenant', 'auth_group', 'auth_policy', 'auth_policy_access', 'alembic_version_auth')
     for table in tables():
@@ -532,8 +600,10 @@ def test_rows_of_an_empty_database(database):
 
 def test_an_empty_marker_table_counts_as_none(database):
     db = database()
-    db.sql('CREATE TABLE alembic_version_auth (version_num varchar(32) CONSTRAINT alembic_version_auth_pkc PRIMARY KEY)',
-           'schema-owner')
+    db.sql(
+        'CREATE TABLE alembic_version_auth (version_num varchar(32) CONSTRAINT alembic_version_auth_pkc PRIMARY KEY)',
+        'schema-owner',
+    )
     assert db.upgraded().structure() == expected_lines()
     assert db.sql('SELECT version_num FROM alembic_version_auth') == HEAD
 
@@ -566,14 +636,25 @@ def test_the_api_works_over_an_adopted_database(reference, stack, admin):
         token = nginx.api.post('/token', auth=login, json={'access_type': 'offline', 'client_id': 'c'}).json()['data']
         assert token['metadata']['tenant_uuid'] == '10000000-0000-4000-8000-000000000000'
         admin_token = token['token']
-        tenant = nginx.api.post('/tenants', admin_token, json={'name': 'T', 'slug': 'tslug', 'phone': '5551',
-                                                               'address': {'city': 'C'}, 'domain_names': ['a.io']})
+        tenant = nginx.api.post(
+            '/tenants',
+            admin_token,
+            json={'name': 'T', 'slug': 'tslug', 'phone': '5551', 'address': {'city': 'C'}, 'domain_names': ['a.io']},
+        )
         assert tenant.status_code == 200, tenant.text
         seen = nginx.api.get(f"/tenants/{tenant.json()['uuid']}", admin_token).json()
         assert (seen['name'], seen['slug'], seen['phone'], seen['address']['city'], seen['domain_names']) == (
-            'T', 'tslug', '5551', 'C', ['a.io'])
-        user = nginx.api.post('/users', admin_token, json={'username': 'eve', 'firstname': 'F', 'password': 'p4ss-w0rd',
-                                                           'email_address': 'e@v.io'}).json()
+            'T',
+            'tslug',
+            '5551',
+            'C',
+            ['a.io'],
+        )
+        user = nginx.api.post(
+            '/users',
+            admin_token,
+            json={'username': 'eve', 'firstname': 'F', 'password': 'p4ss-w0rd', 'email_address': 'e@v.io'},
+        ).json()
         assert (user['username'], user['firstname'], user['emails'][0]['address']) == ('eve', 'F', 'e@v.io')
         policy = nginx.api.post('/policies', admin_token, json={'name': 'P', 'acl': ['x.y']}).json()
         assert (policy['name'], policy['acl']) == ('P', ['x.y'])
@@ -617,11 +698,18 @@ def one_table_missing(db):
     db.sql('DROP TABLE auth_saml_pysaml2_cache')
 
 
-@pytest.mark.parametrize('spoil, words', [
-    (old_marker, ['8c14d2c98235', '25.09']), (foreign_marker, ['deadbeef0000', HEAD]),
-    (no_marker, ['alembic_version_auth']), (empty_marker, ['alembic_version_auth']),
-    (two_markers, ['alembic_version_auth']), (one_table_left, ['auth_saml_pysaml2_cache', 'alembic_version_auth']),
-    (one_table_missing, ['auth_saml_pysaml2_cache'])])
+@pytest.mark.parametrize(
+    'spoil, words',
+    [
+        (old_marker, ['8c14d2c98235', '25.09']),
+        (foreign_marker, ['deadbeef0000', HEAD]),
+        (no_marker, ['alembic_version_auth']),
+        (empty_marker, ['alembic_version_auth']),
+        (two_markers, ['alembic_version_auth']),
+        (one_table_left, ['auth_saml_pysaml2_cache', 'alembic_version_auth']),
+        (one_table_missing, ['auth_saml_pysaml2_cache']),
+    ],
+)
 @pytest.mark.parametrize('option', [(), ('--print',)])
 def test_what_cannot_be_adopted_is_refused_and_left_alone(reference, spoil, words, option):
     db = reference()
@@ -674,21 +762,33 @@ def test_an_index_that_was_left_invalid_is_redone(reference):
     db = reference().upgraded()
     oid = "SELECT 'wazo_auth_token_auth_id'::regclass::oid"
     before = db.sql(oid)
-    db.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'wazo_auth_token_auth_id'::regclass; "
-           'DROP INDEX wazo_auth_token_expire_t')
+    db.sql(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'wazo_auth_token_auth_id'::regclass; "
+        'DROP INDEX wazo_auth_token_expire_t'
+    )
     assert len(db.ours()) == len(ALL_OF_OURS) - 2
-    others = db.sql("SELECT 'made_by_an_administrator'::regclass::oid, 'wazo_auth_token_refresh_token_uuid'::regclass::oid")
+    others = db.sql(
+        "SELECT 'made_by_an_administrator'::regclass::oid, 'wazo_auth_token_refresh_token_uuid'::regclass::oid"
+    )
     db.upgraded()
     assert db.ours() == ALL_OF_OURS
     assert db.sql(oid) != before
-    assert db.sql("SELECT 'made_by_an_administrator'::regclass::oid, "
-                  "'wazo_auth_token_refresh_token_uuid'::regclass::oid") == others
+    assert (
+        db.sql(
+            "SELECT 'made_by_an_administrator'::regclass::oid, " "'wazo_auth_token_refresh_token_uuid'::regclass::oid"
+        )
+        == others
+    )
 
 
-@pytest.mark.parametrize('spoil', [
-    'DROP TRIGGER wazo_auth_tokens_deleted ON auth_token',
-    'ALTER TABLE auth_user DISABLE TRIGGER wazo_auth_users_deleted',
-    'DROP FUNCTION wazo_auth.tokens_updated() CASCADE'])
+@pytest.mark.parametrize(
+    'spoil',
+    [
+        'DROP TRIGGER wazo_auth_tokens_deleted ON auth_token',
+        'ALTER TABLE auth_user DISABLE TRIGGER wazo_auth_users_deleted',
+        'DROP FUNCTION wazo_auth.tokens_updated() CASCADE',
+    ],
+)
 def test_a_trigger_that_is_missing_or_switched_off_is_redone(reference, spoil):
     db = reference().upgraded()
     db.sql(spoil)
@@ -704,8 +804,12 @@ def test_an_upgrade_waits_for_writers_and_holds_up_none(reference, wait_until):
         writer.cursor().execute('UPDATE auth_token SET issued_t = 2')
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(db.upgrade)
-            wait_until(lambda: db.sql("SELECT count(*) FROM pg_locks WHERE NOT granted "
-                                      "AND relation = 'auth_token'::regclass") == '1')
+            wait_until(
+                lambda: db.sql(
+                    "SELECT count(*) FROM pg_locks WHERE NOT granted " "AND relation = 'auth_token'::regclass"
+                )
+                == '1'
+            )
             cursor = other.cursor()
             cursor.execute("SET lock_timeout = '4s'")
             cursor.execute("INSERT INTO auth_token (auth_id, session_uuid) SELECT 'x', uuid FROM auth_session")
@@ -723,7 +827,9 @@ def test_an_upgrade_waits_for_writers_and_holds_up_none(reference, wait_until):
 def test_tools_that_name_tables_without_a_schema_find_ours(reference):
     db = reference().upgraded()
     assert db.sql('SELECT current_schema(), count(*) FROM migration', 'schema-owner') == 'public|7'
-    for name in db.sql("SELECT tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')").split():
+    for name in db.sql(
+        "SELECT tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+    ).split():
         db.sql(f'SELECT count(*) FROM {name}', 'schema-owner')
 
 
@@ -762,8 +868,10 @@ def test_detach_removes_all_of_ours_and_leaves_the_rest(request, kind):
 
 def test_detach_takes_nothing_that_only_has_a_similar_name(reference):
     db = reference()
-    db.sql("CREATE TABLE wazo_authors (id int); CREATE INDEX wazo_authors_id ON wazo_authors (id); "
-           'CREATE SCHEMA wazo_auth_backup; CREATE TABLE wazo_auth_backup.token AS SELECT * FROM auth_token')
+    db.sql(
+        "CREATE TABLE wazo_authors (id int); CREATE INDEX wazo_authors_id ON wazo_authors (id); "
+        'CREATE SCHEMA wazo_auth_backup; CREATE TABLE wazo_auth_backup.token AS SELECT * FROM auth_token'
+    )
     before = db.dump(with_ours=True)
     db.upgraded()
     assert db.upgrade('--detach').returncode == 0
@@ -815,15 +923,19 @@ def empty_of_somebody_else(database, reference, app):
 
 def tables_of_somebody_else(database, reference, app):
     db = reference()
-    db.sql(f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "{app}"; '
-           f'GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO "{app}"')
+    db.sql(
+        f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "{app}"; '
+        f'GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO "{app}"'
+    )
     return db
 
 
 def tables_of_a_superuser(database, reference, app):
     db = reference('postgres', 'postgres')
-    db.sql(f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "{app}"; '
-           f'GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO "{app}"')
+    db.sql(
+        f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "{app}"; '
+        f'GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO "{app}"'
+    )
     return db
 
 
@@ -831,12 +943,25 @@ def no_right_at_all(database, reference, app):
     return reference()
 
 
-SITUATIONS = pytest.mark.parametrize('situation, first', [
-    (empty_of_somebody_else, ['GRANT CREATE ON DATABASE "@DB@" TO "@APP@";', 'GRANT CREATE ON SCHEMA public TO "@APP@";']),
-    (tables_of_somebody_else, ['GRANT "schema-owner" TO "@APP@";', 'GRANT CREATE ON DATABASE "@DB@" TO "@APP@";',
-                               'GRANT CREATE ON SCHEMA public TO "@APP@";']),
-    (tables_of_a_superuser, None),
-    (no_right_at_all, ['GRANT SELECT ON public.alembic_version_auth TO "@APP@";'])])
+SITUATIONS = pytest.mark.parametrize(
+    'situation, first',
+    [
+        (
+            empty_of_somebody_else,
+            ['GRANT CREATE ON DATABASE "@DB@" TO "@APP@";', 'GRANT CREATE ON SCHEMA public TO "@APP@";'],
+        ),
+        (
+            tables_of_somebody_else,
+            [
+                'GRANT "schema-owner" TO "@APP@";',
+                'GRANT CREATE ON DATABASE "@DB@" TO "@APP@";',
+                'GRANT CREATE ON SCHEMA public TO "@APP@";',
+            ],
+        ),
+        (tables_of_a_superuser, None),
+        (no_right_at_all, ['GRANT SELECT ON public.alembic_version_auth TO "@APP@";']),
+    ],
+)
 
 
 @pytest.fixture

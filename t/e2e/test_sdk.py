@@ -60,7 +60,12 @@ SERVER = """\
 """
 
 CONFD_USER = {
-    'uuid': 'confd', 'firstname': 'Ada', 'lastname': 'L', 'lines': [], 'incalls': [], 'services': {'dnd': {'enabled': False}},
+    'uuid': 'confd',
+    'firstname': 'Ada',
+    'lastname': 'L',
+    'lines': [],
+    'incalls': [],
+    'services': {'dnd': {'enabled': False}},
     'forwards': {name: {'destination': None, 'enabled': False} for name in ('unconditional', 'noanswer', 'busy')},
 }
 
@@ -80,8 +85,14 @@ class Sdk:
     def __init__(self, host, certificate, log):
         self.host = host
         environment = {**os.environ, 'NODE_EXTRA_CA_CERTS': str(certificate), 'WAZO_AUTH_SDK': str(INSTALLED)}
-        self._process = subprocess.Popen(['node', servers.CHECKOUT / 't/sdk/driver.js'], env=environment, text=True,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(log, 'w'))
+        self._process = subprocess.Popen(
+            ['node', servers.CHECKOUT / 't/sdk/driver.js'],
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=open(log, 'w'),
+        )
 
     def order(self, **order):
         late = threading.Timer(CALLS_TIMEOUT, self._process.kill)
@@ -127,17 +138,46 @@ def sdk(stack):
         pytest.fail(f'@wazo/sdk is not in {INSTALLED}: ./dev test installs it from the npm registry', pytrace=False)
     folder = stack.folder / 'sdk'
     folder.mkdir()
-    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
-                    '-keyout', folder / 'tls.key', '-out', folder / 'tls.crt', '-days', '2', '-subj', '/CN=wazo-auth test',
-                    '-addext', 'subjectAltName=IP:127.0.0.1'], check=True, capture_output=True)
+    subprocess.run(
+        [
+            'openssl',
+            'req',
+            '-x509',
+            '-newkey',
+            'ec',
+            '-pkeyopt',
+            'ec_paramgen_curve:prime256v1',
+            '-nodes',
+            '-keyout',
+            folder / 'tls.key',
+            '-out',
+            folder / 'tls.crt',
+            '-days',
+            '2',
+            '-subj',
+            '/CN=wazo-auth test',
+            '-addext',
+            'subjectAltName=IP:127.0.0.1',
+        ],
+        check=True,
+        capture_output=True,
+    )
     (folder / 'user.json').write_text(json.dumps(CONFD_USER))
     (folder / 'infos.json').write_text(json.dumps({'uuid': 'e2e', 'wazo_version': '26.04'}))
     provider = Provider(servers.free_port())
-    google = {'authorization_base_url': 'https://consent.example/auth', 'redirect_uri': 'https://voice.example/oauth2',
-              'token_url': f'http://127.0.0.1:{provider.port}/token', 'scope': ['contacts']}
+    google = {
+        'authorization_base_url': 'https://consent.example/auth',
+        'redirect_uri': 'https://voice.example/oauth2',
+        'token_url': f'http://127.0.0.1:{provider.port}/token',
+        'scope': ['contacts'],
+    }
     key, certificate = make_key(folder, 'saml')
-    nginx = stack.new_nginx('sdk', servers_text=SERVER, settings={'google': google, 'saml': {'key_file': str(key), 'cert_file': str(certificate)}},
-                            environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'})
+    nginx = stack.new_nginx(
+        'sdk',
+        servers_text=SERVER,
+        settings={'google': google, 'saml': {'key_file': str(key), 'cert_file': str(certificate)}},
+        environment={'OAUTHLIB_INSECURE_TRANSPORT': '1'},
+    )
     driver = Sdk(f"127.0.0.1:{nginx.values['GATE_PORT']}", folder / 'tls.crt', folder / 'driver.log')
     driver.certificate, driver.provider = folder / 'tls.crt', provider
     driver.api = nginx.api
@@ -261,7 +301,7 @@ def test_a_dead_token_is_replaced_by_the_sdk_itself(sdk, root, user):
     session = log_in(client, user)
     root('auth.logOut', session['token'])
     assert client('confd.getUser', 'me')['firstName'] == 'Ada'
-    first, = client.refreshed()
+    (first,) = client.refreshed()
     SECRETS.token(first)
     assert first != session['token']
 
@@ -303,7 +343,10 @@ def test_users(root):
     with pytest.raises(SdkError) as failed:
         root('auth.getUser', made['uuid'])
     assert (failed.value.status, failed.value.error_id, failed.value.details) == (
-        404, 'unknown-user', {'uuid': made['uuid']})
+        404,
+        'unknown-user',
+        {'uuid': made['uuid']},
+    )
 
 
 def test_a_changed_password(sdk, user):
@@ -408,8 +451,14 @@ def test_emails(root, user):
 def test_devices(root, user, api, admin_token):
     voip, notification = name(), name()
     sent = root('auth.sendDeviceToken', user['uuid'], 'device', voip, notification)
-    expected = {'token': 'device', 'apns_token': voip, 'apns_voip_token': voip, 'apns_notification_token': notification,
-                'apns_call_topic': None, 'apns_default_topic': None}
+    expected = {
+        'token': 'device',
+        'apns_token': voip,
+        'apns_voip_token': voip,
+        'apns_notification_token': notification,
+        'apns_call_topic': None,
+        'apns_default_topic': None,
+    }
     stored = api.get(f"/users/{user['uuid']}/external/mobile", admin_token).json()
     assert stored == expected
     assert {key: sent[key] for key in expected} == expected
@@ -426,8 +475,11 @@ def test_devices(root, user, api, admin_token):
 
 def test_password_reset(sdk, root, user, api, admin_token, mail, psql):
     address = f'{name()}@example.com'
-    answer = api.put(f"/admin/users/{user['uuid']}/emails", admin_token,
-                     json={'emails': [{'address': address, 'main': True, 'confirmed': True}]})
+    answer = api.put(
+        f"/admin/users/{user['uuid']}/emails",
+        admin_token,
+        json={'emails': [{'address': address, 'main': True, 'confirmed': True}]},
+    )
     assert answer.status_code == 200, answer.text
     assert sdk.new()('auth.sendResetPasswordEmail', {'email': address}) is True
     text = mail.wait_for(address).get_content()
@@ -449,8 +501,16 @@ def saml(sdk, stack, admin_token):
     domain = f'{name()}.example.com'
     tenant = sdk.api.post('/tenants', admin_token, json={'name': domain, 'domain_names': [domain]}).json()['uuid']
     [domain_row] = sdk.api.get(f'/tenants/{tenant}/domains', admin_token).json()['items']
-    answer = configure(sdk.api, 'POST', admin_token, tenant, domain_uuid=domain_row['uuid'], metadata=idp.metadata,
-                       entity_id=f'https://{domain}', acs_url=f'https://{sdk.host}/api/auth/0.1/saml/acs')
+    answer = configure(
+        sdk.api,
+        'POST',
+        admin_token,
+        tenant,
+        domain_uuid=domain_row['uuid'],
+        metadata=idp.metadata,
+        entity_id=f'https://{domain}',
+        acs_url=f'https://{sdk.host}/api/auth/0.1/saml/acs',
+    )
     assert answer.status_code == 200, answer.text
     idp.add_metadata(sdk.api.get('/backends/saml/sp_metadata', admin_token, headers={'Wazo-Tenant': tenant}).text)
     yield types.SimpleNamespace(domain=domain, headers={'Wazo-Tenant': tenant}, idp=idp)
@@ -504,7 +564,9 @@ def test_an_application_logs_in_listens_and_logs_out(sdk, user, api, admin_token
     sdk.call('Wazo.Auth.init', 'phone', 600, None, None, False)
     sdk.call('Wazo.Auth.setHost', sdk.host)
     sdk.order(listen=True)
-    policy = api.post('/policies', admin_token, json={'name': name(), 'acl': [f"confd.users.{user['uuid']}.read"]}).json()
+    policy = api.post(
+        '/policies', admin_token, json={'name': name(), 'acl': [f"confd.users.{user['uuid']}.read"]}
+    ).json()
     assert api.put(f"/users/{user['uuid']}/policies/{policy['uuid']}", admin_token).status_code == 204
 
     session = remember(sdk.call('Wazo.Auth.logIn', user['username'], SECRETS.password(user['password'])))
@@ -535,8 +597,12 @@ def test_a_user_connects_to_a_provider(sdk, root, user, api, admin_token):
         assert (failed.value.status, failed.value.error_id) == (404, 'unknown-external-auth')
         asked = root('auth.getProviderAuthUrl', user['uuid'], 'google')
         assert asked['authorization_url'].startswith('https://consent.example/auth?response_type=code&client_id=sdk&')
-        answer = requests.get(f'https://{sdk.host}/oauth2', params={'code': 'a-code', 'state': asked['state']},
-                              verify=sdk.certificate, timeout=10)
+        answer = requests.get(
+            f'https://{sdk.host}/oauth2',
+            params={'code': 'a-code', 'state': asked['state']},
+            verify=sdk.certificate,
+            timeout=10,
+        )
         assert answer.status_code == 200, answer.text
         token = root('auth.getProviderToken', user['uuid'], 'google')
         assert token['access_token'] in sdk.provider.tokens

@@ -11,6 +11,7 @@ def label(prefix):
 @pytest.fixture
 def start(stack):
     """Starts an nginx with this configuration, stops it, and gives what it logged."""
+
     def run(**settings):
         nginx = stack.new_nginx(label('seed'), servers_text='', settings=settings)
         nginx.stop()
@@ -33,9 +34,11 @@ def policy_of(api, token, slug):
 
 
 def attached(psql, group, tenant):
-    text = psql('SELECT p.slug FROM auth_group_policy JOIN auth_group g ON g.uuid = group_uuid '
-                f"JOIN auth_policy p ON p.uuid = policy_uuid WHERE g.slug = '{group}' AND g.tenant_uuid = '{tenant}' "
-                'ORDER BY p.slug')
+    text = psql(
+        'SELECT p.slug FROM auth_group_policy JOIN auth_group g ON g.uuid = group_uuid '
+        f"JOIN auth_policy p ON p.uuid = policy_uuid WHERE g.slug = '{group}' AND g.tenant_uuid = '{tenant}' "
+        'ORDER BY p.slug'
+    )
     return text.split('\n') if text else []
 
 
@@ -44,7 +47,11 @@ def test_default_policies(api, admin_token, psql, start):
     start(default_policies={slug: {'acl': ['a', 'b']}})
     policy = policy_of(api, admin_token, slug)
     assert (policy['name'], policy['description'], sorted(policy['acl']), policy['read_only']) == (
-        slug, 'Automatically created', ['a', 'b'], True)
+        slug,
+        'Automatically created',
+        ['a', 'b'],
+        True,
+    )
     psql(f"UPDATE auth_policy SET name = 'renamed-{slug}', config_managed = false WHERE slug = '{slug}'")
     start(default_policies={slug: {'acl': ['b', 'c'], 'description': 'D'}})
     changed = policy_of(api, admin_token, slug)
@@ -112,8 +119,10 @@ def test_a_tenant_without_all_users_group_is_repaired(api, admin_token, psql, ma
     make_user(headers={'Wazo-Tenant': tenant})
     psql(f"DELETE FROM auth_group WHERE tenant_uuid = '{tenant}'")
     assert tenant in start()
-    members = ('SELECT count(*) FROM auth_user_group JOIN auth_group g ON g.uuid = group_uuid '
-               f"WHERE g.tenant_uuid = '{tenant}' AND g.system_managed")
+    members = (
+        'SELECT count(*) FROM auth_user_group JOIN auth_group g ON g.uuid = group_uuid '
+        f"WHERE g.tenant_uuid = '{tenant}' AND g.system_managed"
+    )
     assert psql(members) == '1'
     psql(f"DELETE FROM auth_group WHERE tenant_uuid = '{tenant}'")
     make_user(headers={'Wazo-Tenant': tenant})

@@ -85,8 +85,11 @@ def in_parent(api, admin_token, tenants):
 def test_a_session_in_a_list(in_parent, sessions, tenants):
     user, _, mobile, desk, internal, _ = sessions
     items = {item['uuid']: item for item in in_parent().json()['items']}
-    for session, is_mobile, owner in ((mobile, True, user['uuid']), (desk, False, user['uuid']),
-                                      (internal, False, None)):
+    for session, is_mobile, owner in (
+        (mobile, True, user['uuid']),
+        (desk, False, user['uuid']),
+        (internal, False, None),
+    ):
         assert items[session] == {'uuid': session, 'mobile': is_mobile, 'tenant_uuid': tenants[0], 'user_uuid': owner}
 
 
@@ -108,10 +111,18 @@ def test_pages(in_parent, sessions):
     assert set(listed(in_parent(search='nothing', uuid=UNKNOWN, user_uuid=UNKNOWN))) == set(everything)
 
 
-@pytest.mark.parametrize('params, field', [
-    ({'order': 'uuid'}, 'order'), ({'order': ''}, 'order'), ({'direction': 'up'}, 'direction'),
-    ({'limit': 'x'}, 'limit'), ({'offset': -1}, 'offset'), ({'recurse': ''}, 'recurse'), ({'search': '\0'}, 'search'),
-])
+@pytest.mark.parametrize(
+    'params, field',
+    [
+        ({'order': 'uuid'}, 'order'),
+        ({'order': ''}, 'order'),
+        ({'direction': 'up'}, 'direction'),
+        ({'limit': 'x'}, 'limit'),
+        ({'offset': -1}, 'offset'),
+        ({'recurse': ''}, 'recurse'),
+        ({'search': '\0'}, 'search'),
+    ],
+)
 def test_lists_refuse(in_parent, sessions, params, field):
     for path in ('/sessions', f"/users/{sessions[0]['uuid']}/sessions"):
         problem = error(in_parent(path, **params), 400, 'invalid-list-param')
@@ -134,7 +145,8 @@ def test_sessions_of_a_user(api, admin_token, in_parent, sessions, users):
     assert (item['uuid'], item['user_uuid']) == (lowers, lower['uuid'])
     for unknown in (users[2], UNKNOWN):
         assert error(in_parent(f'/users/{unknown}/sessions', order='x'), 404, 'unknown-user')['details'] == {
-            'uuid': unknown}
+            'uuid': unknown
+        }
     assert listed(api.get(f'/users/{users[2]}/sessions', admin_token)) == []
 
 
@@ -223,8 +235,12 @@ def of_session(session):
 
 def expected_headers(event, key, tenant, user, session, nginx):
     headers = {
-        'name': event.name, 'required_access': f'event.{event.name}', 'required_acl': f'events.{key}',
-        'tenant_uuid': tenant, 'session_uuid': session, 'origin_uuid': nginx.extra_environment['XIVO_UUID'],
+        'name': event.name,
+        'required_access': f'event.{event.name}',
+        'required_acl': f'events.{key}',
+        'tenant_uuid': tenant,
+        'session_uuid': session,
+        'origin_uuid': nginx.extra_environment['XIVO_UUID'],
         'timestamp': event.headers['timestamp'],
     }
     if user:
@@ -240,7 +256,11 @@ def check_event(event, key, tenant, user, session, nginx, **data):
     assert event.body == headers | {'data': {'uuid': session, 'user_uuid': user, 'tenant_uuid': tenant, **data}}
     properties = event.properties
     assert (properties.content_type, properties.content_encoding, properties.delivery_mode, properties.priority) == (
-        'application/json', 'utf-8', 2, 0)
+        'application/json',
+        'utf-8',
+        2,
+        0,
+    )
 
 
 def test_events_of_a_session(api, bus, make_user, make_token, tenants, nginx):
@@ -249,8 +269,15 @@ def test_events_of_a_session(api, bus, make_user, make_token, tenants, nginx):
         token = make_token(user, headers={'Wazo-Session-Type': session_type})
         session = token['session_uuid']
         created = bus.wait('auth_session_created', of_session(session))
-        check_event(created, 'auth.sessions.{}.created', tenants[0], user['uuid'], session,
-                    nginx, mobile=session_type == 'mobile')
+        check_event(
+            created,
+            'auth.sessions.{}.created',
+            tenants[0],
+            user['uuid'],
+            session,
+            nginx,
+            mobile=session_type == 'mobile',
+        )
         api.delete(f"/token/{token['token']}")
         deleted = bus.wait('auth_session_deleted', of_session(session))
         check_event(deleted, 'auth.sessions.{}.deleted', tenants[0], user['uuid'], session, nginx)
@@ -270,6 +297,7 @@ def test_a_user_of_another_version_is_named_only_at_the_end(api, bus, make_user,
 @pytest.fixture
 def told_before(bus, make_user, make_token, tenants):
     """told_before(session): names of the events of this session, up to now."""
+
     def told(session):
         # What comes later in the same tenant comes after.
         for n in (0, 1):
@@ -324,8 +352,9 @@ def test_disabling_a_user_ends_the_sessions(api, bus, admin_token, make_user, ma
 def cleaner(stack, postgres):
     """An nginx over a database of its own: in the shared one another nginx has the lead, and cleans every minute."""
     uri = postgres.create_database(DATABASE, 'wazo-auth')
-    nginx = stack.new_nginx('sessions-cleaner', settings={'db_uri': uri, 'token_cleanup_interval': 1.5,
-                                                          'token_cleanup_batch_size': 3})
+    nginx = stack.new_nginx(
+        'sessions-cleaner', settings={'db_uri': uri, 'token_cleanup_interval': 1.5, 'token_cleanup_batch_size': 3}
+    )
     yield nginx
     nginx.stop()
 
@@ -338,6 +367,7 @@ def own_master(cleaner, psql):
 @pytest.fixture
 def put(psql, own_master):
     """put((lifetime, metadata), ...): tokens, each of a new user, inserted all at once: (token, session, user)."""
+
     def put(*wanted, session=None):
         made, sessions, tokens, now = [], [], [], int(time.time())
         for lifetime, metadata in wanted:
@@ -347,10 +377,13 @@ def put(psql, own_master):
             made.append((token, session or own, user))
             sessions.append(f"('{session or own}', '{own_master}', false)")
             tokens.append(f"('{token}', '{user}', '{session or own}', {expire_t}, {now}, '{json.dumps(facts)}')")
-        psql(f"BEGIN; INSERT INTO auth_session (uuid, tenant_uuid, mobile) VALUES {', '.join(sessions)} "
-             "ON CONFLICT DO NOTHING; "
-             "INSERT INTO auth_token (uuid, auth_id, session_uuid, expire_t, issued_t, metadata) "
-             f"VALUES {', '.join(tokens)}; COMMIT", DATABASE)
+        psql(
+            f"BEGIN; INSERT INTO auth_session (uuid, tenant_uuid, mobile) VALUES {', '.join(sessions)} "
+            "ON CONFLICT DO NOTHING; "
+            "INSERT INTO auth_token (uuid, auth_id, session_uuid, expire_t, issued_t, metadata) "
+            f"VALUES {', '.join(tokens)}; COMMIT",
+            DATABASE,
+        )
         return made
 
     return put
@@ -359,6 +392,7 @@ def put(psql, own_master):
 @pytest.fixture
 def left(psql):
     """left(table, uuids): those that are still there."""
+
     def left(table, uuids):
         names = ', '.join(f"'{one}'" for one in uuids)
         return set(psql(f'SELECT uuid FROM {table} WHERE uuid IN ({names})', DATABASE).split('\n')) - {''}
@@ -383,8 +417,11 @@ def test_the_oldest_go_first(bus, put):
     sessions = [session for _, session, _ in put(*[(lifetime, None) for lifetime in lifetimes])]
     for session in sessions:
         bus.wait('auth_session_deleted', of_session(session))
-    ended = [event.headers['session_uuid'] for event in bus.events
-             if event.name == 'auth_session_deleted' and event.headers['session_uuid'] in sessions]
+    ended = [
+        event.headers['session_uuid']
+        for event in bus.events
+        if event.name == 'auth_session_deleted' and event.headers['session_uuid'] in sessions
+    ]
     assert ended == [session for _, session in sorted(zip(lifetimes, sessions))]
 
 
@@ -402,8 +439,9 @@ def test_a_session_goes_with_its_last_token(cleaner, bus, put, left, psql, wait_
 
 
 def test_tokens_of_no_tenant_go_silently(bus, put, left, wait_until):
-    silent = put((-100, {}), (-99, {'tenant_uuid': None}), (-98, {'tenant_uuid': ''}), (-97, []),
-                 (-96, {'uuid': UNKNOWN}))
+    silent = put(
+        (-100, {}), (-99, {'tenant_uuid': None}), (-98, {'tenant_uuid': ''}), (-97, []), (-96, {'uuid': UNKNOWN})
+    )
     wait_until(lambda: not left('auth_session', [session for _, session, _ in silent]), 8)
     [(_, last, _)] = put((-1, None))
     bus.wait('auth_session_deleted', of_session(last))
@@ -440,9 +478,12 @@ def test_no_clean_up_when_it_is_off(stack, postgres, psql, wait_until):
     nginx = stack.new_nginx('sessions-off', settings={'db_uri': uri, 'token_cleanup_interval': 0})
     tenant = psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid', 'sessions-off')
     session = str(uuid.uuid4())
-    psql(f"BEGIN; INSERT INTO auth_session (uuid, tenant_uuid, mobile) VALUES ('{session}', '{tenant}', false); "
-         "INSERT INTO auth_token (auth_id, session_uuid, expire_t) VALUES "
-         f"('x', '{session}', 1); COMMIT", 'sessions-off')
+    psql(
+        f"BEGIN; INSERT INTO auth_session (uuid, tenant_uuid, mobile) VALUES ('{session}', '{tenant}', false); "
+        "INSERT INTO auth_token (auth_id, session_uuid, expire_t) VALUES "
+        f"('x', '{session}', 1); COMMIT",
+        'sessions-off',
+    )
     # One with clean-up does it at its start.
     nginx.restart()
     assert psql(f"SELECT count(*) FROM auth_session WHERE uuid = '{session}'", 'sessions-off') == '1'

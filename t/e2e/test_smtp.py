@@ -43,9 +43,14 @@ def site(stack):
     def start(server, **smtp):
         name = f'smtp-{label()}'
         uri = stack.postgres.create_database(name, name)
-        nginx = stack.new_nginx(name, settings={
-            'db_uri': uri, 'smtp': {'hostname': '127.0.0.1', 'port': server.port, 'timeout': 1, **smtp},
-            'password_reset_mails_per_hour': 0})
+        nginx = stack.new_nginx(
+            name,
+            settings={
+                'db_uri': uri,
+                'smtp': {'hostname': '127.0.0.1', 'port': server.port, 'timeout': 1, **smtp},
+                'password_reset_mails_per_hour': 0,
+            },
+        )
         nginx.database = name
         made.append(nginx)
         token = nginx.api.post('/token', auth=('e2e-admin', 'correct-horse-9f31c0')).json()['data']['token']
@@ -110,7 +115,9 @@ def test_wrong_login(server, site, authority, good):
 
 def test_no_login_where_one_is_wanted(server, site, authority, good):
     mail = server('--starttls', good, '--login', f'{NAME}:{PASSWORD}')
-    assert_failed(site(mail, tls='starttls', ca_file=str(authority.file)), mail, 'the mail server refuses with code 530')
+    assert_failed(
+        site(mail, tls='starttls', ca_file=str(authority.file)), mail, 'the mail server refuses with code 530'
+    )
 
 
 def test_login_in_the_clear_only_if_it_is_wanted(server, site, stack):
@@ -127,11 +134,14 @@ def test_a_server_without_starttls(server, site, authority):
 
 
 @pytest.mark.parametrize('tls', ['starttls', 'tls'])
-@pytest.mark.parametrize('name, expired, reason', [
-    ('IP:127.0.0.2', False, "no alternative certificate subject name matches target host name '127.0.0.1'"),
-    ('DNS:mail.example.com', False, "no alternative certificate subject name matches target host name '127.0.0.1'"),
-    ('IP:127.0.0.1', True, 'certificate has expired'),
-])
+@pytest.mark.parametrize(
+    'name, expired, reason',
+    [
+        ('IP:127.0.0.2', False, "no alternative certificate subject name matches target host name '127.0.0.1'"),
+        ('DNS:mail.example.com', False, "no alternative certificate subject name matches target host name '127.0.0.1'"),
+        ('IP:127.0.0.1', True, 'certificate has expired'),
+    ],
+)
 def test_certificates_that_are_no_good(server, site, authority, tls, name, expired, reason):
     mail = server(f'--{tls}', authority.certificate(name, expired))
     assert_failed(site(mail, tls=tls, ca_file=str(authority.file)), mail, reason)
@@ -181,9 +191,14 @@ def test_what_waits_is_delivered_when_the_login_is_mended(server, site, stack):
     mail = server('--login', f'{NAME}:{PASSWORD}')
     nginx = site(mail, login_without_tls=True, username=NAME, password='smtp-wrong-41aa')
     recipient = f'{label()}@example.com'
-    stack.postgres.psql(nginx.database, f"""INSERT INTO wazo_auth.outbox (target, expires_t, headers, body) VALUES
-        ('mail', 2000000000, '{{"from": "a@example.com", "to": "{recipient}"}}', '{{"message": "To: x\\r\\n\\r\\nx\\r\\n"}}')""")
-    servers.wait_until(lambda: 'is not taken yet: the mail server refuses with code 535' in nginx.error_log.read_text(), 10)
+    stack.postgres.psql(
+        nginx.database,
+        f"""INSERT INTO wazo_auth.outbox (target, expires_t, headers, body) VALUES
+        ('mail', 2000000000, '{{"from": "a@example.com", "to": "{recipient}"}}', '{{"message": "To: x\\r\\n\\r\\nx\\r\\n"}}')""",
+    )
+    servers.wait_until(
+        lambda: 'is not taken yet: the mail server refuses with code 535' in nginx.error_log.read_text(), 10
+    )
     config = nginx.folder / 'config.yml'
     config.write_text(config.read_text().replace('smtp-wrong-41aa', PASSWORD))
     nginx.reload()
@@ -191,21 +206,29 @@ def test_what_waits_is_delivered_when_the_login_is_mended(server, site, stack):
     assert len(mail.messages()) == 1
 
 
-@pytest.mark.parametrize('smtp, complaint', [
-    ({'tls': 'ssl'}, '"smtp.tls" must be none, starttls or tls'),
-    ({'tls': True}, '"smtp.tls" must be a text'),
-    ({'ca_file': '/etc/ssl/certs/ca-certificates.crt'}, '"smtp.ca_file" is of no use without "smtp.tls"'),
-    ({'tls': 'tls', 'ca_file': '/nowhere.pem'}, '"smtp.ca_file" can\'t be used: /nowhere.pem: No such file or directory'),
-    ({'tls': 'tls', 'ca_file': '/etc/passwd'}, 'it holds no certificates (PEM), or broken ones'),
-    ({'username': 'a'}, '"smtp.username" needs an "smtp.password"'),
-    ({'password': 'a'}, '"smtp.password" needs an "smtp.username"'),
-    ({'username': 'a', 'password': 'b'}, '"smtp.username" needs "smtp.tls", or "smtp.login_without_tls: true"'),
-    ({'username': 'a\nb', 'password': 'b'}, '"smtp.username" must not hold control characters'),
-    ({'timeout': 0}, '"smtp.timeout" must be seconds, 0.1 to 60'),
-])
+@pytest.mark.parametrize(
+    'smtp, complaint',
+    [
+        ({'tls': 'ssl'}, '"smtp.tls" must be none, starttls or tls'),
+        ({'tls': True}, '"smtp.tls" must be a text'),
+        ({'ca_file': '/etc/ssl/certs/ca-certificates.crt'}, '"smtp.ca_file" is of no use without "smtp.tls"'),
+        (
+            {'tls': 'tls', 'ca_file': '/nowhere.pem'},
+            '"smtp.ca_file" can\'t be used: /nowhere.pem: No such file or directory',
+        ),
+        ({'tls': 'tls', 'ca_file': '/etc/passwd'}, 'it holds no certificates (PEM), or broken ones'),
+        ({'username': 'a'}, '"smtp.username" needs an "smtp.password"'),
+        ({'password': 'a'}, '"smtp.password" needs an "smtp.username"'),
+        ({'username': 'a', 'password': 'b'}, '"smtp.username" needs "smtp.tls", or "smtp.login_without_tls: true"'),
+        ({'username': 'a\nb', 'password': 'b'}, '"smtp.username" must not hold control characters'),
+        ({'timeout': 0}, '"smtp.timeout" must be seconds, 0.1 to 60'),
+    ],
+)
 def test_settings_that_are_refused(stack, expect_log, smtp, complaint):
     expect_log(r'\[emerg\] .* "smtp\.')
-    nginx = stack.new_nginx(f'smtp-{label()}', start=False, settings={'smtp': {'hostname': 'localhost', 'port': 25, **smtp}})
+    nginx = stack.new_nginx(
+        f'smtp-{label()}', start=False, settings={'smtp': {'hostname': 'localhost', 'port': 25, **smtp}}
+    )
     nginx.prepare()
     ok, output = nginx.test()
     assert not ok and complaint in output and f"{nginx.folder / 'config.yml'}:" in output, output

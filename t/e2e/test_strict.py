@@ -47,8 +47,11 @@ def victims(made):
     """Things of the master tenant."""
     user = made('/users', username=word(), password=SECRET, email_address=f'{word()}@example.com')
     return {
-        'user': user['uuid'], 'email': user['emails'][0]['uuid'], 'policy': made('/policies', name=word())['uuid'],
-        'group': made('/groups', name=word())['uuid'], 'tenant': made('/tenants', domain_names=[f'{word()}.com'])['uuid'],
+        'user': user['uuid'],
+        'email': user['emails'][0]['uuid'],
+        'policy': made('/policies', name=word())['uuid'],
+        'group': made('/groups', name=word())['uuid'],
+        'tenant': made('/tenants', domain_names=[f'{word()}.com'])['uuid'],
     }
 
 
@@ -59,7 +62,8 @@ def stranger(api, admin_token, made, make_user, insert_token):
     here = {'Wazo-Tenant': tenant}
     user = make_user(headers=here)['uuid']
     return {
-        'token': insert_token(acl=['#'], user_uuid=user, tenant_uuid=tenant)['token'], 'user': user,
+        'token': insert_token(acl=['#'], user_uuid=user, tenant_uuid=tenant)['token'],
+        'user': user,
         'policy': api.post('/policies', admin_token, json={'name': word()}, headers=here).json()['uuid'],
     }
 
@@ -67,17 +71,20 @@ def stranger(api, admin_token, made, make_user, insert_token):
 PASSWORDS = {'old_password': SECRET, 'new_password': 'strict-password-2'}
 
 
-@pytest.mark.parametrize('method, path, body, unknown', [
-    ('PUT', '/users/{user}/emails', {'emails': []}, 'user'),
-    ('PUT', '/admin/users/{user}/emails', {'emails': []}, 'user'),
-    ('GET', '/users/{user}/emails/{email}/confirm', None, 'user'),
-    ('GET', '/emails/{email}/confirm', None, 'email'),
-    ('PUT', '/emails/{email}/confirm', {}, 'email'),
-    ('PUT', '/users/{user}/password', PASSWORDS, 'user'),
-    ('PUT', '/users/{user}/policies/{own_policy}', {}, 'user'),
-    ('DELETE', '/users/{user}/policies/{own_policy}', None, 'user'),
-    ('GET', '/tenants/{tenant}/domains', None, 'tenant'),
-])
+@pytest.mark.parametrize(
+    'method, path, body, unknown',
+    [
+        ('PUT', '/users/{user}/emails', {'emails': []}, 'user'),
+        ('PUT', '/admin/users/{user}/emails', {'emails': []}, 'user'),
+        ('GET', '/users/{user}/emails/{email}/confirm', None, 'user'),
+        ('GET', '/emails/{email}/confirm', None, 'email'),
+        ('PUT', '/emails/{email}/confirm', {}, 'email'),
+        ('PUT', '/users/{user}/password', PASSWORDS, 'user'),
+        ('PUT', '/users/{user}/policies/{own_policy}', {}, 'user'),
+        ('DELETE', '/users/{user}/policies/{own_policy}', None, 'user'),
+        ('GET', '/tenants/{tenant}/domains', None, 'tenant'),
+    ],
+)
 def test_what_is_elsewhere_is_unknown(api, victims, stranger, psql, method, path, body, unknown):
     """The reference checks no tenancy in these operations."""
     psql(f"UPDATE auth_email SET confirmed = false WHERE uuid = '{victims['email']}'")
@@ -136,16 +143,35 @@ def test_what_fails_late_leaves_nothing(api, admin_token, made, psql):
 def targets(made):
     """One of each, to be spoilt."""
     user = made('/users', username=word(), password=SECRET)
-    return {'user': user['uuid'], 'group': made('/groups', name=word())['uuid'],
-            'policy': made('/policies', name=word())['uuid'], 'tenant': made('/tenants')['uuid']}
+    return {
+        'user': user['uuid'],
+        'group': made('/groups', name=word())['uuid'],
+        'policy': made('/policies', name=word())['uuid'],
+        'tenant': made('/tenants')['uuid'],
+    }
 
 
 USER = {'firstname': 'a', 'lastname': 'b', 'purpose': 'user', 'authentication_method': 'native', 'enabled': True}
-TENANT = {'uuid': NEW, 'name': 'n', 'contact': UNKNOWN, 'phone': '1', 'default_authentication_method': 'native',
-          'domain_names': ['a.com'], 'address': {'city': 'c', 'zip_code': 'z'}}
+TENANT = {
+    'uuid': NEW,
+    'name': 'n',
+    'contact': UNKNOWN,
+    'phone': '1',
+    'default_authentication_method': 'native',
+    'domain_names': ['a.com'],
+    'address': {'city': 'c', 'zip_code': 'z'},
+}
 POLICY = {'name': 'n', 'slug': 's', 'description': 'd', 'acl': ['a'], 'shared': False}
-LOGIN = {'backend': 'b', 'expiration': 1, 'access_type': 'offline', 'client_id': 'c', 'refresh_token': 'r',
-         'saml_session_id': 's', 'domain_name': 'd', 'tenant_id': 't'}
+LOGIN = {
+    'backend': 'b',
+    'expiration': 1,
+    'access_type': 'offline',
+    'client_id': 'c',
+    'refresh_token': 'r',
+    'saml_session_id': 's',
+    'domain_name': 'd',
+    'tenant_id': 't',
+}
 EMAILS = {'emails': [{'address': 'a@example.com', 'main': True, 'confirmed': True}]}
 BODIES = [
     ('POST', '/token', LOGIN),
@@ -167,11 +193,37 @@ BODIES = [
 ]
 # As JSON: Python can't say all of them.
 VALUES = [
-    'null', 'true', '-1', '1e400', '1' * 400, '-0.0', '9223372036854775808', 'NaN', '""', '"\\u0000"', '"nul\\u0000@b.com"',
-    '"\\ud800"', '"\\ud83d"', '"\\ude00\\ud83d"', '"' + 'x' * 20000 + '"', '"' + '\\u20ac' * 300 + '"', '"%s"', '"\\ufffe@\\uffff.com"',
-    '[]', '[[]]', '[null]', '["\\u0000"]', '["\\ud800"]', '{}', '{"uuid": "\\u0000"}', '{"\\u0000": 1}', '{"\\ud800": 1}',
-    '[{"uuid": "\\u0000", "address": "\\u0000"}]', '[{"address": "a@example.com", "main": 9e999}]',
-    '[' * 3000 + ']' * 3000, '{"a":' * 3000 + '1' + '}' * 3000,
+    'null',
+    'true',
+    '-1',
+    '1e400',
+    '1' * 400,
+    '-0.0',
+    '9223372036854775808',
+    'NaN',
+    '""',
+    '"\\u0000"',
+    '"nul\\u0000@b.com"',
+    '"\\ud800"',
+    '"\\ud83d"',
+    '"\\ude00\\ud83d"',
+    '"' + 'x' * 20000 + '"',
+    '"' + '\\u20ac' * 300 + '"',
+    '"%s"',
+    '"\\ufffe@\\uffff.com"',
+    '[]',
+    '[[]]',
+    '[null]',
+    '["\\u0000"]',
+    '["\\ud800"]',
+    '{}',
+    '{"uuid": "\\u0000"}',
+    '{"\\u0000": 1}',
+    '{"\\ud800": 1}',
+    '[{"uuid": "\\u0000", "address": "\\u0000"}]',
+    '[{"address": "a@example.com", "main": 9e999}]',
+    '[' * 3000 + ']' * 3000,
+    '{"a":' * 3000 + '1' + '}' * 3000,
 ]
 
 
@@ -194,41 +246,130 @@ def test_bodies(api, admin_token, insert_token, targets, method, path, body):
             answer.json()
 
 
-@pytest.mark.parametrize('data', [
-    b'', b'\x00', b'\xff\xfe', b'\xef\xbb\xbf', b'\xed\xa0\x80', b'"\xed\xa0\x80"', b'{"username": "\x00"}', b'{"a": 1e', b'[' * 100000,
-    b'{"a":' * 100000, '{}'.encode('utf-16'), '{"username": "\ud800"}'.encode('utf-16', 'surrogatepass'), b'{} {}'])
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'',
+        b'\x00',
+        b'\xff\xfe',
+        b'\xef\xbb\xbf',
+        b'\xed\xa0\x80',
+        b'"\xed\xa0\x80"',
+        b'{"username": "\x00"}',
+        b'{"a": 1e',
+        b'[' * 100000,
+        b'{"a":' * 100000,
+        '{}'.encode('utf-16'),
+        '{"username": "\ud800"}'.encode('utf-16', 'surrogatepass'),
+        b'{} {}',
+    ],
+)
 def test_what_is_hardly_json(api, admin_token, targets, data):
     for method, path, _ in BODIES:
         answer = api.request(method, path.format(token=UNKNOWN, **targets), admin_token, data=data)
         assert answer.status_code < 500, (method, path, answer.text)
 
 
-LISTS = ['/users', '/groups', '/policies', '/tenants', '/sessions', '/tokens', '/users/me/tokens', '/users/{user}/tokens',
-         '/users/{user}/sessions', '/users/{user}/groups', '/users/{user}/policies', '/groups/{group}/users',
-         '/groups/{group}/policies', '/tenants/{tenant}/domains', '/idp']
-PARAMETERS = ['order', 'direction', 'limit', 'offset', 'search', 'recurse', 'uuid', 'uuids', 'name', 'slug', 'username', 'firstname',
-              'lastname', 'purpose', 'email_address', 'user_uuid', 'group_uuid', 'tenant_uuid', 'policy_uuid', 'policy_slug',
-              'has_policy_uuid', 'has_policy_slug', 'read_only', 'domain_name', 'client_id', 'mobile', 'created_at']
+LISTS = [
+    '/users',
+    '/groups',
+    '/policies',
+    '/tenants',
+    '/sessions',
+    '/tokens',
+    '/users/me/tokens',
+    '/users/{user}/tokens',
+    '/users/{user}/sessions',
+    '/users/{user}/groups',
+    '/users/{user}/policies',
+    '/groups/{group}/users',
+    '/groups/{group}/policies',
+    '/tenants/{tenant}/domains',
+    '/idp',
+]
+PARAMETERS = [
+    'order',
+    'direction',
+    'limit',
+    'offset',
+    'search',
+    'recurse',
+    'uuid',
+    'uuids',
+    'name',
+    'slug',
+    'username',
+    'firstname',
+    'lastname',
+    'purpose',
+    'email_address',
+    'user_uuid',
+    'group_uuid',
+    'tenant_uuid',
+    'policy_uuid',
+    'policy_slug',
+    'has_policy_uuid',
+    'has_policy_slug',
+    'read_only',
+    'domain_name',
+    'client_id',
+    'mobile',
+    'created_at',
+]
 
 
 @pytest.mark.parametrize('path', LISTS)
 def test_parameters_of_lists(api, admin_token, targets, path):
     path = path.format(**targets)
     for name in PARAMETERS:
-        for value in ('', '%00', '%ff', '%ed%a0%80', '9223372036854775807', '9223372036854775808', '-9223372036854775809', '1' * 400,
-                      '1e5', 'NaN', 'x', "'", '%25', '%5C', 'true', '0', '0001-01-01', '999999-01-01', 'infinity', 'x' * 3000, '{}'):
+        for value in (
+            '',
+            '%00',
+            '%ff',
+            '%ed%a0%80',
+            '9223372036854775807',
+            '9223372036854775808',
+            '-9223372036854775809',
+            '1' * 400,
+            '1e5',
+            'NaN',
+            'x',
+            "'",
+            '%25',
+            '%5C',
+            'true',
+            '0',
+            '0001-01-01',
+            '999999-01-01',
+            'infinity',
+            'x' * 3000,
+            '{}',
+        ):
             answer = api.get(f'{path}?{name}={value}', admin_token)
             assert answer.status_code < 500, (name, value, answer.text)
             answer.json()
 
 
-@pytest.mark.parametrize('value', ['%ff', '%ed%a0%80', 'x' * 3000, '%25', '%5C', "'", '%E2%82%AC', '%7B%7D', '%F0%9F%98%80', '.', '%2e%2e'])
+@pytest.mark.parametrize(
+    'value', ['%ff', '%ed%a0%80', 'x' * 3000, '%25', '%5C', "'", '%E2%82%AC', '%7B%7D', '%F0%9F%98%80', '.', '%2e%2e']
+)
 def test_texts_in_paths(api, admin_token, targets, value):
-    for method, path in (('GET', '/policies/{}'), ('PUT', '/policies/{}'), ('DELETE', '/policies/{}'), ('PUT', '/policies/{}/acl/{}'),
-                         ('PUT', '/policies/{policy}/acl/{}'), ('DELETE', '/policies/{policy}/acl/{}'), ('PUT', '/users/{user}/policies/{}'),
-                         ('DELETE', '/groups/{group}/policies/{}'), ('DELETE', '/users/me/tokens/{}'),
-                         ('DELETE', '/users/{user}/tokens/{}'), ('PUT', '/idp/{}/users'), ('PUT', '/idp/{}/users/{user}'),
-                         ('GET', '/token/{}'), ('GET', '/token/' + UNKNOWN + '?scope={}&tenant={}')):
+    for method, path in (
+        ('GET', '/policies/{}'),
+        ('PUT', '/policies/{}'),
+        ('DELETE', '/policies/{}'),
+        ('PUT', '/policies/{}/acl/{}'),
+        ('PUT', '/policies/{policy}/acl/{}'),
+        ('DELETE', '/policies/{policy}/acl/{}'),
+        ('PUT', '/users/{user}/policies/{}'),
+        ('DELETE', '/groups/{group}/policies/{}'),
+        ('DELETE', '/users/me/tokens/{}'),
+        ('DELETE', '/users/{user}/tokens/{}'),
+        ('PUT', '/idp/{}/users'),
+        ('PUT', '/idp/{}/users/{user}'),
+        ('GET', '/token/{}'),
+        ('GET', '/token/' + UNKNOWN + '?scope={}&tenant={}'),
+    ):
         for name in ('user', 'group', 'policy'):
             path = path.replace('{' + name + '}', targets[name])
         answer = api.request(method, path.replace('{}', value), admin_token, data='{"name": "n"}')
@@ -236,10 +377,21 @@ def test_texts_in_paths(api, admin_token, targets, value):
 
 
 def test_headers(api, admin_token):
-    for name, value in (('Wazo-Tenant', b'\xff'), ('Wazo-Tenant', b'x' * 3000), ('X-Auth-Token', b'\xff\xfe'), ('X-Auth-Token', b"'"),
-                        ('X-Forwarded-For', b'\xff'), ('User-Agent', b'\xff\xfe'), ('Wazo-Session-Type', b'\xff'),
-                        ('Authorization', b'Basic ====='), ('Authorization', b'Basic ' + b'A' * 3000), ('Authorization', b'Basic gICAOoA='),
-                        ('Authorization', b'Basic AAA6AAA='), ('Origin', b'\xff'), ('Content-Type', b'\xff')):
+    for name, value in (
+        ('Wazo-Tenant', b'\xff'),
+        ('Wazo-Tenant', b'x' * 3000),
+        ('X-Auth-Token', b'\xff\xfe'),
+        ('X-Auth-Token', b"'"),
+        ('X-Forwarded-For', b'\xff'),
+        ('User-Agent', b'\xff\xfe'),
+        ('Wazo-Session-Type', b'\xff'),
+        ('Authorization', b'Basic ====='),
+        ('Authorization', b'Basic ' + b'A' * 3000),
+        ('Authorization', b'Basic gICAOoA='),
+        ('Authorization', b'Basic AAA6AAA='),
+        ('Origin', b'\xff'),
+        ('Content-Type', b'\xff'),
+    ):
         for method, path in (('POST', '/token'), ('GET', '/users'), ('POST', '/users')):
             headers = {'X-Auth-Token': admin_token, name: value}
             answer = api.request(method, path, headers=headers, data='{"purpose": 1}')

@@ -39,11 +39,25 @@ def new(api, admin_token):
 
 def test_post_answers_the_whole_tenant(api, admin_token, new, master, make_user):
     slug, contact = label(), make_user()['uuid']
-    tenant = new(name='Näme', slug=slug, phone='1', contact=contact.upper(), domain_names=['b.com' + slug, 'a.b.' + slug],
-                 address={'city': 'Québec', 'other': 1}, default_authentication_method='ldap', parent_uuid=UNKNOWN)
+    tenant = new(
+        name='Näme',
+        slug=slug,
+        phone='1',
+        contact=contact.upper(),
+        domain_names=['b.com' + slug, 'a.b.' + slug],
+        address={'city': 'Québec', 'other': 1},
+        default_authentication_method='ldap',
+        parent_uuid=UNKNOWN,
+    )
     assert tenant == {
-        'uuid': tenant['uuid'], 'parent_uuid': master, 'name': 'Näme', 'slug': slug, 'contact': contact, 'phone': '1',
-        'default_authentication_method': 'ldap', 'domain_names': ['a.b.' + slug, 'b.com' + slug],
+        'uuid': tenant['uuid'],
+        'parent_uuid': master,
+        'name': 'Näme',
+        'slug': slug,
+        'contact': contact,
+        'phone': '1',
+        'default_authentication_method': 'ldap',
+        'domain_names': ['a.b.' + slug, 'b.com' + slug],
         'address': NO_ADDRESS | {'city': 'Québec'},
     }
     assert api.get(f"/tenants/{tenant['uuid']}", admin_token).json() == tenant
@@ -53,8 +67,15 @@ def test_post_fills_in_defaults(new, psql):
     wanted = str(uuid.uuid4())
     tenant = new(uuid=wanted, address=[])
     assert tenant | {'slug': 0, 'parent_uuid': 0} == {
-        'uuid': wanted, 'parent_uuid': 0, 'name': None, 'slug': 0, 'contact': None, 'phone': None,
-        'default_authentication_method': 'native', 'domain_names': [], 'address': NO_ADDRESS,
+        'uuid': wanted,
+        'parent_uuid': 0,
+        'name': None,
+        'slug': 0,
+        'contact': None,
+        'phone': None,
+        'default_authentication_method': 'native',
+        'domain_names': [],
+        'address': NO_ADDRESS,
     }
     assert len(tenant['slug']) == 3
     group = psql(f"SELECT name || '|' || slug || '|' || system_managed FROM auth_group WHERE tenant_uuid = '{wanted}'")
@@ -67,22 +88,25 @@ def test_slugs_come_from_names(new):
     assert len(new(name=f'{word}_a')['slug']) == 3
 
 
-@pytest.mark.parametrize('body, path, constraint', [
-    ({'uuid': 'x'}, ['uuid'], 'type'),
-    ({'name': ''}, ['name'], 'length'),
-    ({'slug': 'a-b'}, ['slug'], 'regex'),
-    ({'slug': 'x' * 11}, ['slug'], 'length'),
-    ({'contact': 'x'}, ['contact'], 'type'),
-    ({'phone': 'x' * 33}, ['phone'], 'length'),
-    ({'default_authentication_method': None}, ['default_authentication_method'], 'not_null'),
-    ({'domain_names': None}, ['domain_names'], 'not_null'),
-    ({'domain_names': ['a.com', 'a']}, ['domain_names', '1'], 'regex'),
-    ({'domain_names': ['-a.com']}, ['domain_names', '0'], 'regex'),
-    ({'domain_names': ['a_b.com']}, ['domain_names', '0'], 'regex'),
-    ({'address': None}, ['address'], 'not_null'),
-    ({'address': 'x'}, ['address'], 'type'),
-    ({'address': {'zip_code': 'x' * 17}}, ['address', 'zip_code'], 'length'),
-])
+@pytest.mark.parametrize(
+    'body, path, constraint',
+    [
+        ({'uuid': 'x'}, ['uuid'], 'type'),
+        ({'name': ''}, ['name'], 'length'),
+        ({'slug': 'a-b'}, ['slug'], 'regex'),
+        ({'slug': 'x' * 11}, ['slug'], 'length'),
+        ({'contact': 'x'}, ['contact'], 'type'),
+        ({'phone': 'x' * 33}, ['phone'], 'length'),
+        ({'default_authentication_method': None}, ['default_authentication_method'], 'not_null'),
+        ({'domain_names': None}, ['domain_names'], 'not_null'),
+        ({'domain_names': ['a.com', 'a']}, ['domain_names', '1'], 'regex'),
+        ({'domain_names': ['-a.com']}, ['domain_names', '0'], 'regex'),
+        ({'domain_names': ['a_b.com']}, ['domain_names', '0'], 'regex'),
+        ({'address': None}, ['address'], 'not_null'),
+        ({'address': 'x'}, ['address'], 'type'),
+        ({'address': {'zip_code': 'x' * 17}}, ['address', 'zip_code'], 'length'),
+    ],
+)
 def test_post_names_the_first_wrong_field(api, admin_token, body, path, constraint):
     problem = error(api.post('/tenants', admin_token, json=body), 400, 'invalid-data')
     assert problem['resource'] == 'tenants'
@@ -109,8 +133,8 @@ def test_conflicts(api, admin_token, new, master):
     assert problem['details']['domain_names'] == {
         'constraint-id': 'unique',
         'message': f"Domain name : \"['{domain}', 'z.{domain}']\" is already in use, no duplicates allowed"
-        if domain < 'z.' + domain else
-        f"Domain name : \"['z.{domain}', '{domain}']\" is already in use, no duplicates allowed",
+        if domain < 'z.' + domain
+        else f"Domain name : \"['z.{domain}', '{domain}']\" is already in use, no duplicates allowed",
     }
     error(post(contact=UNKNOWN), 404, 'unknown-user')
 
@@ -138,13 +162,21 @@ def test_events(api, admin_token, new, bus):
 
 def test_put_replaces_all(api, admin_token, new, psql):
     domains = [f'{letter}.{label()}' for letter in 'abc']
-    tenant = new(name='n', phone='1', domain_names=domains[:2], address={'city': 'c'}, default_authentication_method='saml')
+    tenant = new(
+        name='n', phone='1', domain_names=domains[:2], address={'city': 'c'}, default_authentication_method='saml'
+    )
     path = f"/tenants/{tenant['uuid']}"
     kept = psql(f"SELECT uuid FROM auth_tenant_domain WHERE name = '{domains[1]}'")
-    changed = api.put(path, admin_token, json={'name': 'm', 'slug': '!', 'domain_names': domains[1:],
-                                               'address': {'line_1': 'l'}}).json()
-    assert changed == tenant | {'name': 'm', 'phone': None, 'domain_names': domains[1:],
-                                'default_authentication_method': 'native', 'address': NO_ADDRESS | {'line_1': 'l'}}
+    changed = api.put(
+        path, admin_token, json={'name': 'm', 'slug': '!', 'domain_names': domains[1:], 'address': {'line_1': 'l'}}
+    ).json()
+    assert changed == tenant | {
+        'name': 'm',
+        'phone': None,
+        'domain_names': domains[1:],
+        'default_authentication_method': 'native',
+        'address': NO_ADDRESS | {'line_1': 'l'},
+    }
     assert psql(f"SELECT uuid FROM auth_tenant_domain WHERE name = '{domains[1]}'") == kept
     assert api.put(path, admin_token, json={}).json()['address'] == NO_ADDRESS
     assert psql(f"SELECT count(*) FROM auth_address WHERE tenant_uuid = '{tenant['uuid']}'") == '0'
@@ -175,11 +207,14 @@ def test_lists(api, admin_token, new):
     assert listed(uuid=child['uuid']) == listed(name=child['name']) == listed(slug=child['slug']) == ['a']
     assert listed(uuids=[child['uuid'], grandchild['uuid'], UNKNOWN]) == ['a', 'c']
     assert listed(uuids='') == []
-    problem = error(api.get('/tenants', admin_token, params={'uuids': ['x'] * 26, 'order': 'x'}), 400,
-                    'invalid-list-param')
+    problem = error(
+        api.get('/tenants', admin_token, params={'uuids': ['x'] * 26, 'order': 'x'}), 400, 'invalid-list-param'
+    )
     assert sorted(problem['message']) == ['order', 'uuids']
     assert [tenant['uuid'] for tenant in api.get('/tenants', admin_token, headers=below(child)).json()['items']] == [
-        child['uuid'], grandchild['uuid']]
+        child['uuid'],
+        grandchild['uuid'],
+    ]
 
 
 def test_only_the_subtree_is_known(api, admin_token, new, master):
@@ -195,7 +230,10 @@ def test_delete(api, admin_token, new, make_user, make_token):
     error(api.delete(f"/tenants/{top['uuid']}", admin_token, headers=below(top)), 403, 'deleting-own-tenant-forbidden')
     answer = api.delete(f"/tenants/{top['uuid']}", admin_token)
     assert (answer.status_code, answer.json()['error_id'], answer.json()['details']) == (
-        400, {'uuid': top['uuid']}, 'tenants')
+        400,
+        {'uuid': top['uuid']},
+        'tenants',
+    )
     token = make_token(make_user(headers=below(child)))['token']
     assert api.delete(f"/tenants/{child['uuid']}", admin_token, headers=below(top)).status_code == 204
     assert api.get(f'/token/{token}').status_code == 404
@@ -217,7 +255,8 @@ def test_moves(api, admin_token, new, master):
     top, other = new(), new()
     child = new(top)
     move = lambda tenant, parent, **options: api.put(  # noqa: E731
-        f'/tenants/{tenant}/parent/{parent}', admin_token, **options)
+        f'/tenants/{tenant}/parent/{parent}', admin_token, **options
+    )
     assert move(child['uuid'], other['uuid']).status_code == 204
     assert api.get(f"/tenants/{child['uuid']}", admin_token, headers=below(other)).status_code == 200
     assert api.get(f"/tenants/{child['uuid']}", admin_token, headers=below(top)).status_code == 404
@@ -234,6 +273,10 @@ def test_moves_at_once_make_no_circle(api, admin_token, new, psql):
     for _ in range(5):
         one, two = new()['uuid'], new()['uuid']
         with ThreadPoolExecutor(2) as pool:
-            answers = list(pool.map(lambda pair: api.put(f'/tenants/{pair[0]}/parent/{pair[1]}', admin_token).status_code,
-                                    [(one, two), (two, one)]))
+            answers = list(
+                pool.map(
+                    lambda pair: api.put(f'/tenants/{pair[0]}/parent/{pair[1]}', admin_token).status_code,
+                    [(one, two), (two, one)],
+                )
+            )
         assert sorted(answers) == [204, 409]

@@ -84,6 +84,7 @@ def guessed(stack):
 @pytest.fixture
 def slowed(metrics, guessed):
     """slowed() → how many logins were (delayed, refused) since the test began."""
+
     def now():
         numbers = metrics(guessed)
         return [int(numbers[f'wazo_auth_logins_slowed_total{{how="{how}"}}']) for how in ('delayed', 'refused')]
@@ -103,6 +104,7 @@ def attempt(guessed):
 @pytest.fixture
 def guess(attempt):
     """Another wrong password for a login."""
+
     def post(login, headers, times=1):
         for _ in range(times):
             assert attempt((login, password()), headers).status_code == 401
@@ -143,7 +145,9 @@ def basic(login, word):
 
 def log_in(port, user, headers=None, word=None, **options):
     login = basic(user['username'], word or user['password'])
-    return ask(port, 'POST', '/token', {**login, 'Content-Type': 'application/json', **(headers or {})}, b'{}', **options)
+    return ask(
+        port, 'POST', '/token', {**login, 'Content-Type': 'application/json', **(headers or {})}, b'{}', **options
+    )
 
 
 # -- what guessing costs -----------------------------------------------------------------------------------------------
@@ -211,8 +215,13 @@ def test_whose_client_has_left_counts(guessed, guess, slowed, make_user):
             return sum(f'Failed login of "{user["username"]}" from {here} ' in line for line in log)
 
     def guess_and_hang_up():
-        request = ['POST /0.1/token HTTP/1.1', 'Host: x', 'Content-Length: 2', f'X-Forwarded-For: {here}',
-                   *(f'{name}: {value}' for name, value in basic(user['username'], password()).items())]
+        request = [
+            'POST /0.1/token HTTP/1.1',
+            'Host: x',
+            'Content-Length: 2',
+            f'X-Forwarded-For: {here}',
+            *(f'{name}: {value}' for name, value in basic(user['username'], password()).items()),
+        ]
         with socket.create_connection(('127.0.0.1', guessed.api.port)) as connection:
             connection.sendall('\r\n'.join(request).encode() + b'\r\n\r\n{}')
             connection.settimeout(0.02)
@@ -318,8 +327,13 @@ def test_the_old_password_is_guessed_at_as_slowly(guessed, admin_token, slowed, 
     user, other, here, there = make_user(), make_user(), elsewhere(), elsewhere()
 
     def change(word, headers, user=user, token=admin_token, timeout=60):
-        answer = guessed.api.put(f"/users/{user['uuid']}/password", token, headers=headers, timeout=timeout,
-                                 json={'old_password': word, 'new_password': user['password']})
+        answer = guessed.api.put(
+            f"/users/{user['uuid']}/password",
+            token,
+            headers=headers,
+            timeout=timeout,
+            json={'old_password': word, 'new_password': user['password']},
+        )
         return answer.status_code
 
     for _ in range(8):  # without a token nothing is tried
@@ -354,8 +368,20 @@ def test_the_old_password_is_guessed_at_as_slowly(guessed, admin_token, slowed, 
 # -- addresses ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('form', ['{}', '{}:5000%d', '"{}"', '"{}:5000%d"', '10.0.0.%d  ,  {}', '::ffff:{}', '[::ffff:{}]:5000%d',
-                                  '[::FFFF:{}]', '10.0.0.%d, {}:1'])
+@pytest.mark.parametrize(
+    'form',
+    [
+        '{}',
+        '{}:5000%d',
+        '"{}"',
+        '"{}:5000%d"',
+        '10.0.0.%d  ,  {}',
+        '::ffff:{}',
+        '[::ffff:{}]:5000%d',
+        '[::FFFF:{}]',
+        '10.0.0.%d, {}:1',
+    ],
+)
 def test_a_proxy_names_an_address_in_many_ways(attempt, slowed, make_user, guessed, form):
     user, here = make_user(), address()
     for number in range(5):
@@ -387,7 +413,9 @@ def test_ipv4_in_ipv6_is_many_addresses(attempt, guess, slowed, make_user):
     assert slowed() == (0, 0)
 
 
-@pytest.mark.parametrize('nothing', ['unknown', '_hidden', 'unix:', 'a.example.com', '198.51.100.300', '198.51.100.7 x', '[::1'])
+@pytest.mark.parametrize(
+    'nothing', ['unknown', '_hidden', 'unix:', 'a.example.com', '198.51.100.300', '198.51.100.7 x', '[::1']
+)
 def test_what_is_no_address_is_not_believed(attempt, make_user, nothing):
     answer = attempt(credentials(make_user()), {'X-Forwarded-For': nothing})
     assert answer.json()['data']['remote_addr'] == '127.0.0.1'

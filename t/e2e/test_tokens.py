@@ -56,8 +56,9 @@ def seconds(text):
 @pytest.fixture(scope='module')
 def log_in(api):
     def log_in(auth=None, headers=None, client=api, data=None, **body):
-        return client.post('/token', auth=auth, headers=elsewhere() | (headers or {}), data=data,
-                           json=body if data is None else None)
+        return client.post(
+            '/token', auth=auth, headers=elsewhere() | (headers or {}), data=data, json=body if data is None else None
+        )
 
     return log_in
 
@@ -82,12 +83,19 @@ def tenants(api, admin_token):
 @pytest.fixture(scope='module')
 def own(stack):
     """An nginx with nothing in its zone and no Redis, in another time zone, and with small limits."""
-    nginx = stack.new_nginx('tokens', GATED, redis=False,
-                            environment={'TZ': 'America/Toronto', 'XIVO_UUID': 'the-xivo'},
-                            settings={'max_user_concurrent_sessions': 3, 'default_token_lifetime': 100,
-                                      'purpose_metadata_mapping': {'user': ['user_admin_status']},
-                                      'enabled_metadata_plugins': {'user_admin_status': True},
-                                      'idp_plugins': {'ldap': {'enabled': False}}})
+    nginx = stack.new_nginx(
+        'tokens',
+        GATED,
+        redis=False,
+        environment={'TZ': 'America/Toronto', 'XIVO_UUID': 'the-xivo'},
+        settings={
+            'max_user_concurrent_sessions': 3,
+            'default_token_lifetime': 100,
+            'purpose_metadata_mapping': {'user': ['user_admin_status']},
+            'enabled_metadata_plugins': {'user_admin_status': True},
+            'idp_plugins': {'ldap': {'enabled': False}},
+        },
+    )
     yield nginx
     nginx.stop()
 
@@ -104,18 +112,32 @@ def test_post_answers_the_whole_token(nginx, log_in, user, master, psql):
     token = answer.json()['data']
     times = {key: token[key] for key in ('issued_at', 'expires_at', 'utc_issued_at', 'utc_expires_at')}
     assert token == {
-        'token': token['token'], 'auth_id': user['uuid'], 'xivo_user_uuid': user['uuid'], 'xivo_uuid': xivo, **times,
+        'token': token['token'],
+        'auth_id': user['uuid'],
+        'xivo_user_uuid': user['uuid'],
+        'xivo_uuid': xivo,
+        **times,
         'acl': token['acl'],
-        'metadata': {'uuid': user['uuid'], 'tenant_uuid': master, 'auth_id': user['uuid'],
-                     'pbx_user_uuid': user['uuid'], 'xivo_uuid': xivo, 'purpose': 'user'},
-        'session_uuid': token['session_uuid'], 'remote_addr': '192.0.2.7', 'user_agent': 'Téléphone/1',
+        'metadata': {
+            'uuid': user['uuid'],
+            'tenant_uuid': master,
+            'auth_id': user['uuid'],
+            'pbx_user_uuid': user['uuid'],
+            'xivo_uuid': xivo,
+            'purpose': 'user',
+        },
+        'session_uuid': token['session_uuid'],
+        'remote_addr': '192.0.2.7',
+        'user_agent': 'Téléphone/1',
     }
     assert sorted(token['acl']) == ['!d', 'a.b', 'c.#']
     assert before - 1 <= seconds(times['utc_issued_at']) <= time.time() + 1
     assert seconds(times['utc_expires_at']) - seconds(times['utc_issued_at']) == pytest.approx(7200, abs=0.001)
-    row = psql("SELECT user_agent, remote_addr, refresh_token_uuid IS NULL, mobile, tenant_uuid, "
-               "expire_t - issued_t FROM auth_token JOIN auth_session s ON s.uuid = session_uuid "
-               f"WHERE auth_token.uuid = '{token['token']}'")
+    row = psql(
+        "SELECT user_agent, remote_addr, refresh_token_uuid IS NULL, mobile, tenant_uuid, "
+        "expire_t - issued_t FROM auth_token JOIN auth_session s ON s.uuid = session_uuid "
+        f"WHERE auth_token.uuid = '{token['token']}'"
+    )
     assert row == f'Téléphone/1|192.0.2.7|t|f|{master}|7200'
 
 
@@ -146,8 +168,11 @@ def test_the_default_lifetime_is_a_setting(own, make_user, make_token):
 def test_admin_status_is_in_the_metadata_when_configured(own, api, admin_token, make_user, make_token):
     plain, chief = make_user(), make_user()
     policies = api.get('/policies', admin_token, params={'slug': 'wazo_default_admin_policy'}).json()['items']
-    policy = policies[0] if policies else api.post(
-        '/policies', admin_token, json={'name': label(), 'slug': 'wazo_default_admin_policy'}).json()
+    policy = (
+        policies[0]
+        if policies
+        else api.post('/policies', admin_token, json={'name': label(), 'slug': 'wazo_default_admin_policy'}).json()
+    )
     api.put(f"/users/{chief['uuid']}/policies/{policy['uuid']}", admin_token)
     assert make_token(plain, client=own.api)['metadata']['admin'] is False
     assert make_token(chief, client=own.api)['metadata']['admin'] is True
@@ -158,7 +183,10 @@ def test_admin_status_is_in_the_metadata_when_configured(own, api, admin_token, 
 def test_only_users_are_users_of_the_pbx(make_user, make_token, purpose):
     token = make_token(make_user(purpose=purpose))
     assert (token['metadata']['purpose'], token['metadata']['pbx_user_uuid'], token['xivo_user_uuid']) == (
-        purpose, None, None)
+        purpose,
+        None,
+        None,
+    )
 
 
 def test_a_login_is_a_username_or_a_confirmed_address_in_any_case(log_in, make_user):
@@ -193,15 +221,26 @@ def test_latin_1_credentials(log_in, make_user):
 
 def test_whoever_fails_learns_nothing(log_in, api, admin_token, make_user, psql):
     disabled, without, other = make_user(), make_user(), make_user(authentication_method='ldap')
-    assert api.put(f"/users/{disabled['uuid']}", admin_token,
-                   json={'username': disabled['username'], 'enabled': False}).status_code == 200
+    assert (
+        api.put(
+            f"/users/{disabled['uuid']}", admin_token, json={'username': disabled['username'], 'enabled': False}
+        ).status_code
+        == 200
+    )
     psql(f"UPDATE auth_user SET password_hash = NULL, password_salt = NULL WHERE uuid = '{without['uuid']}'")
-    failures = [log_in((disabled['username'], 'wrong-password')), log_in((label(), disabled['password'])),
-                log_in(('nul\0', 'wrong-password')), log_in(credentials(disabled)), log_in(credentials(without)),
-                log_in(credentials(other)), log_in()]
+    failures = [
+        log_in((disabled['username'], 'wrong-password')),
+        log_in((label(), disabled['password'])),
+        log_in(('nul\0', 'wrong-password')),
+        log_in(credentials(disabled)),
+        log_in(credentials(without)),
+        log_in(credentials(other)),
+        log_in(),
+    ]
     assert {reason(answer, 401) for answer in failures} == {'Authentication Failed'}
-    assert not any('WWW-Authenticate' in answer.headers or 'Wazo-Sessions-Revoked' in answer.headers
-                   for answer in failures)
+    assert not any(
+        'WWW-Authenticate' in answer.headers or 'Wazo-Sessions-Revoked' in answer.headers for answer in failures
+    )
 
 
 def test_default_means_the_method_of_the_tenant(api, admin_token, log_in, make_user, tenants):
@@ -214,10 +253,21 @@ def test_default_means_the_method_of_the_tenant(api, admin_token, log_in, make_u
         assert log_in(credentials(native)).status_code == 200
 
 
-@pytest.mark.parametrize('header', [
-    'Basic', 'Basic ', 'Basic !!!', 'Basic a', 'Basic YWJj', 'Basic OnBhc3M=', 'Basic bG9naW46', 'Basic Og==',
-    'Bearer x', 'Digest x',
-])
+@pytest.mark.parametrize(
+    'header',
+    [
+        'Basic',
+        'Basic ',
+        'Basic !!!',
+        'Basic a',
+        'Basic YWJj',
+        'Basic OnBhc3M=',
+        'Basic bG9naW46',
+        'Basic Og==',
+        'Bearer x',
+        'Digest x',
+    ],
+)
 def test_an_unreadable_authorization_is_no_login(log_in, header):
     assert reason(log_in(headers={'Authorization': header}), 401) == 'Authentication Failed'
 
@@ -232,9 +282,16 @@ def test_a_token_header_is_no_login(api, admin_token):
     assert api.post('/token', admin_token, headers=elsewhere()).status_code == 401
 
 
-@pytest.mark.parametrize('value, lifetime', [
-    (1, 1), (TEN_YEARS, TEN_YEARS), ('60', 60), (' +6_0 ', 60), (60.9, 60),
-])
+@pytest.mark.parametrize(
+    'value, lifetime',
+    [
+        (1, 1),
+        (TEN_YEARS, TEN_YEARS),
+        ('60', 60),
+        (' +6_0 ', 60),
+        (60.9, 60),
+    ],
+)
 def test_expiration(log_in, user, psql, value, lifetime):
     token = log_in(credentials(user), expiration=value).json()['data']
     assert seconds(token['utc_expires_at']) - seconds(token['utc_issued_at']) == pytest.approx(lifetime, abs=0.001)
@@ -248,42 +305,67 @@ def check(message, constraint_id, constraint):
 NULL = check('Field may not be null.', 'not_null', 'not_null')
 TEXT = check('Not a valid string.', 'type', 'string')
 INTEGER = check('Not a valid integer.', 'type', 'integer')
-RANGE = check(f'Must be greater than or equal to 1 and less than or equal to {TEN_YEARS}.', 'range',
-              {'min': 1, 'max': TEN_YEARS})
+RANGE = check(
+    f'Must be greater than or equal to 1 and less than or equal to {TEN_YEARS}.', 'range', {'min': 1, 'max': TEN_YEARS}
+)
 LENGTH = check('Length must be between 1 and 1024.', 'length', {'min': 1, 'max': 1024})
 
 
-@pytest.mark.parametrize('body, errors', [
-    ({'expiration': 0}, {'expiration': [RANGE]}),
-    ({'expiration': -1}, {'expiration': [RANGE]}),
-    ({'expiration': TEN_YEARS + 1}, {'expiration': [RANGE]}),
-    ({'expiration': 2**70}, {'expiration': [RANGE]}),
-    ({'expiration': True}, {'expiration': INTEGER}),
-    ({'expiration': 'an hour'}, {'expiration': INTEGER}),
-    ({'expiration': []}, {'expiration': INTEGER}),
-    ({'expiration': None, 'backend': None}, {'backend': NULL, 'expiration': NULL}),
-    ({'backend': 1}, {'backend': TEXT}),
-    ({'access_type': 'on'},
-     {'access_type': [check('Must be one of: online, offline.', 'enum', {'choices': ['online', 'offline']})]}),
-    ({'client_id': ''}, {'client_id': [LENGTH]}),
-    ({'client_id': 'x' * 1025, 'saml_session_id': 'x' * 1025}, {'client_id': [LENGTH], 'saml_session_id': [LENGTH]}),
-    ({'client_id': 'nul\0'}, {'client_id': TEXT}),
-    ({'refresh_token': 1, 'tenant_id': 1, 'domain_name': []},
-     {'refresh_token': TEXT, 'tenant_id': TEXT, 'domain_name': TEXT}),
-    ({'access_type': 'offline'},
-     {'_schema': ['"client_id" must be specified when using "access_type" is "offline"']}),
-    ({'access_type': 'offline', 'refresh_token': NO_REFRESH_TOKEN, 'saml_session_id': 'x', 'tenant_id': 't',
-      'domain_name': 'd'},
-     {'_schema': ['cannot use the "access_type" "offline" with a refresh token',
-                  '"tenant_id" and "domain_name" must be mutually exclusive',
-                  '"client_id" must be specified when using a "refresh_token"',
-                  'Cannot use a "saml_session_id" and a "refresh_token" at the same time']}),
-])
+@pytest.mark.parametrize(
+    'body, errors',
+    [
+        ({'expiration': 0}, {'expiration': [RANGE]}),
+        ({'expiration': -1}, {'expiration': [RANGE]}),
+        ({'expiration': TEN_YEARS + 1}, {'expiration': [RANGE]}),
+        ({'expiration': 2**70}, {'expiration': [RANGE]}),
+        ({'expiration': True}, {'expiration': INTEGER}),
+        ({'expiration': 'an hour'}, {'expiration': INTEGER}),
+        ({'expiration': []}, {'expiration': INTEGER}),
+        ({'expiration': None, 'backend': None}, {'backend': NULL, 'expiration': NULL}),
+        ({'backend': 1}, {'backend': TEXT}),
+        (
+            {'access_type': 'on'},
+            {'access_type': [check('Must be one of: online, offline.', 'enum', {'choices': ['online', 'offline']})]},
+        ),
+        ({'client_id': ''}, {'client_id': [LENGTH]}),
+        (
+            {'client_id': 'x' * 1025, 'saml_session_id': 'x' * 1025},
+            {'client_id': [LENGTH], 'saml_session_id': [LENGTH]},
+        ),
+        ({'client_id': 'nul\0'}, {'client_id': TEXT}),
+        (
+            {'refresh_token': 1, 'tenant_id': 1, 'domain_name': []},
+            {'refresh_token': TEXT, 'tenant_id': TEXT, 'domain_name': TEXT},
+        ),
+        (
+            {'access_type': 'offline'},
+            {'_schema': ['"client_id" must be specified when using "access_type" is "offline"']},
+        ),
+        (
+            {
+                'access_type': 'offline',
+                'refresh_token': NO_REFRESH_TOKEN,
+                'saml_session_id': 'x',
+                'tenant_id': 't',
+                'domain_name': 'd',
+            },
+            {
+                '_schema': [
+                    'cannot use the "access_type" "offline" with a refresh token',
+                    '"tenant_id" and "domain_name" must be mutually exclusive',
+                    '"client_id" must be specified when using a "refresh_token"',
+                    'Cannot use a "saml_session_id" and a "refresh_token" at the same time',
+                ]
+            },
+        ),
+    ],
+)
 def test_post_names_all_that_is_wrong(log_in, admin, body, errors):
     answer = log_in((admin['username'], admin['password']), data=json.dumps(body))
     found = ast.literal_eval(reason(answer, 400))
     assert {key: sorted(value) if key == '_schema' else value for key, value in found.items()} == {
-        key: sorted(value) if key == '_schema' else value for key, value in errors.items()}
+        key: sorted(value) if key == '_schema' else value for key, value in errors.items()
+    }
 
 
 @pytest.mark.parametrize('data', ['1', '"x"', '[1]', 'true'])
@@ -408,8 +490,13 @@ def test_get_shows_the_token(api, insert_token, master):
     shown = shown.json()['data']
     assert 'refresh_token' not in shown
     assert shown == shown | {
-        'token': token['token'], 'auth_id': token['user_uuid'], 'xivo_user_uuid': token['user_uuid'],
-        'xivo_uuid': 'e2e', 'acl': ['a.b', 'é'], 'session_uuid': token['session_uuid'], 'remote_addr': '192.0.2.9',
+        'token': token['token'],
+        'auth_id': token['user_uuid'],
+        'xivo_user_uuid': token['user_uuid'],
+        'xivo_uuid': 'e2e',
+        'acl': ['a.b', 'é'],
+        'session_uuid': token['session_uuid'],
+        'remote_addr': '192.0.2.9',
         'user_agent': 'Agent',
     }
     assert shown['metadata']['tenant_uuid'] == master
@@ -504,6 +591,7 @@ def ask_both(api, own, metrics):
 
     The token in the path is asked about for the first time on an nginx that knows nothing.
     """
+
     def ask(method, path, **options):
         first = own.api.request(method, path, **options)
         before = metrics(own)['wazo_auth_api_answers_total{kind="zone"}']
@@ -522,11 +610,26 @@ def ask_both(api, own, metrics):
     return ask
 
 
-@pytest.mark.parametrize('scope, granted', [
-    ('a.b', True), ('c.x.y', True), ('d', False), ('e', False), ('', False), ('c.%C3%A9+%2B', True), ('%00', False),
-    ('c.' + 'x' * 1022, True), ('c.' + 'x' * 1023, True), ('e' * 1025, False), ('%FF', False), ('me.USER', True),
-    ('me.me', True), ('me.other', False), ('c.%23', True),
-])
+@pytest.mark.parametrize(
+    'scope, granted',
+    [
+        ('a.b', True),
+        ('c.x.y', True),
+        ('d', False),
+        ('e', False),
+        ('', False),
+        ('c.%C3%A9+%2B', True),
+        ('%00', False),
+        ('c.' + 'x' * 1022, True),
+        ('c.' + 'x' * 1023, True),
+        ('e' * 1025, False),
+        ('%FF', False),
+        ('me.USER', True),
+        ('me.me', True),
+        ('me.other', False),
+        ('c.%23', True),
+    ],
+)
 def test_scope(ask_both, insert_token, scope, granted):
     token = insert_token(acl=['a.b', 'c.#', '!d', 'me.me'])
     scope = scope.replace('USER', token['user_uuid'])
@@ -556,8 +659,16 @@ def test_get_is_the_same_from_everywhere(ask_both, insert_token):
 def test_tenant(ask_both, make_user, insert_token, tenants, master):
     parent, child = tenants
     user = make_user(headers=below(parent))
-    for tenant, visible in ((parent, True), (child, True), (master, False), (UNKNOWN, False), ('x', False),
-                            (parent.upper(), False), ('%00', False), ('', True)):
+    for tenant, visible in (
+        (parent, True),
+        (child, True),
+        (master, False),
+        (UNKNOWN, False),
+        ('x', False),
+        (parent.upper(), False),
+        ('%00', False),
+        ('', True),
+    ):
         token = insert_token(user_uuid=user['uuid'], tenant_uuid=parent)['token']
         for method in ('HEAD', 'GET'):
             answer, _ = ask_both(method, f'/token/{token}?tenant={tenant}')
@@ -592,10 +703,12 @@ def test_tenants_of_a_token_that_has_no_user(ask_both, insert_token):
 
 def test_check_scopes(ask_both, insert_token):
     token = insert_token(acl=['a.b', 'c.#', '!c.d'])['token']
-    answer, from_zone = ask_both('POST', f'/token/{token}/scopes/check',
-                                 json={'scopes': ['a.b', 'c.d', 'c.e', 'é', '', 'a.b', 'x' * 1024]})
-    assert answer.json() == {'scopes': {'a.b': True, 'c.d': False, 'c.e': True, 'é': False, '': False,
-                                        'x' * 1024: False}}
+    answer, from_zone = ask_both(
+        'POST', f'/token/{token}/scopes/check', json={'scopes': ['a.b', 'c.d', 'c.e', 'é', '', 'a.b', 'x' * 1024]}
+    )
+    assert answer.json() == {
+        'scopes': {'a.b': True, 'c.d': False, 'c.e': True, 'é': False, '': False, 'x' * 1024: False}
+    }
     assert from_zone == 1
     assert ask_both('POST', f'/token/{token}/scopes/check', json={'scopes': []})[0].json() == {'scopes': {}}
     long = 'c.' + 'x' * 5000
@@ -607,13 +720,16 @@ LIST = check('Not a valid list.', 'type', 'list')
 REQUIRED = check('Missing data for required field.', 'required', 'required')
 
 
-@pytest.mark.parametrize('body, errors', [
-    ({}, {'scopes': REQUIRED}),
-    ({'scopes': None}, {'scopes': NULL}),
-    ({'scopes': 'a'}, {'scopes': LIST}),
-    ({'scopes': ['a', 1, None]}, {'scopes': {1: TEXT, 2: NULL}}),
-    ({'scopes': [], 'tenant_uuid': 1}, {'tenant_uuid': TEXT}),
-])
+@pytest.mark.parametrize(
+    'body, errors',
+    [
+        ({}, {'scopes': REQUIRED}),
+        ({'scopes': None}, {'scopes': NULL}),
+        ({'scopes': 'a'}, {'scopes': LIST}),
+        ({'scopes': ['a', 1, None]}, {'scopes': {1: TEXT, 2: NULL}}),
+        ({'scopes': [], 'tenant_uuid': 1}, {'tenant_uuid': TEXT}),
+    ],
+)
 def test_check_scopes_refuses(ask_both, insert_token, body, errors):
     for token in (insert_token()['token'], str(uuid.uuid4())):
         answer, _ = ask_both('POST', f'/token/{token}/scopes/check', json=body)

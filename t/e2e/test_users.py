@@ -40,8 +40,15 @@ def test_post_answers_the_whole_user(api, admin_token, psql):
     [email] = user['emails']
     master = psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid')
     assert user == {
-        'username': username, 'uuid': user['uuid'], 'enabled': True, 'emails': [email], 'firstname': 'é',
-        'lastname': None, 'purpose': 'user', 'tenant_uuid': master, 'authentication_method': 'default',
+        'username': username,
+        'uuid': user['uuid'],
+        'enabled': True,
+        'emails': [email],
+        'firstname': 'é',
+        'lastname': None,
+        'purpose': 'user',
+        'tenant_uuid': master,
+        'authentication_method': 'default',
     }
     assert email == {'uuid': email['uuid'], 'address': mail, 'main': True, 'confirmed': True}
     assert api.get(f"/users/{user['uuid']}", admin_token).json() == user
@@ -54,7 +61,9 @@ def test_post_without_anything_makes_a_user(api, admin_token):
 
 def test_new_users_are_in_the_all_users_group(api, admin_token, tenant, psql):
     user = api.post('/users', admin_token, json={}, headers={'Wazo-Tenant': tenant['uuid']}).json()
-    group = psql(f"SELECT g.name FROM auth_user_group JOIN auth_group g ON g.uuid = group_uuid WHERE user_uuid = '{user['uuid']}'")
+    group = psql(
+        f"SELECT g.name FROM auth_user_group JOIN auth_group g ON g.uuid = group_uuid WHERE user_uuid = '{user['uuid']}'"
+    )
     assert group == f"wazo-all-users-tenant-{tenant['uuid']}"
 
 
@@ -63,20 +72,23 @@ def test_the_method_follows_the_purpose(api, admin_token, purpose, method):
     assert api.post('/users', admin_token, json={'purpose': purpose}).json()['authentication_method'] == method
 
 
-@pytest.mark.parametrize('body, field, constraint', [
-    ({'username': ''}, 'username', 'length'),
-    ({'username': 'x' * 257}, 'username', 'length'),
-    ({'username': 1}, 'username', 'type'),
-    ({'username': 'nul\0'}, 'username', 'type'),
-    ({'firstname': False}, 'firstname', 'type'),
-    ({'purpose': 'other'}, 'purpose', 'enum'),
-    ({'purpose': None}, 'purpose', 'not_null'),
-    ({'enabled': 'maybe'}, 'enabled', 'type'),
-    ({'uuid': 'x'}, 'uuid', 'type'),
-    ({'password': ''}, 'password', 'length'),
-    ({'email_address': 'x@y'}, 'email_address', 'type'),
-    ({'email_address': 'x@y', 'lastname': 1}, 'lastname', 'type'),
-])
+@pytest.mark.parametrize(
+    'body, field, constraint',
+    [
+        ({'username': ''}, 'username', 'length'),
+        ({'username': 'x' * 257}, 'username', 'length'),
+        ({'username': 1}, 'username', 'type'),
+        ({'username': 'nul\0'}, 'username', 'type'),
+        ({'firstname': False}, 'firstname', 'type'),
+        ({'purpose': 'other'}, 'purpose', 'enum'),
+        ({'purpose': None}, 'purpose', 'not_null'),
+        ({'enabled': 'maybe'}, 'enabled', 'type'),
+        ({'uuid': 'x'}, 'uuid', 'type'),
+        ({'password': ''}, 'password', 'length'),
+        ({'email_address': 'x@y'}, 'email_address', 'type'),
+        ({'email_address': 'x@y', 'lastname': 1}, 'lastname', 'type'),
+    ],
+)
 def test_post_names_the_first_wrong_field(api, admin_token, body, field, constraint):
     problem = error(api.post('/users', admin_token, json=body), 400, 'invalid-data')
     assert problem['resource'] == 'users'
@@ -152,8 +164,13 @@ def test_put_replaces_all(api, admin_token, make_user):
     user = make_user(firstname='a', lastname='b', purpose='internal', enabled=False)
     changed = api.put(f"/users/{user['uuid']}", admin_token, json={'password': 'ignored', 'uuid': UNKNOWN}).json()
     assert changed == {
-        **{key: user[key] for key in ('uuid', 'tenant_uuid', 'emails')}, 'username': None, 'firstname': None,
-        'lastname': None, 'purpose': 'user', 'enabled': True, 'authentication_method': 'default',
+        **{key: user[key] for key in ('uuid', 'tenant_uuid', 'emails')},
+        'username': None,
+        'firstname': None,
+        'lastname': None,
+        'purpose': 'user',
+        'enabled': True,
+        'authentication_method': 'default',
     }
 
 
@@ -190,12 +207,20 @@ def crowd(api, admin_token):
     here = {'Wazo-Tenant': parent}
     child = api.post('/tenants', admin_token, json={}, headers=here).json()['uuid']
     mark = uuid.uuid4().hex[:8]
-    rows = [('alice', 'Anna', None, parent), ('bob', 'Ben', 'x', parent), ('carol', None, 'y z', parent),
-            ('dave', 'Dan', None, child)]
+    rows = [
+        ('alice', 'Anna', None, parent),
+        ('bob', 'Ben', 'x', parent),
+        ('carol', None, 'y z', parent),
+        ('dave', 'Dan', None, child),
+    ]
     users = {}
     for username, firstname, lastname, owner in rows:
-        body = {'username': f'{username}-{mark}', 'firstname': firstname, 'lastname': lastname,
-                'email_address': f'{username}.{mark}@example.com'}
+        body = {
+            'username': f'{username}-{mark}',
+            'firstname': firstname,
+            'lastname': lastname,
+            'email_address': f'{username}.{mark}@example.com',
+        }
         users[username] = api.post('/users', admin_token, json=body, headers={'Wazo-Tenant': owner}).json()
     return {'parent': parent, 'child': child, 'users': users, 'mark': mark}
 
@@ -218,31 +243,37 @@ def test_list_is_sorted_and_complete(listed, crowd, api, admin_token):
     assert answer['items'][0] == crowd['users']['alice']
 
 
-@pytest.mark.parametrize('params, names', [
-    ({'direction': 'desc'}, ['carol', 'bob', 'alice']),
-    ({'order': 'firstname'}, ['alice', 'bob', 'carol']),
-    ({'order': 'firstname', 'direction': 'desc'}, ['carol', 'bob', 'alice']),
-    ({'limit': 1, 'offset': 1}, ['bob']),
-    ({'limit': 0}, []),
-    ({'offset': 9}, []),
-    ({'limit': 2**70}, ['alice', 'bob', 'carol']),
-])
+@pytest.mark.parametrize(
+    'params, names',
+    [
+        ({'direction': 'desc'}, ['carol', 'bob', 'alice']),
+        ({'order': 'firstname'}, ['alice', 'bob', 'carol']),
+        ({'order': 'firstname', 'direction': 'desc'}, ['carol', 'bob', 'alice']),
+        ({'limit': 1, 'offset': 1}, ['bob']),
+        ({'limit': 0}, []),
+        ({'offset': 9}, []),
+        ({'limit': 2**70}, ['alice', 'bob', 'carol']),
+    ],
+)
 def test_list_pages(listed, params, names):
     assert listed(**params) == (names, 3, 3)
 
 
-@pytest.mark.parametrize('params, names', [
-    ({'search': 'ANN'}, ['alice']),
-    ({'search': 'y z'}, ['carol']),
-    ({'search': 'z y'}, []),
-    ({'search': 'bob. @example'}, ['bob']),
-    ({'search': '%'}, ['alice', 'bob', 'carol']),
-    ({'search': '\\'}, []),
-    ({'firstname': 'Ben'}, ['bob']),
-    ({'firstname': 'ben'}, []),
-    ({'purpose': 'internal'}, []),
-    ({'uuid': 'no uuid'}, []),
-])
+@pytest.mark.parametrize(
+    'params, names',
+    [
+        ({'search': 'ANN'}, ['alice']),
+        ({'search': 'y z'}, ['carol']),
+        ({'search': 'z y'}, []),
+        ({'search': 'bob. @example'}, ['bob']),
+        ({'search': '%'}, ['alice', 'bob', 'carol']),
+        ({'search': '\\'}, []),
+        ({'firstname': 'Ben'}, ['bob']),
+        ({'firstname': 'ben'}, []),
+        ({'purpose': 'internal'}, []),
+        ({'uuid': 'no uuid'}, []),
+    ],
+)
 def test_list_filters(listed, params, names):
     assert listed(**params) == (names, len(names), 3)
 
@@ -252,9 +283,11 @@ def test_list_filters_by_what_users_have(listed, crowd, api, admin_token):
     direct = api.post('/policies', admin_token, json={'name': f'd-{mark}'}, headers=here).json()
     grouped = api.post('/policies', admin_token, json={'name': f'g-{mark}'}, headers=here).json()
     group = api.post('/groups', admin_token, json={'name': 'group'}, headers=here).json()
-    for path in (f"/users/{users['alice']['uuid']}/policies/{direct['uuid']}",
-                 f"/groups/{group['uuid']}/users/{users['bob']['uuid']}",
-                 f"/groups/{group['uuid']}/policies/{grouped['uuid']}"):
+    for path in (
+        f"/users/{users['alice']['uuid']}/policies/{direct['uuid']}",
+        f"/groups/{group['uuid']}/users/{users['bob']['uuid']}",
+        f"/groups/{group['uuid']}/policies/{grouped['uuid']}",
+    ):
         assert api.put(path, admin_token).status_code == 204
     assert listed(email_address=f'bob.{mark}@example.com')[0] == ['bob']
     assert listed(group_uuid=group['uuid'])[0] == ['bob']
@@ -265,11 +298,17 @@ def test_list_filters_by_what_users_have(listed, crowd, api, admin_token):
     assert listed(policy_uuid='', has_policy_slug='')[0] == ['alice', 'bob', 'carol']
 
 
-@pytest.mark.parametrize('params, fields', [
-    ({'order': 'purpose'}, ['order']),
-    ({'order': ''}, ['order']),
-    ({'direction': 'ASC', 'limit': '-1', 'offset': 'x', 'recurse': ''}, ['direction', 'limit', 'offset', 'recurse']),
-])
+@pytest.mark.parametrize(
+    'params, fields',
+    [
+        ({'order': 'purpose'}, ['order']),
+        ({'order': ''}, ['order']),
+        (
+            {'direction': 'ASC', 'limit': '-1', 'offset': 'x', 'recurse': ''},
+            ['direction', 'limit', 'offset', 'recurse'],
+        ),
+    ],
+)
 def test_list_refuses_wrong_parameters(api, admin_token, params, fields):
     problem = error(api.get('/users', admin_token, params=params), 400, 'invalid-list-param')
     assert sorted(problem['message']) == sorted(fields)
@@ -325,7 +364,8 @@ def test_changes_at_once_take_the_old_password_once(api, admin_token, make_user)
     with ThreadPoolExecutor(3) as pool:
         answers = pool.map(
             lambda n: api.put(path, admin_token, json=password(user['password'], f'new-password-{n}')).status_code,
-            range(3))
+            range(3),
+        )
     assert sorted(answers) == [204, 401, 401]
 
 
@@ -387,7 +427,8 @@ def test_policies_of_a_user_are_filtered_and_sorted(api, admin_token, make_user)
         made = api.post('/policies', admin_token, json={'name': f'{letter}{mark}', 'description': f'about {letter}'})
         api.put(f"/users/{user}/policies/{made.json()['uuid']}", admin_token)
     listed = lambda **params: [  # noqa: E731
-        p['name'][0] for p in api.get(f'/users/{user}/policies', admin_token, params=params).json()['items']]
+        p['name'][0] for p in api.get(f'/users/{user}/policies', admin_token, params=params).json()['items']
+    ]
     assert listed() == ['a', 'b', 'c']
     assert listed(order='description', direction='desc', limit=2) == ['c', 'b']
     assert listed(search='about b') == ['b']

@@ -46,9 +46,11 @@ def connect(gate):
     made = []
 
     def connect(token, path='/', in_header=True):
-        made.append(websocket.create_connection(
-            f'ws://127.0.0.1:{gate.port}{path}', timeout=15,
-            header={'X-Auth-Token': token} if in_header else {}))
+        made.append(
+            websocket.create_connection(
+                f'ws://127.0.0.1:{gate.port}{path}', timeout=15, header={'X-Auth-Token': token} if in_header else {}
+            )
+        )
         return made[-1]
 
     yield connect

@@ -42,7 +42,10 @@ def at_once(api, api2):
 @pytest.fixture(scope='module')
 def post(admin_token):
     return lambda path, tenant=None, **body: (
-        'POST', path, {'token': admin_token, 'json': body, 'headers': {'Wazo-Tenant': tenant} if tenant else None})
+        'POST',
+        path,
+        {'token': admin_token, 'json': body, 'headers': {'Wazo-Tenant': tenant} if tenant else None},
+    )
 
 
 @pytest.fixture(scope='module')
@@ -86,8 +89,12 @@ def one_wins(answers, conflict):
 
 def login_conflict(body):
     [(column, detail)] = body['details'].items()
-    return (body['error_id'], body['resource']) == ('conflict', 'users') and column in ('username', 'email_address') \
-        and detail['constraint_id'] == 'unique' and detail['message'].endswith('" is already used')
+    return (
+        (body['error_id'], body['resource']) == ('conflict', 'users')
+        and column in ('username', 'email_address')
+        and detail['constraint_id'] == 'unique'
+        and detail['message'].endswith('" is already used')
+    )
 
 
 def tenant_conflict(column, error_id='conflict'):
@@ -95,8 +102,11 @@ def tenant_conflict(column, error_id='conflict'):
 
 
 def taken(kind):
-    return lambda body: body['status_code'] == 409 and body['reason'][0].startswith(f'{kind} "') \
+    return (
+        lambda body: body['status_code'] == 409
+        and body['reason'][0].startswith(f'{kind} "')
         and body['reason'][0].endswith('" already exists')
+    )
 
 
 # -- creation ----------------------------------------------------------------------------------------------------------
@@ -105,8 +115,9 @@ def taken(kind):
 def test_one_username(at_once, post, tenants, psql):
     for _ in range(ROUNDS):
         name = f'writer-{word()}'
-        requests = [post('/users', tenants[n % 4], username=spelling)
-                    for n, spelling in zip(range(WRITERS), spellings(name))]
+        requests = [
+            post('/users', tenants[n % 4], username=spelling) for n, spelling in zip(range(WRITERS), spellings(name))
+        ]
         one_wins(at_once(requests), login_conflict)
         assert psql(f"SELECT count(*) FROM auth_user WHERE lower(username) = '{name}'") == '1'
 
@@ -114,8 +125,10 @@ def test_one_username(at_once, post, tenants, psql):
 def test_one_address(at_once, post, tenants, psql):
     for _ in range(ROUNDS):
         mail = f'{word()}@example.com'
-        requests = [post('/users', tenants[n % 4], email_address=spelling)
-                    for n, spelling in zip(range(WRITERS), spellings(mail))]
+        requests = [
+            post('/users', tenants[n % 4], email_address=spelling)
+            for n, spelling in zip(range(WRITERS), spellings(mail))
+        ]
         one_wins(at_once(requests), login_conflict)
         assert psql(f"SELECT count(*) FROM auth_email WHERE lower(address) = '{mail}'") == '1'
 
@@ -123,11 +136,18 @@ def test_one_address(at_once, post, tenants, psql):
 def test_ones_username_is_anothers_address(at_once, post, tenants, psql):
     for _ in range(ROUNDS):
         mail = f'{word()}@example.com'
-        requests = [post('/users', tenants[n % 4], **{('username', 'email_address')[n // 2 % 2]: spelling})
-                    for n, spelling in zip(range(WRITERS), spellings(mail))]
+        requests = [
+            post('/users', tenants[n % 4], **{('username', 'email_address')[n // 2 % 2]: spelling})
+            for n, spelling in zip(range(WRITERS), spellings(mail))
+        ]
         one_wins(at_once(requests), login_conflict)
-        assert psql(f"""SELECT (SELECT count(*) FROM auth_user WHERE lower(username) = '{mail}')
-                             + (SELECT count(*) FROM auth_email WHERE lower(address) = '{mail}')""") == '1'
+        assert (
+            psql(
+                f"""SELECT (SELECT count(*) FROM auth_user WHERE lower(username) = '{mail}')
+                             + (SELECT count(*) FROM auth_email WHERE lower(address) = '{mail}')"""
+            )
+            == '1'
+        )
 
 
 def test_logins_crosswise(at_once, post):
@@ -142,8 +162,11 @@ def test_one_user_uuid(at_once, post, tenants):
     for _ in range(ROUNDS):
         wanted = str(uuid.uuid4())
         answers = at_once([post('/users', tenants[n % 4], uuid=wanted, username=word()) for n in range(WRITERS)])
-        one_wins(answers, lambda body: body['details'] == {'uuid': {
-            'constraint_id': 'unique', 'message': f'The uuid "{wanted}" is already used'}})
+        one_wins(
+            answers,
+            lambda body: body['details']
+            == {'uuid': {'constraint_id': 'unique', 'message': f'The uuid "{wanted}" is already used'}},
+        )
 
 
 def test_one_tenant_slug(at_once, post, tenants):
@@ -192,8 +215,9 @@ def test_one_name_in_a_tenant(at_once, post, tenants, path, kind):
 def test_one_slug_in_a_tenant(at_once, post, tenants, path, kind):
     for _ in range(ROUNDS):
         slug = f's{word()}'
-        answers = at_once([post(path, tenants[0], name=word(), slug=spelling)
-                           for _, spelling in zip(range(WRITERS), spellings(slug))])
+        answers = at_once(
+            [post(path, tenants[0], name=word(), slug=spelling) for _, spelling in zip(range(WRITERS), spellings(slug))]
+        )
         one_wins(answers, taken(kind))
 
 
@@ -216,8 +240,10 @@ def test_one_shared_policy_along_the_tree(at_once, post, tenants, psql, field):
     for _ in range(ROUNDS):
         text = f'shared-{word()}'
         body = lambda: {'name': word(), field: text}  # noqa: E731
-        answers = at_once([post('/policies', top, shared=True, **body()) for _ in range(3)]
-                          + [post('/policies', tenant, **body()) for tenant in (one, one, two, two)])
+        answers = at_once(
+            [post('/policies', top, shared=True, **body()) for _ in range(3)]
+            + [post('/policies', tenant, **body()) for tenant in (one, one, two, two)]
+        )
         assert {answer.status_code for answer in answers} == {200, 409}, [answer.text for answer in answers]
         assert all(taken('Policy')(answer.json()) for answer in answers if answer.status_code == 409)
         owners = psql(f"SELECT tenant_uuid FROM auth_policy WHERE {field} = '{text}' ORDER BY tenant_uuid").split()
@@ -232,8 +258,10 @@ def test_one_new_username(at_once, put, post, made, tenants):
     for _ in range(ROUNDS):
         name = f'{word()}@example.com'
         texts = spellings(name)
-        answers = at_once([put(f'/users/{user}', username=next(texts)) for user in users]
-                          + [post('/users', username=next(texts)), post('/users', email_address=next(texts))])
+        answers = at_once(
+            [put(f'/users/{user}', username=next(texts)) for user in users]
+            + [post('/users', username=next(texts)), post('/users', email_address=next(texts))]
+        )
         one_wins(answers, login_conflict)
 
 
@@ -241,9 +269,17 @@ def test_ones_new_username_is_anothers_new_address(at_once, put, made, tenants):
     users = [made('/users', tenant=tenants[n % 4])['uuid'] for n in range(WRITERS)]
     for _ in range(ROUNDS):
         texts = spellings(f'{word()}@example.com')
-        one_wins(at_once([put(f'/users/{user}', username=next(texts)) if n // 2 % 2 else
-                          put(f'/users/{user}/emails', emails=[{'address': next(texts), 'main': True}])
-                          for n, user in enumerate(users)]), login_conflict)
+        one_wins(
+            at_once(
+                [
+                    put(f'/users/{user}', username=next(texts))
+                    if n // 2 % 2
+                    else put(f'/users/{user}/emails', emails=[{'address': next(texts), 'main': True}])
+                    for n, user in enumerate(users)
+                ]
+            ),
+            login_conflict,
+        )
 
 
 @pytest.mark.parametrize('prefix', ['', '/admin'])
@@ -253,12 +289,21 @@ def test_one_new_address(at_once, put, post, made, tenants, psql, prefix):
         mail = f'{word()}@example.com'
         texts = spellings(mail)
         lists = [[{'address': next(texts), 'main': True}, {'address': f'{word()}@example.com'}] for _ in users]
-        answers = at_once([put(f'{prefix}/users/{user}/emails', emails=emails[::1 - 2 * (n % 2)])
-                           for n, (user, emails) in enumerate(zip(users, lists))]
-                          + [post('/users', email_address=next(texts)), post('/users', username=next(texts))])
+        answers = at_once(
+            [
+                put(f'{prefix}/users/{user}/emails', emails=emails[:: 1 - 2 * (n % 2)])
+                for n, (user, emails) in enumerate(zip(users, lists))
+            ]
+            + [post('/users', email_address=next(texts)), post('/users', username=next(texts))]
+        )
         one_wins(answers, login_conflict)
-        assert psql(f"""SELECT (SELECT count(*) FROM auth_user WHERE lower(username) = '{mail}')
-                             + (SELECT count(*) FROM auth_email WHERE lower(address) = '{mail}')""") == '1'
+        assert (
+            psql(
+                f"""SELECT (SELECT count(*) FROM auth_user WHERE lower(username) = '{mail}')
+                             + (SELECT count(*) FROM auth_email WHERE lower(address) = '{mail}')"""
+            )
+            == '1'
+        )
 
 
 def test_addresses_that_change_hands(at_once, put, made, psql):
@@ -266,9 +311,13 @@ def test_addresses_that_change_hands(at_once, put, made, psql):
     mails = [f'{word()}@example.com' for _ in range(WRITERS)]
     users = [made('/users', email_address=mail)['uuid'] for mail in mails]
     for turn in range(ROUNDS):
-        wanted = mails[turn % 7 + 1:] + mails[:turn % 7 + 1]
-        answers = at_once([put(f'/users/{user}/emails', emails=[{'address': mail, 'main': True}])
-                           for user, mail in zip(users, wanted)])
+        wanted = mails[turn % 7 + 1 :] + mails[: turn % 7 + 1]
+        answers = at_once(
+            [
+                put(f'/users/{user}/emails', emails=[{'address': mail, 'main': True}])
+                for user, mail in zip(users, wanted)
+            ]
+        )
         assert {answer.status_code for answer in answers} <= {200, 409}, [answer.text for answer in answers]
         quoted = ', '.join(f"'{mail}'" for mail in mails)
         assert psql(f'SELECT count(*) FROM auth_email WHERE lower(address) IN ({quoted})') == str(WRITERS)
@@ -286,7 +335,7 @@ def test_domains_that_change_hands(at_once, put, made, psql):
     domains = [f'{word()}.com' for _ in range(4)]
     owners = [made('/tenants', domain_names=[domain])['uuid'] for domain in domains]
     for turn in range(3):
-        wanted = domains[turn + 1:] + domains[:turn + 1]
+        wanted = domains[turn + 1 :] + domains[: turn + 1]
         answers = at_once([put(f'/tenants/{owner}', domain_names=[domain]) for owner, domain in zip(owners, wanted)])
         assert {answer.status_code for answer in answers} <= {200, 409}, [answer.text for answer in answers]
     quoted = ', '.join(f"'{domain}'" for domain in domains)
@@ -298,8 +347,10 @@ def test_one_new_name(at_once, put, post, made, tenants, path, kind):
     things = [made(path, tenant=tenants[0], name=word())['uuid'] for _ in range(WRITERS - 2)]
     for _ in range(ROUNDS):
         name = word()
-        answers = at_once([put(f'{path}/{thing}', name=name) for thing in things]
-                          + [post(path, tenants[0], name=name, slug=word()) for _ in range(2)])
+        answers = at_once(
+            [put(f'{path}/{thing}', name=name) for thing in things]
+            + [post(path, tenants[0], name=name, slug=word()) for _ in range(2)]
+        )
         one_wins(answers, taken(kind))
 
 
@@ -311,9 +362,13 @@ def test_one_objects_changes_are_one_after_the_other(at_once, put, made, api, ad
         bodies = {
             f'/users/{user}': [{'username': text, 'firstname': text} for text in texts],
             f'/groups/{group}': [{'name': text} for text in texts],
-            f'/policies/{policy}': [{'name': text, 'description': text, 'acl': [text, 'a', text[::-1]]} for text in texts],
-            f'/tenants/{tenant}': [{'name': text, 'domain_names': [f'{text}.com', 'a.' + text], 'address': {'city': text}}
-                                   for text in texts],
+            f'/policies/{policy}': [
+                {'name': text, 'description': text, 'acl': [text, 'a', text[::-1]]} for text in texts
+            ],
+            f'/tenants/{tenant}': [
+                {'name': text, 'domain_names': [f'{text}.com', 'a.' + text], 'address': {'city': text}}
+                for text in texts
+            ],
         }
         for path, wanted in bodies.items():
             answers = at_once([put(path, **body) for body in wanted])
@@ -326,8 +381,11 @@ def test_one_objects_changes_are_one_after_the_other(at_once, put, made, api, ad
 
 
 def problems_of(answers, allowed):
-    return [(answer.request.method, answer.request.url, answer.status_code, answer.text) for answer in answers
-            if answer.status_code not in allowed]
+    return [
+        (answer.request.method, answer.request.url, answer.status_code, answer.text)
+        for answer in answers
+        if answer.status_code not in allowed
+    ]
 
 
 def test_a_user_goes_while_he_is_associated(at_once, put, delete, made, psql):
@@ -335,10 +393,15 @@ def test_a_user_goes_while_he_is_associated(at_once, put, delete, made, psql):
         user = made('/users', username=word(), email_address=f'{word()}@example.com')['uuid']
         policies = [made('/policies', name=word(), acl=['a'])['uuid'] for _ in range(2)]
         groups = [made('/groups', name=word())['uuid'] for _ in range(2)]
-        requests = [put(f'/users/{user}/policies/{policy}') for policy in policies] \
-            + [put(f'/groups/{group}/users/{user}') for group in groups] \
-            + [put(f'/users/{user}', firstname='x'), put(f'/idp/native/users/{user}'),
-               put(f'/users/{user}/emails', emails=[{'address': f'{word()}@example.com', 'main': True}])]
+        requests = (
+            [put(f'/users/{user}/policies/{policy}') for policy in policies]
+            + [put(f'/groups/{group}/users/{user}') for group in groups]
+            + [
+                put(f'/users/{user}', firstname='x'),
+                put(f'/idp/native/users/{user}'),
+                put(f'/users/{user}/emails', emails=[{'address': f'{word()}@example.com', 'main': True}]),
+            ]
+        )
         requests.insert(turn % 4 * 2, delete(f'/users/{user}'))
         answers = at_once(requests)
         assert not problems_of(answers, {200, 204, 404})
@@ -351,19 +414,30 @@ def test_policies_and_groups_go_while_they_are_associated(at_once, put, delete, 
     users = [made('/users')['uuid'] for _ in range(2)]
     for turn in range(ROUNDS):
         policy, group = made('/policies', name=word(), acl=['a'])['uuid'], made('/groups', name=word())['uuid']
-        requests = [put(f'/users/{user}/policies/{policy}') for user in users] \
-            + [put(f'/groups/{group}/users/{user}') for user in users] \
-            + [put(f'/groups/{group}/policies/{policy}'), put(f'/policies/{policy}/acl/b'),
-               put(f'/policies/{policy}', name=word(), acl=['c']), put(f'/groups/{group}', name=word())]
+        requests = (
+            [put(f'/users/{user}/policies/{policy}') for user in users]
+            + [put(f'/groups/{group}/users/{user}') for user in users]
+            + [
+                put(f'/groups/{group}/policies/{policy}'),
+                put(f'/policies/{policy}/acl/b'),
+                put(f'/policies/{policy}', name=word(), acl=['c']),
+                put(f'/groups/{group}', name=word()),
+            ]
+        )
         requests.insert(turn % 6, delete(f'/policies/{policy}'))
         requests.insert(turn % 6 + 2, delete(f'/groups/{group}'))
         answers = at_once(requests)
         assert not problems_of(answers, {200, 204, 404})
         assert (answers[turn % 6].status_code, answers[turn % 6 + 2].status_code) == (204, 204)
-        assert psql(f"""SELECT (SELECT count(*) FROM auth_user_policy WHERE policy_uuid = '{policy}')
+        assert (
+            psql(
+                f"""SELECT (SELECT count(*) FROM auth_user_policy WHERE policy_uuid = '{policy}')
                              + (SELECT count(*) FROM auth_group_policy WHERE group_uuid = '{group}')
                              + (SELECT count(*) FROM auth_policy_access WHERE policy_uuid = '{policy}')
-                             + (SELECT count(*) FROM auth_user_group WHERE group_uuid = '{group}')""") == '0'
+                             + (SELECT count(*) FROM auth_user_group WHERE group_uuid = '{group}')"""
+            )
+            == '0'
+        )
 
 
 def test_one_deletion_is_enough(at_once, delete, made):
@@ -378,14 +452,19 @@ def test_one_deletion_is_enough(at_once, delete, made):
 def test_tokens_end_in_many_ways_at_once(at_once, put, delete, made, make_user, make_token, psql):
     for _ in range(ROUNDS):
         user = make_user()
-        tokens = [make_token(user, access_type='offline', client_id='c') if n == 0 else make_token(user)
-                  for n in range(3)]
+        tokens = [
+            make_token(user, access_type='offline', client_id='c') if n == 0 else make_token(user) for n in range(3)
+        ]
         uuid_ = user['uuid']
         answers = at_once(
             [('DELETE', f"/token/{token['token']}", {}) for token in tokens]
             + [delete(f"/sessions/{token['session_uuid']}") for token in tokens]
-            + [delete(f'/users/{uuid_}/tokens/c'), put(f'/users/{uuid_}', username=user['username'], enabled=False),
-               delete(f'/users/{uuid_}')])
+            + [
+                delete(f'/users/{uuid_}/tokens/c'),
+                put(f'/users/{uuid_}', username=user['username'], enabled=False),
+                delete(f'/users/{uuid_}'),
+            ]
+        )
         assert not problems_of(answers, {200, 204, 404})
         assert psql(f"SELECT count(*) FROM auth_token WHERE auth_id = '{uuid_}'") == '0'
         sessions = ', '.join(f"'{token['session_uuid']}'" for token in tokens)
@@ -394,8 +473,10 @@ def test_tokens_end_in_many_ways_at_once(at_once, put, delete, made, make_user, 
 
 def left_behind(psql, tenant):
     """Tables in which something of this tenant is left."""
-    tables = psql("""SELECT table_name FROM information_schema.columns
-                     WHERE table_schema = 'public' AND column_name = 'tenant_uuid'""").split()
+    tables = psql(
+        """SELECT table_name FROM information_schema.columns
+                     WHERE table_schema = 'public' AND column_name = 'tenant_uuid'"""
+    ).split()
     return [table for table in tables if psql(f"SELECT count(*) FROM {table} WHERE tenant_uuid = '{tenant}'") != '0']
 
 
@@ -405,8 +486,9 @@ class Busy:
     def __init__(self, clients, work):
         self._stop = threading.Event()
         self.answers = []
-        self._threads = [threading.Thread(target=self._run, args=(clients[n % len(clients)], n, one))
-                         for n, one in enumerate(work)]
+        self._threads = [
+            threading.Thread(target=self._run, args=(clients[n % len(clients)], n, one)) for n, one in enumerate(work)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -436,13 +518,20 @@ def test_a_tenant_goes_while_people_work_in_it(api, api2, admin_token, made, mak
 
         def in_it(method, path, **body):
             return lambda client, n: client.request(
-                method, path.format(u=users[n % 2], g=groups[n // 2 % 2], p=policies[n % 2]), admin_token,
-                json={key: value(n) if callable(value) else value for key, value in body.items()}, headers=here)
+                method,
+                path.format(u=users[n % 2], g=groups[n // 2 % 2], p=policies[n % 2]),
+                admin_token,
+                json={key: value(n) if callable(value) else value for key, value in body.items()},
+                headers=here,
+            )
 
         def log_in(client, n):
-            answer = client.post('/token', auth=(user['username'], user['password']),
-                                 json={'access_type': 'offline', 'client_id': f'c{n % 3}'},
-                                 headers={'Wazo-Session-Type': 'mobile'} if n % 2 else None)
+            answer = client.post(
+                '/token',
+                auth=(user['username'], user['password']),
+                json={'access_type': 'offline', 'client_id': f'c{n % 3}'},
+                headers={'Wazo-Session-Type': 'mobile'} if n % 2 else None,
+            )
             if answer.status_code == 200:
                 tokens.append(answer.json()['data']['token'])
             return answer
@@ -458,8 +547,9 @@ def test_a_tenant_goes_while_people_work_in_it(api, api2, admin_token, made, mak
             in_it('PUT', '/users/{u}/policies/{p}'),
             in_it('PUT', '/users/{u}/emails', emails=lambda n: [{'address': f'{word()}@example.com', 'main': True}]),
             in_it('PUT', '/policies/{p}', name=fresh, acl=['c']),
-            in_it('PUT', f'/tenants/{tenant}', name=fresh, domain_names=lambda n: [f'{word()}.com'],
-                  address={'city': 'x'}),
+            in_it(
+                'PUT', f'/tenants/{tenant}', name=fresh, domain_names=lambda n: [f'{word()}.com'], address={'city': 'x'}
+            ),
         ]
         busy = Busy([api, api2], work)
         try:
@@ -493,11 +583,17 @@ def test_a_tenant_goes_while_another_one_is_made_below_it(made, at_once, post, d
 def test_a_parent_goes_while_a_tenant_moves_there(made, at_once, put, delete, psql):
     for turn in range(ROUNDS):
         parents, child = [made('/tenants')['uuid'] for _ in range(2)], made('/tenants')['uuid']
-        requests = [put(f'/tenants/{child}/parent/{parent}') for parent in parents] \
-            + [delete(f'/tenants/{parent}') for parent in parents]
+        requests = [put(f'/tenants/{child}/parent/{parent}') for parent in parents] + [
+            delete(f'/tenants/{parent}') for parent in parents
+        ]
         answers = at_once(requests if turn % 2 else requests[::-1])
         assert not problems_of(answers, {204, 400, 404})
-        assert psql(f"SELECT count(*) FROM auth_tenant t JOIN auth_tenant p ON p.uuid = t.parent_uuid WHERE t.uuid = '{child}'") == '1'
+        assert (
+            psql(
+                f"SELECT count(*) FROM auth_tenant t JOIN auth_tenant p ON p.uuid = t.parent_uuid WHERE t.uuid = '{child}'"
+            )
+            == '1'
+        )
 
 
 def test_everybody_is_in_the_group_of_all_users(made, at_once, post, psql, expect_log):
@@ -508,5 +604,10 @@ def test_everybody_is_in_the_group_of_all_users(made, at_once, post, psql, expec
         psql(f"DELETE FROM auth_group WHERE tenant_uuid = '{tenant}' AND system_managed")
         answers = at_once([post('/users', tenant, username=word()) for _ in range(WRITERS)])
         assert [answer.status_code for answer in answers] == [200] * WRITERS
-        assert psql(f"""SELECT count(*) FROM auth_user_group JOIN auth_group g ON g.uuid = group_uuid
-                        WHERE g.tenant_uuid = '{tenant}' AND g.system_managed""") == str(WRITERS)
+        assert (
+            psql(
+                f"""SELECT count(*) FROM auth_user_group JOIN auth_group g ON g.uuid = group_uuid
+                        WHERE g.tenant_uuid = '{tenant}' AND g.system_managed"""
+            )
+            == str(WRITERS)
+        )

@@ -33,13 +33,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._websocket()
             return
         time.sleep(float(self.headers.get('X-Delay') or 0))
-        text = json.dumps({
-            'method': self.command,
-            'target': self.path,
-            'headers': {name.lower(): value for name, value in self.headers.items()},
-            'names': [name.lower() for name in self.headers.keys()],
-            'body': body.decode(errors='replace'),
-        }).encode()
+        text = json.dumps(
+            {
+                'method': self.command,
+                'target': self.path,
+                'headers': {name.lower(): value for name, value in self.headers.items()},
+                'names': [name.lower() for name in self.headers.keys()],
+                'body': body.decode(errors='replace'),
+            }
+        ).encode()
         self.send_response(200)
         self.send_header('Content-Type', 'application/json')
         self.send_header('Content-Length', str(len(text)))
@@ -91,10 +93,14 @@ class _DaemonHandler(_Handler):
         status = 404
         if path.startswith(daemon.serves):
             status = 401 if path.endswith('/refused') else 200
-        text = json.dumps({
-            'daemon': daemon.port, 'method': self.command, 'target': self.path,
-            'headers': {name.lower(): value for name, value in self.headers.items()},
-        }).encode()
+        text = json.dumps(
+            {
+                'daemon': daemon.port,
+                'method': self.command,
+                'target': self.path,
+                'headers': {name.lower(): value for name, value in self.headers.items()},
+            }
+        ).encode()
         self.send_response(status)
         self._headers(len(text))
         if self.command != 'HEAD':
