@@ -129,7 +129,7 @@ class Checker:
         readers = (
             'flag|integer|number|text|optional_text|text_or_texts|texts|members|value|seconds|header_text|certificates'
         )
-        read = set(re.findall(rf'\b(?:{readers})\("([a-z]\w*(?:\.\w+)*)"', sources))
+        read = set(re.findall(rf'\b(?:{readers})\((?:config, )?"([a-z]\w*(?:\.\w+)*)"', sources))
         words = set(re.findall(r'"\.?(\w+)"', sources)) | {key.split('.')[-1] for key in read}
         for path in self.texts:
             if path.suffix == '.md' and TOP / 'docs' in path.parents and path.parent.name != 'spec':

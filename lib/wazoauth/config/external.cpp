@@ -112,7 +112,7 @@ class ServiceReader {
   }
 
   ShownService shown(const std::string& type, const std::string& path) const {
-    const Json info = config_.value(path + ".plugin_info");
+    const Json& info = config_.value(path + ".plugin_info");
     config_.members(path + ".plugin_info");
     return {type, info.is_null() ? Json::object() : info, read_fields(config_, path + ".shown")};
   }
@@ -173,7 +173,7 @@ void read_types(const ConfigReader& config, ExternalSettings& external) {
     known.emplace_back(type);
   }
   external.types = config.enabled(section, known);
-  const Json switches = config.value(section);
+  const Json& switches = config.value(section);
   for (const auto& [type, on] : config.switches(section, switches)) {
     if (on && !contains(known, type)) external.foreign_types.push_back(type);
   }

@@ -16,15 +16,15 @@ void ConfigReader::fail(const std::string& path, const std::string& what) const 
                     place == places_.end() ? 0 : place->second.line);
 }
 
-Json ConfigReader::value(const std::string& path) const {
-  Json current = tree_;
+const Json& ConfigReader::value(const std::string& path) const {
+  const Json* current = &tree_;
   for (std::size_t start = 0; start <= path.size();) {
     const std::size_t end = std::min(path.find('.', start), path.size());
-    if (!current.is_object() && !current.is_null()) fail(path.substr(0, start - 1), "must be a mapping");
-    current = current.get(path.substr(start, end - start));
+    if (!current->is_object() && !current->is_null()) fail(path.substr(0, start - 1), "must be a mapping");
+    current = &current->get(path.substr(start, end - start));
     start = end + 1;
   }
-  return current;
+  return *current;
 }
 
 bool ConfigReader::present(const std::string& path) const {
@@ -33,12 +33,12 @@ bool ConfigReader::present(const std::string& path) const {
 }
 
 bool ConfigReader::flag(const std::string& path, bool fallback) const {
-  const Json found = value(path);
+  const Json& found = value(path);
   return found.is_null() ? fallback && !present(path) : !found.is_falsy();
 }
 
 std::int64_t ConfigReader::integer(const std::string& path, std::int64_t lowest, std::int64_t highest) const {
-  const Json found = value(path);
+  const Json& found = value(path);
   if (!found.is_integer()) fail(path, "must be an integer");
   if (found.integer() < lowest) fail(path, "must be at least " + std::to_string(lowest));
   if (found.integer() > highest) fail(path, "must be at most " + std::to_string(highest));
@@ -46,7 +46,7 @@ std::int64_t ConfigReader::integer(const std::string& path, std::int64_t lowest,
 }
 
 double ConfigReader::number(const std::string& path) const {
-  const Json found = value(path);
+  const Json& found = value(path);
   if (!found.is_number()) fail(path, "must be a number");
   return found.number();
 }
@@ -59,7 +59,7 @@ std::chrono::milliseconds ConfigReader::seconds(const std::string& path, std::ch
 }
 
 std::optional<std::string> ConfigReader::optional_text(const std::string& path) const {
-  const Json found = value(path);
+  const Json& found = value(path);
   if (found.is_null()) return std::nullopt;
   if (!found.is_string()) fail(path, "must be a text (in quotes, if it looks like something else)");
   return std::string(found.text());
@@ -80,7 +80,7 @@ std::vector<std::string> ConfigReader::texts(const std::string& path, const Json
 }
 
 std::vector<std::string> ConfigReader::text_or_texts(const std::string& path, std::vector<std::string> fallback) const {
-  const Json found = value(path);
+  const Json& found = value(path);
   if (found.is_null()) return fallback;
   if (found.is_string()) return {std::string(found.text())};
   return texts(path, found);
@@ -94,18 +94,17 @@ std::string ConfigReader::certificates(const std::string& path, const std::strin
   }
 }
 
-std::vector<std::pair<std::string, Json>> ConfigReader::members(const std::string& path) const {
+const Json::Members& ConfigReader::members(const std::string& path) const {
   return members(path, value(path));
 }
 
-std::vector<std::pair<std::string, Json>> ConfigReader::members(const std::string& path, const Json& mapping) const {
+const Json::Members& ConfigReader::members(const std::string& path, const Json& mapping) const {
   if (!mapping.is_null() && !mapping.is_object()) fail(path, "must be a mapping");
   return mapping.members();
 }
 
-std::vector<std::pair<std::string, Json>> ConfigReader::members(const std::string& path,
-                                                                const KnownNames& allowed) const {
-  auto found = members(path);
+const Json::Members& ConfigReader::members(const std::string& path, const KnownNames& allowed) const {
+  const auto& found = members(path);
   for (const auto& [key, value] : found) {
     if (!contains(allowed, key)) fail(path + "." + key, "is not known");
   }

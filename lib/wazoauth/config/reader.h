@@ -29,7 +29,7 @@ class ConfigReader {
   [[noreturn]] void fail(const std::string& path, const std::string& what) const;
   void warn(std::string text) const { warnings_.push_back(std::move(text)); }
 
-  Json value(const std::string& path) const;  // null when it isn't there
+  const Json& value(const std::string& path) const;  // null when it isn't there
   bool has(const std::string& path) const { return !value(path).is_null(); }
 
   // `fallback` counts when the key isn't there; null is false.
@@ -47,9 +47,9 @@ class ConfigReader {
   std::string certificates(const std::string& path, const std::string& file) const;  // PEM
 
   // Of a mapping; none for null. The second one is of a value that has been read, `path` says where.
-  std::vector<std::pair<std::string, Json>> members(const std::string& path) const;
-  std::vector<std::pair<std::string, Json>> members(const std::string& path, const Json& mapping) const;
-  std::vector<std::pair<std::string, Json>> members(const std::string& path, const KnownNames& allowed) const;
+  const Json::Members& members(const std::string& path) const;
+  const Json::Members& members(const std::string& path, const Json& mapping) const;
+  const Json::Members& members(const std::string& path, const KnownNames& allowed) const;
   std::vector<std::pair<std::string, bool>> switches(const std::string& path, const Json& mapping) const;
 
   // Switched on and known, in the order of the configuration. Unknown ones are warnings.

@@ -69,7 +69,7 @@ DefaultPolicy read_policy(const ConfigReader& config, const std::string& slug, c
   const std::string path = "default_policies." + slug;
   config.members(path, entry);
   if (!entry.has("acl")) config.fail(path, "needs an \"acl\"");
-  const Json description = entry.get("description");
+  const Json& description = entry.get("description");
   if (!description.is_null() && !description.is_string()) config.fail(path + ".description", "must be a text");
   return {slug, entry.text_or("description", "Automatically created"), config.texts(path + ".acl", entry.get("acl")),
           !entry.get("shared").is_falsy()};
@@ -177,7 +177,7 @@ void read_cors(const ConfigReader& config, Settings& s) {
   s.cors_supports_credentials = config.flag("rest_api.cors.supports_credentials", false);
   s.cors_send_wildcard = config.flag("rest_api.cors.send_wildcard", false);
   s.cors_vary_header = config.flag("rest_api.cors.vary_header", true);
-  const Json max_age = config.value("rest_api.cors.max_age");
+  const Json& max_age = config.value("rest_api.cors.max_age");
   if (max_age.is_integer()) {
     s.cors_max_age = std::to_string(max_age.integer());
   } else {
@@ -192,17 +192,15 @@ void read_saml(const ConfigReader& config, saml::SamlSettings& saml) {
   saml.session_lifetime = config.integer("saml.saml_session_lifetime_seconds", 60, hundred_years);
   saml.rules.clock_skew = config.integer("saml.clock_skew_seconds", 0, 600);
   saml.rules.allow_sha1 = config.flag("saml.allow_sha1", false);
-  const Json urls = config.value("saml.redirect_urls");
+  const Json& urls = config.value("saml.redirect_urls");
   if (!urls.is_null()) saml.redirect_urls = config.texts("saml.redirect_urls", urls);
   for (const std::string& url : saml.redirect_urls) {
     if (!parse_url(url)) config.fail("saml.redirect_urls", "must hold addresses like https://host[:port][/path]");
   }
 }
 
-// A copy: the tree that was given stays as it is.
 Json finished_tree(const Json& tree, const Settings& s) {
-  Json finished = Json::object();
-  for (const auto& [key, value] : tree.members()) finished.set(key, value);
+  Json finished = tree;
   if (!s.xivo_uuid.empty()) finished.set("uuid", s.xivo_uuid);
   finished.set("loaded_plugins", Json::strings(s.backends));
   return finished;

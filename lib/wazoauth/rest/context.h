@@ -40,7 +40,7 @@ class Context {
   // Delegation (docs/spec/acl.md section 4): may the token put an access into a policy, or take it out?
   bool may_add(std::string_view access) const;
   bool may_remove(std::string_view access) const;
-  // 401 of docs/spec/http-conventions.md section 7.1, "may not put/remove"
+  // 401 of docs/spec/http-conventions.md section 7.1: the token may not put or remove it
   [[noreturn]] void refuse_access(std::string_view access) const;
 
   // The tenant of the user who asks, whatever the header Wazo-Tenant says: for operations that ignore it. 404 when the
