@@ -1,0 +1,197 @@
+// Requests of the API on a real PostgreSQL, without nginx: what their steps commit, and what happens between them.
+#include <algorithm>
+#include <cstdlib>
+#include <mutex>
+
+#include "../unit/check.h"
+#include "platform.h"
+#include "wazoauth/base/log.h"
+#include "wazoauth/cache/zone.h"
+#include "wazoauth/node/seed.h"
+#include "wazoauth/store/migration.h"
+#include "wazoauth/store/token_key.h"
+#include "wazoauth/user/bootstrap.h"
+
+using namespace wazoauth;
+using check::equal;
+
+namespace {
+
+constexpr char root[] = "root", root_password[] = "t0p-s3cret", password[] = "0pen-sesame";
+
+std::string conninfo() {
+  const char* given = std::getenv("WAZO_AUTH_TEST_DATABASE");
+  if (!given) throw std::runtime_error("run it through t/with_postgres.py");
+  return given;
+}
+
+class Lock : public ZoneLock {
+ public:
+  void lock() override { mutex_.lock(); }
+  void unlock() override { mutex_.unlock(); }
+
+ private:
+  std::mutex mutex_;
+};
+
+// What all tests of this file share: the users that they make have names of their own.
+struct Stand {
+  Stand() : memory(4 << 20), sql(conninfo()) {
+    upgrade_database(conninfo());
+    std::vector<std::string> warnings;
+    Zone::format(memory.data(), memory.size());
+    zone.emplace(memory.data(), memory.size(), lock);
+    platform.emplace(conninfo(), &*zone);
+    seed(platform->services().database, platform->services().settings);
+    create_initial_user(platform->services().database, root, root_password, "internal",
+                        "wazo_default_master_user_policy");
+    token = platform->log_in(root, root_password);
+  }
+
+  std::string count(const std::string& from) { return sql.value("SELECT count(*) FROM " + from); }
+  std::string new_user(const std::string& name) {
+    const Answer made = platform->send("POST", "/users", token, user(name));
+    check::equal(made.status, 200, made.body.dump());
+    return std::string(made.body.get("uuid").text());
+  }
+  static Json user(const std::string& name) { return Json::object({{"username", name}, {"password", password}}); }
+  void end_connections() {
+    sql.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()");
+  }
+
+  Lock lock;
+  std::vector<char> memory;
+  std::optional<Zone> zone;
+  std::optional<Platform> platform;
+  DirectConnection sql;
+  std::string token;  // of root
+};
+
+Stand& stand() {
+  static Stand stand;
+  return stand;
+}
+
+// Runs the steps before the one that waits for `lane`.
+void advance_to(Call& call, Lane lane) {
+  while (call.lane() != lane) check::never(call.step(), "the answer is ready");
+}
+void advance(Call& call, Lane lane) {
+  advance_to(call, lane);
+  while (call.lane() == lane) check::never(call.step(), "the answer is ready");
+}
+
+void a_login_hashes_without_a_connection(void**) {
+  Stand& s = stand();
+  s.new_user("lanes");
+  Call login = s.platform->begin_login("lanes", password);
+  const Answer answer = finish(login);
+  equal(answer.status, 200);
+  check::that(answer.lanes == std::vector{Lane::database, Lane::hashing, Lane::database}, "lanes of a login");
+  equal(s.count("auth_token WHERE uuid = '" + std::string(answer.body.get("data").get("token").text()) + "'"), "1");
+}
+
+void a_login_that_is_given_up_leaves_nothing(void**) {
+  Stand& s = stand();
+  const std::string uuid = s.new_user("gone");
+  {
+    Call login = s.platform->begin_login("gone", password);
+    advance(login, Lane::hashing);
+  }
+  equal(s.count("auth_token WHERE auth_id = '" + uuid + "'"), "0");
+  equal(s.count("pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"), "0");
+}
+
+// Both verified the old password before either wrote.
+void one_of_two_password_changes_wins(void**) {
+  Stand& s = stand();
+  const std::string path = "/users/" + s.new_user("twice") + "/password";
+  const auto change = [&](const char* wanted) {
+    return s.platform->begin("PUT", path, s.token,
+                             Json::object({{"old_password", password}, {"new_password", wanted}}));
+  };
+  Call changes[] = {change("first-one"), change("second-one")};
+  for (Call& each : changes) advance(each, Lane::hashing);
+  equal(finish(changes[1]).status, 204);
+  equal(finish(changes[0]).status, 401);
+  check::never(s.platform->log_in("twice", "second-one").empty(), "the winner's password opens nothing");
+  Call loser = s.platform->begin_login("twice", "first-one");
+  equal(finish(loser).status, 401);
+}
+
+void one_of_two_users_of_a_name_wins(void**) {
+  Stand& s = stand();
+  const auto make = [&] { return s.platform->begin("POST", "/users", s.token, Stand::user("same")); };
+  Call made[] = {make(), make()};
+  for (Call& each : made) advance(each, Lane::hashing);
+  equal(finish(made[0]).status, 200);
+  equal(finish(made[1]).status, 409);
+  equal(s.count("auth_user WHERE username = 'same'"), "1");
+}
+
+void an_event_is_committed_with_its_change(void**) {
+  Stand& s = stand();
+  const auto add_tenant = [&](const char* name) {
+    return s.platform->send("POST", "/tenants", s.token, Json::object({{"name", name}})).status;
+  };
+  const std::string told = "wazo_auth.outbox WHERE headers::text LIKE '%auth_tenant_added%'";
+  const std::string before = s.count(told);
+  s.sql.run(
+      "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;"
+      "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON auth_tenant DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+      "WHEN (NEW.name = 'refused') EXECUTE FUNCTION refuse()");
+  const int refused = add_tenant("refused");
+  s.sql.run("DROP TRIGGER refuse ON auth_tenant; DROP FUNCTION refuse");
+  equal(refused, 500);
+  equal(s.count("auth_tenant WHERE name = 'refused'"), "0");
+  equal(s.count(told), before);
+  equal(add_tenant("accepted"), 200);
+  equal(s.count(told), std::to_string(std::stoi(before) + 1));
+}
+
+void a_deleted_token_is_refused_before_its_answer_is_sent(void**) {
+  Stand& s = stand();
+  s.new_user("ended");
+  const std::string token = s.platform->log_in("ended", password);
+  equal(s.platform->send("DELETE", "/token/" + token).status, 200);
+  TokenFacts facts;
+  check::that(s.zone->check(token_key(token), std::nullopt, facts) == Lookup::revoked, "the zone refuses it");
+  equal(s.platform->send("GET", "/token/" + token).status, 404);
+}
+
+void a_connection_that_broke_between_steps_is_replaced(void**) {
+  Stand& s = stand();
+  s.new_user("patient");
+  Call login = s.platform->begin_login("patient", password);
+  advance_to(login, Lane::hashing);
+  s.end_connections();
+  equal(finish(login).status, 200);
+}
+
+void a_database_that_is_away_is_told_from_an_empty_one(void**) {
+  Platform away("host=127.0.0.1 port=1 user=nobody dbname=nothing", nullptr);
+  const Answer answer = away.send("GET", "/users", "6fa459ea-ee8a-4ca4-894e-db77e160355e");
+  equal(answer.status, 503);
+  const auto retry = std::find_if(answer.headers.begin(), answer.headers.end(),
+                                  [](const auto& header) { return header.first == "Retry-After"; });
+  check::that(retry != answer.headers.end(), "Retry-After");
+}
+
+}  // namespace
+
+int main() {
+  log::set_level(log::Level::error);
+  const CMUnitTest tests[] = {
+      cmocka_unit_test(a_login_hashes_without_a_connection),
+      cmocka_unit_test(a_login_that_is_given_up_leaves_nothing),
+      cmocka_unit_test(one_of_two_password_changes_wins),
+      cmocka_unit_test(one_of_two_users_of_a_name_wins),
+      cmocka_unit_test(an_event_is_committed_with_its_change),
+      cmocka_unit_test(a_deleted_token_is_refused_before_its_answer_is_sent),
+      cmocka_unit_test(a_connection_that_broke_between_steps_is_replaced),
+      cmocka_unit_test(a_database_that_is_away_is_told_from_an_empty_one),
+  };
+  return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
