@@ -3,13 +3,16 @@ import json
 import os
 import re
 import select
+import shutil
 import socket
 import time
 import uuid
+from pathlib import Path
 
 import pytest
-import servers
-from conftest import BUILD
+
+from support import servers
+from support.servers import BUILD
 
 CONF = """\
 @MAIN@
@@ -37,7 +40,7 @@ EVERYWHERE = ('http', 'server', 'location')
 def folder():
     made = servers.temporary_folder()
     yield made
-    servers.shutil.rmtree(made, ignore_errors=True)
+    shutil.rmtree(made, ignore_errors=True)
 
 
 class Checked:
@@ -685,7 +688,7 @@ def test_a_missing_key_of_saml_is_for_who_wants_saml(check, folder):
         return checked.output
 
     nowhere, here = f'{folder}/no.key', f'{folder}/here.crt'
-    servers.Path(here).touch()
+    Path(here).touch()
     assert output() == ''
     assert output(key_file=DEFAULT_KEY) == ''
     assert f'{nowhere}: No such file or directory; nobody can log in by SAML' in output(key_file=nowhere)

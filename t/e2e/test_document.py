@@ -4,8 +4,9 @@ import uuid
 import pytest
 import requests
 import yaml
-from document import Document
 from swagger_spec_validator.validator20 import validate_spec
+
+from support.document import Document
 
 UNKNOWN = '00000000-0000-4000-8000-000000000000'
 METHODS = {'get', 'put', 'post', 'delete', 'patch', 'head'}

@@ -5,17 +5,19 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import oauth2_peers
 import psycopg2
 import pytest
 import requests
-import servers
-from conftest import DATABASE, GATED, SECRETS
+
+from support import oauth2_peers, servers
+from support.logs import SECRETS
+from support.stack import DATABASE, GATED
 
 CLIENT = {'client_id': 'a client', 'client_secret': 'secret-5d0c8a11'}
 LANDING = """
@@ -625,7 +627,7 @@ def test_while_a_provider_is_frozen_others_are_served(world, admin_token, make_u
 
 def browse(url, folder):
     """What Chromium shows in the end, as HTML."""
-    done = servers.subprocess.run(
+    done = subprocess.run(
         [
             'chromium',
             '--headless',

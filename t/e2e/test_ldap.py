@@ -7,10 +7,13 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 
 import pytest
-import servers
-from conftest import GATED, SECRETS
+
+from support import servers
+from support.logs import SECRETS
+from support.stack import GATED
 
 SUFFIX = servers.Slapd.suffix
 PEOPLE = f'ou=people,{SUFFIX}'
@@ -1035,7 +1038,7 @@ def test_a_directory_that_is_away_slows_down_nobody_who_tries_again(log_in, site
 def test_no_connection_stays_open(log_in, site, configure, tenant, directory):
     configure(tenant, port=directory.tls_port, protocol_security='ldaps', **BY_SEARCH)
     [worker] = site.workers()
-    count = lambda: len(list((servers.Path('/proc') / str(worker) / 'fd').iterdir()))  # noqa: E731
+    count = lambda: len(list((Path('/proc') / str(worker) / 'fd').iterdir()))  # noqa: E731
     assert log_in('alice').status_code == 200
     before = count()
     for _ in range(5):

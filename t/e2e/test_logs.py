@@ -4,7 +4,8 @@ import socket
 import uuid
 
 import pytest
-from conftest import SECRETS
+
+from support.logs import SECRETS
 
 MASK = 'XXXXXXXX-XXXX-XXXX-XXXX-XXXX'
 

@@ -7,8 +7,11 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import servers
-from conftest import GATED, SECRETS, Client
+
+from support import servers
+from support.client import Client
+from support.logs import SECRETS
+from support.stack import GATED
 
 # Tokens must be in no log: this isn't the uuid that other tests have in their paths.
 NO_TOKEN = '00000000-0000-4000-8000-00000000dead'

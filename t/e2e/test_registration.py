@@ -9,8 +9,11 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import servers
-from conftest import GATED, SECRETS, Client
+
+from support import servers
+from support.client import Client
+from support.logs import SECRETS
+from support.stack import GATED
 
 UNKNOWN = '00000000-0000-4000-8000-000000000000'
 LINK = re.compile(r'^(https://\S+/0\.1/emails/([0-9a-f-]{36})/confirm\?token=([0-9a-f-]{36}))$', re.M)

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-import servers
+
+from support import servers
 
 
 @pytest.fixture(scope='module')

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import threading
 import time
 import types
@@ -20,12 +19,10 @@ from pathlib import Path
 import pytest
 import requests
 
-import servers
-from conftest import SECRETS
-from oauth2_peers import Provider
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from saml_idp import SamlIdp, configure, make_key  # noqa: E402
+from support import servers
+from support.logs import SECRETS
+from support.oauth2_peers import Provider
+from support.saml_idp import SamlIdp, configure, make_key
 
 CALLS_TIMEOUT = 30
 INSTALLED = Path(os.environ.get('WAZO_AUTH_SDK') or servers.CHECKOUT / 'build/sdk')

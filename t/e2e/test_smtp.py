@@ -4,8 +4,9 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import servers
-from conftest import SECRETS
+
+from support import servers
+from support.logs import SECRETS
 
 PATH = '/users/password/reset'
 NAME, PASSWORD = 'wazo', SECRETS.password('smtp-pass-93b1c7')

@@ -14,8 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-import servers
-from conftest import GATED, SECRETS
+
+from support import servers
+from support.logs import SECRETS
+from support.stack import GATED
 
 NO_REFRESH_TOKEN = '00000000-0000-4000-8000-00000000dead'
 ADDRESSES = itertools.count(1)

@@ -14,7 +14,8 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import GATED
+
+from support.stack import GATED
 
 UNKNOWN = '00000000-0000-4000-8000-000000000000'
 NO_REFRESH_TOKEN = '00000000-0000-4000-8000-00000000dead'

@@ -1,6 +1,6 @@
 """What external services are made of in tests: a broker, and a provider that can be told to misbehave.
 
-Both live on threads of the test's own process. The provider that behaves is npm's oauth2-mock-server (servers.py).
+Both live on threads of the test's own process. The provider that behaves is npm's oauth2-mock-server (servers/oauth2.py).
 """
 import asyncio
 import base64
@@ -14,7 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 import websockets
-from servers import wait_until
+
+from support.servers import wait_until
 
 
 class Broker:
