@@ -15,7 +15,7 @@ import bench
 import load
 from load import Connection
 
-from support import oauth2_peers, servers
+from support import checks, oauth2_peers, servers
 
 STEPS = (1000, 2000)
 MOST_FILES = 8192
@@ -55,7 +55,7 @@ class Site:
             folder, servers.BUILD, conf, (self.port, '/0.1/backends'), values, {'OAUTHLIB_INSECURE_TRANSPORT': '1'}
         )
         self.nginx.start()
-        basic = oauth2_peers.basic(*load.ADMIN)
+        basic = checks.basic(*load.ADMIN)
         self.headers = {'X-Auth-Token': self.ask('/0.1/token', {'Authorization': basic}, 200)['data']['token']}
         self.ask('/0.1/external/google/config', self.headers, 201, {'client_id': 'a', 'client_secret': 'b'})
         self.users = postgres.psql(

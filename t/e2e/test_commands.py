@@ -8,12 +8,12 @@ import stat
 import subprocess
 import time
 import urllib.parse
-import uuid
 
 import psycopg2
 import pytest
 
 from support import servers
+from support.checks import label
 from support.logs import SECRETS
 from support.servers import BUILD
 from support.stack import OWNER
@@ -23,10 +23,6 @@ CLI_USER = 'wazo-auth-cli'
 POLICY = 'wazo_default_master_user_policy'
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason='needs root')
-
-
-def label(prefix):
-    return f'{prefix}-{uuid.uuid4().hex[:12]}'
 
 
 def failed(done, name, *texts):

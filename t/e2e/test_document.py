@@ -6,9 +6,9 @@ import requests
 import yaml
 from swagger_spec_validator.validator20 import validate_spec
 
+from support.checks import UNKNOWN
 from support.document import Document
 
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
 METHODS = {'get', 'put', 'post', 'delete', 'patch', 'head'}
 
 

@@ -23,14 +23,13 @@ import pytest
 import requests
 
 from support import servers
+from support.checks import NO_TOKEN, UNKNOWN
 from support.stack import ADMIN
 
 DATABASE = VHOST = EXCHANGE = 'events'
 ZONE = 'XYZ-5:45'  # east of Greenwich: POSIX counts the other way round
 EAST = timedelta(hours=5, minutes=45)
 XIVO_UUID = '5ca1ab1e-0000-4000-8000-00000000e7e7'
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
-NO_TOKEN = '00000000-0000-4000-8000-00000000dead'
 LIMIT = 20  # the longest pause between two tries is 10 s
 
 

@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 
 from support import servers
+from support.checks import UNKNOWN, elsewhere, error, reason
 from support.logs import SECRETS
 from support.stack import GATED
 
 SUFFIX = servers.Slapd.suffix
 PEOPLE = f'ou=people,{SUFFIX}'
 SERVICE = f'cn=service,{SUFFIX}'
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
-ADDRESSES = itertools.count(1)
 KEYS = [
     'tenant_uuid',
     'host',
@@ -91,24 +90,6 @@ def person(rdn, uid, more):
     return (
         f'\ndn: uid={rdn},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: {uid}\nsn: x\nuserPassword: {PASSWORD}\n{more}\n'
     )
-
-
-def elsewhere():
-    number = next(ADDRESSES)
-    return {'X-Forwarded-For': f'198.19.{number >> 8}.{number & 255}'}
-
-
-def reason(answer, status):
-    assert answer.status_code == status, answer.text
-    body = answer.json()
-    assert list(body) == ['reason', 'timestamp', 'status_code']
-    return body['reason'][0]
-
-
-def error(answer, status, error_id):
-    assert answer.status_code == status, answer.text
-    assert answer.json()['error_id'] == error_id
-    return answer.json()
 
 
 def assert_refused(answer):

@@ -1,5 +1,6 @@
 """What stands in logs: what went wrong, and secrets, which never may."""
 import re
+import uuid
 
 
 class Secrets:
@@ -20,6 +21,9 @@ class Secrets:
         if isinstance(value, str) and len(value) >= 8:
             self.passwords.add(value)
         return value
+
+    def new_password(self):
+        return self.password(f'secret-{uuid.uuid4().hex}')
 
     def found_in(self, text):
         found = {value for value in self.UUID.findall(text) if value.lower() in self.tokens}

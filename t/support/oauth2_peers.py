@@ -3,7 +3,6 @@
 Both live on threads of the test's own process. The provider that behaves is npm's oauth2-mock-server (servers/oauth2.py).
 """
 import asyncio
-import base64
 import json
 import secrets
 import socket
@@ -208,7 +207,3 @@ class Provider:
         self.thaw()
         self._server.shutdown()
         self._server.server_close()
-
-
-def basic(user, password):
-    return 'Basic ' + base64.b64encode(f'{user}:{password}'.encode()).decode()

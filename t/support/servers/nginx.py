@@ -152,6 +152,10 @@ env TZ;
             count = int(self.values['WORKERS'])
             wait_until(lambda: len(set(self.workers()) - before) >= count, 15, 'new workers')
 
+    def settle(self):
+        """Waits until the workers of before are gone and as many as configured are left."""
+        wait_until(lambda: len(self.workers()) == int(self.values['WORKERS']), 20, 'only new workers')
+
 
 def _nginx_program():
     return shutil.which('nginx') or '/usr/sbin/nginx'
