@@ -15,10 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 import guards_docs  # noqa: E402
-import servers  # noqa: E402
-import shipped  # noqa: E402
+
+from support import servers, shipped
 
 TOP = servers.CHECKOUT
 problems = []

@@ -11,13 +11,14 @@ What ends up in no statement at all is an error, too.
 import itertools
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import psycopg2
 
-import servers
+from support import servers
 
 TOP = servers.CHECKOUT
 SCOPES = ['scope.tenant', 'scope.tenant_in_order', 'scope.tenant_of_found', 'scope.subtree']
@@ -153,7 +154,7 @@ def main():
         connection.close()
     finally:
         postgres.stop()
-        servers.shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     for text in lint.problems:
         print(f'lint_sql: {text}', file=sys.stderr)
     print(

@@ -4,17 +4,15 @@ usage: playground.py run | stop | forget
 """
 import base64
 import json
-import os
 import secrets
+import shutil
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
-import servers
+from support import servers
 
 STATE = servers.state_folder()
-BUILD = Path(os.environ.get('WAZO_AUTH_BUILD') or servers.CHECKOUT / 'build')
 DATABASE = OWNER = 'wazo-auth'
 
 CONF = """\
@@ -129,7 +127,9 @@ class Playground:
             'REDIS': self.redis.uri,
             'LOG_LEVEL': 'notice',
         }
-        return servers.Nginx(STATE / f'nginx{suffix}', BUILD, CONF, (values['API_PORT'], '/0.1/backends'), values)
+        return servers.Nginx(
+            STATE / f'nginx{suffix}', servers.BUILD, CONF, (values['API_PORT'], '/0.1/backends'), values
+        )
 
     def _groups(self):
         """Servers and the names of the ports that each of them holds while it runs."""
@@ -248,7 +248,7 @@ def main(command):
     elif command in ('stop', 'forget'):
         playground.stop()
         if command == 'forget':
-            servers.shutil.rmtree(STATE, ignore_errors=True)
+            shutil.rmtree(STATE, ignore_errors=True)
     else:
         print(__doc__)
         return 2

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-import servers
+from support import servers
 
 
 def main():

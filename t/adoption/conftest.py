@@ -2,22 +2,18 @@
 
 The tests of this folder are one story, told in the order of the file: what one leaves behind is what the next one needs.
 """
+import os
+import shutil
 import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import requests
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-import daemon  # noqa: E402
-import servers  # noqa: E402
-from filling import Filling  # noqa: E402
+from filling import Filling
 
-BUILD = Path(servers.os.environ.get('WAZO_AUTH_BUILD') or servers.CHECKOUT / 'build')
+from support import daemon, servers
 
 CONF = """\
 events { worker_connections 1024; }
@@ -118,13 +114,15 @@ class World:
         values = {'CONFIG': self.python.config, 'API_PORT': servers.free_port(), 'GATE_PORT': servers.free_port()}
         # As the daemon has them.
         environment = {'XIVO_UUID': 'the-predefined-xivo-uuid', 'TZ': 'UTC+1', 'OAUTHLIB_INSECURE_TRANSPORT': '1'}
-        self.nginx = servers.Nginx(folder, BUILD, CONF, (values['API_PORT'], '/0.1/backends'), values, environment)
+        self.nginx = servers.Nginx(
+            folder, servers.BUILD, CONF, (values['API_PORT'], '/0.1/backends'), values, environment
+        )
         self.api = Client(values['API_PORT'])
         self.gate = Client(values['GATE_PORT'], '')
 
     def upgrade(self, *arguments):
         return subprocess.run(
-            [BUILD / 'wazo-auth-upgrade-db', '--config-file', self.python.config, *arguments],
+            [servers.BUILD / 'wazo-auth-upgrade-db', '--config-file', self.python.config, *arguments],
             capture_output=True,
             text=True,
             timeout=60,
@@ -141,10 +139,10 @@ class World:
         if self.nginx:
             self.nginx.stop()
         self.python.close()
-        if servers.os.environ.get('WAZO_AUTH_KEEP'):
+        if os.environ.get('WAZO_AUTH_KEEP'):
             print(f'kept: {self.folder}')
         else:
-            servers.shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope='session')

@@ -7,10 +7,12 @@ import threading
 import time
 import uuid
 
-import daemon
-import servers
+import pytest
 from views import differences
 
+from support import daemon, servers
+
+pytestmark = pytest.mark.timeout(300)
 story = {}
 
 

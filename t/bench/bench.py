@@ -6,17 +6,16 @@ first one and the client the second; "CPU" is user and system time of the worker
 
 cases: gate api login flood revocation capacity
 """
-import os
 import re
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import load
-from load import Connection, Paced, lua_logins, lua_requests, median, percentile, servers, touch, wrk
+from load import Connection, Paced, lua_logins, lua_requests, median, percentile, touch, wrk
 
-BUILD = Path(os.environ.get('WAZO_AUTH_BUILD') or servers.CHECKOUT / 'build')
+from support import servers
+
 PAIRS = 5
 SECONDS = 3
 
@@ -126,7 +125,7 @@ def case_login(bench, report):
 
 
 def _openssl_ms():
-    out = subprocess.run([BUILD / 'bench_password'], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run([servers.BUILD / 'bench_password'], capture_output=True, text=True, check=True).stdout
     return float(re.search(r'pbkdf2_openssl_ms ([\d.]+)', out)[1])
 
 
@@ -210,9 +209,9 @@ def main(names):
         return 2
     if not names:
         for program in ('bench_acl', 'bench_password'):
-            subprocess.run([BUILD / program], check=True)
+            subprocess.run([servers.BUILD / program], check=True)
     report = Report()
-    bench = load.Bench(BUILD)
+    bench = load.Bench(servers.BUILD)
     try:
         bench.start()
         for name in names or CASES:

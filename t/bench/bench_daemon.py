@@ -10,15 +10,17 @@ bound to a core; the client has the second one, PostgreSQL (without fsync) what 
 cases: users_page users_search tenants policies user_create
 """
 import json
+import shutil
+import subprocess
 import sys
+import time
 import uuid
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import bench
-import daemon
 import load
-from load import Connection, servers
+from load import Connection
+
+from support import daemon, servers
 
 SECONDS = {'policies': 12}  # of a run; otherwise 3. The daemon's longest answers take seconds
 BAR = 20
@@ -54,8 +56,8 @@ class Pair:
         # The tools have PostgreSQL log every statement, for tests that count them.
         self.python.psql(f'ALTER ROLE "{daemon.OWNER}" SET log_min_duration_statement = -1')
         self._fill()
-        done = servers.subprocess.run(
-            [bench.BUILD / 'wazo-auth-upgrade-db', '--config-file', self.python.config],
+        done = subprocess.run(
+            [servers.BUILD / 'wazo-auth-upgrade-db', '--config-file', self.python.config],
             capture_output=True,
             text=True,
             check=False,
@@ -66,7 +68,7 @@ class Pair:
         values = {'CONFIG': self.python.config, 'API_PORT': servers.free_port(), 'LOG_LEVEL': 'notice'}
         self.nginx = servers.Nginx(
             folder,
-            bench.BUILD,
+            servers.BUILD,
             load.API_CONF,
             (values['API_PORT'], '/0.1/backends'),
             values,
@@ -129,11 +131,8 @@ class Pair:
 
     def postgres_cpu(self):
         """Also of sessions that ended: the postmaster has collected them."""
-        fields = servers._stat(self.postgres)
-        return (
-            sum(map(servers.cpu_seconds, servers.family(self.postgres)))
-            + (int(fields[13]) + int(fields[14])) / servers.TICKS
-        )
+        alive = sum(map(servers.cpu_seconds, servers.family(self.postgres)))
+        return alive + servers.cpu_seconds(self.postgres, of_ended_children=True)
 
     def run(self, case, side, seconds=None):
         self._rest()
@@ -156,7 +155,7 @@ class Pair:
 
         def idle():
             before = used()
-            servers.time.sleep(0.3)
+            time.sleep(0.3)
             return used() - before < 0.03
 
         servers.wait_until(idle, 60, 'rest after the last run')
@@ -174,7 +173,7 @@ class Pair:
         if self.nginx:
             self.nginx.stop()
         self.python.close()
-        servers.shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def measure(pair, case, report):

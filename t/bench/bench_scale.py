@@ -6,15 +6,17 @@ medians of 5 with their spread. The exact counts are told apart: a page without 
 """
 import json
 import re
+import shutil
+import subprocess
 import sys
 import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import bench
 import load
-from load import Connection, median, servers
-from platform_sql import fill
+from load import Connection, median
+
+from support import servers
+from support.platform_sql import fill
 
 ROUNDS, REQUESTS = 5, 40
 ADMIN = ('bench-admin', 'bench-password-1')
@@ -38,7 +40,7 @@ class Platform:
             },
         )
         values = {'CONFIG': config, 'API_PORT': servers.free_port(), 'LOG_LEVEL': 'crit'}
-        self.nginx = servers.Nginx(folder, bench.BUILD, load.API_CONF, (values['API_PORT'], '/0.1/backends'), values)
+        self.nginx = servers.Nginx(folder, servers.BUILD, load.API_CONF, (values['API_PORT'], '/0.1/backends'), values)
         self.nginx.start()
         basic = load.base64.b64encode(':'.join(ADMIN).encode()).decode()
         with Connection(values['API_PORT']) as connection:
@@ -66,7 +68,7 @@ class Platform:
 
     def seconds_of_all(self, path):
         """By curl: a client in Python would be what is measured."""
-        done = servers.subprocess.run(
+        done = subprocess.run(
             [
                 'curl',
                 '-s',
@@ -147,7 +149,7 @@ def main():
         for each in (small, large):
             each.nginx.stop()
         postgres.stop()
-        servers.shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     return 1 if report.missed else 0
 
 

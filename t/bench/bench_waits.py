@@ -6,16 +6,16 @@ What a worker's memory grows by for each authorization that it waits for at a br
 import json
 import re
 import resource
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'e2e'))
 import bench
 import load
-import oauth2_peers
-from load import Connection, servers
+from load import Connection
+
+from support import checks, oauth2_peers, servers
 
 STEPS = (1000, 2000)
 MOST_FILES = 8192
@@ -52,10 +52,10 @@ class Site:
         values = {'WORKERS': 1, 'CONFIG': config, 'API_PORT': self.port, 'LOG_LEVEL': 'crit'}
         conf = f'worker_rlimit_nofile {MOST_FILES};\nenv OAUTHLIB_INSECURE_TRANSPORT;\n' + load.API_CONF
         self.nginx = servers.Nginx(
-            folder, bench.BUILD, conf, (self.port, '/0.1/backends'), values, {'OAUTHLIB_INSECURE_TRANSPORT': '1'}
+            folder, servers.BUILD, conf, (self.port, '/0.1/backends'), values, {'OAUTHLIB_INSECURE_TRANSPORT': '1'}
         )
         self.nginx.start()
-        basic = oauth2_peers.basic(*load.ADMIN)
+        basic = checks.basic(*load.ADMIN)
         self.headers = {'X-Auth-Token': self.ask('/0.1/token', {'Authorization': basic}, 200)['data']['token']}
         self.ask('/0.1/external/google/config', self.headers, 201, {'client_id': 'a', 'client_secret': 'b'})
         self.users = postgres.psql(
@@ -117,7 +117,7 @@ def main():
                 site.close()
     finally:
         postgres.stop()
-        servers.shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     return 1 if report.missed else 0
 
 

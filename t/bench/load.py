@@ -2,18 +2,16 @@
 import base64
 import json
 import re
+import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import servers  # noqa: E402
+from support import servers
 
 ADMIN = ('bench', 'bench-password-4c1d')
 TENANTS, USERS, POLICIES, TOKENS, ACCESSES = 100, 1000, 200, 10000, 100
@@ -135,7 +133,7 @@ class Bench:
     def close(self):
         for server in (*self.nginx, self.upstream, self.rabbitmq, self.redis, self.postgres):
             server.stop()
-        servers.shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def psql(self, sql):
         return self.postgres.psql('bench', sql)

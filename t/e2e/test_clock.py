@@ -12,9 +12,12 @@ import uuid
 
 import pytest
 import redis as redis_client
-import servers
 import websocket
-from conftest import ADMIN, BUILD, GATED, OWNER, SECRETS
+
+from support import servers
+from support.logs import SECRETS
+from support.servers import BUILD
+from support.stack import ADMIN, GATED, OWNER
 
 DATABASE = 'clock'
 HOUR = 3600

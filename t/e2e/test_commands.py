@@ -2,27 +2,27 @@
 import hashlib
 import os
 import re
+import shutil
 import socket
 import stat
 import subprocess
 import time
 import urllib.parse
-import uuid
 
 import psycopg2
 import pytest
-import servers
-from conftest import BUILD, OWNER, SECRETS
+
+from support import servers
+from support.checks import label
+from support.logs import SECRETS
+from support.servers import BUILD
+from support.stack import OWNER
 
 COMMANDS = ('wazo-auth-bootstrap', 'wazo-auth-init-db', 'wazo-auth-upgrade-db', 'wazo-auth-wait')
 CLI_USER = 'wazo-auth-cli'
 POLICY = 'wazo_default_master_user_policy'
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason='needs root')
-
-
-def label(prefix):
-    return f'{prefix}-{uuid.uuid4().hex[:12]}'
 
 
 def failed(done, name, *texts):
@@ -97,7 +97,7 @@ def test_a_broken_configuration(command, folder, name, options):
 def folder():
     made = servers.temporary_folder()
     yield made
-    servers.shutil.rmtree(made, ignore_errors=True)
+    shutil.rmtree(made, ignore_errors=True)
 
 
 class Installation:
@@ -291,7 +291,7 @@ def test_complete_where_no_file_can_be(installation):
     """What can't be written down isn't changed either."""
     succeeded(installation.complete())
     before = installation.everything()
-    servers.shutil.rmtree(installation.credentials.parent)
+    shutil.rmtree(installation.credentials.parent)
     installation.credentials.parent.write_text('a file')
     failed(installation.complete(), 'wazo-auth-bootstrap')
     assert installation.everything() == before

@@ -3,21 +3,19 @@ of the platform do; one logs in through the published address, and each location
 """
 import json
 import re
-import sys
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import requests
-import servers
 import websocket
 import yaml
-from conftest import BUILD, SECRETS, WATCH, Client, LogReader
-from upstream import Daemon, Websocketd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import shipped  # noqa: E402
+from support import servers, shipped
+from support.client import Client
+from support.logs import SECRETS, WATCH, LogReader
+from support.servers import BUILD
+from support.upstream import Daemon, Websocketd
 
 ORIGIN = {'Origin': 'https://app.example'}
 PREFLIGHT = ORIGIN | {'Access-Control-Request-Method': 'GET', 'Access-Control-Request-Headers': 'x-auth-token'}

@@ -3,7 +3,8 @@ import itertools
 import json
 
 import pytest
-from conftest import ADMIN, GATED
+
+from support.stack import ADMIN, GATED
 
 MASK = '********'
 SECRETS = {

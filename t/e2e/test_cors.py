@@ -4,12 +4,12 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-import browser
 import pytest
-import servers
-from browser import wait_for
 from selenium.webdriver.common.by import By
-from upstream import Daemon
+
+from support import browser, servers
+from support.browser import wait_for
+from support.upstream import Daemon
 
 SERVERS = """\
     map $http_origin $allowed { default $http_origin; '' ''; }

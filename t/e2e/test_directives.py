@@ -3,13 +3,16 @@ import json
 import os
 import re
 import select
+import shutil
 import socket
 import time
 import uuid
+from pathlib import Path
 
 import pytest
-import servers
-from conftest import BUILD
+
+from support import servers
+from support.servers import BUILD
 
 CONF = """\
 @MAIN@
@@ -37,7 +40,7 @@ EVERYWHERE = ('http', 'server', 'location')
 def folder():
     made = servers.temporary_folder()
     yield made
-    servers.shutil.rmtree(made, ignore_errors=True)
+    shutil.rmtree(made, ignore_errors=True)
 
 
 class Checked:
@@ -685,7 +688,7 @@ def test_a_missing_key_of_saml_is_for_who_wants_saml(check, folder):
         return checked.output
 
     nowhere, here = f'{folder}/no.key', f'{folder}/here.crt'
-    servers.Path(here).touch()
+    Path(here).touch()
     assert output() == ''
     assert output(key_file=DEFAULT_KEY) == ''
     assert f'{nowhere}: No such file or directory; nobody can log in by SAML' in output(key_file=nowhere)
@@ -1034,11 +1037,6 @@ def reloaded(stack):
     nginx.stop()
 
 
-def settle(nginx, wait_until):
-    """Waits until only new workers are left."""
-    wait_until(lambda: len(nginx.workers()) == int(nginx.values['WORKERS']), 20)
-
-
 def status_of(nginx, token):
     answer = nginx.gate.get('/', token, headers={'Connection': 'close'})
     assert answer.status_code == 200
@@ -1050,11 +1048,11 @@ def test_a_zone_of_another_size(reloaded, insert_token, wait_until, size):
     token = insert_token()['token']
     assert [status_of(reloaded, token) for _ in range(2)] == ['miss', 'hit']
     reloaded.reload()
-    settle(reloaded, wait_until)
+    reloaded.settle()
     assert status_of(reloaded, token) == 'hit'
     reloaded.values['ZONE'] = size
     reloaded.reload()
-    settle(reloaded, wait_until)
+    reloaded.settle()
     assert [status_of(reloaded, token) for _ in range(2)] == ['miss', 'hit']
     assert reloaded.api.delete(f'/token/{token}').status_code == 200
     assert reloaded.gate.get('/', token).status_code == 401
@@ -1065,7 +1063,7 @@ def test_another_name_of_the_zone(reloaded, insert_token, wait_until):
     assert [status_of(reloaded, token) for _ in range(2)] == ['miss', 'hit']
     reloaded.conf = reloaded.conf.replace('wazo_auth_zone tokens:', 'wazo_auth_zone others:')
     reloaded.reload()
-    settle(reloaded, wait_until)
+    reloaded.settle()
     assert [status_of(reloaded, token) for _ in range(2)] == ['miss', 'hit']
 
 
@@ -1074,7 +1072,7 @@ def test_a_right_value_holds_after_a_reload(reloaded, insert_token, wait_until):
     assert reloaded.gate.get('/read', token).status_code == 403
     reloaded.values['RELOADED'] = 'wazo_auth_denied 401;'
     reloaded.reload()
-    settle(reloaded, wait_until)
+    reloaded.settle()
     assert reloaded.gate.get('/read', token).status_code == 401
 
 
@@ -1104,7 +1102,7 @@ def test_a_wrong_value_leaves_the_old_one(reloaded, insert_token, wait_until, ex
     assert reloaded.api.get('/backends').status_code == 200
     reloaded.values['RELOADED'] = ''
     reloaded.reload()
-    settle(reloaded, wait_until)
+    reloaded.settle()
     assert reloaded.gate.get('/read', token).status_code == 403
 
 
@@ -1118,7 +1116,7 @@ def test_broken_yaml_leaves_the_old_one(reloaded, insert_token, wait_until, expe
     assert reloaded.api.get('/backends').status_code == 200
     config.write_text(right)
     reloaded.reload()
-    settle(reloaded, wait_until)
+    reloaded.settle()
     assert status_of(reloaded, insert_token()['token']) == 'miss'
 
 
@@ -1130,5 +1128,5 @@ def test_exec_runs_again_at_a_reload(reloaded, admin_token, wait_until):
     for expected in (7, 8):
         number.write_text(f'{expected}\n')
         reloaded.reload()
-        settle(reloaded, wait_until)
+        reloaded.settle()
         assert reloaded.api.get('/config', admin_token).json()['max_user_concurrent_sessions'] == expected

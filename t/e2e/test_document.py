@@ -4,10 +4,11 @@ import uuid
 import pytest
 import requests
 import yaml
-from document import Document
 from swagger_spec_validator.validator20 import validate_spec
 
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
+from support.checks import UNKNOWN
+from support.document import Document
+
 METHODS = {'get', 'put', 'post', 'delete', 'patch', 'head'}
 
 

@@ -4,18 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
+from support.checks import UNKNOWN, error
+
 BOTH = pytest.mark.parametrize('prefix', ['', '/admin'], ids=['user', 'admin'])
 
 
 def address():
     return f'E-{uuid.uuid4().hex[:12]}@Example.com'
-
-
-def error(answer, status, error_id):
-    assert answer.status_code == status, answer.text
-    assert answer.json()['error_id'] == error_id
-    return answer.json()
 
 
 @pytest.fixture(scope='module')

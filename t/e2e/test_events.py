@@ -8,8 +8,10 @@ import contextlib
 import json
 import re
 import select
+import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 import types
@@ -19,15 +21,15 @@ from datetime import datetime, timedelta
 import pika
 import pytest
 import requests
-import servers
-from conftest import ADMIN
+
+from support import servers
+from support.checks import NO_TOKEN, UNKNOWN
+from support.stack import ADMIN
 
 DATABASE = VHOST = EXCHANGE = 'events'
 ZONE = 'XYZ-5:45'  # east of Greenwich: POSIX counts the other way round
 EAST = timedelta(hours=5, minutes=45)
 XIVO_UUID = '5ca1ab1e-0000-4000-8000-00000000e7e7'
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
-NO_TOKEN = '00000000-0000-4000-8000-00000000dead'
 LIMIT = 20  # the longest pause between two tries is 10 s
 
 
@@ -118,7 +120,7 @@ class Broker:
 
     def control(self, *words):
         """rabbitmqctl: takes some seconds."""
-        done = servers.subprocess.run(
+        done = subprocess.run(
             ['/usr/lib/rabbitmq/bin/rabbitmqctl', '--silent', *words],
             env=self.server.environment(),
             cwd='/',
@@ -678,7 +680,7 @@ def test_nginx_is_killed_while_it_publishes(what, both, queue, token, make_tenan
         for _ in range(2):
             dying = leader(both)
             if what == 'workers':
-                servers.signal_all(dying.workers(), servers.signal.SIGKILL)
+                servers.signal_all(dying.workers(), signal.SIGKILL)
             else:
                 dying.kill()
             (one if dying is both[1] else other).goes_on()

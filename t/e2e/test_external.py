@@ -5,17 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
+from support.checks import UNKNOWN, error
+
 NOBODY = f'/users/{UNKNOWN}/external/mobile'
 FIELDS = ['token', 'apns_token', 'apns_voip_token', 'apns_notification_token', 'apns_call_topic', 'apns_default_topic']
-
-
-def error(answer, status, error_id, **details):
-    assert answer.status_code == status, answer.text
-    body = answer.json()
-    assert body['error_id'] == error_id
-    assert body['details'] == details or not details
-    return body
 
 
 def path_of(user, type_='mobile'):

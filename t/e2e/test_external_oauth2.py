@@ -5,17 +5,20 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import oauth2_peers
 import psycopg2
 import pytest
 import requests
-import servers
-from conftest import DATABASE, GATED, SECRETS
+
+from support import oauth2_peers, servers
+from support.checks import basic, error
+from support.logs import SECRETS
+from support.stack import DATABASE, GATED
 
 CLIENT = {'client_id': 'a client', 'client_secret': 'secret-5d0c8a11'}
 LANDING = """
@@ -24,12 +27,6 @@ LANDING = """
         location = /back { wazo_auth_oauth2; }
     }
 """
-
-
-def error(answer, status, error_id):
-    assert answer.status_code == status, answer.text
-    assert answer.json()['error_id'] == error_id
-    return answer.json()
 
 
 def path_of(user, type_):
@@ -206,7 +203,7 @@ def test_through_the_broker(world, admin_token, make_user, ask, bus):
         'code': secret,
         'redirect_uri': f'http://127.0.0.1:{world.broker.port}/authorize',
     }
-    assert authorization == oauth2_peers.basic(CLIENT['client_id'], CLIENT['client_secret'])
+    assert authorization == basic(CLIENT['client_id'], CLIENT['client_secret'])
     answer = world.api2.get(path_of(user, 'google'), admin_token)
     assert list(answer.json()) == ['scope', 'access_token', 'token_expiration']
     assert answer.json()['access_token'] == world.provider.tokens[-2]
@@ -527,7 +524,7 @@ def test_without_a_broker(world, admin_token, make_user, ask, bus, psql):
     verifier = SECRETS.password(form.pop('code_verifier'))
     assert re.fullmatch('[A-Za-z0-9]{64}', verifier)
     assert form == {'grant_type': 'authorization_code', 'code': secret, 'redirect_uri': world.back}
-    assert authorization == oauth2_peers.basic(CLIENT['client_id'], CLIENT['client_secret'])
+    assert authorization == basic(CLIENT['client_id'], CLIENT['client_secret'])
     assert world.api.get(path_of(user, 'own'), admin_token).json()['access_token'] == world.provider.tokens[-2]
     # It works once.
     is_page(come_back(world, code=secret, state=asked['state']), 400, 'This link is no longer valid')
@@ -625,7 +622,7 @@ def test_while_a_provider_is_frozen_others_are_served(world, admin_token, make_u
 
 def browse(url, folder):
     """What Chromium shows in the end, as HTML."""
-    done = servers.subprocess.run(
+    done = subprocess.run(
         [
             'chromium',
             '--headless',

@@ -7,16 +7,18 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 
 import pytest
-import servers
-from conftest import GATED, SECRETS
+
+from support import servers
+from support.checks import UNKNOWN, elsewhere, error, reason
+from support.logs import SECRETS
+from support.stack import GATED
 
 SUFFIX = servers.Slapd.suffix
 PEOPLE = f'ou=people,{SUFFIX}'
 SERVICE = f'cn=service,{SUFFIX}'
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
-ADDRESSES = itertools.count(1)
 KEYS = [
     'tenant_uuid',
     'host',
@@ -88,24 +90,6 @@ def person(rdn, uid, more):
     return (
         f'\ndn: uid={rdn},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: {uid}\nsn: x\nuserPassword: {PASSWORD}\n{more}\n'
     )
-
-
-def elsewhere():
-    number = next(ADDRESSES)
-    return {'X-Forwarded-For': f'198.19.{number >> 8}.{number & 255}'}
-
-
-def reason(answer, status):
-    assert answer.status_code == status, answer.text
-    body = answer.json()
-    assert list(body) == ['reason', 'timestamp', 'status_code']
-    return body['reason'][0]
-
-
-def error(answer, status, error_id):
-    assert answer.status_code == status, answer.text
-    assert answer.json()['error_id'] == error_id
-    return answer.json()
 
 
 def assert_refused(answer):
@@ -1035,7 +1019,7 @@ def test_a_directory_that_is_away_slows_down_nobody_who_tries_again(log_in, site
 def test_no_connection_stays_open(log_in, site, configure, tenant, directory):
     configure(tenant, port=directory.tls_port, protocol_security='ldaps', **BY_SEARCH)
     [worker] = site.workers()
-    count = lambda: len(list((servers.Path('/proc') / str(worker) / 'fd').iterdir()))  # noqa: E731
+    count = lambda: len(list((Path('/proc') / str(worker) / 'fd').iterdir()))  # noqa: E731
     assert log_in('alice').status_code == 200
     before = count()
     for _ in range(5):

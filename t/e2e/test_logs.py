@@ -4,7 +4,9 @@ import socket
 import uuid
 
 import pytest
-from conftest import SECRETS
+
+from support.checks import elsewhere
+from support.logs import SECRETS
 
 MASK = 'XXXXXXXX-XXXX-XXXX-XXXX-XXXX'
 
@@ -408,15 +410,6 @@ def test_a_client_that_leaves(nginx, insert_token, logged, wait_until):
 # -- passwords and refresh tokens --------------------------------------------------------------------------------------
 
 
-def password():
-    return SECRETS.password(f'secret-{uuid.uuid4().hex}')
-
-
-def elsewhere():
-    """An address that no other login came from."""
-    return {'X-Forwarded-For': f'198.18.{uuid.uuid4().int % 256}.{uuid.uuid4().int % 256}'}
-
-
 def basic(login, word):
     return base64.b64encode(f'{login}:{word}'.encode()).decode()
 
@@ -427,7 +420,7 @@ def assert_unseen(text, *secrets):
 
 
 def test_logins(own, make_user, logged):
-    user, wrong = make_user(), password()
+    user, wrong = make_user(), SECRETS.new_password()
     for login, word, status in (
         (user['username'], user['password'], 200),
         (user['username'], wrong, 401),
@@ -446,7 +439,7 @@ def test_logins(own, make_user, logged):
 
 @pytest.mark.parametrize('header', ['Basic {}', 'Basic {}=', 'basic  {}', 'Basic x{}', 'Bearer {}', '{}'])
 def test_logins_in_bad_headers(own, logged, header):
-    secret = password()
+    secret = SECRETS.new_password()
     code = basic('somebody', secret)
     own.raw(
         '/0.1/token',
@@ -464,7 +457,7 @@ def as_lines(headers):
 
 def test_a_password_in_place_of_the_login(own, logged):
     """The colon forgotten: what was typed is no login, and may be a password."""
-    secret = password()
+    secret = SECRETS.new_password()
     code = base64.b64encode(secret.encode()).decode()
     own.raw('/0.1/token', f'Authorization: Basic {code}', 'Content-Length: 0', *as_lines(elsewhere()), method='POST')
     assert_unseen(logged(), secret, code)
@@ -481,7 +474,7 @@ def test_refresh_tokens(own, make_user, logged):
 
 
 def test_users(own, admin_token, logged):
-    first, second, third, wrong = (password() for _ in range(4))
+    first, second, third, wrong = (SECRETS.new_password() for _ in range(4))
     name = f'logs-{uuid.uuid4().hex[:12]}'
     user = own.post('/users', admin_token, json={'username': name, 'password': first}).json()
     path = f"/users/{user['uuid']}"
@@ -531,7 +524,7 @@ def test_errors_of_the_database(stack, syslog, make_user, insert_token, wait_unt
 def test_nothing_of_ours_in_a_debug_log(stack, syslog, make_user, insert_token, admin_token, wait_until):
     """nginx itself shows every header at this level; what we add shows none."""
     own = one_worker(stack, 'logs-debug', syslog, 'error_log @FOLDER@/debug.log debug;\n')
-    user, token, wrong = make_user(), insert_token()['token'], password()
+    user, token, wrong = make_user(), insert_token()['token'], SECRETS.new_password()
     own.api.post('/token', auth=(user['username'], user['password']), headers=elsewhere())
     own.api.post('/token', auth=(user['username'], wrong), headers=elsewhere())
     own.api.put(f"/users/{user['uuid']}/password", json={'old_password': wrong, 'new_password': wrong})

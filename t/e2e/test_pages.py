@@ -3,20 +3,18 @@ import contextlib
 import re
 import uuid
 
-import browser
 import pytest
-from conftest import SECRETS
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.expected_conditions import staleness_of
 
+from support import browser
+from support.checks import label
+from support.logs import SECRETS
+
 BROWSER = {'Accept': 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8'}
 PATH = '/users/password/reset'
 LINK = re.compile(r'^https://\S+(/0\.1(/\S+[?&]token=([0-9a-f-]{36})))$', re.M)
-
-
-def label():
-    return uuid.uuid4().hex[:12]
 
 
 @pytest.fixture(scope='module')

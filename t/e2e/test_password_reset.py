@@ -7,11 +7,14 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import servers
-from conftest import GATED, SECRETS, Client
+
+from support import servers
+from support.checks import NO_TOKEN, error, internal_error, label, text_of
+from support.client import Client
+from support.logs import SECRETS
+from support.stack import GATED
 
 # Tokens must be in no log: this isn't the uuid that other tests have in their paths.
-NO_TOKEN = '00000000-0000-4000-8000-00000000dead'
 PATH = '/users/password/reset'
 LINK = re.compile(r'^(https://\S+/0\.1/users/password/reset\?user_uuid=([0-9a-f-]{36})&token=([0-9a-f-]{36}))$', re.M)
 
@@ -22,20 +25,6 @@ NAMED = """
         location /api/auth/ { wazo_auth_api prefix=/api/auth; }
     }
 """
-
-
-def label():
-    return uuid.uuid4().hex[:12]
-
-
-def text_of(message):
-    return message.get_content().replace('\r\n', '\n')
-
-
-def error(answer, status, error_id):
-    assert answer.status_code == status, answer.text
-    assert answer.json()['error_id'] == error_id
-    return answer.json()
 
 
 def assert_204(answer):
@@ -564,10 +553,6 @@ def test_passwords_are_not_logged(site, person, link):
 # -- the mail server -----------------------------------------------------------------------------------------------------
 
 
-def assert_failed(answer):
-    assert answer.status_code == 500 and answer.json() == {'message': 'Internal Server Error'}
-
-
 @pytest.fixture
 def made(psql):
     """How many mails there are, tokens for them, and sessions without a token. Expired ones may vanish at any time."""
@@ -584,7 +569,7 @@ def test_server_stopped(client, mail, person, made):
     mail.stop()
     try:
         for name in (user['username'], other['username'], 'nobody-at-all'):
-            assert_failed(client.get(PATH, params={'username': name}))
+            internal_error(client.get(PATH, params={'username': name}))
     finally:
         mail.start()
     assert made() == before
@@ -606,7 +591,7 @@ def test_server_frozen(client, mail, person, made, admin_token):
                 assert client.get('/users', admin_token, params={'limit': 1}).status_code == 200
                 assert time.monotonic() - start < 0.5
             for answer in waiting:
-                assert_failed(answer.result())
+                internal_error(answer.result())
             assert time.monotonic() - began < 8
     finally:
         mail.thaw()
@@ -619,7 +604,7 @@ def test_a_refused_sender(client, mail, person, made):
     mail.order('no-sender')
     try:
         for name in (user['username'], 'nobody-at-all'):
-            assert_failed(client.get(PATH, params={'username': name}))
+            internal_error(client.get(PATH, params={'username': name}))
     finally:
         mail.order('no-sender', False)
     assert made() == before
@@ -678,7 +663,7 @@ def test_a_template_that_is_missing(stack, mail_settings, person, made):
         user = person()
         before = made()
         for name in (user['username'], 'nobody-at-all'):
-            assert_failed(nginx.api.get(PATH, params={'username': name}))
+            internal_error(nginx.api.get(PATH, params={'username': name}))
         assert made() == before
     finally:
         nginx.stop()

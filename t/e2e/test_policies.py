@@ -4,17 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
-
-
-def name():
-    return f'p-{uuid.uuid4().hex[:12]}'
-
-
-def reason(answer, status, text):
-    assert answer.status_code == status, answer.text
-    assert answer.json()['reason'] == [text]
-    assert answer.json()['status_code'] == status
+from support.checks import UNKNOWN, label, reason
 
 
 def unauthorized(answer, token, access):
@@ -34,7 +24,7 @@ def tree(api, admin_token):
 @pytest.fixture(scope='module')
 def new(api, admin_token):
     def make(headers=None, **fields):
-        answer = api.post('/policies', admin_token, json={'name': name(), **fields}, headers=headers)
+        answer = api.post('/policies', admin_token, json={'name': label('p'), **fields}, headers=headers)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -61,7 +51,7 @@ def limited(make_user, insert_token):
 
 
 def test_post_answers_the_whole_policy(api, new, admin_token, psql):
-    policy = new(name='Ünïque ' + name(), description='D', acl=['a.b', 'c.#', '!d', 'a.b', ''])
+    policy = new(name='Ünïque ' + label('p'), description='D', acl=['a.b', 'c.#', '!d', 'a.b', ''])
     assert sorted(policy.pop('acl')) == ['', '!d', 'a.b', 'c.#']
     assert policy == {
         'uuid': policy['uuid'],
@@ -107,7 +97,7 @@ def test_post_checks_body_before_tenant(api, admin_token):
 def test_an_access_that_no_index_can_hold(api, admin_token):
     acl = [''.join(uuid.uuid4().hex for _ in range(300))]
     reason(
-        api.post('/policies', admin_token, json={'name': name(), 'acl': acl}),
+        api.post('/policies', admin_token, json={'name': label('p'), 'acl': acl}),
         400,
         'Invalid value supplied for field: acl',
     )
@@ -115,7 +105,7 @@ def test_an_access_that_no_index_can_hold(api, admin_token):
 
 def test_names_and_slugs_are_unique_in_a_tenant(api, admin_token, new, tree):
     policy = new(slug='S' + uuid.uuid4().hex)
-    for body in ({'name': policy['name']}, {'name': name(), 'slug': policy['slug'].lower()}):
+    for body in ({'name': policy['name']}, {'name': label('p'), 'slug': policy['slug'].lower()}):
         reason(api.post('/policies', admin_token, json=body), 409, f'Policy "{body["name"]}" already exists')
     new(name=policy['name'], headers=tree['top'])
 
@@ -131,7 +121,7 @@ def test_shared_names_are_unique_along_the_tree(api, admin_token, new, tree):
     assert api.post('/policies', admin_token, json=taken, headers=tree['child']).status_code == 409
     assert (
         api.post(
-            '/policies', admin_token, json={'name': name(), 'slug': shared['slug']}, headers=tree['child']
+            '/policies', admin_token, json={'name': label('p'), 'slug': shared['slug']}, headers=tree['child']
         ).status_code
         == 409
     )
@@ -146,7 +136,7 @@ def test_shared_names_are_unique_along_the_tree(api, admin_token, new, tree):
 
 
 def test_a_name_is_given_once_to_writers_at_once(api, admin_token):
-    body = {'name': name(), 'acl': [f'x.{uuid.uuid4().hex}', 'y']}
+    body = {'name': label('p'), 'acl': [f'x.{uuid.uuid4().hex}', 'y']}
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: api.post('/policies', admin_token, json=body).status_code, range(6)))
     assert sorted(answers) == [200] + [409] * 5
@@ -154,7 +144,7 @@ def test_a_name_is_given_once_to_writers_at_once(api, admin_token):
 
 def test_a_new_access_is_made_once_by_writers_at_once(api, admin_token):
     acl = [f'{n}.{uuid.uuid4().hex}' for n in range(20)]
-    bodies = [{'name': name(), 'acl': acl[::step]} for step in (1, -1) * 4]
+    bodies = [{'name': label('p'), 'acl': acl[::step]} for step in (1, -1) * 4]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda body: api.post('/policies', admin_token, json=body).json()['acl'], bodies))
     assert all(sorted(answer) == sorted(acl) for answer in answers)
@@ -201,7 +191,7 @@ def test_read_only_is_read_only(api, admin_token, managed, new, tree, key):
     shared = new(shared=True, acl=['s'], headers=tree['top'])
     for policy, headers in ((managed, None), (shared, tree['child'])):
         path, text = f'/policies/{policy[key]}', f'Forbidden policy deletion: "{policy["uuid"]}"'
-        reason(api.put(path, admin_token, json={'name': name()}, headers=headers), 403, text)
+        reason(api.put(path, admin_token, json={'name': label('p')}, headers=headers), 403, text)
         reason(api.delete(path, admin_token, headers=headers), 403, text)
         reason(api.put(f'{path}/acl/new', admin_token, headers=headers), 403, text)
         reason(api.delete(f'{path}/acl/s', admin_token, headers=headers), 403, text)
@@ -257,10 +247,12 @@ def test_lists_refuse_wrong_parameters(api, admin_token):
 def test_put_replaces_all_but_the_slug(api, admin_token, new, key):
     policy = new(description='D', acl=['a', 'b'], shared=True)
     path = f'/policies/{policy[key]}'
-    changed = api.put(path, admin_token, json={'name': name(), 'acl': ['b', 'c'], 'slug': '!', 'shared': 'x'}).json()
+    changed = api.put(
+        path, admin_token, json={'name': label('p'), 'acl': ['b', 'c'], 'slug': '!', 'shared': 'x'}
+    ).json()
     assert sorted(changed['acl']) == ['b', 'c']
     assert changed == policy | {'name': changed['name'], 'description': None, 'acl': changed['acl']}
-    assert api.put(path, admin_token, json={'name': 'n' + name()}).json()['acl'] == []
+    assert api.put(path, admin_token, json={'name': 'n' + label('p')}).json()['acl'] == []
 
 
 def test_put_to_a_taken_name(api, admin_token, new):
@@ -280,11 +272,11 @@ def test_put_order_of_checks(api, admin_token, limited, new):
     assert api.put(f'/policies/{UNKNOWN}', admin_token, json={}).status_code == 400
     unauthorized(api.put(f'/policies/{UNKNOWN}', token, json={'name': 'n', 'acl': ['b']}), token, 'b')
     assert api.put(f'/policies/{UNKNOWN}', token, json={'name': 'n', 'acl': ['a.b']}).status_code == 404
-    unauthorized(api.put(path, token, json={'name': name(), 'acl': ['z', 'a.b', '!q']}), token, 'x.y')
+    unauthorized(api.put(path, token, json={'name': label('p'), 'acl': ['z', 'a.b', '!q']}), token, 'x.y')
     api.put(f'{path}/acl/!q', token)
     assert api.delete(f'{path}/acl/x.y', admin_token).status_code == 204
-    unauthorized(api.put(path, token, json={'name': name(), 'acl': ['z']}), token, '!q')
-    assert api.put(path, admin_token, json={'name': name(), 'acl': ['z']}).status_code == 200
+    unauthorized(api.put(path, token, json={'name': label('p'), 'acl': ['z']}), token, '!q')
+    assert api.put(path, admin_token, json={'name': label('p'), 'acl': ['z']}).status_code == 200
 
 
 def test_delete(api, admin_token, limited, new, make_user):

@@ -10,8 +10,9 @@ import uuid
 import pytest
 import redis as redis_client
 import requests
-import servers
-from conftest import SECRETS
+
+from support import servers
+from support.logs import SECRETS
 
 LIMIT = 5
 

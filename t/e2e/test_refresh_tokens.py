@@ -4,29 +4,14 @@ docs/spec/endpoints.md sections 4.1 and 5, docs/spec/events.md.
 """
 import json
 import random
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
-NO_REFRESH_TOKEN = '00000000-0000-4000-8000-00000000dead'
+from support.checks import NO_TOKEN, UNKNOWN, below, error, label
+
 MOBILE = {'Wazo-Session-Type': 'mobile'}
 ELSEWHERE = {'X-Forwarded-For': '198.18.254.1'}  # failures there slow down no other test
-
-
-def label():
-    return f'r-{uuid.uuid4().hex[:12]}'
-
-
-def below(tenant):
-    return {'Wazo-Tenant': tenant}
-
-
-def error(answer, status, error_id):
-    assert answer.status_code == status, answer.text
-    assert answer.json()['error_id'] == error_id
-    return answer.json()
 
 
 @pytest.fixture(scope='module')
@@ -45,7 +30,7 @@ def master(psql):
 @pytest.fixture(scope='module')
 def offline(make_token):
     def offline(user, client_id=None, headers=None, **body):
-        return make_token(user, headers=headers, access_type='offline', client_id=client_id or label(), **body)
+        return make_token(user, headers=headers, access_type='offline', client_id=client_id or label('r'), **body)
 
     return offline
 
@@ -170,7 +155,7 @@ def test_both_keys_ask_for_it_whatever_else_there_is(api, make_user, offline, ad
 def test_wrong_refresh_tokens(offline, refresh, make_user):
     token = offline(make_user(), 'c')['refresh_token']
     for wrong, client_id in (
-        (NO_REFRESH_TOKEN, 'c'),
+        (NO_TOKEN, 'c'),
         (token, 'C'),
         (token, 'other'),
         (token.upper(), 'c'),
@@ -198,11 +183,11 @@ def test_it_gives_what_its_user_has_by_now(api, admin_token, offline, refresh, m
 
 
 def test_a_rename_changes_nothing(api, admin_token, offline, refresh, make_user, psql):
-    mail = f'{label()}@example.com'
+    mail = f"{label('r')}@example.com"
     user = make_user(email_address=mail)
     by_name = offline(user, 'by-name')['refresh_token']
     by_mail = offline(user | {'username': mail}, 'by-mail')['refresh_token']
-    renamed = api.put(f"/users/{user['uuid']}", admin_token, json={'username': label()})
+    renamed = api.put(f"/users/{user['uuid']}", admin_token, json={'username': label('r')})
     assert renamed.status_code == 200
     psql(f"DELETE FROM auth_email WHERE address = '{mail}'")
     heir = make_user(username=user['username'], email_address=mail)

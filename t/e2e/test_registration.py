@@ -5,14 +5,16 @@ docs/spec/email-flows.md sections 1 to 3 and 5.
 import json
 import re
 import time
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import servers
-from conftest import GATED, SECRETS, Client
 
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
+from support import servers
+from support.checks import UNKNOWN, error, internal_error, label, text_of
+from support.client import Client
+from support.logs import SECRETS
+from support.stack import GATED
+
 LINK = re.compile(r'^(https://\S+/0\.1/emails/([0-9a-f-]{36})/confirm\?token=([0-9a-f-]{36}))$', re.M)
 
 NAMED = """
@@ -22,25 +24,6 @@ NAMED = """
         location /api/auth/ { wazo_auth_api prefix=/api/auth; }
     }
 """
-
-
-def text_of(message):
-    return message.get_content().replace('\r\n', '\n')
-
-
-def label():
-    return uuid.uuid4().hex[:12]
-
-
-def error(answer, status, error_id):
-    assert answer.status_code == status, answer.text
-    assert answer.json()['error_id'] == error_id
-    return answer.json()
-
-
-def assert_failed(answer):
-    assert answer.status_code == 500
-    assert answer.json() == {'message': 'Internal Server Error'}
 
 
 @pytest.fixture(scope='module')
@@ -460,8 +443,8 @@ def test_server_stopped(site, mail, register, registered, admin_token, rows):
     before = rows()
     mail.stop()
     try:
-        assert_failed(register())
-        assert_failed(site.api.get(f"/users/{user['uuid']}/emails/{user['emails'][0]['uuid']}/confirm", admin_token))
+        internal_error(register())
+        internal_error(site.api.get(f"/users/{user['uuid']}/emails/{user['emails'][0]['uuid']}/confirm", admin_token))
     finally:
         mail.start()
     assert rows() == before
@@ -484,7 +467,7 @@ def test_server_frozen(site, mail, register, registered, rows, make_token):
                 assert make_token(user, client=site.api)['token']
                 assert time.monotonic() - start < 0.9
             for answer in waiting:
-                assert_failed(answer.result())
+                internal_error(answer.result())
             assert time.monotonic() - began < 8
     finally:
         mail.thaw()
@@ -497,7 +480,7 @@ def test_server_frozen(site, mail, register, registered, rows, make_token):
 
 def test_recipient_refused(register, rows):
     before = rows()
-    assert_failed(register(email_address=f'refused-{label()}@example.com'))
+    internal_error(register(email_address=f'refused-{label()}@example.com'))
     assert rows() == before
 
 
@@ -611,7 +594,7 @@ def test_an_expired_mail_is_dropped(site, psql):
 
 def test_no_page_no_confirmation_by_link(other_site, registered, link_in, psql):
     link = link_in(user := registered())
-    assert_failed(other_site.api.get(f'/emails/{link.email}/confirm?token={link.token}'))
+    internal_error(other_site.api.get(f'/emails/{link.email}/confirm?token={link.token}'))
     assert not confirmed(psql, user)
     assert other_site.api.put(f'/emails/{link.email}/confirm', link.token).status_code == 204
     assert '/nowhere: No such file or directory; links in mails' in other_site.test()[1]
@@ -629,7 +612,7 @@ def test_a_broken_template_switches_registration_off(stack, mail_settings, regis
         ok, output = nginx.test()
         assert ok and f'{broken}:2: tag "for" is not supported; no mail to confirm an address can be sent' in output
         before = rows()
-        assert_failed(register(client=nginx.api))
+        internal_error(register(client=nginx.api))
         assert rows() == before
         broken.write_text(
             '{{ username }}\nhttps://{{ hostname }}/0.1/emails/{{ email_uuid }}/confirm?token={{ token }}'

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-import servers
+
+from support import servers
 
 
 @pytest.fixture(scope='module')
@@ -35,11 +36,6 @@ def end_workers(nginx):
 WAYS = pytest.mark.parametrize('interrupt', [reload, end_workers])
 
 
-def settle(nginx, wait_until):
-    """Waits until the old workers are gone and as many as configured are left."""
-    wait_until(lambda: len(nginx.workers()) == int(nginx.values['WORKERS']), 20)
-
-
 @WAYS
 def test_in_the_middle_of_a_request(nginx, gate, insert_token, interrupt, wait_until):
     token = insert_token()['token']
@@ -48,7 +44,7 @@ def test_in_the_middle_of_a_request(nginx, gate, insert_token, interrupt, wait_u
         time.sleep(0.3)
         interrupt(nginx)
         assert [answer.result().status_code for answer in running] == [200] * 4
-    settle(nginx, wait_until)
+    nginx.settle()
 
 
 @WAYS
@@ -59,7 +55,7 @@ def test_in_the_middle_of_a_login(nginx, make_user, interrupt, wait_until):
         time.sleep(0.03)
         interrupt(nginx)
         assert [answer.result().status_code for answer in running] == [200] * 4
-    settle(nginx, wait_until)
+    nginx.settle()
 
 
 @WAYS
@@ -75,7 +71,7 @@ def test_in_the_middle_of_a_miss(nginx, gate, postgres, insert_token, interrupt,
         finally:
             postgres.thaw()
         assert [answer.result().status_code for answer in running] == [200] * 8
-    settle(nginx, wait_until)
+    nginx.settle()
 
 
 @WAYS
@@ -91,14 +87,14 @@ def test_in_the_middle_of_an_api_call(nginx, postgres, admin_token, interrupt, w
         finally:
             postgres.thaw()
         assert [answer.result().status_code for answer in running] == [200] * 4
-    settle(nginx, wait_until)
+    nginx.settle()
 
 
 def test_the_zone_outlives_a_reload(nginx, gate, postgres, insert_token, wait_until):
     token = insert_token()['token']
     assert gate.get('/', token).status_code == 200
     nginx.reload()
-    settle(nginx, wait_until)
+    nginx.settle()
     postgres.freeze()
     try:
         assert gate.get('/', token).status_code == 200
@@ -153,7 +149,7 @@ def test_requests_go_on_during_reloads(nginx, gate, insert_token, wait_until):
         for each in running:
             each.result()
     assert len(answers) > 50 and set(answers) == {200}
-    settle(nginx, wait_until)
+    nginx.settle()
 
 
 def test_revocations_are_heard_after_a_worker_was_killed(nginx, gate, api, insert_token, wait_until, expect_log):
@@ -168,4 +164,4 @@ def test_revocations_are_heard_after_a_worker_was_killed(nginx, gate, api, inser
         wait_until(
             lambda: requests.get(f'{gate.base}/', headers={'X-Auth-Token': token}, timeout=10).status_code == 401, 3.5
         )
-    settle(nginx, wait_until)
+    nginx.settle()

@@ -15,8 +15,9 @@ import psycopg2
 import pytest
 import redis as redis_client
 import requests
-import servers
-from conftest import SECRETS
+
+from support import servers
+from support.logs import SECRETS
 
 DATABASE = 'revocation'
 LIMIT = 0.5  # how long a test waits for what normally takes some milliseconds

@@ -2,7 +2,6 @@
 import base64
 import html
 import re
-import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-import servers
 from saml2.xmldsig import SIG_RSA_SHA256
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from saml_idp import BASIC, UNSPECIFIED, SamlIdp, configure, make_key  # noqa: E402
+from support import servers
+from support.saml_idp import BASIC, UNSPECIFIED, SamlIdp, configure, make_key
 
 ENTITY_ID = 'https://wazo.example.org/saml'
 APP = 'https://app.example.org/after'

@@ -2,23 +2,19 @@
 have nothing in common, pysaml2 and simplesamlphp. Both know of us by the metadata that we serve.
 """
 import json
-import sys
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import browser
 import pytest
-import servers
-from browser import wait_for
-from conftest import SECRETS
 from selenium.webdriver.common.by import By
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from php_idp import PhpIdp  # noqa: E402
-from saml_idp import SamlIdp, configure, make_key  # noqa: E402
+from support import browser, servers
+from support.browser import wait_for
+from support.logs import SECRETS
+from support.php_idp import PhpIdp
+from support.saml_idp import SamlIdp, configure, make_key
 
 # The application, of another origin than the API. #state says where it is: out, in, failed.
 APP = """<!doctype html><meta charset=utf-8><title>app</title><h1>app</h1><p id=state></p><p id=answer></p>

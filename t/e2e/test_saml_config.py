@@ -1,14 +1,11 @@
 """Configurations of SAML, one a tenant; docs/spec/federation.md section 4.1."""
-import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from saml2.md import entity_descriptor_from_string
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from saml_idp import make_key  # noqa: E402
+from support.saml_idp import make_key
 
 METADATA = '<xml><h1>title</h1><body>lorem ipv5</body></xml>'
 PATH = '/backends/saml'

@@ -10,8 +10,9 @@ import uuid
 
 import pytest
 
-import servers
-from platform_sql import fill
+from support import servers
+from support.platform_sql import fill
+
 
 TENANTS, USERS, GROUPS, POLICIES = 5000, 50000, 5000, 5000
 

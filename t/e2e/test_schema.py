@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
-import servers
+
+from support import servers
 
 # Section 2. NAME TYPE, ! for not null, = DEFAULT; primary, unique, check; references NAME column table: C cascade,
 # N set null, - no action; index, unique index.
@@ -416,7 +417,7 @@ class Database:
         """All of the database as SQL, owners, rights and rows too; without what is ours."""
         done = subprocess.run(
             [
-                servers._postgres_program('pg_dump'),
+                servers.postgres_program('pg_dump'),
                 '-h',
                 self._postgres.host,
                 '-p',

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import threading
 import time
 import types
@@ -20,12 +19,11 @@ from pathlib import Path
 import pytest
 import requests
 
-import servers
-from conftest import SECRETS
-from oauth2_peers import Provider
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from saml_idp import SamlIdp, configure, make_key  # noqa: E402
+from support import servers
+from support.checks import label
+from support.logs import SECRETS
+from support.oauth2_peers import Provider
+from support.saml_idp import SamlIdp, configure, make_key
 
 CALLS_TIMEOUT = 30
 INSTALLED = Path(os.environ.get('WAZO_AUTH_SDK') or servers.CHECKOUT / 'build/sdk')
@@ -214,10 +212,6 @@ def log_in(client, user, **options):
     return session
 
 
-def name():
-    return f'sdk-{uuid.uuid4().hex[:12]}'
-
-
 # -- log-in and tokens -------------------------------------------------------------------------------------------------
 
 
@@ -241,7 +235,7 @@ def test_log_in_and_what_the_session_says(sdk, user):
 @pytest.mark.parametrize('password', ['pâss-ünï-çØde-7', '密码-παρολα-77', 'colon:and "quotes" 7'])
 def test_passwords_beyond_ascii(sdk, root, password):
     """The SDK sends Latin-1 where it can and UTF-8 otherwise."""
-    login = name()
+    login = label('sdk')
     root('auth.createUser', login, SECRETS.password(password), 'A', 'B')
     session = log_in(sdk.new(), {'username': login, 'password': password})
     assert session['metadata']['purpose'] == 'user'
@@ -330,7 +324,7 @@ def test_the_gate_refuses_what_a_token_does_not_grant(sdk, make_user):
 
 
 def test_users(root):
-    login = name()
+    login = label('sdk')
     made = root('auth.createUser', login, SECRETS.password('pass-' + login), 'First', 'Last')
     assert (made['username'], made['firstname'], made['lastname']) == (login, 'First', 'Last')
     assert root('auth.getUser', made['uuid']) == made
@@ -375,7 +369,7 @@ def test_sessions_of_a_user(sdk, root, user):
 
 
 def test_tenants(sdk, root, admin):
-    title = name()
+    title = label('sdk')
     made = root('auth.createTenant', title)
     assert made['name'] == title
     assert root('auth.getTenant', made['uuid']) == made
@@ -384,7 +378,7 @@ def test_tenants(sdk, root, admin):
     inside = sdk.new()
     inside('setToken', remember(inside('auth.logIn', admin))['token'])
     inside('setTenant', made['uuid'])
-    login = name()
+    login = label('sdk')
     user = inside('auth.createUser', login, SECRETS.password('pass-' + login), 'In', 'Side')
     assert user['tenant_uuid'] == made['uuid']
     assert [each['uuid'] for each in inside('auth.listUsers')['items']] == [user['uuid']]
@@ -412,7 +406,7 @@ def stumbles_over_204(client, *call):
 
 
 def test_groups(root, user):
-    title = name()
+    title = label('sdk')
     made = root('auth.createGroup', title)
     assert (made['name'], made['system_managed']) == (title, False)
     assert made in root('auth.listGroups')['items']
@@ -427,7 +421,7 @@ def test_groups(root, user):
 
 
 def test_policies(sdk, root, user):
-    title = name()
+    title = label('sdk')
     made = root('auth.createPolicy', title, 'what it is for', ['sdk.read', 'sdk.*.update'])
     assert (made['name'], made['description'], made['acl']) == (title, 'what it is for', ['sdk.read', 'sdk.*.update'])
     assert made in root('auth.listPolicies')['items']
@@ -442,14 +436,14 @@ def test_policies(sdk, root, user):
 
 
 def test_emails(root, user):
-    address = f'{name()}@example.com'
+    address = f"{label('sdk')}@example.com"
     changed = root('auth.addUserEmail', user['uuid'], address, True)
     assert [changed['0'][key] for key in ('address', 'main', 'confirmed')] == [address, True, False]
     assert [each['address'] for each in root('auth.getUser', user['uuid'])['emails']] == [address]
 
 
 def test_devices(root, user, api, admin_token):
-    voip, notification = name(), name()
+    voip, notification = label('sdk'), label('sdk')
     sent = root('auth.sendDeviceToken', user['uuid'], 'device', voip, notification)
     expected = {
         'token': 'device',
@@ -474,7 +468,7 @@ def test_devices(root, user, api, admin_token):
 
 
 def test_password_reset(sdk, root, user, api, admin_token, mail, psql):
-    address = f'{name()}@example.com'
+    address = f"{label('sdk')}@example.com"
     answer = api.put(
         f"/admin/users/{user['uuid']}/emails",
         admin_token,
@@ -498,7 +492,7 @@ def test_password_reset(sdk, root, user, api, admin_token, mail, psql):
 def saml(sdk, stack, admin_token):
     """A tenant with a .domain and an identity provider, .idp."""
     idp = SamlIdp(stack.folder / 'sdk-idp', servers.free_port())
-    domain = f'{name()}.example.com'
+    domain = f"{label('sdk')}.example.com"
     tenant = sdk.api.post('/tenants', admin_token, json={'name': domain, 'domain_names': [domain]}).json()['uuid']
     [domain_row] = sdk.api.get(f'/tenants/{tenant}/domains', admin_token).json()['items']
     answer = configure(
@@ -565,7 +559,7 @@ def test_an_application_logs_in_listens_and_logs_out(sdk, user, api, admin_token
     sdk.call('Wazo.Auth.setHost', sdk.host)
     sdk.order(listen=True)
     policy = api.post(
-        '/policies', admin_token, json={'name': name(), 'acl': [f"confd.users.{user['uuid']}.read"]}
+        '/policies', admin_token, json={'name': label('sdk'), 'acl': [f"confd.users.{user['uuid']}.read"]}
     ).json()
     assert api.put(f"/users/{user['uuid']}/policies/{policy['uuid']}", admin_token).status_code == 204
 

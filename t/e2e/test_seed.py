@@ -3,9 +3,7 @@ import uuid
 
 import pytest
 
-
-def label(prefix):
-    return f'{prefix}-{uuid.uuid4().hex[:10]}'
+from support.checks import label
 
 
 @pytest.fixture

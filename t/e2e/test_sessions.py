@@ -8,18 +8,9 @@ import uuid
 
 import pytest
 
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
+from support.checks import UNKNOWN, below, error
+
 DATABASE = 'sessions'
-
-
-def below(tenant):
-    return {'Wazo-Tenant': tenant}
-
-
-def error(answer, status, error_id):
-    assert answer.status_code == status, answer.text
-    assert answer.json()['error_id'] == error_id
-    return answer.json()
 
 
 def listed(answer):

@@ -1,18 +1,15 @@
 """The way to the mail server: TLS, login, and servers that are slow or not what they should be."""
 import time
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import servers
-from conftest import SECRETS
+
+from support import servers
+from support.checks import label
+from support.logs import SECRETS
 
 PATH = '/users/password/reset'
 NAME, PASSWORD = 'wazo', SECRETS.password('smtp-pass-93b1c7')
-
-
-def label():
-    return uuid.uuid4().hex[:12]
 
 
 @pytest.fixture(scope='module')

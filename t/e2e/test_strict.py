@@ -20,13 +20,10 @@ import uuid
 
 import pytest
 
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
+from support.checks import UNKNOWN, label
+
 NEW = '00000000-0000-4000-8000-0000000000ff'  # of what a hostile body may have made
 SECRET = 'strict-password-1'
-
-
-def word():
-    return uuid.uuid4().hex[:10]
 
 
 @pytest.fixture(scope='module')
@@ -45,13 +42,13 @@ def made(api, admin_token):
 @pytest.fixture(scope='module')
 def victims(made):
     """Things of the master tenant."""
-    user = made('/users', username=word(), password=SECRET, email_address=f'{word()}@example.com')
+    user = made('/users', username=label(), password=SECRET, email_address=f'{label()}@example.com')
     return {
         'user': user['uuid'],
         'email': user['emails'][0]['uuid'],
-        'policy': made('/policies', name=word())['uuid'],
-        'group': made('/groups', name=word())['uuid'],
-        'tenant': made('/tenants', domain_names=[f'{word()}.com'])['uuid'],
+        'policy': made('/policies', name=label())['uuid'],
+        'group': made('/groups', name=label())['uuid'],
+        'tenant': made('/tenants', domain_names=[f'{label()}.com'])['uuid'],
     }
 
 
@@ -64,7 +61,7 @@ def stranger(api, admin_token, made, make_user, insert_token):
     return {
         'token': insert_token(acl=['#'], user_uuid=user, tenant_uuid=tenant)['token'],
         'user': user,
-        'policy': api.post('/policies', admin_token, json={'name': word()}, headers=here).json()['uuid'],
+        'policy': api.post('/policies', admin_token, json={'name': label()}, headers=here).json()['uuid'],
     }
 
 
@@ -119,7 +116,7 @@ def test_lists_of_what_is_elsewhere_are_empty(api, admin_token, victims, strange
 
 
 def test_what_fails_late_leaves_nothing(api, admin_token, made, psql):
-    taken, name = made('/tenants', domain_names=[f'{word()}.com'])['domain_names'], word()
+    taken, name = made('/tenants', domain_names=[f'{label()}.com'])['domain_names'], label()
     tenant = made('/tenants', name=name, phone='1')
     too_long = ''.join(uuid.uuid4().hex for _ in range(300))
     policy = made('/policies', name=name, acl=['a'])
@@ -142,11 +139,11 @@ def test_what_fails_late_leaves_nothing(api, admin_token, made, psql):
 @pytest.fixture(scope='module')
 def targets(made):
     """One of each, to be spoilt."""
-    user = made('/users', username=word(), password=SECRET)
+    user = made('/users', username=label(), password=SECRET)
     return {
         'user': user['uuid'],
-        'group': made('/groups', name=word())['uuid'],
-        'policy': made('/policies', name=word())['uuid'],
+        'group': made('/groups', name=label())['uuid'],
+        'policy': made('/policies', name=label())['uuid'],
         'tenant': made('/tenants')['uuid'],
     }
 

@@ -4,22 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
+from support.checks import UNKNOWN, below, error, label
+
 NO_ADDRESS = dict.fromkeys(('line_1', 'line_2', 'city', 'state', 'country', 'zip_code'))
-
-
-def label():
-    return uuid.uuid4().hex[:10]
-
-
-def below(tenant):
-    return {'Wazo-Tenant': tenant['uuid']}
-
-
-def error(answer, status, error_id):
-    assert answer.status_code == status, answer.text
-    assert answer.json()['error_id'] == error_id
-    return answer.json()
 
 
 @pytest.fixture(scope='module')

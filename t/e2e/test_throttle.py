@@ -1,8 +1,6 @@
 """Who guesses passwords is slowed down, and nobody else: by which address, which login, which password."""
-import base64
 import contextlib
 import http.client
-import itertools
 import json
 import re
 import socket
@@ -14,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-import servers
-from conftest import GATED, SECRETS
 
-NO_REFRESH_TOKEN = '00000000-0000-4000-8000-00000000dead'
-ADDRESSES = itertools.count(1)
+from support import servers
+from support.checks import NO_TOKEN, address, basic, credentials, elsewhere, label
+from support.logs import SECRETS
+from support.stack import GATED
+
 PORTS = {name: servers.free_port() for name in ('both', 'real', 'wide', 'proxied', 'real_proxied')}
 
 LISTENERS = f"""\
@@ -50,28 +49,6 @@ LISTENERS = f"""\
         location / {{ wazo_auth_api; }}
     }}
 """
-
-
-def label():
-    return f't-{uuid.uuid4().hex[:12]}'
-
-
-def password():
-    return SECRETS.password(f'guess-{uuid.uuid4().hex}')
-
-
-def address():
-    """One that no other test uses."""
-    number = next(ADDRESSES)
-    return f'198.18.{number >> 8}.{number & 255}'
-
-
-def elsewhere():
-    return {'X-Forwarded-For': address()}
-
-
-def credentials(user):
-    return user['username'], user['password']
 
 
 @pytest.fixture(scope='module')
@@ -107,7 +84,7 @@ def guess(attempt):
 
     def post(login, headers, times=1):
         for _ in range(times):
-            assert attempt((login, password()), headers).status_code == 401
+            assert attempt((login, SECRETS.new_password()), headers).status_code == 401
 
     return post
 
@@ -139,12 +116,8 @@ def ask(port, method, path, headers=None, body=b'', source='127.0.0.1', to='127.
         return Answer(answer, answer.read().decode())
 
 
-def basic(login, word):
-    return {'Authorization': 'Basic ' + base64.b64encode(f'{login}:{word}'.encode()).decode()}
-
-
 def log_in(port, user, headers=None, word=None, **options):
-    login = basic(user['username'], word or user['password'])
+    login = {'Authorization': basic(user['username'], word or user['password'])}
     return ask(
         port, 'POST', '/token', {**login, 'Content-Type': 'application/json', **(headers or {})}, b'{}', **options
     )
@@ -180,7 +153,7 @@ def test_many_guesses_at_once_are_no_more_than_in_a_row(attempt, slowed, make_us
     user, here, start = make_user(), elsewhere(), time.monotonic()
 
     def one(_):
-        assert attempt((user['username'], password()), here).status_code == 401
+        assert attempt((user['username'], SECRETS.new_password()), here).status_code == 401
         return time.monotonic() - start
 
     with ThreadPoolExecutor(10) as pool:
@@ -200,7 +173,7 @@ def test_who_leaves_before_its_turn_gives_it_back(guessed, attempt, guess, slowe
     guess(user['username'], here, times=8)  # the next one in 4 s
     for _ in range(5):
         with pytest.raises(requests.Timeout):
-            guessed.api.post('/token', auth=(user['username'], password()), headers=here, timeout=0.3)
+            guessed.api.post('/token', auth=(user['username'], SECRETS.new_password()), headers=here, timeout=0.3)
     start = time.monotonic()
     assert attempt(credentials(user), here).status_code == 200
     assert time.monotonic() - start < 10
@@ -220,7 +193,7 @@ def test_whose_client_has_left_counts(guessed, guess, slowed, make_user):
             'Host: x',
             'Content-Length: 2',
             f'X-Forwarded-For: {here}',
-            *(f'{name}: {value}' for name, value in basic(user['username'], password()).items()),
+            f"Authorization: {basic(user['username'], SECRETS.new_password())}",
         ]
         with socket.create_connection(('127.0.0.1', guessed.api.port)) as connection:
             connection.sendall('\r\n'.join(request).encode() + b'\r\n\r\n{}')
@@ -244,11 +217,11 @@ def test_a_worn_out_refresh_token_slows_down_no_other(attempt, slowed, make_user
     here, user = elsewhere(), make_user()
     good = attempt(credentials(user), here, access_type='offline', client_id='c').json()['data']['refresh_token']
     for number in range(8):
-        assert attempt(None, here, refresh_token=NO_REFRESH_TOKEN, client_id=f'c{number}').status_code == 401
+        assert attempt(None, here, refresh_token=NO_TOKEN, client_id=f'c{number}').status_code == 401
     assert attempt(None, here, refresh_token=good, client_id='c').status_code == 200
     # The same one again and again, however often.
     for _ in range(50):
-        assert attempt(None, here, refresh_token=NO_REFRESH_TOKEN, client_id='c').status_code == 401
+        assert attempt(None, here, refresh_token=NO_TOKEN, client_id='c').status_code == 401
     assert attempt(credentials(user), here).status_code == 200
     assert slowed() == (0, 0)
 
@@ -257,7 +230,7 @@ def test_a_refresh_token_doesnt_make_up_for_guesses_at_somebody_else(attempt, gu
     here, victim, guesser = elsewhere(), make_user(), make_user()
     token = attempt(credentials(guesser), here, access_type='offline', client_id='c').json()['data']['refresh_token']
     for _ in range(5):
-        answer = attempt((victim['username'], password()), here, refresh_token=token, client_id='c')
+        answer = attempt((victim['username'], SECRETS.new_password()), here, refresh_token=token, client_id='c')
         assert answer.status_code == 200
         guess(victim['username'], here)
     assert slowed() == (0, 0)
@@ -268,7 +241,7 @@ def test_a_refresh_token_doesnt_make_up_for_guesses_at_somebody_else(attempt, gu
 def test_a_wrong_refresh_token_is_no_guess_at_the_login_beside_it(attempt, slowed, make_user):
     here, user = elsewhere(), make_user()
     for number in range(8):
-        answer = attempt(credentials(user), here, refresh_token=NO_REFRESH_TOKEN, client_id=f'c{number}')
+        answer = attempt(credentials(user), here, refresh_token=NO_TOKEN, client_id=f'c{number}')
         assert answer.status_code == 401
     assert attempt(credentials(user), here).status_code == 200
     assert slowed() == (0, 0)
@@ -280,7 +253,7 @@ def test_a_burst_at_one_address_is_slowed_down(attempt, guess, slowed):
         answers = list(pool.map(lambda number: attempt(None, here, client_id=f'c{number}').status_code, range(70)))
     assert set(answers) == {401}
     start = time.monotonic()
-    guess(label(), here)
+    guess(label('t'), here)
     assert time.monotonic() - start > 0.05
     assert slowed()[0] > 0
 
@@ -292,7 +265,7 @@ def test_phones_with_old_passwords_lock_nobody_out(attempt, slowed, make_user):
     user, here, gone = make_user(), elsewhere(), threading.Event()
 
     def phone(_):
-        old, answers = password(), []
+        old, answers = SECRETS.new_password(), []
         while not gone.wait(0.5):
             answers.append(attempt((user['username'], old), here).status_code)
         return answers
@@ -314,7 +287,7 @@ def test_phones_with_old_passwords_lock_nobody_out(attempt, slowed, make_user):
 
 
 def test_a_password_that_was_wrong_may_become_right(api, admin_token, attempt, slowed, make_user):
-    user, here, later = make_user(), elsewhere(), password()
+    user, here, later = make_user(), elsewhere(), SECRETS.new_password()
     for _ in range(8):
         assert attempt((user['username'], later), here).status_code == 401
     change = {'old_password': user['password'], 'new_password': later}
@@ -337,19 +310,19 @@ def test_the_old_password_is_guessed_at_as_slowly(guessed, admin_token, slowed, 
         return answer.status_code
 
     for _ in range(8):  # without a token nothing is tried
-        assert change(password(), here, token=str(uuid.uuid4())) == 401
-    again = password()
+        assert change(SECRETS.new_password(), here, token=str(uuid.uuid4())) == 401
+    again = SECRETS.new_password()
     for _ in range(6):
         assert change(again, here) == 401
     for _ in range(4):
-        assert change(password(), here) == 401
+        assert change(SECRETS.new_password(), here) == 401
     start = time.monotonic()
     assert change(user['password'], here) == 204
     assert time.monotonic() - start > 0.3
     assert slowed() == (1, 0)
     assert change(user['password'], here) == 204
     for _ in range(8):
-        assert change(password(), here) == 401
+        assert change(SECRETS.new_password(), here) == 401
     assert slowed() == (4, 0)
     assert change(user['password'], there) == 204
     assert change(other['password'], here, user=other) == 204
@@ -357,7 +330,7 @@ def test_the_old_password_is_guessed_at_as_slowly(guessed, admin_token, slowed, 
 
     def soon(_):
         try:
-            return change(password(), here, timeout=3)
+            return change(SECRETS.new_password(), here, timeout=3)
         except requests.Timeout:
             return None
 
@@ -386,7 +359,7 @@ def test_a_proxy_names_an_address_in_many_ways(attempt, slowed, make_user, guess
     user, here = make_user(), address()
     for number in range(5):
         header = form.replace('%d', str(number)).format(here)
-        assert attempt((user['username'], password()), {'X-Forwarded-For': header}).status_code == 401
+        assert attempt((user['username'], SECRETS.new_password()), {'X-Forwarded-For': header}).status_code == 401
     answer = attempt(credentials(user), {'X-Forwarded-For': form.replace('%d', '9').format(here)})
     assert answer.json()['data']['remote_addr'] == here
     assert slowed() == (1, 0)
@@ -396,10 +369,10 @@ def test_a_proxy_names_an_address_in_many_ways(attempt, slowed, make_user, guess
 
 @pytest.mark.parametrize('form', ['{}', '[{}]', '[{}]:5000%d', '"[{}]:5000%d"', '{}%%eth0'])
 def test_the_same_in_ipv6(attempt, slowed, make_user, form):
-    user, network = make_user(), f'2001:db8:{next(ADDRESSES):x}:1'
+    user, network = make_user(), f'2001:db8:{uuid.uuid4().hex[:4]}:1'
     for number in range(5):
         header = form.replace('%d', str(number)).replace('%%', '%').format(f'{network}:0:0:0:{number}')
-        assert attempt((user['username'], password()), {'X-Forwarded-For': header}).status_code == 401
+        assert attempt((user['username'], SECRETS.new_password()), {'X-Forwarded-For': header}).status_code == 401
     header = form.replace('%d', '9').replace('%%', '%').format(f'{network.upper()}:0:0:0:7')
     assert attempt(credentials(user), {'X-Forwarded-For': header}).json()['data']['remote_addr'] == f'{network}::7'
     assert slowed() == (1, 0)
@@ -424,8 +397,8 @@ def test_what_is_no_address_is_not_believed(attempt, make_user, nothing):
 def test_a_socket_for_both(slowed, make_user):
     user = make_user()
     for _ in range(5):
-        assert log_in(PORTS['both'], user, word=password(), source='127.0.0.2').status == 401
-    assert log_in(PORTS['both'], user, word=password(), source='127.0.0.2').status == 401
+        assert log_in(PORTS['both'], user, word=SECRETS.new_password(), source='127.0.0.2').status == 401
+    assert log_in(PORTS['both'], user, word=SECRETS.new_password(), source='127.0.0.2').status == 401
     assert slowed() == (1, 0)
     assert log_in(PORTS['both'], user, source='127.0.0.3').remote_addr == '127.0.0.3'
     assert log_in(PORTS['both'], user, to='::1').remote_addr == '::1'
@@ -488,8 +461,8 @@ def test_the_proxy_protocol_names_who_speaks(make_user, slowed, name):
     assert log_in(port, user, FORWARDED, source='127.0.0.2', **proxied('127.0.0.1')).remote_addr == '127.0.0.2'
     for number in range(5):
         guess = FORWARDED | {'X-Forwarded-For': f'203.0.113.{number}'}
-        assert log_in(port, user, guess, password(), **proxied(here)).status == 401
-    assert log_in(port, user, FORWARDED, password(), **proxied(here)).status == 401
+        assert log_in(port, user, guess, SECRETS.new_password(), **proxied(here)).status == 401
+    assert log_in(port, user, FORWARDED, SECRETS.new_password(), **proxied(here)).status == 401
     assert slowed() == (1, 0)
     assert log_in(port, user, **proxied(address())).status == 200
     assert slowed() == (1, 0)

@@ -6,7 +6,6 @@ would have to wait.
 import ast
 import base64
 import datetime
-import itertools
 import json
 import re
 import time
@@ -14,39 +13,11 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import GATED
 
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
-NO_REFRESH_TOKEN = '00000000-0000-4000-8000-00000000dead'
+from support.checks import NO_TOKEN, UNKNOWN, below, credentials, elsewhere, label, reason
+from support.stack import GATED
+
 TEN_YEARS = 10 * 365 * 86400
-ADDRESSES = itertools.count(1)
-
-
-def label():
-    return f't-{uuid.uuid4().hex[:12]}'
-
-
-def elsewhere():
-    number = next(ADDRESSES)
-    return {'X-Forwarded-For': f'198.18.{number >> 8}.{number & 255}'}
-
-
-def below(tenant):
-    return {'Wazo-Tenant': tenant}
-
-
-def credentials(user):
-    return user['username'], user['password']
-
-
-def reason(answer, status):
-    """The text of an R-form error."""
-    assert answer.status_code == status, answer.text
-    body = answer.json()
-    assert list(body) == ['reason', 'timestamp', 'status_code']
-    assert body['status_code'] == status
-    assert abs(body['timestamp'][0] - time.time()) < 60
-    return body['reason'][0]
 
 
 def seconds(text):
@@ -171,7 +142,7 @@ def test_admin_status_is_in_the_metadata_when_configured(own, api, admin_token, 
     policy = (
         policies[0]
         if policies
-        else api.post('/policies', admin_token, json={'name': label(), 'slug': 'wazo_default_admin_policy'}).json()
+        else api.post('/policies', admin_token, json={'name': label('t'), 'slug': 'wazo_default_admin_policy'}).json()
     )
     api.put(f"/users/{chief['uuid']}/policies/{policy['uuid']}", admin_token)
     assert make_token(plain, client=own.api)['metadata']['admin'] is False
@@ -190,7 +161,7 @@ def test_only_users_are_users_of_the_pbx(make_user, make_token, purpose):
 
 
 def test_a_login_is_a_username_or_a_confirmed_address_in_any_case(log_in, make_user):
-    mail = f'{label()}@Example.com'
+    mail = f"{label('t')}@Example.com"
     user = make_user(email_address=mail)
     for login in (user['username'], user['username'].upper(), mail, mail.lower(), mail.upper()):
         answer = log_in((login, user['password']))
@@ -200,7 +171,7 @@ def test_a_login_is_a_username_or_a_confirmed_address_in_any_case(log_in, make_u
 
 
 def test_an_unconfirmed_address_is_no_login(log_in, make_user, psql):
-    mail = f'{label()}@example.com'
+    mail = f"{label('t')}@example.com"
     user = make_user(email_address=mail)
     psql(f"UPDATE auth_email SET confirmed = false WHERE address = '{mail}'")
     assert log_in((mail, user['password'])).status_code == 401
@@ -215,7 +186,7 @@ def test_passwords_are_compared_exactly(log_in, make_user):
 
 
 def test_latin_1_credentials(log_in, make_user):
-    user = make_user(username=f'é{label()}', password='wörd')
+    user = make_user(username=f"é{label('t')}", password='wörd')
     assert log_in(tuple(part.encode('latin-1') for part in credentials(user))).status_code == 200
 
 
@@ -230,7 +201,7 @@ def test_whoever_fails_learns_nothing(log_in, api, admin_token, make_user, psql)
     psql(f"UPDATE auth_user SET password_hash = NULL, password_salt = NULL WHERE uuid = '{without['uuid']}'")
     failures = [
         log_in((disabled['username'], 'wrong-password')),
-        log_in((label(), disabled['password'])),
+        log_in((label('t'), disabled['password'])),
         log_in(('nul\0', 'wrong-password')),
         log_in(credentials(disabled)),
         log_in(credentials(without)),
@@ -344,7 +315,7 @@ LENGTH = check('Length must be between 1 and 1024.', 'length', {'min': 1, 'max':
         (
             {
                 'access_type': 'offline',
-                'refresh_token': NO_REFRESH_TOKEN,
+                'refresh_token': NO_TOKEN,
                 'saml_session_id': 'x',
                 'tenant_id': 't',
                 'domain_name': 'd',
@@ -420,8 +391,8 @@ def test_only_a_trusted_proxy_is_believed(stack, user):
 
 def test_the_access_list_of_a_login(api, admin_token, make_user, make_token):
     user = make_user(acl=['own.access'])
-    group = api.post('/groups', admin_token, json={'name': label()}).json()['uuid']
-    policy = api.post('/policies', admin_token, json={'name': label(), 'acl': ['of.group']}).json()['uuid']
+    group = api.post('/groups', admin_token, json={'name': label('t')}).json()['uuid']
+    policy = api.post('/policies', admin_token, json={'name': label('t'), 'acl': ['of.group']}).json()['uuid']
     api.put(f'/groups/{group}/policies/{policy}', admin_token)
     api.put(f"/groups/{group}/users/{user['uuid']}", admin_token)
     token = make_token(user)
@@ -773,5 +744,5 @@ def test_failures_take_equally_long(log_in, make_user, psql):
         return min(times)
 
     known = shortest(user['username'])
-    for login in (label(), without['username']):
+    for login in (label('t'), without['username']):
         assert known / 2 < shortest(login) < known * 2

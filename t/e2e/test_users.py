@@ -4,16 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-UNKNOWN = '00000000-0000-4000-8000-000000000000'
-
-
-def name():
-    return f'u-{uuid.uuid4().hex[:12]}'
+from support.checks import UNKNOWN, error, label
 
 
 @pytest.fixture(scope='module')
 def tenant(api, admin_token):
-    answer = api.post('/tenants', admin_token, json={'name': name()})
+    answer = api.post('/tenants', admin_token, json={'name': label('u')})
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -25,17 +21,11 @@ def sub_admin(tenant, make_user, insert_token):
     return insert_token(acl=['#'], user_uuid=user['uuid'], tenant_uuid=tenant['uuid'])['token']
 
 
-def error(answer, status, error_id):
-    assert answer.status_code == status, answer.text
-    assert answer.json()['error_id'] == error_id
-    return answer.json()
-
-
 # -- POST --------------------------------------------------------------------------------------------------------------
 
 
 def test_post_answers_the_whole_user(api, admin_token, psql):
-    username, mail = name(), f'{name()}@Example.com'
+    username, mail = label('u'), f"{label('u')}@Example.com"
     user = api.post('/users', admin_token, json={'username': username, 'email_address': mail, 'firstname': 'é'}).json()
     [email] = user['emails']
     master = psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid')
@@ -111,7 +101,7 @@ def test_post_refuses_an_unknown_method(api, admin_token):
 
 
 def test_a_login_is_one_users_only(api, admin_token, tenant):
-    username, mail = name(), f'{name()}@example.com'
+    username, mail = label('u'), f"{label('u')}@example.com"
     api.post('/users', admin_token, json={'username': username, 'email_address': mail})
     elsewhere = {'Wazo-Tenant': tenant['uuid']}
     for body, column in [
@@ -125,12 +115,12 @@ def test_a_login_is_one_users_only(api, admin_token, tenant):
 
 
 def test_a_username_may_be_the_users_own_address(api, admin_token):
-    mail = f'{name()}@example.com'
+    mail = f"{label('u')}@example.com"
     assert api.post('/users', admin_token, json={'username': mail, 'email_address': mail}).status_code == 200
 
 
 def test_a_login_is_one_users_only_among_writers_at_once(api, admin_token):
-    mail = f'{name()}@example.com'
+    mail = f"{label('u')}@example.com"
     bodies = [{'username': mail}, {'email_address': mail}] * 4
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda body: api.post('/users', admin_token, json=body).status_code, bodies))
@@ -374,7 +364,7 @@ def test_changes_at_once_take_the_old_password_once(api, admin_token, make_user)
 
 @pytest.fixture
 def policy(api, admin_token):
-    return api.post('/policies', admin_token, json={'name': name(), 'acl': ['a.b']}).json()
+    return api.post('/policies', admin_token, json={'name': label('u'), 'acl': ['a.b']}).json()
 
 
 @pytest.mark.parametrize('key', ['uuid', 'slug'])
@@ -413,7 +403,7 @@ def test_only_held_accesses_are_given_or_taken(api, admin_token, make_user, inse
 def test_users_and_policies_of_other_tenants_are_out_of_reach(api, sub_admin, tenant, make_user, policy, admin_token):
     mine = make_user(headers={'Wazo-Tenant': tenant['uuid']})
     foreign = make_user()
-    own_policy = api.post('/policies', sub_admin, json={'name': name()}).json()
+    own_policy = api.post('/policies', sub_admin, json={'name': label('u')}).json()
     assert api.put(f"/users/{mine['uuid']}/policies/{policy['uuid']}", sub_admin).status_code == 404
     error(api.put(f"/users/{foreign['uuid']}/policies/{own_policy['uuid']}", sub_admin), 404, 'unknown-user')
     assert api.put(f"/users/{foreign['uuid']}/policies/{policy['uuid']}", admin_token).status_code == 204

@@ -8,12 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.checks import label
+
 ROUNDS = int(os.environ.get('WAZO_AUTH_ROUNDS', '6'))
 WRITERS = 8
-
-
-def word():
-    return uuid.uuid4().hex[:10]
 
 
 def spellings(text):
@@ -114,7 +112,7 @@ def taken(kind):
 
 def test_one_username(at_once, post, tenants, psql):
     for _ in range(ROUNDS):
-        name = f'writer-{word()}'
+        name = f'writer-{label()}'
         requests = [
             post('/users', tenants[n % 4], username=spelling) for n, spelling in zip(range(WRITERS), spellings(name))
         ]
@@ -124,7 +122,7 @@ def test_one_username(at_once, post, tenants, psql):
 
 def test_one_address(at_once, post, tenants, psql):
     for _ in range(ROUNDS):
-        mail = f'{word()}@example.com'
+        mail = f'{label()}@example.com'
         requests = [
             post('/users', tenants[n % 4], email_address=spelling)
             for n, spelling in zip(range(WRITERS), spellings(mail))
@@ -135,7 +133,7 @@ def test_one_address(at_once, post, tenants, psql):
 
 def test_ones_username_is_anothers_address(at_once, post, tenants, psql):
     for _ in range(ROUNDS):
-        mail = f'{word()}@example.com'
+        mail = f'{label()}@example.com'
         requests = [
             post('/users', tenants[n % 4], **{('username', 'email_address')[n // 2 % 2]: spelling})
             for n, spelling in zip(range(WRITERS), spellings(mail))
@@ -153,7 +151,7 @@ def test_ones_username_is_anothers_address(at_once, post, tenants, psql):
 def test_logins_crosswise(at_once, post):
     """Each wants both texts, one as username and one as address, or the other way round."""
     for _ in range(ROUNDS):
-        first, second = (f'{word()}@example.com' for _ in range(2))
+        first, second = (f'{label()}@example.com' for _ in range(2))
         pairs = [(first, second), (second, first)] * (WRITERS // 2)
         one_wins(at_once([post('/users', username=name, email_address=mail) for name, mail in pairs]), login_conflict)
 
@@ -161,7 +159,7 @@ def test_logins_crosswise(at_once, post):
 def test_one_user_uuid(at_once, post, tenants):
     for _ in range(ROUNDS):
         wanted = str(uuid.uuid4())
-        answers = at_once([post('/users', tenants[n % 4], uuid=wanted, username=word()) for n in range(WRITERS)])
+        answers = at_once([post('/users', tenants[n % 4], uuid=wanted, username=label()) for n in range(WRITERS)])
         one_wins(
             answers,
             lambda body: body['details']
@@ -171,7 +169,7 @@ def test_one_user_uuid(at_once, post, tenants):
 
 def test_one_tenant_slug(at_once, post, tenants):
     for _ in range(ROUNDS):
-        slug = word()
+        slug = label()
         answers = at_once([post('/tenants', tenants[n % 4], slug=slug) for n in range(WRITERS)])
         one_wins(answers, tenant_conflict('slug'))
 
@@ -179,7 +177,7 @@ def test_one_tenant_slug(at_once, post, tenants):
 def test_one_tenant_name(at_once, post, tenants):
     """Names needn't be unique: each tenant has a slug of its own."""
     for _ in range(ROUNDS):
-        name = word()
+        name = label()
         answers = at_once([post('/tenants', tenants[n % 4], name=name) for n in range(WRITERS)])
         assert [answer.status_code for answer in answers] == [200] * WRITERS, [answer.text for answer in answers]
         assert len({answer.json()['slug'] for answer in answers}) == WRITERS
@@ -187,7 +185,7 @@ def test_one_tenant_name(at_once, post, tenants):
 
 def test_one_domain(at_once, post, tenants, psql):
     for _ in range(ROUNDS):
-        domain, others = f'{word()}.com', [f'{letter}{word()}.org' for letter in 'az']
+        domain, others = f'{label()}.com', [f'{letter}{label()}.org' for letter in 'az']
         lists = [[domain], [domain, others[0]], [others[1], domain], [others[0], domain, others[1]]]
         answers = at_once([post('/tenants', tenants[n % 4], domain_names=lists[n % 4]) for n in range(WRITERS)])
         one_wins(answers, tenant_conflict('domain_names'))
@@ -197,15 +195,15 @@ def test_one_domain(at_once, post, tenants, psql):
 def test_one_tenant_uuid(at_once, post, tenants):
     for _ in range(ROUNDS):
         wanted = str(uuid.uuid4())
-        answers = at_once([post('/tenants', tenants[n % 4], uuid=wanted, slug=word()) for n in range(WRITERS)])
+        answers = at_once([post('/tenants', tenants[n % 4], uuid=wanted, slug=label()) for n in range(WRITERS)])
         one_wins(answers, tenant_conflict('uuid', 'tenant-identity-conflict'))
 
 
 @pytest.mark.parametrize('path, kind', [('/policies', 'Policy'), ('/groups', 'Group')])
 def test_one_name_in_a_tenant(at_once, post, tenants, path, kind):
     for _ in range(ROUNDS):
-        name = word()
-        answers = at_once([post(path, tenants[0], name=name, slug=word()) for n in range(WRITERS)])
+        name = label()
+        answers = at_once([post(path, tenants[0], name=name, slug=label()) for n in range(WRITERS)])
         one_wins(answers, taken(kind))
         answers = at_once([post(path, tenants[1], name='n' + name) for n in range(WRITERS)])
         one_wins(answers, taken(kind))
@@ -214,9 +212,12 @@ def test_one_name_in_a_tenant(at_once, post, tenants, path, kind):
 @pytest.mark.parametrize('path, kind', [('/policies', 'Policy'), ('/groups', 'Group')])
 def test_one_slug_in_a_tenant(at_once, post, tenants, path, kind):
     for _ in range(ROUNDS):
-        slug = f's{word()}'
+        slug = f's{label()}'
         answers = at_once(
-            [post(path, tenants[0], name=word(), slug=spelling) for _, spelling in zip(range(WRITERS), spellings(slug))]
+            [
+                post(path, tenants[0], name=label(), slug=spelling)
+                for _, spelling in zip(range(WRITERS), spellings(slug))
+            ]
         )
         one_wins(answers, taken(kind))
 
@@ -225,7 +226,7 @@ def test_one_slug_in_a_tenant(at_once, post, tenants, path, kind):
 def test_names_that_give_one_slug(at_once, post, tenants, path):
     """The slug that comes of a name is given once; the next one gets a random one, or the documented answer."""
     for _ in range(ROUNDS):
-        name = word()
+        name = label()
         answers = at_once([post(path, tenants[0], name=name + '!' * n) for n in range(WRITERS)])
         assert {answer.status_code for answer in answers} <= {200, 409}, [answer.text for answer in answers]
         slugs = [answer.json()['slug'] for answer in answers if answer.status_code == 200]
@@ -238,8 +239,8 @@ def test_one_shared_policy_along_the_tree(at_once, post, tenants, psql, field):
     """Shared above or anything below: whichever is first. Tenants that don't see each other don't meet."""
     top, one, two, _ = tenants
     for _ in range(ROUNDS):
-        text = f'shared-{word()}'
-        body = lambda: {'name': word(), field: text}  # noqa: E731
+        text = f'shared-{label()}'
+        body = lambda: {'name': label(), field: text}  # noqa: E731
         answers = at_once(
             [post('/policies', top, shared=True, **body()) for _ in range(3)]
             + [post('/policies', tenant, **body()) for tenant in (one, one, two, two)]
@@ -254,9 +255,9 @@ def test_one_shared_policy_along_the_tree(at_once, post, tenants, psql, field):
 
 
 def test_one_new_username(at_once, put, post, made, tenants):
-    users = [made('/users', tenant=tenants[n % 4], username=word())['uuid'] for n in range(WRITERS - 2)]
+    users = [made('/users', tenant=tenants[n % 4], username=label())['uuid'] for n in range(WRITERS - 2)]
     for _ in range(ROUNDS):
-        name = f'{word()}@example.com'
+        name = f'{label()}@example.com'
         texts = spellings(name)
         answers = at_once(
             [put(f'/users/{user}', username=next(texts)) for user in users]
@@ -268,7 +269,7 @@ def test_one_new_username(at_once, put, post, made, tenants):
 def test_ones_new_username_is_anothers_new_address(at_once, put, made, tenants):
     users = [made('/users', tenant=tenants[n % 4])['uuid'] for n in range(WRITERS)]
     for _ in range(ROUNDS):
-        texts = spellings(f'{word()}@example.com')
+        texts = spellings(f'{label()}@example.com')
         one_wins(
             at_once(
                 [
@@ -286,9 +287,9 @@ def test_ones_new_username_is_anothers_new_address(at_once, put, made, tenants):
 def test_one_new_address(at_once, put, post, made, tenants, psql, prefix):
     users = [made('/users', tenant=tenants[n % 4])['uuid'] for n in range(WRITERS - 2)]
     for _ in range(ROUNDS):
-        mail = f'{word()}@example.com'
+        mail = f'{label()}@example.com'
         texts = spellings(mail)
-        lists = [[{'address': next(texts), 'main': True}, {'address': f'{word()}@example.com'}] for _ in users]
+        lists = [[{'address': next(texts), 'main': True}, {'address': f'{label()}@example.com'}] for _ in users]
         answers = at_once(
             [
                 put(f'{prefix}/users/{user}/emails', emails=emails[:: 1 - 2 * (n % 2)])
@@ -308,7 +309,7 @@ def test_one_new_address(at_once, put, post, made, tenants, psql, prefix):
 
 def test_addresses_that_change_hands(at_once, put, made, psql):
     """Everybody takes the next one's address: nobody waits in a circle, and nobody has another one's."""
-    mails = [f'{word()}@example.com' for _ in range(WRITERS)]
+    mails = [f'{label()}@example.com' for _ in range(WRITERS)]
     users = [made('/users', email_address=mail)['uuid'] for mail in mails]
     for turn in range(ROUNDS):
         wanted = mails[turn % 7 + 1 :] + mails[: turn % 7 + 1]
@@ -324,15 +325,15 @@ def test_addresses_that_change_hands(at_once, put, made, psql):
 
 
 def test_one_new_domain(at_once, put, made):
-    owners = [made('/tenants', domain_names=[f'{word()}.com'])['uuid'] for _ in range(WRITERS)]
+    owners = [made('/tenants', domain_names=[f'{label()}.com'])['uuid'] for _ in range(WRITERS)]
     for _ in range(ROUNDS):
-        domain = f'{word()}.com'
-        answers = at_once([put(f'/tenants/{tenant}', domain_names=[domain, f'{word()}.com']) for tenant in owners])
+        domain = f'{label()}.com'
+        answers = at_once([put(f'/tenants/{tenant}', domain_names=[domain, f'{label()}.com']) for tenant in owners])
         one_wins(answers, tenant_conflict('domain_names'))
 
 
 def test_domains_that_change_hands(at_once, put, made, psql):
-    domains = [f'{word()}.com' for _ in range(4)]
+    domains = [f'{label()}.com' for _ in range(4)]
     owners = [made('/tenants', domain_names=[domain])['uuid'] for domain in domains]
     for turn in range(3):
         wanted = domains[turn + 1 :] + domains[: turn + 1]
@@ -344,21 +345,21 @@ def test_domains_that_change_hands(at_once, put, made, psql):
 
 @pytest.mark.parametrize('path, kind', [('/policies', 'Policy'), ('/groups', 'Group')])
 def test_one_new_name(at_once, put, post, made, tenants, path, kind):
-    things = [made(path, tenant=tenants[0], name=word())['uuid'] for _ in range(WRITERS - 2)]
+    things = [made(path, tenant=tenants[0], name=label())['uuid'] for _ in range(WRITERS - 2)]
     for _ in range(ROUNDS):
-        name = word()
+        name = label()
         answers = at_once(
             [put(f'{path}/{thing}', name=name) for thing in things]
-            + [post(path, tenants[0], name=name, slug=word()) for _ in range(2)]
+            + [post(path, tenants[0], name=name, slug=label()) for _ in range(2)]
         )
         one_wins(answers, taken(kind))
 
 
 def test_one_objects_changes_are_one_after_the_other(at_once, put, made, api, admin_token):
-    user, group = made('/users', username=word())['uuid'], made('/groups', name=word())['uuid']
-    policy, tenant = made('/policies', name=word())['uuid'], made('/tenants')['uuid']
+    user, group = made('/users', username=label())['uuid'], made('/groups', name=label())['uuid']
+    policy, tenant = made('/policies', name=label())['uuid'], made('/tenants')['uuid']
     for _ in range(ROUNDS):
-        texts = [word() for _ in range(4)]
+        texts = [label() for _ in range(4)]
         bodies = {
             f'/users/{user}': [{'username': text, 'firstname': text} for text in texts],
             f'/groups/{group}': [{'name': text} for text in texts],
@@ -390,16 +391,16 @@ def problems_of(answers, allowed):
 
 def test_a_user_goes_while_he_is_associated(at_once, put, delete, made, psql):
     for turn in range(ROUNDS):
-        user = made('/users', username=word(), email_address=f'{word()}@example.com')['uuid']
-        policies = [made('/policies', name=word(), acl=['a'])['uuid'] for _ in range(2)]
-        groups = [made('/groups', name=word())['uuid'] for _ in range(2)]
+        user = made('/users', username=label(), email_address=f'{label()}@example.com')['uuid']
+        policies = [made('/policies', name=label(), acl=['a'])['uuid'] for _ in range(2)]
+        groups = [made('/groups', name=label())['uuid'] for _ in range(2)]
         requests = (
             [put(f'/users/{user}/policies/{policy}') for policy in policies]
             + [put(f'/groups/{group}/users/{user}') for group in groups]
             + [
                 put(f'/users/{user}', firstname='x'),
                 put(f'/idp/native/users/{user}'),
-                put(f'/users/{user}/emails', emails=[{'address': f'{word()}@example.com', 'main': True}]),
+                put(f'/users/{user}/emails', emails=[{'address': f'{label()}@example.com', 'main': True}]),
             ]
         )
         requests.insert(turn % 4 * 2, delete(f'/users/{user}'))
@@ -413,15 +414,15 @@ def test_a_user_goes_while_he_is_associated(at_once, put, delete, made, psql):
 def test_policies_and_groups_go_while_they_are_associated(at_once, put, delete, made, psql):
     users = [made('/users')['uuid'] for _ in range(2)]
     for turn in range(ROUNDS):
-        policy, group = made('/policies', name=word(), acl=['a'])['uuid'], made('/groups', name=word())['uuid']
+        policy, group = made('/policies', name=label(), acl=['a'])['uuid'], made('/groups', name=label())['uuid']
         requests = (
             [put(f'/users/{user}/policies/{policy}') for user in users]
             + [put(f'/groups/{group}/users/{user}') for user in users]
             + [
                 put(f'/groups/{group}/policies/{policy}'),
                 put(f'/policies/{policy}/acl/b'),
-                put(f'/policies/{policy}', name=word(), acl=['c']),
-                put(f'/groups/{group}', name=word()),
+                put(f'/policies/{policy}', name=label(), acl=['c']),
+                put(f'/groups/{group}', name=label()),
             ]
         )
         requests.insert(turn % 6, delete(f'/policies/{policy}'))
@@ -443,7 +444,7 @@ def test_policies_and_groups_go_while_they_are_associated(at_once, put, delete, 
 def test_one_deletion_is_enough(at_once, delete, made):
     for path in ('/users', '/groups', '/policies', '/tenants'):
         for _ in range(3):
-            thing = made(path, name=word())['uuid']
+            thing = made(path, name=label())['uuid']
             answers = at_once([delete(f'{path}/{thing}') for _ in range(6)])
             assert {answer.status_code for answer in answers} <= {204, 404}, [answer.text for answer in answers]
             assert [answer.status_code for answer in answers].count(204) >= 1
@@ -508,12 +509,12 @@ class Busy:
 def test_a_tenant_goes_while_people_work_in_it(api, api2, admin_token, made, make_user, make_token, psql):
     """Whatever is made in it while it goes: nothing of it is left, and nobody sees an undocumented answer."""
     for turn in range(ROUNDS):
-        tenant = made('/tenants', name=word())['uuid']
+        tenant = made('/tenants', name=label())['uuid']
         here = {'Wazo-Tenant': tenant}
         user = make_user(headers=here)
         users = [user['uuid'], made('/users', tenant=tenant)['uuid']]
-        groups = [made('/groups', tenant=tenant, name=word())['uuid'] for _ in range(2)]
-        policies = [made('/policies', tenant=tenant, name=word(), acl=['a'])['uuid'] for _ in range(2)]
+        groups = [made('/groups', tenant=tenant, name=label())['uuid'] for _ in range(2)]
+        policies = [made('/policies', tenant=tenant, name=label(), acl=['a'])['uuid'] for _ in range(2)]
         tokens = []
 
         def in_it(method, path, **body):
@@ -536,19 +537,23 @@ def test_a_tenant_goes_while_people_work_in_it(api, api2, admin_token, made, mak
                 tokens.append(answer.json()['data']['token'])
             return answer
 
-        fresh = lambda n: word()  # noqa: E731
+        fresh = lambda n: label()  # noqa: E731
         work = [
             log_in,
-            in_it('POST', '/users', username=fresh, email_address=lambda n: f'{word()}@example.com'),
+            in_it('POST', '/users', username=fresh, email_address=lambda n: f'{label()}@example.com'),
             in_it('POST', '/groups', name=fresh),
             in_it('POST', '/policies', name=fresh, acl=['a', 'b']),
             in_it('PUT', '/groups/{g}/users/{u}'),
             in_it('PUT', '/groups/{g}/policies/{p}'),
             in_it('PUT', '/users/{u}/policies/{p}'),
-            in_it('PUT', '/users/{u}/emails', emails=lambda n: [{'address': f'{word()}@example.com', 'main': True}]),
+            in_it('PUT', '/users/{u}/emails', emails=lambda n: [{'address': f'{label()}@example.com', 'main': True}]),
             in_it('PUT', '/policies/{p}', name=fresh, acl=['c']),
             in_it(
-                'PUT', f'/tenants/{tenant}', name=fresh, domain_names=lambda n: [f'{word()}.com'], address={'city': 'x'}
+                'PUT',
+                f'/tenants/{tenant}',
+                name=fresh,
+                domain_names=lambda n: [f'{label()}.com'],
+                address={'city': 'x'},
             ),
         ]
         busy = Busy([api, api2], work)
@@ -570,7 +575,7 @@ def test_a_tenant_goes_while_people_work_in_it(api, api2, admin_token, made, mak
 def test_a_tenant_goes_while_another_one_is_made_below_it(made, at_once, post, delete, psql):
     for turn in range(ROUNDS):
         tenant = made('/tenants')['uuid']
-        requests = [post('/tenants', tenant, name=word()) for _ in range(3)]
+        requests = [post('/tenants', tenant, name=label()) for _ in range(3)]
         requests.insert(turn % 4, delete(f'/tenants/{tenant}'))
         answers = at_once(requests)
         gone = answers.pop(turn % 4)
@@ -602,7 +607,7 @@ def test_everybody_is_in_the_group_of_all_users(made, at_once, post, psql, expec
     for _ in range(ROUNDS):
         tenant = made('/tenants')['uuid']
         psql(f"DELETE FROM auth_group WHERE tenant_uuid = '{tenant}' AND system_managed")
-        answers = at_once([post('/users', tenant, username=word()) for _ in range(WRITERS)])
+        answers = at_once([post('/users', tenant, username=label()) for _ in range(WRITERS)])
         assert [answer.status_code for answer in answers] == [200] * WRITERS
         assert (
             psql(

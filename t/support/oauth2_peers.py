@@ -1,9 +1,8 @@
 """What external services are made of in tests: a broker, and a provider that can be told to misbehave.
 
-Both live on threads of the test's own process. The provider that behaves is npm's oauth2-mock-server (servers.py).
+Both live on threads of the test's own process. The provider that behaves is npm's oauth2-mock-server (servers/oauth2.py).
 """
 import asyncio
-import base64
 import json
 import secrets
 import socket
@@ -14,7 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 import websockets
-from servers import wait_until
+
+from support.servers import wait_until
 
 
 class Broker:
@@ -207,7 +207,3 @@ class Provider:
         self.thaw()
         self._server.shutdown()
         self._server.server_close()
-
-
-def basic(user, password):
-    return 'Basic ' + base64.b64encode(f'{user}:{password}'.encode()).decode()

@@ -10,7 +10,8 @@ import subprocess
 import time
 
 import requests
-from saml_idp import make_key
+
+from support.saml_idp import make_key
 
 INSTALLED = '/usr/share/simplesamlphp'
 

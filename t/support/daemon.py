@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import servers
+from support import servers
 
 CONFORMANCE = Path(os.environ.get('CONFORMANCE') or servers.CHECKOUT.parent / 'shared/conformance')
 REF = Path(os.environ.get('REF') or '/tmp/ref')
@@ -113,7 +113,7 @@ class Daemon:
     def _client(self, name, *arguments, **options):
         done = subprocess.run(
             [
-                servers._postgres_program(name),
+                servers.postgres_program(name),
                 '-h',
                 self.folder / 'postgres/socket',
                 '-p',

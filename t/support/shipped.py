@@ -3,7 +3,7 @@ import os
 import re
 from pathlib import Path
 
-import servers
+from support import servers
 
 NGINX = servers.CHECKOUT / 'conf/nginx'
 FILES = sorted(path.name for path in NGINX.glob('*.conf'))
