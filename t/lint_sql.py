@@ -5,7 +5,8 @@ A statement that is run with words in braces says in its comment what they may b
     -- {table} {owner}: auth_user_policy user_uuid | auth_group_policy group_uuid
     -- {direction}: ASC | DESC
 
-Lists are put together as lib/wazoauth/rest/list_statement.cpp does it: with each kind of scope, each kind of search and all filters.
+Lists are put together as lib/wazoauth/rest/list_statement.cpp does it: with each kind of scope, each kind of search and
+all filters.
 What ends up in no statement at all is an error, too.
 """
 import itertools
