@@ -3,7 +3,6 @@ import json
 import os
 import re
 import select
-import shutil
 import socket
 import time
 import uuid
@@ -34,13 +33,6 @@ http {
 
 LEVELS = ('main', 'http', 'upstream', 'server', 'location', 'if')
 EVERYWHERE = ('http', 'server', 'location')
-
-
-@pytest.fixture(scope='module')
-def folder():
-    made = servers.temporary_folder()
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
 
 
 class Checked:
@@ -885,8 +877,8 @@ TWO_SERVERS = """\
 
 
 @pytest.fixture(scope='module')
-def nginx(stack):
-    nginx = stack.new_nginx('directives', TWO_SERVERS, http=INHERITED, start=False)
+def nginx(new_nginx):
+    nginx = new_nginx('directives', TWO_SERVERS, http=INHERITED, start=False)
     nginx.values |= {
         'OTHER_PORT': servers.free_port(),
         'OPEN_PORT': servers.free_port(),
@@ -896,13 +888,7 @@ def nginx(stack):
     nginx.other = type(nginx.gate)(nginx.values['OTHER_PORT'])
     nginx.open = type(nginx.gate)(nginx.values['OPEN_PORT'])
     nginx.start()
-    yield nginx
-    nginx.stop()
-
-
-@pytest.fixture
-def gate(nginx):
-    return nginx.gate
+    return nginx
 
 
 def other(token):
@@ -1002,16 +988,13 @@ def test_inside_the_api_others_are_gated_as_in_the_server(nginx, insert_token):
     assert nginx.entrance.get('/open/api/below/x').json()['target'] == '/open/api/below/x'
 
 
-def test_grace_is_overridden(gate, postgres, insert_token, wait_until):
+def test_grace_is_overridden(gate, postgres, insert_token, away, wait_until):
     token = insert_token()
     assert gate.get('/', headers=other(token)).status_code == 200
-    postgres.stop()
-    try:
+    with away(postgres):
         wait_until(lambda: gate.get('/', headers=other(token)).status_code == 503, 10, interval=0.1)
         assert gate.get('/graceful', headers=other(token)).status_code == 200
-    finally:
-        postgres.start()
-    wait_until(lambda: gate.get('/', headers=other(token)).status_code == 200, 30, interval=0.1)
+    assert gate.get('/', headers=other(token)).status_code == 200
 
 
 # -- reloads -----------------------------------------------------------------------------------------------------------

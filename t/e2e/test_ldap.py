@@ -201,10 +201,8 @@ LDAP = {'network_timeout': 1, 'operation_timeout': 1, 'login_timeout': 2, 'login
 
 
 @pytest.fixture(scope='module')
-def site(stack, authority):
-    nginx = stack.new_nginx('ldap', GATED, workers=1, settings={'ldap': {**LDAP, 'ca_file': str(authority.file)}})
-    yield nginx
-    nginx.stop()
+def site(authority, new_nginx):
+    return new_nginx('ldap', GATED, workers=1, settings={'ldap': {**LDAP, 'ca_file': str(authority.file)}})
 
 
 @pytest.fixture(scope='module')

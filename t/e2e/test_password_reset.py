@@ -41,12 +41,11 @@ def mail_settings(mail):
 
 
 @pytest.fixture(scope='module')
-def site(stack, mail_settings):
+def site(mail_settings, new_nginx):
     named_port = servers.free_port()
-    nginx = stack.new_nginx('reset', GATED + NAMED.replace('@NAMED_PORT@', str(named_port)), settings=mail_settings)
+    nginx = new_nginx('reset', GATED + NAMED.replace('@NAMED_PORT@', str(named_port)), settings=mail_settings)
     nginx.named = Client(named_port, '/api/auth/0.1')
-    yield nginx
-    nginx.stop()
+    return nginx
 
 
 @pytest.fixture(scope='module')
@@ -331,9 +330,9 @@ def test_the_servers_name_is_the_host(site, person, link_to):
 
 
 @pytest.fixture(scope='module')
-def other_site(stack, mail_settings):
+def other_site(mail_settings, new_nginx):
     """Another nginx over the same database, with settings of its own."""
-    nginx = stack.new_nginx(
+    return new_nginx(
         'reset2',
         settings=mail_settings
         | {
@@ -342,8 +341,6 @@ def other_site(stack, mail_settings):
             'password_reset_expiration': 600,
         },
     )
-    yield nginx
-    nginx.stop()
 
 
 def test_settings(other_site, person, link_to, psql):
@@ -563,23 +560,19 @@ def made(psql):
     )
 
 
-def test_server_stopped(client, mail, person, made):
+def test_server_stopped(client, mail, person, made, away):
     user, other = person(), person(authentication_method='saml')
     before = made()
-    mail.stop()
-    try:
+    with away(mail):
         for name in (user['username'], other['username'], 'nobody-at-all'):
             internal_error(client.get(PATH, params={'username': name}))
-    finally:
-        mail.start()
     assert made() == before
 
 
-def test_server_frozen(client, mail, person, made, admin_token):
+def test_server_frozen(client, mail, person, made, admin_token, away):
     user = person()
     before = made()
-    mail.freeze()
-    try:
+    with away(mail, frozen=True):
         with ThreadPoolExecutor(12) as pool:
             began = time.monotonic()
             waiting = [
@@ -593,8 +586,6 @@ def test_server_frozen(client, mail, person, made, admin_token):
             for answer in waiting:
                 internal_error(answer.result())
             assert time.monotonic() - began < 8
-    finally:
-        mail.thaw()
     assert made() == before
 
 

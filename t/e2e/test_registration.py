@@ -37,14 +37,11 @@ def mail_settings(mail):
 
 
 @pytest.fixture(scope='module')
-def site(stack, mail_settings):
+def site(mail_settings, new_nginx):
     named_port = servers.free_port()
-    nginx = stack.new_nginx(
-        'registration', GATED + NAMED.replace('@NAMED_PORT@', str(named_port)), settings=mail_settings
-    )
+    nginx = new_nginx('registration', GATED + NAMED.replace('@NAMED_PORT@', str(named_port)), settings=mail_settings)
     nginx.named = Client(named_port, '/api/auth/0.1')
-    yield nginx
-    nginx.stop()
+    return nginx
 
 
 @pytest.fixture(scope='module')
@@ -304,9 +301,9 @@ def test_the_servers_name_is_the_host(site, registered, link_in):
 
 
 @pytest.fixture(scope='module')
-def other_site(stack, mail_settings):
+def other_site(mail_settings, new_nginx):
     """Another nginx over the same database, with a link of its own and a page that it lacks."""
-    nginx = stack.new_nginx(
+    return new_nginx(
         'registration2',
         settings=mail_settings
         | {
@@ -314,8 +311,6 @@ def other_site(stack, mail_settings):
             'email_confirmation_get_response_body_template': '/nowhere',
         },
     )
-    yield nginx
-    nginx.stop()
 
 
 def test_a_setting_is_the_host(other_site, registered, link_in):
@@ -437,26 +432,22 @@ def test_another_mail_is_for_users_below(site, registered, admin_token, insert_t
 # -- the mail server is away -------------------------------------------------------------------------------------------
 
 
-def test_server_stopped(site, mail, register, registered, admin_token, rows):
+def test_server_stopped(site, mail, register, registered, admin_token, rows, away):
     user = registered()
     mail.wait_for(user['emails'][0]['address'])
     before = rows()
-    mail.stop()
-    try:
+    with away(mail):
         internal_error(register())
         internal_error(site.api.get(f"/users/{user['uuid']}/emails/{user['emails'][0]['uuid']}/confirm", admin_token))
-    finally:
-        mail.start()
     assert rows() == before
     registered()
 
 
-def test_server_frozen(site, mail, register, registered, rows, make_token):
+def test_server_frozen(site, mail, register, registered, rows, make_token, away):
     user = registered()
     mail.wait_for(user['emails'][0]['address'])
     before = rows()
-    mail.freeze()
-    try:
+    with away(mail, frozen=True):
         with ThreadPoolExecutor(12) as pool:
             began = time.monotonic()
             waiting = [pool.submit(register) for _ in range(12)]
@@ -469,8 +460,6 @@ def test_server_frozen(site, mail, register, registered, rows, make_token):
             for answer in waiting:
                 internal_error(answer.result())
             assert time.monotonic() - began < 8
-    finally:
-        mail.thaw()
 
     def without_logins(text):
         return [line for line in text.splitlines() if not line.startswith(('auth_token', 'auth_session'))]
@@ -532,17 +521,14 @@ def test_another_nginx_delivers_what_one_cannot(lonely, mail_settings, mail):
     mail.wait_for(recipient, timeout=30)
 
 
-def test_nginx_ends_while_a_mail_is_under_way(lonely, mail_settings, mail):
+def test_nginx_ends_while_a_mail_is_under_way(lonely, mail_settings, mail, away):
     nginx = lonely.nginx('mails3', mail_settings)
-    mail.freeze()
-    try:
+    with away(mail, frozen=True):
         lonely.queue(recipient := f'later-{label()}@example.com')
         time.sleep(0.7)
         began = time.monotonic()
         nginx.stop()
         assert time.monotonic() - began < 3
-    finally:
-        mail.thaw()
     assert 'still at work' not in nginx.error_log.read_text()
     nginx.start()
     mail.wait_for(recipient, timeout=30)

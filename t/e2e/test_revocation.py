@@ -49,13 +49,6 @@ def uri(postgres):
 
 
 @pytest.fixture(scope='module')
-def own_redis(stack):
-    server = servers.Redis(stack.folder / 'revocation-redis', servers.free_port()).start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope='module')
 def records(own_redis):
     return redis_client.Redis(port=own_redis.port)
 
@@ -80,18 +73,11 @@ def hold(stack):
 
 
 @pytest.fixture(scope='module')
-def new_nginx(stack, uri, own_redis, hold):
-    made = []
-
+def new_nginx(uri, own_redis, hold, new_nginx):
     def new(name, database=uri, redis=own_redis.uri, **options):
-        made.append(
-            stack.new_nginx(name, settings={'db_uri': database}, redis=redis, environment=hold.environment, **options)
-        )
-        return made[-1]
+        return new_nginx(name, settings={'db_uri': database}, redis=redis, environment=hold.environment, **options)
 
-    yield new
-    for nginx in made:
-        nginx.stop()
+    return new
 
 
 @pytest.fixture(scope='module')

@@ -35,8 +35,8 @@ def internal_error(answer):
 
 
 def label(prefix=''):
-    """A name that nothing else has."""
-    return f'{prefix}-{uuid.uuid4().hex[:12]}' if prefix else uuid.uuid4().hex[:12]
+    """A name that nothing else has; without a prefix it is short enough for a slug."""
+    return f'{prefix}-{uuid.uuid4().hex[:10]}' if prefix else uuid.uuid4().hex[:10]
 
 
 def address():
