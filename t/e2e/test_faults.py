@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from support.client import Client
+
 
 @pytest.fixture(autouse=True)
 def _expected(expect_log):
@@ -51,6 +53,13 @@ class Load:
         times = sorted(seconds for start, _, seconds in self.answers if start >= since)
         assert len(times) > 50
         return times[int(len(times) * 0.99)]
+
+
+@pytest.fixture
+def stalls(upstream):
+    """Asks what the gate has nothing to do with: as slow as it is, the machine is."""
+    client = Client(upstream.port)
+    return lambda: client.get('/')
 
 
 def good_again(gate, api, token, wait_until):
@@ -186,12 +195,14 @@ def test_an_nginx_that_starts_before_postgresql_waits(stack, psql, insert_token,
 
 
 @pytest.mark.parametrize('how', ['stop', 'freeze'])
-def test_redis_is_away(how, stack, psql, api, gate, gate2, insert_token, wait_until):
+def test_redis_is_away(how, stack, psql, api, gate, gate2, insert_token, stalls, wait_until):
     known = insert_token()['token']
     assert gate.get('/', known).status_code == 200
-    with Load(lambda: gate.get('/', known)) as load, Load(
-        lambda: gate.get('/', insert_token()['token']), 0.05
-    ) as misses:
+    with (
+        Load(lambda: gate.get('/', known)) as load,
+        Load(lambda: gate.get('/', insert_token()['token']), 0.05) as misses,
+        Load(stalls) as machine,
+    ):
         time.sleep(0.3)
         with stack.away(stack.redis, frozen=how == 'freeze'):
             time.sleep(1.5)
@@ -201,29 +212,29 @@ def test_redis_is_away(how, stack, psql, api, gate, gate2, insert_token, wait_un
             wait_until(lambda: gate2.get('/', dying).status_code == 401, 1)
             assert psql("SELECT count(*) > 0 FROM wazo_auth.outbox WHERE target = 'redis'") == 't'
     assert load.statuses() == {200} and misses.statuses() == {200}
-    assert load.slowest() < 1
-    assert misses.slowest() < 2
+    assert load.slowest() < 1 + machine.slowest()
+    assert misses.slowest() < 2 + machine.slowest()
 
 
 # -- RabbitMQ ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('how', ['stop', 'freeze'])
-def test_rabbitmq_is_away(how, stack, psql, api, bus, make_user, make_token, admin_token, wait_until):
+def test_rabbitmq_is_away(how, stack, psql, api, bus, make_user, make_token, admin_token, stalls, wait_until):
     user = make_user(acl=['auth.#'])
     login = {'auth': (user['username'], user['password'])}
     make_token(user)
     bus.wait('auth_session_created', lambda e: e.body['data']['user_uuid'] == user['uuid'])
     bus.clear()
     with stack.away(stack.rabbitmq, frozen=how == 'freeze'):
-        with Load(lambda: api.get('/users', admin_token, params={'limit': 1})) as load:
+        with Load(lambda: api.get('/users', admin_token, params={'limit': 1})) as load, Load(stalls) as machine:
             started = time.monotonic()
             sessions = [api.post('/token', **login).json()['data'] for _ in range(8)]
             for session in sessions:
                 assert api.delete(f"/token/{session['token']}").status_code == 200
             assert time.monotonic() - started < 15
         assert load.statuses() == {200}
-        assert load.slowest() < 2
+        assert load.slowest() < 2 + machine.slowest()
         assert int(psql("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'bus'")) >= 16
     bus.wait_connected()
     wanted = [session['session_uuid'] for session in sessions]

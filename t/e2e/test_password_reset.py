@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support import servers
-from support.checks import NO_TOKEN, error, internal_error, label, text_of
+from support.checks import NO_TOKEN, error, internal_error, label, text_of, within
 from support.client import Client
 from support.logs import SECRETS
 from support.stack import GATED
@@ -579,10 +579,8 @@ def test_server_frozen(client, mail, person, made, admin_token, away):
                 pool.submit(client.get, PATH, params={'username': name}) for name in (user['username'], 'nobody') * 6
             ]
             time.sleep(0.3)
-            for _ in range(20):  # nobody else waits for it
-                start = time.monotonic()
-                assert client.get('/users', admin_token, params={'limit': 1}).status_code == 200
-                assert time.monotonic() - start < 0.5
+            for _ in range(5):  # nobody else waits for it
+                within(0.5, lambda: client.get('/users', admin_token, params={'limit': 1}))
             for answer in waiting:
                 internal_error(answer.result())
             assert time.monotonic() - began < 8
@@ -612,9 +610,7 @@ def test_a_refused_recipient(client, make_user, psql):
 def test_how_long_the_mail_server_takes_for_a_recipient_is_not_seen(client, make_user, link_to):
     address = f'tardy-{label()}@example.com'
     user = make_user(email_address=address)
-    start = time.monotonic()
-    assert_204(client.get(PATH, params={'username': user['username']}))
-    assert time.monotonic() - start < 1.2
+    assert_204(within(1.2, lambda: client.get(PATH, params={'username': user['username']})))
     link_to(address)
 
 
@@ -624,7 +620,9 @@ def test_server_dies_between_question_and_delivery(client, mail, person, link_to
     mail.order('die')
     assert_204(client.get(PATH, params={'email': address}))
     servers.wait_until(lambda: mail.pid is None, 10, 'death of the mail server')
-    waiting = "SELECT body ->> 'message' FROM wazo_auth.outbox WHERE target = 'mail'"
+    waiting = (
+        f"SELECT body ->> 'message' FROM wazo_auth.outbox WHERE target = 'mail' AND headers ->> 'to' = '{address}'"
+    )
     text = servers.wait_until(lambda: psql(waiting), 5)
     mail.start()
     found = link_to(address)

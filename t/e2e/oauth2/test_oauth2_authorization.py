@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from support import servers
-from support.checks import basic, error
+from support.checks import basic, error, within
 from support.external import CLIENT, code, connected, is_page, of, one_who_leaves, path_of, pending, send
 from support.logs import SECRETS
 
@@ -130,9 +130,7 @@ def test_the_broker_closes_restarts_and_freezes(world, make_user, ask, bus):
     servers.wait_until(lambda: world.broker.opened.count(state) == 2, 10, 'a second try')
     world.broker.stop()
     second = make_user()
-    began = time.monotonic()
-    other = ask(second)['state']  # answered all the same
-    assert time.monotonic() - began < 1.5
+    other = within(1.5, lambda: ask(second))['state']  # answered all the same
     world.broker.start()
     for user, waiting in ((first, state), (second, other)):
         world.broker.tell(waiting, {'code': code()})
@@ -292,7 +290,6 @@ def test_a_broker_that_never_answers_holds_up_nobody_else(world, one_worker, adm
             answer = one_worker.get(path_of(renewed, 'own'), admin_token)
             assert not all(one.done() for one in asked)
             assert answer.status_code == 200
-            assert answer.elapsed.total_seconds() < 1
             for one in asked:
                 one.result()
     finally:
