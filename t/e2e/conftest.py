@@ -20,6 +20,7 @@ Fixtures of the session
   psql(sql)                 rows as text, as the superuser, in the shared database
   away(server, frozen=False)          context: it is stopped, or frozen; at the end all nginx work as before
   metrics(nginx)            → {name with labels: number}
+  rows()                    names of rows that a request may leave behind; what it left: rows() - before
   command(name, ...)        runs build/NAME, one of wazo-auth-*
   bus                       events of exchange xivo: .wait(name, predicate=None, timeout=10) → Event(name, key, headers,
                             body), .clear(), .events
@@ -347,6 +348,19 @@ def nobody(insert_token):
 @pytest.fixture(scope='module')
 def reader(insert_token):
     return insert_token(acl=['confd.users.read'])
+
+
+@pytest.fixture(scope='session')
+def rows(psql):
+    """What there is. Rows of earlier tests may go at any time: tests ask what is new, rows() - before."""
+    keys = {
+        table: 'uuid'
+        for table in ('auth_tenant', 'auth_group', 'auth_user', 'auth_email', 'auth_token', 'auth_session')
+    }
+    keys['auth_user_group'] = "user_uuid || ' in ' || group_uuid"
+    texts = [f"SELECT '{table} ' || {key} FROM {table}" for table, key in keys.items()]
+    texts.append("SELECT 'mail ' || id FROM wazo_auth.outbox WHERE target = 'mail'")
+    return lambda: set(psql(' UNION ALL '.join(texts)).splitlines())
 
 
 @pytest.fixture(scope='session')

@@ -81,18 +81,12 @@ def link_in(mail):
     return read
 
 
-@pytest.fixture
-def rows(psql):
-    """How much there is, to compare with later."""
-    tables = ('auth_tenant', 'auth_group', 'auth_user', 'auth_email', 'auth_token', 'auth_session', 'auth_user_group')
+def waiting(psql, address):
+    return psql(f"SELECT count(*) FROM wazo_auth.outbox WHERE target = 'mail' AND headers ->> 'to' = '{address}'")
 
-    def count():
-        return psql(
-            ' UNION ALL '.join(f"SELECT '{table}', count(*) FROM {table}" for table in tables)
-            + " UNION ALL SELECT 'mail', count(*) FROM wazo_auth.outbox WHERE target = 'mail'"
-        )
 
-    return count
+def delivered(psql, address):
+    servers.wait_until(lambda: waiting(psql, address) == '0', 10, f'no mail to {address} waits')
 
 
 # -- registration ------------------------------------------------------------------------------------------------------
@@ -124,7 +118,7 @@ def test_registration_makes_tenant_user_and_mail(site, registered, admin_token, 
     )
     link = link_in(user)
     assert link.email == user['emails'][0]['uuid']
-    assert psql("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'mail'") == '0'
+    delivered(psql, address)
     assert len(mail.messages(address)) == 1
 
 
@@ -213,7 +207,7 @@ def test_bodies_that_are_refused(register, rows, fields, field, message):
     body = error(register(**fields), 400, 'invalid-data')
     assert body['resource'] == 'users' and body['message'] == message
     assert list(body['details']) == [field] and body['details'][field]['message'] == message
-    assert rows() == before
+    assert not rows() - before
 
 
 @pytest.mark.parametrize(
@@ -247,7 +241,7 @@ def test_a_taken_login_leaves_nothing(register, registered, link_in, rows, taken
     assert body['details'] == {
         field: {'constraint_id': 'unique', 'message': f'The login "{answer.sent[field]}" is already used'}
     }
-    assert rows() == before
+    assert not rows() - before
 
 
 def test_one_of_many_gets_the_name(register, psql):
@@ -439,7 +433,7 @@ def test_server_stopped(site, mail, register, registered, admin_token, rows, awa
     with away(mail):
         internal_error(register())
         internal_error(site.api.get(f"/users/{user['uuid']}/emails/{user['emails'][0]['uuid']}/confirm", admin_token))
-    assert rows() == before
+    assert not rows() - before
     registered()
 
 
@@ -459,16 +453,13 @@ def test_server_frozen(site, mail, register, registered, rows, make_token, away)
                 internal_error(answer.result())
             assert time.monotonic() - began < 8
 
-    def without_logins(text):
-        return [line for line in text.splitlines() if not line.startswith(('auth_token', 'auth_session'))]
-
-    assert without_logins(rows()) == without_logins(before)
+    assert not [row for row in rows() - before if not row.startswith(('auth_token', 'auth_session'))]  # of the logins
 
 
 def test_recipient_refused(register, rows):
     before = rows()
     internal_error(register(email_address=f'refused-{label()}@example.com'))
-    assert rows() == before
+    assert not rows() - before
 
 
 def test_server_dies_between_question_and_delivery(site, mail, register, link_in, psql):
@@ -478,12 +469,11 @@ def test_server_dies_between_question_and_delivery(site, mail, register, link_in
     user = answer.json()
     servers.wait_until(lambda: mail.pid is None, 10, 'death of the mail server')
     address = user['emails'][0]['address']
-    waiting = f"SELECT count(*) FROM wazo_auth.outbox WHERE target = 'mail' AND headers ->> 'to' = '{address}'"
     time.sleep(1)
-    assert psql(waiting) == '1'
+    assert waiting(psql, address) == '1'
     mail.start()
     link = link_in(user)
-    servers.wait_until(lambda: psql(waiting) == '0', 10)
+    delivered(psql, address)
     assert len(mail.messages(address)) == 1
     assert site.api.put(f'/emails/{link.email}/confirm', link.token).status_code == 204
 
@@ -546,7 +536,8 @@ def test_a_mail_that_is_not_taken_yet_holds_up_nobody(mail, registered, psql):
     finally:
         mail.order('busy', False)
     SECRETS.token(LINK.search(text_of(mail.wait_for(user['emails'][0]['address'], timeout=30)))[3])
-    servers.wait_until(lambda: psql("SELECT count(*) FROM wazo_auth.outbox WHERE target = 'mail'") == '0', 10)
+    for each in user, other:
+        delivered(psql, each['emails'][0]['address'])
 
 
 def test_refused_for_good_after_all(stack, registered, psql):
@@ -599,7 +590,7 @@ def test_a_broken_template_switches_registration_off(stack, mail_settings, regis
         assert ok and f'{broken}:2: tag "for" is not supported; no mail to confirm an address can be sent' in output
         before = rows()
         internal_error(register(client=nginx.api))
-        assert rows() == before
+        assert not rows() - before
         broken.write_text(
             '{{ username }}\nhttps://{{ hostname }}/0.1/emails/{{ email_uuid }}/confirm?token={{ token }}'
         )
