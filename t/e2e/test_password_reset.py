@@ -1,7 +1,6 @@
 """Passwords chosen anew by a mailed link, over a real mail server: docs/spec/email-flows.md sections 1, 2 and 4."""
 import json
 import re
-import statistics
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -632,7 +631,8 @@ def test_time_tells_nothing(client, person):
             assert_204(client.get(PATH, params={'username': user['username'] if known else f'nobody-{i}'}))
             took[known].append(time.perf_counter() - start)
     assert 0.35 < min(took[True] + took[False])
-    assert abs(statistics.median(took[True]) - statistics.median(took[False])) < 0.05, took
+    # The quickest: a machine that stalls makes others slower.
+    assert abs(min(took[True]) - min(took[False])) < 0.05, took
 
 
 def test_a_template_that_is_missing(stack, mail_settings, person, rows):
