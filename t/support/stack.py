@@ -36,7 +36,7 @@ http {
     server {
         listen 127.0.0.1:@API_PORT@;
         location / { wazo_auth_api; }
-        location = /metrics { access_log off; wazo_auth_metrics; }
+        location = /metrics { wazo_auth off; access_log off; wazo_auth_metrics; }
     }
 @SERVERS@
 }
