@@ -7,20 +7,32 @@ Fixtures of the session
   upstream                  behind the gates; answers {"method", "target", "headers", "names", "body"} as JSON
   api api2                  get post put patch delete head options (path, token=, json=, headers=, auth=, data=,
                             params=) → requests.Response; path is relative to /0.1; bodies of POST, PUT default to {}
-  gate gate2                the same on the gated server; path is relative to /
+  gate gate2                the same on the gated server (gate: of the module's own `nginx`, where it has one); relative to /
                             .raw(target, "Name: value", ..., method='GET') → (status, text): sent exactly as given
   admin                     {"username", "password"} of the bootstrap user (access "#", master tenant)
   admin_token               a token of it, for an hour
+  master                    UUID of the master tenant
+  create(path, tenant=None, **body)   → the object of a POST by the administrator, below that tenant
+  content operations        the document of the API: as a tree; [(method, path, operation), ...]
   make_user(acl=[...], **fields)      → the user of POST /users, with "password" added; `acl` through a policy of its own
   make_token(user, headers=, **body)  → data of POST /token by Basic login
   insert_token(acl=[...], **columns)  → token made by SQL (fast; no user, no login): {"token", "session_uuid", ...}
   psql(sql)                 rows as text, as the superuser, in the shared database
+  away(server, frozen=False)          context: it is stopped, or frozen; at the end all nginx work as before
+  metrics(nginx)            → {name with labels: number}
+  rows()                    names of rows that a request may leave behind; what it left: rows() - before
   command(name, ...)        runs build/NAME, one of wazo-auth-*
   bus                       events of exchange xivo: .wait(name, predicate=None, timeout=10) → Event(name, key, headers,
                             body), .clear(), .events
+Fixtures of a module
+  new_nginx(name, servers, ...)       as stack.new_nginx; ends with the module
+  own_redis                 a further Redis
+  folder                    an empty one that every server may enter
+  tenants                   UUIDs of a tenant, one below it, and one beside it
+  nobody reader             live tokens: without any access, and with confd.users.read
 Fixtures of a test
+  open_websocket(token, path='/', in_header=True)   through the gate
   expect_log(pattern, ...)  lines of [alert], [emerg] or [crit] that this test causes
-  metrics(nginx)            → {name with labels: number}
 
 Every answer of an API is held against the document that the API serves: what it doesn't say fails the test.
 
@@ -46,11 +58,17 @@ import time
 import uuid
 
 import pytest
+import websocket
+import yaml
 
 from support import servers
 from support.bus import Bus
+from support.checks import below, label
 from support.logs import SECRETS, WATCH
 from support.stack import ADMIN, DATABASE, Stack
+from support.stack import metrics as read_metrics
+
+pytest_plugins = ['support.order', 'support.loops']
 
 # -- logs --------------------------------------------------------------------------------------------------------------
 
@@ -96,6 +114,11 @@ def stack():
             shutil.rmtree(made.folder, ignore_errors=True)
     if complaints:
         pytest.fail('in the logs at the end:\n' + '\n'.join(complaints[:20]), pytrace=False)
+
+
+@pytest.fixture(scope='session')
+def away(stack):
+    return stack.away
 
 
 @pytest.fixture(scope='session')
@@ -149,9 +172,36 @@ def api2(stack):
     return stack.nginx2.api
 
 
-@pytest.fixture(scope='session')
-def gate(stack):
-    return stack.nginx.gate
+@pytest.fixture(scope='module')
+def new_nginx(stack):
+    made = []
+
+    def new(name, *arguments, **options):
+        made.append(stack.new_nginx(name, *arguments, **options))
+        return made[-1]
+
+    yield new
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture(scope='module')
+def own_redis(stack):
+    server = servers.Redis(stack.folder / label('redis'), servers.free_port()).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope='module')
+def folder():
+    made = servers.temporary_folder()
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope='module')
+def gate(nginx):
+    return nginx.gate
 
 
 @pytest.fixture(scope='session')
@@ -177,6 +227,27 @@ def admin_token(api, admin):
 @pytest.fixture(scope='session')
 def psql(postgres):
     return lambda sql, database=DATABASE: postgres.psql(database, sql)
+
+
+@pytest.fixture(scope='session')
+def master(psql):
+    return psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid')
+
+
+@pytest.fixture(scope='session')
+def create(api, admin_token):
+    def create(path, tenant=None, **body):
+        answer = api.post(path, admin_token, json=body, headers=below(tenant) if tenant else None)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    return create
+
+
+@pytest.fixture(scope='module')
+def tenants(create):
+    parent = create('/tenants')['uuid']
+    return parent, create('/tenants', parent)['uuid'], create('/tenants')['uuid']
 
 
 @pytest.fixture(scope='session')
@@ -218,15 +289,12 @@ def _literal(value):
 
 
 @pytest.fixture(scope='session')
-def insert_token(psql):
+def insert_token(psql, master):
     """A token without login. Keys of `metadata` are added to the usual ones; expiration in seconds, None for never."""
-    master = []
 
     def insert(acl=(), expiration=3600, user_uuid=None, tenant_uuid=None, metadata=None, session_uuid=None, **columns):
-        if not master:
-            master.append(psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid'))
         user_uuid = user_uuid or str(uuid.uuid4())
-        tenant_uuid = tenant_uuid or master[0]
+        tenant_uuid = tenant_uuid or master
         token = SECRETS.token(str(uuid.uuid4()))
         now = int(time.time())
         facts = {
@@ -272,6 +340,29 @@ def insert_token(psql):
     return insert
 
 
+@pytest.fixture(scope='module')
+def nobody(insert_token):
+    return insert_token()
+
+
+@pytest.fixture(scope='module')
+def reader(insert_token):
+    return insert_token(acl=['confd.users.read'])
+
+
+@pytest.fixture(scope='session')
+def rows(psql):
+    """What there is. Rows of earlier tests may go at any time: tests ask what is new, rows() - before."""
+    keys = {
+        table: 'uuid'
+        for table in ('auth_tenant', 'auth_group', 'auth_user', 'auth_email', 'auth_token', 'auth_session')
+    }
+    keys['auth_user_group'] = "user_uuid || ' in ' || group_uuid"
+    texts = [f"SELECT '{table} ' || {key} FROM {table}" for table, key in keys.items()]
+    texts.append("SELECT 'mail ' || id FROM wazo_auth.outbox WHERE target = 'mail'")
+    return lambda: set(psql(' UNION ALL '.join(texts)).splitlines())
+
+
 @pytest.fixture(scope='session')
 def command():
     """command('wazo-auth-upgrade-db', ..., environment={}) → .returncode .stdout .stderr of one of build/wazo-auth-*"""
@@ -300,14 +391,36 @@ def wait_until():
 
 
 @pytest.fixture
-def metrics():
-    def read(nginx):
-        answer = nginx.gate.get('/metrics')
-        assert answer.status_code == 200, answer.text
-        lines = [line.rsplit(' ', 1) for line in answer.text.splitlines() if line and not line.startswith('#')]
-        return {name: float(value) for name, value in lines}
+def open_websocket(gate):
+    made = []
 
-    return read
+    def connect(token, path='/', in_header=True):
+        headers = {'X-Auth-Token': token} if in_header else {}
+        made.append(websocket.create_connection(f'ws://127.0.0.1:{gate.port}{path}', timeout=15, header=headers))
+        return made[-1]
+
+    yield connect
+    for each in made:
+        each.close(timeout=0)
+
+
+@pytest.fixture(scope='session')
+def content(api):
+    return yaml.safe_load(api.get('/api/api.yml').text)
+
+
+@pytest.fixture(scope='session')
+def operations(content):
+    return [
+        (method.upper(), path, operation)
+        for path, methods in content['paths'].items()
+        for method, operation in methods.items()
+    ]
+
+
+@pytest.fixture(scope='session')
+def metrics():
+    return read_metrics
 
 
 # -- events ------------------------------------------------------------------------------------------------------------

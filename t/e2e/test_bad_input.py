@@ -4,7 +4,6 @@ import json as json_module
 import uuid
 
 import pytest
-import yaml
 
 HOSTILE_TEXTS = ['%00', 'a%00b', '%ff%fe', '%ed%a0%80', "'", '"', '%5c', '%25', '%F0%9F%92%A9', 'x' * 3000, '%0d%0a']
 BODIES = [
@@ -23,20 +22,6 @@ BODIES = [
     b'{} {}',
     b'\x00',
 ]
-
-
-@pytest.fixture(scope='module')
-def content(api):
-    return yaml.safe_load(api.get('/api/api.yml').text)
-
-
-@pytest.fixture(scope='module')
-def operations(content):
-    return [
-        (method.upper(), path, operation)
-        for path, methods in content['paths'].items()
-        for method, operation in methods.items()
-    ]
 
 
 @pytest.fixture(scope='module')

@@ -93,13 +93,6 @@ def test_a_broken_configuration(command, folder, name, options):
 # -- wazo-auth-bootstrap -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope='module')
-def folder():
-    made = servers.temporary_folder()
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
 class Installation:
     """A database with its schema, its configuration and the place for the credentials."""
 

@@ -14,9 +14,9 @@ SECRETS = {
 
 
 @pytest.fixture(scope='module')
-def own(stack):
+def own(new_nginx):
     """An nginx whose configuration this file may change."""
-    nginx = stack.new_nginx(
+    return new_nginx(
         'config',
         GATED,
         settings={
@@ -29,8 +29,6 @@ def own(stack):
         },
         environment={'XIVO_UUID': 'the-xivo'},
     )
-    yield nginx
-    nginx.stop()
 
 
 @pytest.fixture(scope='module')

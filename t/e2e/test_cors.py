@@ -55,20 +55,14 @@ def daemon(stack):
 
 
 @pytest.fixture(scope='module')
-def new_nginx(stack, daemon):
-    made = []
-
+def new_nginx(daemon, new_nginx):
     def make(name, cors=None, **options):
         settings = {'rest_api': {'cors': cors}} if cors else None
-        nginx = stack.new_nginx(f'cors-{name}', SERVERS, settings=settings, start=False, **options)
+        nginx = new_nginx(f'cors-{name}', SERVERS, settings=settings, start=False, **options)
         nginx.values['DAEMON_PORT'] = daemon.port
-        nginx.start()
-        made.append(nginx)
-        return nginx
+        return nginx.start()
 
-    yield make
-    for nginx in made:
-        nginx.stop()
+    return make
 
 
 @pytest.fixture(scope='module')
@@ -109,11 +103,8 @@ def test_every_refusal_can_be_read(gate, token):
 
 
 def test_503_can_be_read(stack, gate, wait_until):
-    stack.postgres.freeze()
-    try:
+    with stack.away(stack.postgres, frozen=True):
         answer = gate.get('/1.1/x', str(uuid.uuid4()), headers=ORIGIN)
-    finally:
-        stack.postgres.thaw()
     assert (answer.status_code, cors(answer)) == (503, ALLOWED)
     assert int(answer.headers['Retry-After']) > 0
     wait_until(lambda: gate.get('/1.1/x', str(uuid.uuid4())).status_code == 401, 15)

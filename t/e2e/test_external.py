@@ -6,17 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.checks import UNKNOWN, error
+from support.external import of, path_of
 
 NOBODY = f'/users/{UNKNOWN}/external/mobile'
 FIELDS = ['token', 'apns_token', 'apns_voip_token', 'apns_notification_token', 'apns_call_topic', 'apns_default_topic']
-
-
-def path_of(user, type_='mobile'):
-    return f"/users/{user['uuid']}/external/{type_}"
-
-
-def of(user):
-    return lambda event: event.body['data']['user_uuid'] == user['uuid']
 
 
 def service():

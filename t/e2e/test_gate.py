@@ -68,27 +68,8 @@ SERVERS = """\
 
 
 @pytest.fixture(scope='module')
-def nginx(stack):
-    nginx = stack.new_nginx('gate', SERVERS)
-    yield nginx
-    nginx.stop()
-
-
-@pytest.fixture(scope='module')
-def gate(nginx):
-    return nginx.gate
-
-
-@pytest.fixture(scope='module')
-def reader(insert_token):
-    """Has what /read asks for."""
-    return insert_token(acl=['confd.users.read'])
-
-
-@pytest.fixture(scope='module')
-def nobody(insert_token):
-    """A live token without any access."""
-    return insert_token()
+def nginx(new_nginx):
+    return new_nginx('gate', SERVERS)
 
 
 def header(token):

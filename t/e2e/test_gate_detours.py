@@ -110,8 +110,8 @@ SERVERS = """\
 
 
 @pytest.fixture(scope='module')
-def nginx(stack):
-    nginx = stack.new_nginx('detours', SERVERS, http=HTTP, start=False)
+def nginx(new_nginx):
+    nginx = new_nginx('detours', SERVERS, http=HTTP, start=False)
     pages = nginx.folder / 'pages'
     pages.mkdir()
     pages.chmod(0o755)
@@ -119,13 +119,7 @@ def nginx(stack):
     (pages / 'silent.html').write_text('<!--# include virtual="/included-silent" -->')
     (nginx.folder / 'either').mkdir(mode=0o755)
     nginx.start()
-    yield nginx
-    nginx.stop()
-
-
-@pytest.fixture(scope='module')
-def gate(nginx):
-    return nginx.gate
+    return nginx
 
 
 @pytest.fixture(scope='module')
@@ -260,14 +254,3 @@ def test_a_page_is_that_of_who_refused(gate, nobody):
     assert (answer.status_code, answer.json()['error_id']) == (403, 'forbidden')
     assert gate.get('/slowly', nobody['token']).json()['error_id'] == 'forbidden'
     assert gate.get('/slowly').json()['error_id'] == 'unauthorized'
-
-
-@pytest.fixture(scope='module')
-def nobody(insert_token):
-    """A live token without any access."""
-    return insert_token()
-
-
-@pytest.fixture(scope='module')
-def reader(insert_token):
-    return insert_token(acl=['confd.users.read'])

@@ -85,11 +85,6 @@ def nginx(stack, syslog):
 
 
 @pytest.fixture(scope='module')
-def gate(nginx):
-    return nginx.gate
-
-
-@pytest.fixture(scope='module')
 def own(nginx):
     """Its API."""
     return nginx.api
@@ -501,16 +496,13 @@ def test_errors_of_the_database(stack, syslog, make_user, insert_token, wait_unt
     user, token = make_user(), insert_token()['token']
     own = one_worker(stack, 'logs-away', syslog)
     start = mark_of(own)
-    stack.postgres.stop()
-    try:
+    with stack.away(stack.postgres):
         for answer in (
             own.api.post('/token', auth=(user['username'], user['password'])),
             own.api.get(f'/token/{token}'),
             own.gate.get('/query', params={'token': token}),
         ):
             assert answer.status_code == 503
-    finally:
-        stack.postgres.start()
     wait_until(lambda: own.api.head(f'/token/{token}').status_code == 204, 30)
     for path, size in start.items():
         text = path.read_bytes()[size:].decode(errors='replace')

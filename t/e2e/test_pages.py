@@ -18,12 +18,10 @@ LINK = re.compile(r'^https://\S+(/0\.1(/\S+[?&]token=([0-9a-f-]{36})))$', re.M)
 
 
 @pytest.fixture(scope='module')
-def site(stack):
-    nginx = stack.new_nginx(
+def site(new_nginx):
+    return new_nginx(
         'pages', settings={'enabled_http_plugins': {'user_registration': True}, 'password_reset_mails_per_hour': 0}
     )
-    yield nginx
-    nginx.stop()
 
 
 @pytest.fixture(scope='module', params=['with scripts', 'without scripts'])

@@ -1,7 +1,6 @@
 """Passwords chosen anew by a mailed link, over a real mail server: docs/spec/email-flows.md sections 1, 2 and 4."""
 import json
 import re
-import statistics
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support import servers
-from support.checks import NO_TOKEN, error, internal_error, label, text_of
+from support.checks import NO_TOKEN, error, internal_error, label, text_of, within
 from support.client import Client
 from support.logs import SECRETS
 from support.stack import GATED
@@ -41,12 +40,11 @@ def mail_settings(mail):
 
 
 @pytest.fixture(scope='module')
-def site(stack, mail_settings):
+def site(mail_settings, new_nginx):
     named_port = servers.free_port()
-    nginx = stack.new_nginx('reset', GATED + NAMED.replace('@NAMED_PORT@', str(named_port)), settings=mail_settings)
+    nginx = new_nginx('reset', GATED + NAMED.replace('@NAMED_PORT@', str(named_port)), settings=mail_settings)
     nginx.named = Client(named_port, '/api/auth/0.1')
-    yield nginx
-    nginx.stop()
+    return nginx
 
 
 @pytest.fixture(scope='module')
@@ -331,9 +329,9 @@ def test_the_servers_name_is_the_host(site, person, link_to):
 
 
 @pytest.fixture(scope='module')
-def other_site(stack, mail_settings):
+def other_site(mail_settings, new_nginx):
     """Another nginx over the same database, with settings of its own."""
-    nginx = stack.new_nginx(
+    return new_nginx(
         'reset2',
         settings=mail_settings
         | {
@@ -342,8 +340,6 @@ def other_site(stack, mail_settings):
             'password_reset_expiration': 600,
         },
     )
-    yield nginx
-    nginx.stop()
 
 
 def test_settings(other_site, person, link_to, psql):
@@ -553,61 +549,43 @@ def test_passwords_are_not_logged(site, person, link):
 # -- the mail server -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def made(psql):
-    """How many mails there are, tokens for them, and sessions without a token. Expired ones may vanish at any time."""
-    return lambda: psql(
-        """SELECT (SELECT count(*) FROM wazo_auth.outbox WHERE target = 'mail'),
-        (SELECT count(*) FROM auth_token WHERE auth_id = 'wazo-auth' AND expire_t > extract(epoch FROM now())),
-        (SELECT count(*) FROM auth_session s WHERE NOT EXISTS (SELECT 1 FROM auth_token WHERE session_uuid = s.uuid))"""
-    )
-
-
-def test_server_stopped(client, mail, person, made):
+def test_server_stopped(client, mail, person, rows, away):
     user, other = person(), person(authentication_method='saml')
-    before = made()
-    mail.stop()
-    try:
+    before = rows()
+    with away(mail):
         for name in (user['username'], other['username'], 'nobody-at-all'):
             internal_error(client.get(PATH, params={'username': name}))
-    finally:
-        mail.start()
-    assert made() == before
+    assert not rows() - before
 
 
-def test_server_frozen(client, mail, person, made, admin_token):
+def test_server_frozen(client, mail, person, rows, admin_token, away):
     user = person()
-    before = made()
-    mail.freeze()
-    try:
+    before = rows()
+    with away(mail, frozen=True):
         with ThreadPoolExecutor(12) as pool:
             began = time.monotonic()
             waiting = [
                 pool.submit(client.get, PATH, params={'username': name}) for name in (user['username'], 'nobody') * 6
             ]
             time.sleep(0.3)
-            for _ in range(20):  # nobody else waits for it
-                start = time.monotonic()
-                assert client.get('/users', admin_token, params={'limit': 1}).status_code == 200
-                assert time.monotonic() - start < 0.5
+            for _ in range(5):  # nobody else waits for it
+                within(0.5, lambda: client.get('/users', admin_token, params={'limit': 1}))
             for answer in waiting:
                 internal_error(answer.result())
             assert time.monotonic() - began < 8
-    finally:
-        mail.thaw()
-    assert made() == before
+    assert not rows() - before
 
 
-def test_a_refused_sender(client, mail, person, made):
+def test_a_refused_sender(client, mail, person, rows):
     user = person()
-    before = made()
+    before = rows()
     mail.order('no-sender')
     try:
         for name in (user['username'], 'nobody-at-all'):
             internal_error(client.get(PATH, params={'username': name}))
     finally:
         mail.order('no-sender', False)
-    assert made() == before
+    assert not rows() - before
 
 
 def test_a_refused_recipient(client, make_user, psql):
@@ -621,9 +599,7 @@ def test_a_refused_recipient(client, make_user, psql):
 def test_how_long_the_mail_server_takes_for_a_recipient_is_not_seen(client, make_user, link_to):
     address = f'tardy-{label()}@example.com'
     user = make_user(email_address=address)
-    start = time.monotonic()
-    assert_204(client.get(PATH, params={'username': user['username']}))
-    assert time.monotonic() - start < 1.2
+    assert_204(within(1.2, lambda: client.get(PATH, params={'username': user['username']})))
     link_to(address)
 
 
@@ -633,7 +609,9 @@ def test_server_dies_between_question_and_delivery(client, mail, person, link_to
     mail.order('die')
     assert_204(client.get(PATH, params={'email': address}))
     servers.wait_until(lambda: mail.pid is None, 10, 'death of the mail server')
-    waiting = "SELECT body ->> 'message' FROM wazo_auth.outbox WHERE target = 'mail'"
+    waiting = (
+        f"SELECT body ->> 'message' FROM wazo_auth.outbox WHERE target = 'mail' AND headers ->> 'to' = '{address}'"
+    )
     text = servers.wait_until(lambda: psql(waiting), 5)
     mail.start()
     found = link_to(address)
@@ -653,31 +631,32 @@ def test_time_tells_nothing(client, person):
             assert_204(client.get(PATH, params={'username': user['username'] if known else f'nobody-{i}'}))
             took[known].append(time.perf_counter() - start)
     assert 0.35 < min(took[True] + took[False])
-    assert abs(statistics.median(took[True]) - statistics.median(took[False])) < 0.05, took
+    # The quickest: a machine that stalls makes others slower.
+    assert abs(min(took[True]) - min(took[False])) < 0.05, took
 
 
-def test_a_template_that_is_missing(stack, mail_settings, person, made):
+def test_a_template_that_is_missing(stack, mail_settings, person, rows):
     nginx = stack.new_nginx('reset3', settings=mail_settings | {'password_reset_email_template': '/nowhere'})
     try:
         assert '/nowhere: No such file or directory; no mail to reset a password can be sent' in nginx.test()[1]
         user = person()
-        before = made()
+        before = rows()
         for name in (user['username'], 'nobody-at-all'):
             internal_error(nginx.api.get(PATH, params={'username': name}))
-        assert made() == before
+        assert not rows() - before
     finally:
         nginx.stop()
 
 
-def test_a_subject_that_no_header_holds(stack, mail_settings, person, made):
+def test_a_subject_that_no_header_holds(stack, mail_settings, person, rows):
     subject = stack.folder / 'subject.jinja'
     subject.write_text('one\ntwo\n')
     nginx = stack.new_nginx('reset4', settings=mail_settings | {'password_reset_email_subject_template': str(subject)})
     try:
         user = person()
-        before = made()
+        before = rows()
         assert_204(nginx.api.get(PATH, params={'username': user['username']}))
-        assert made() == before
+        assert not rows() - before
         assert 'CR, LF or NUL in a subject' in nginx.error_log.read_text()
     finally:
         nginx.stop()

@@ -15,19 +15,6 @@ ELSEWHERE = {'X-Forwarded-For': '198.18.254.1'}  # failures there slow down no o
 
 
 @pytest.fixture(scope='module')
-def tenants(api, admin_token):
-    """A tenant, one below it, and one beside it."""
-    parent = api.post('/tenants', admin_token, json={}).json()['uuid']
-    child = api.post('/tenants', admin_token, json={}, headers=below(parent)).json()['uuid']
-    return parent, child, api.post('/tenants', admin_token, json={}).json()['uuid']
-
-
-@pytest.fixture(scope='module')
-def master(psql):
-    return psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid')
-
-
-@pytest.fixture(scope='module')
 def offline(make_token):
     def offline(user, client_id=None, headers=None, **body):
         return make_token(user, headers=headers, access_type='offline', client_id=client_id or label('r'), **body)

@@ -28,14 +28,12 @@ def sp_key(stack):
 
 
 @pytest.fixture(scope='module')
-def nodes(stack, sp_key):
+def nodes(sp_key, new_nginx):
     """Two nginx with one database; the second has a list of redirect targets."""
     saml = {'key_file': str(sp_key[0]), 'cert_file': str(sp_key[1])}
-    first = stack.new_nginx('saml', settings={'saml': saml})
-    second = stack.new_nginx('saml2', settings={'saml': {**saml, 'redirect_urls': [APP, 'wazo://login']}})
-    yield first, second
-    first.stop()
-    second.stop()
+    first = new_nginx('saml', settings={'saml': saml})
+    second = new_nginx('saml2', settings={'saml': {**saml, 'redirect_urls': [APP, 'wazo://login']}})
+    return first, second
 
 
 @pytest.fixture(scope='module')
@@ -690,8 +688,8 @@ def test_old_logins_go(stack, postgres, psql, wait_until):
         nginx.stop()
 
 
-def test_missing_files_switch_it_off(stack, tenant):
-    nginx = stack.new_nginx('saml-off', settings={'saml': {'key_file': '/nowhere/x.key', 'cert_file': ''}})
+def test_missing_files_switch_it_off(tenant, new_nginx):
+    nginx = new_nginx('saml-off', settings={'saml': {'key_file': '/nowhere/x.key', 'cert_file': ''}})
     try:
         assert nginx.api.post('/saml/sso', json={'domain': tenant.domain, 'redirect_url': APP}).status_code == 500
         assert '/nowhere/x.key: No such file or directory; nobody can log in by SAML' in Path(nginx.log).read_text()

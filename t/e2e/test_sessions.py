@@ -22,21 +22,8 @@ def listed(answer):
 
 
 @pytest.fixture(scope='module')
-def tenants(api, admin_token):
-    """A tenant, one below it, and one beside it."""
-    parent = api.post('/tenants', admin_token, json={}).json()['uuid']
-    child = api.post('/tenants', admin_token, json={}, headers=below(parent)).json()['uuid']
-    return parent, child, api.post('/tenants', admin_token, json={}).json()['uuid']
-
-
-@pytest.fixture(scope='module')
 def users(make_user, tenants):
     return [make_user(headers=below(tenant))['uuid'] for tenant in tenants]
-
-
-@pytest.fixture(scope='module')
-def master(psql):
-    return psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid')
 
 
 @pytest.fixture
@@ -340,14 +327,12 @@ def test_disabling_a_user_ends_the_sessions(api, bus, admin_token, make_user, ma
 
 
 @pytest.fixture(scope='module')
-def cleaner(stack, postgres):
+def cleaner(postgres, new_nginx):
     """An nginx over a database of its own: in the shared one another nginx has the lead, and cleans every minute."""
     uri = postgres.create_database(DATABASE, 'wazo-auth')
-    nginx = stack.new_nginx(
+    return new_nginx(
         'sessions-cleaner', settings={'db_uri': uri, 'token_cleanup_interval': 1.5, 'token_cleanup_batch_size': 3}
     )
-    yield nginx
-    nginx.stop()
 
 
 @pytest.fixture(scope='module')

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support import servers
-from support.checks import label
+from support.checks import label, within
 from support.logs import SECRETS
 
 PATH = '/users/password/reset'
@@ -173,11 +173,10 @@ def test_a_slow_server_holds_up_nobody(server, site):
     with ThreadPoolExecutor(20) as pool:
         waiting = [pool.submit(ask, nginx) for _ in range(20)]
         time.sleep(0.3)
-        for _ in range(20):
-            start = time.monotonic()
-            assert nginx.api.get('/users', nginx.token, params={'limit': 1}).status_code == 200
-            assert nginx.api.post('/token', auth=('e2e-admin', 'correct-horse-9f31c0')).status_code == 200
-            assert time.monotonic() - start < 1
+        for _ in range(10):
+            assert within(1, lambda: nginx.api.get('/users', nginx.token, params={'limit': 1})).status_code == 200
+            log_in = within(1, lambda: nginx.api.post('/token', auth=('e2e-admin', 'correct-horse-9f31c0')))
+            assert log_in.status_code == 200
         statuses = {answer.result().status_code for answer in waiting}
     assert statuses <= {204, 500}
     mail.order('slow', False)

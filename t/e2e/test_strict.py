@@ -26,36 +26,26 @@ NEW = '00000000-0000-4000-8000-0000000000ff'  # of what a hostile body may have 
 SECRET = 'strict-password-1'
 
 
-@pytest.fixture(scope='module')
-def made(api, admin_token):
-    def make(path, **body):
-        answer = api.post(path, admin_token, json=body)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    return make
-
-
 # -- the caller's own tenant and those below ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope='module')
-def victims(made):
+def victims(create):
     """Things of the master tenant."""
-    user = made('/users', username=label(), password=SECRET, email_address=f'{label()}@example.com')
+    user = create('/users', username=label(), password=SECRET, email_address=f'{label()}@example.com')
     return {
         'user': user['uuid'],
         'email': user['emails'][0]['uuid'],
-        'policy': made('/policies', name=label())['uuid'],
-        'group': made('/groups', name=label())['uuid'],
-        'tenant': made('/tenants', domain_names=[f'{label()}.com'])['uuid'],
+        'policy': create('/policies', name=label())['uuid'],
+        'group': create('/groups', name=label())['uuid'],
+        'tenant': create('/tenants', domain_names=[f'{label()}.com'])['uuid'],
     }
 
 
 @pytest.fixture(scope='module')
-def stranger(api, admin_token, made, make_user, insert_token):
+def stranger(api, admin_token, create, make_user, insert_token):
     """Somebody with every access whose tenant lies elsewhere, and what is his."""
-    tenant = made('/tenants')['uuid']
+    tenant = create('/tenants')['uuid']
     here = {'Wazo-Tenant': tenant}
     user = make_user(headers=here)['uuid']
     return {
@@ -115,11 +105,11 @@ def test_lists_of_what_is_elsewhere_are_empty(api, admin_token, victims, strange
 # -- one request, one transaction --------------------------------------------------------------------------------------
 
 
-def test_what_fails_late_leaves_nothing(api, admin_token, made, psql):
-    taken, name = made('/tenants', domain_names=[f'{label()}.com'])['domain_names'], label()
-    tenant = made('/tenants', name=name, phone='1')
+def test_what_fails_late_leaves_nothing(api, admin_token, create, psql):
+    taken, name = create('/tenants', domain_names=[f'{label()}.com'])['domain_names'], label()
+    tenant = create('/tenants', name=name, phone='1')
     too_long = ''.join(uuid.uuid4().hex for _ in range(300))
-    policy = made('/policies', name=name, acl=['a'])
+    policy = create('/policies', name=name, acl=['a'])
     for method, path, body, status in (
         ('POST', '/tenants', {'name': f'new-{name}', 'domain_names': taken}, 409),
         ('PUT', f"/tenants/{tenant['uuid']}", {'name': f'new-{name}', 'domain_names': taken}, 409),
@@ -137,14 +127,14 @@ def test_what_fails_late_leaves_nothing(api, admin_token, made, psql):
 
 
 @pytest.fixture(scope='module')
-def targets(made):
+def targets(create):
     """One of each, to be spoilt."""
-    user = made('/users', username=label(), password=SECRET)
+    user = create('/users', username=label(), password=SECRET)
     return {
         'user': user['uuid'],
-        'group': made('/groups', name=label())['uuid'],
-        'policy': made('/policies', name=label())['uuid'],
-        'tenant': made('/tenants')['uuid'],
+        'group': create('/groups', name=label())['uuid'],
+        'policy': create('/policies', name=label())['uuid'],
+        'tenant': create('/tenants')['uuid'],
     }
 
 

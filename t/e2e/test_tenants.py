@@ -10,11 +10,6 @@ NO_ADDRESS = dict.fromkeys(('line_1', 'line_2', 'city', 'state', 'country', 'zip
 
 
 @pytest.fixture(scope='module')
-def master(psql):
-    return psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid')
-
-
-@pytest.fixture(scope='module')
 def new(api, admin_token):
     def make(parent=None, **fields):
         answer = api.post('/tenants', admin_token, json=fields, headers=below(parent) if parent else None)

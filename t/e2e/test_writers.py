@@ -57,22 +57,10 @@ def delete(admin_token):
 
 
 @pytest.fixture(scope='module')
-def made(api, admin_token):
-    """made('/users', **body): the object of a POST."""
-
-    def make(path, tenant=None, **body):
-        answer = api.post(path, admin_token, json=body, headers={'Wazo-Tenant': tenant} if tenant else None)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    return make
-
-
-@pytest.fixture(scope='module')
-def tenants(made):
+def tenants(create):
     """A tenant, two below it, and an unrelated one."""
-    top = made('/tenants')['uuid']
-    return [top, *(made('/tenants', tenant=top)['uuid'] for _ in range(2)), made('/tenants')['uuid']]
+    top = create('/tenants')['uuid']
+    return [top, *(create('/tenants', tenant=top)['uuid'] for _ in range(2)), create('/tenants')['uuid']]
 
 
 def one_wins(answers, conflict):
@@ -254,8 +242,8 @@ def test_one_shared_policy_along_the_tree(at_once, post, tenants, psql, field):
 # -- changes -----------------------------------------------------------------------------------------------------------
 
 
-def test_one_new_username(at_once, put, post, made, tenants):
-    users = [made('/users', tenant=tenants[n % 4], username=label())['uuid'] for n in range(WRITERS - 2)]
+def test_one_new_username(at_once, put, post, create, tenants):
+    users = [create('/users', tenant=tenants[n % 4], username=label())['uuid'] for n in range(WRITERS - 2)]
     for _ in range(ROUNDS):
         name = f'{label()}@example.com'
         texts = spellings(name)
@@ -266,8 +254,8 @@ def test_one_new_username(at_once, put, post, made, tenants):
         one_wins(answers, login_conflict)
 
 
-def test_ones_new_username_is_anothers_new_address(at_once, put, made, tenants):
-    users = [made('/users', tenant=tenants[n % 4])['uuid'] for n in range(WRITERS)]
+def test_ones_new_username_is_anothers_new_address(at_once, put, create, tenants):
+    users = [create('/users', tenant=tenants[n % 4])['uuid'] for n in range(WRITERS)]
     for _ in range(ROUNDS):
         texts = spellings(f'{label()}@example.com')
         one_wins(
@@ -284,8 +272,8 @@ def test_ones_new_username_is_anothers_new_address(at_once, put, made, tenants):
 
 
 @pytest.mark.parametrize('prefix', ['', '/admin'])
-def test_one_new_address(at_once, put, post, made, tenants, psql, prefix):
-    users = [made('/users', tenant=tenants[n % 4])['uuid'] for n in range(WRITERS - 2)]
+def test_one_new_address(at_once, put, post, create, tenants, psql, prefix):
+    users = [create('/users', tenant=tenants[n % 4])['uuid'] for n in range(WRITERS - 2)]
     for _ in range(ROUNDS):
         mail = f'{label()}@example.com'
         texts = spellings(mail)
@@ -307,10 +295,10 @@ def test_one_new_address(at_once, put, post, made, tenants, psql, prefix):
         )
 
 
-def test_addresses_that_change_hands(at_once, put, made, psql):
+def test_addresses_that_change_hands(at_once, put, create, psql):
     """Everybody takes the next one's address: nobody waits in a circle, and nobody has another one's."""
     mails = [f'{label()}@example.com' for _ in range(WRITERS)]
-    users = [made('/users', email_address=mail)['uuid'] for mail in mails]
+    users = [create('/users', email_address=mail)['uuid'] for mail in mails]
     for turn in range(ROUNDS):
         wanted = mails[turn % 7 + 1 :] + mails[: turn % 7 + 1]
         answers = at_once(
@@ -324,17 +312,17 @@ def test_addresses_that_change_hands(at_once, put, made, psql):
         assert psql(f'SELECT count(*) FROM auth_email WHERE lower(address) IN ({quoted})') == str(WRITERS)
 
 
-def test_one_new_domain(at_once, put, made):
-    owners = [made('/tenants', domain_names=[f'{label()}.com'])['uuid'] for _ in range(WRITERS)]
+def test_one_new_domain(at_once, put, create):
+    owners = [create('/tenants', domain_names=[f'{label()}.com'])['uuid'] for _ in range(WRITERS)]
     for _ in range(ROUNDS):
         domain = f'{label()}.com'
         answers = at_once([put(f'/tenants/{tenant}', domain_names=[domain, f'{label()}.com']) for tenant in owners])
         one_wins(answers, tenant_conflict('domain_names'))
 
 
-def test_domains_that_change_hands(at_once, put, made, psql):
+def test_domains_that_change_hands(at_once, put, create, psql):
     domains = [f'{label()}.com' for _ in range(4)]
-    owners = [made('/tenants', domain_names=[domain])['uuid'] for domain in domains]
+    owners = [create('/tenants', domain_names=[domain])['uuid'] for domain in domains]
     for turn in range(3):
         wanted = domains[turn + 1 :] + domains[: turn + 1]
         answers = at_once([put(f'/tenants/{owner}', domain_names=[domain]) for owner, domain in zip(owners, wanted)])
@@ -344,8 +332,8 @@ def test_domains_that_change_hands(at_once, put, made, psql):
 
 
 @pytest.mark.parametrize('path, kind', [('/policies', 'Policy'), ('/groups', 'Group')])
-def test_one_new_name(at_once, put, post, made, tenants, path, kind):
-    things = [made(path, tenant=tenants[0], name=label())['uuid'] for _ in range(WRITERS - 2)]
+def test_one_new_name(at_once, put, post, create, tenants, path, kind):
+    things = [create(path, tenant=tenants[0], name=label())['uuid'] for _ in range(WRITERS - 2)]
     for _ in range(ROUNDS):
         name = label()
         answers = at_once(
@@ -355,9 +343,9 @@ def test_one_new_name(at_once, put, post, made, tenants, path, kind):
         one_wins(answers, taken(kind))
 
 
-def test_one_objects_changes_are_one_after_the_other(at_once, put, made, api, admin_token):
-    user, group = made('/users', username=label())['uuid'], made('/groups', name=label())['uuid']
-    policy, tenant = made('/policies', name=label())['uuid'], made('/tenants')['uuid']
+def test_one_objects_changes_are_one_after_the_other(at_once, put, create, api, admin_token):
+    user, group = create('/users', username=label())['uuid'], create('/groups', name=label())['uuid']
+    policy, tenant = create('/policies', name=label())['uuid'], create('/tenants')['uuid']
     for _ in range(ROUNDS):
         texts = [label() for _ in range(4)]
         bodies = {
@@ -389,11 +377,11 @@ def problems_of(answers, allowed):
     ]
 
 
-def test_a_user_goes_while_he_is_associated(at_once, put, delete, made, psql):
+def test_a_user_goes_while_he_is_associated(at_once, put, delete, create, psql):
     for turn in range(ROUNDS):
-        user = made('/users', username=label(), email_address=f'{label()}@example.com')['uuid']
-        policies = [made('/policies', name=label(), acl=['a'])['uuid'] for _ in range(2)]
-        groups = [made('/groups', name=label())['uuid'] for _ in range(2)]
+        user = create('/users', username=label(), email_address=f'{label()}@example.com')['uuid']
+        policies = [create('/policies', name=label(), acl=['a'])['uuid'] for _ in range(2)]
+        groups = [create('/groups', name=label())['uuid'] for _ in range(2)]
         requests = (
             [put(f'/users/{user}/policies/{policy}') for policy in policies]
             + [put(f'/groups/{group}/users/{user}') for group in groups]
@@ -411,10 +399,10 @@ def test_a_user_goes_while_he_is_associated(at_once, put, delete, made, psql):
             assert psql(f"SELECT count(*) FROM {table} WHERE user_uuid = '{user}'") == '0'
 
 
-def test_policies_and_groups_go_while_they_are_associated(at_once, put, delete, made, psql):
-    users = [made('/users')['uuid'] for _ in range(2)]
+def test_policies_and_groups_go_while_they_are_associated(at_once, put, delete, create, psql):
+    users = [create('/users')['uuid'] for _ in range(2)]
     for turn in range(ROUNDS):
-        policy, group = made('/policies', name=label(), acl=['a'])['uuid'], made('/groups', name=label())['uuid']
+        policy, group = create('/policies', name=label(), acl=['a'])['uuid'], create('/groups', name=label())['uuid']
         requests = (
             [put(f'/users/{user}/policies/{policy}') for user in users]
             + [put(f'/groups/{group}/users/{user}') for user in users]
@@ -441,16 +429,16 @@ def test_policies_and_groups_go_while_they_are_associated(at_once, put, delete, 
         )
 
 
-def test_one_deletion_is_enough(at_once, delete, made):
+def test_one_deletion_is_enough(at_once, delete, create):
     for path in ('/users', '/groups', '/policies', '/tenants'):
         for _ in range(3):
-            thing = made(path, name=label())['uuid']
+            thing = create(path, name=label())['uuid']
             answers = at_once([delete(f'{path}/{thing}') for _ in range(6)])
             assert {answer.status_code for answer in answers} <= {204, 404}, [answer.text for answer in answers]
             assert [answer.status_code for answer in answers].count(204) >= 1
 
 
-def test_tokens_end_in_many_ways_at_once(at_once, put, delete, made, make_user, make_token, psql):
+def test_tokens_end_in_many_ways_at_once(at_once, put, delete, create, make_user, make_token, psql):
     for _ in range(ROUNDS):
         user = make_user()
         tokens = [
@@ -506,15 +494,15 @@ class Busy:
             assert not thread.is_alive()
 
 
-def test_a_tenant_goes_while_people_work_in_it(api, api2, admin_token, made, make_user, make_token, psql):
+def test_a_tenant_goes_while_people_work_in_it(api, api2, admin_token, create, make_user, make_token, psql):
     """Whatever is made in it while it goes: nothing of it is left, and nobody sees an undocumented answer."""
     for turn in range(ROUNDS):
-        tenant = made('/tenants', name=label())['uuid']
+        tenant = create('/tenants', name=label())['uuid']
         here = {'Wazo-Tenant': tenant}
         user = make_user(headers=here)
-        users = [user['uuid'], made('/users', tenant=tenant)['uuid']]
-        groups = [made('/groups', tenant=tenant, name=label())['uuid'] for _ in range(2)]
-        policies = [made('/policies', tenant=tenant, name=label(), acl=['a'])['uuid'] for _ in range(2)]
+        users = [user['uuid'], create('/users', tenant=tenant)['uuid']]
+        groups = [create('/groups', tenant=tenant, name=label())['uuid'] for _ in range(2)]
+        policies = [create('/policies', tenant=tenant, name=label(), acl=['a'])['uuid'] for _ in range(2)]
         tokens = []
 
         def in_it(method, path, **body):
@@ -572,9 +560,9 @@ def test_a_tenant_goes_while_people_work_in_it(api, api2, admin_token, made, mak
             assert api.get(f'/token/{token}').status_code == api2.get(f'/token/{token}').status_code == 404
 
 
-def test_a_tenant_goes_while_another_one_is_made_below_it(made, at_once, post, delete, psql):
+def test_a_tenant_goes_while_another_one_is_made_below_it(create, at_once, post, delete, psql):
     for turn in range(ROUNDS):
-        tenant = made('/tenants')['uuid']
+        tenant = create('/tenants')['uuid']
         requests = [post('/tenants', tenant, name=label()) for _ in range(3)]
         requests.insert(turn % 4, delete(f'/tenants/{tenant}'))
         answers = at_once(requests)
@@ -585,9 +573,9 @@ def test_a_tenant_goes_while_another_one_is_made_below_it(made, at_once, post, d
         assert gone.status_code == (204 if children == '0' else 400), gone.text
 
 
-def test_a_parent_goes_while_a_tenant_moves_there(made, at_once, put, delete, psql):
+def test_a_parent_goes_while_a_tenant_moves_there(create, at_once, put, delete, psql):
     for turn in range(ROUNDS):
-        parents, child = [made('/tenants')['uuid'] for _ in range(2)], made('/tenants')['uuid']
+        parents, child = [create('/tenants')['uuid'] for _ in range(2)], create('/tenants')['uuid']
         requests = [put(f'/tenants/{child}/parent/{parent}') for parent in parents] + [
             delete(f'/tenants/{parent}') for parent in parents
         ]
@@ -601,11 +589,11 @@ def test_a_parent_goes_while_a_tenant_moves_there(made, at_once, put, delete, ps
         )
 
 
-def test_everybody_is_in_the_group_of_all_users(made, at_once, post, psql, expect_log):
+def test_everybody_is_in_the_group_of_all_users(create, at_once, post, psql, expect_log):
     """Also those who come at once to a tenant that has lost it."""
     expect_log('had no all-users group')
     for _ in range(ROUNDS):
-        tenant = made('/tenants')['uuid']
+        tenant = create('/tenants')['uuid']
         psql(f"DELETE FROM auth_group WHERE tenant_uuid = '{tenant}' AND system_managed")
         answers = at_once([post('/users', tenant, username=label()) for _ in range(WRITERS)])
         assert [answer.status_code for answer in answers] == [200] * WRITERS

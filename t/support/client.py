@@ -5,6 +5,7 @@ import socket
 import threading
 
 import requests
+import websocket
 
 from support.logs import SECRETS
 
@@ -95,3 +96,12 @@ class Client:
         return self.request(
             'PATCH', path, token, json={} if json is None and data is None else json, data=data, **options
         )
+
+
+def lives(connection):
+    """Does a message over this WebSocket come back?"""
+    try:
+        connection.send('hello')
+        return connection.recv() == 'hello'
+    except (websocket.WebSocketException, OSError):
+        return False

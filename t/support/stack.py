@@ -1,5 +1,9 @@
 """One set of real servers for all tests, see t/e2e/conftest.py."""
+import contextlib
+import uuid
 from concurrent.futures import ThreadPoolExecutor
+
+import requests
 
 from support import servers
 from support.client import Client
@@ -32,6 +36,7 @@ http {
     server {
         listen 127.0.0.1:@API_PORT@;
         location / { wazo_auth_api; }
+        location = /metrics { wazo_auth off; access_log off; wazo_auth_metrics; }
     }
 @SERVERS@
 }
@@ -58,6 +63,20 @@ GATED = """\
         location = /metrics { wazo_auth off; wazo_auth_metrics; }
     }
 """
+
+
+def metrics(nginx):
+    """{name with labels: number}"""
+    answer = requests.get(f"http://127.0.0.1:{nginx.values['API_PORT']}/metrics", timeout=20)
+    assert answer.status_code == 200, answer.text
+    lines = [line.rsplit(' ', 1) for line in answer.text.splitlines() if line and not line.startswith('#')]
+    return {name: float(value) for name, value in lines}
+
+
+def is_well(nginx):
+    """Does it hear PostgreSQL's notifications, and does its API find the database? Nobody has asked for this token."""
+    heard = metrics(nginx)['wazo_auth_listen_age_milliseconds'] < 1000
+    return heard and nginx.api.head(f'/token/{uuid.uuid4()}').status_code == 404
 
 
 class Stack:
@@ -107,7 +126,8 @@ class Stack:
         """
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
-        config = servers.write_settings(folder, self.settings(**(settings or {})))
+        settings = self.settings(**(settings or {}))
+        config = servers.write_settings(folder, settings)
         redis_uri = self.redis.uri if redis is True else redis
         values = {
             'API_PORT': servers.free_port(),
@@ -122,6 +142,7 @@ class Stack:
         }
         nginx = servers.Nginx(folder, servers.BUILD, HTTP, (values['API_PORT'], '/0.1/backends'), values, environment)
         nginx.name_in_tests = name
+        nginx.database_uri = settings['db_uri']
         nginx.api = Client(values['API_PORT'], '/0.1')
         nginx.gate = Client(values['GATE_PORT'])
         self.all_nginx.append(nginx)
@@ -142,6 +163,37 @@ class Stack:
         Client.document = Document(self.nginx.api.get('/api/api.yml').text)
         self.nginx2 = self.new_nginx('nginx2')
         return self
+
+    @contextlib.contextmanager
+    def away(self, server, frozen=False):
+        """The server is stopped, or frozen, meanwhile; afterwards every nginx that uses it works as before.
+
+        A test that leaves earlier would have the next one measure how nginx recovers.
+        """
+        if frozen:
+            server.freeze()
+        else:
+            server.stop()
+        try:
+            yield
+        finally:
+            if frozen:
+                server.thaw()
+            else:
+                server.start()
+            self.wait_recovered(server)
+
+    def wait_recovered(self, server):
+        if server is self.postgres:
+            place = f'@127.0.0.1:{server.port}/'
+            for nginx in self.all_nginx:
+                if nginx.pid and place in nginx.database_uri:
+                    servers.wait_until(lambda: is_well(nginx), 30, f'{nginx.name_in_tests} as before')
+        for target in {self.redis: ['redis'], self.rabbitmq: ['bus']}.get(server, ()):
+            waiting = f"SELECT count(*) FROM wazo_auth.outbox WHERE target = '{target}'"
+            servers.wait_until(
+                lambda: self.postgres.psql(DATABASE, waiting) == '0', 40, f'an empty outbox to {target}', 0.1
+            )
 
     def stop(self):
         for nginx in self.all_nginx:
