@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "hash_permit.h"
 #include "wazoauth/external/pending_authorizations.h"
 
 namespace wazoauth::nginx {
@@ -50,7 +49,7 @@ Offload::Options offload_options(ngx_cycle_t* cycle, const MainConf& conf) {
   const auto connections = static_cast<unsigned>(database_options(cycle, conf).connections);
   // The last ones only wait: a mail server that is slow holds up all of its own, and nothing else. Directories are
   // many; lib/wazoauth/ldap/directories.h keeps each of them from taking all threads.
-  return {{std::max(2u, connections), hash_permits(), 1, 8, 32, 16}, {1024, 64, 8192, 32, 256, 256}};
+  return {{std::max(2u, connections), CpuPermits::count(), 1, 8, 32, 16}, {1024, 64, 8192, 32, 256, 256}};
 }
 
 log::Level log_level(const Settings& settings) {
@@ -63,16 +62,20 @@ log::Level log_level(const Settings& settings) {
 
 Process::Process(ngx_cycle_t* cycle, MainConf& main)
     : conf(main),
+      shared(SharedMemory::of(main.zone)),
+      node(shared.node),
+      counters(shared.counters),
+      cpu_permits(shared.cpu_permits),
       mutex(SharedMemory::mutex(main.zone)),
-      zone(SharedMemory::of(main.zone).zone, SharedMemory::of(main.zone).zone_size, mutex),
-      throttle(SharedMemory::of(main.zone).throttle),
+      zone(shared.zone, shared.zone_size, mutex, node),
+      throttle(shared.throttle),
       redis(make_redis(main)),
       app(app_options(*this, cycle)),
       trees(database_options(cycle, main).for_short_reads()),
-      tenants(trees, &zone),
+      tenants(trees, node),
       offload(offload_options(cycle, main)),
       loads(offload, app.tokens(), tenants),
-      upgrades(zone, app.tokens(), offload) {}
+      upgrades(zone, counters, app.tokens(), offload) {}
 
 bool Process::start(ngx_cycle_t* cycle) {
   if (!offload.start(cycle)) return false;

@@ -24,6 +24,10 @@ class Process {
   void stop();
 
   MainConf& conf;
+  SharedMemory& shared;
+  NodeState& node;
+  Counters& counters;
+  CpuPermits& cpu_permits;
   ZoneMutex mutex;
   Zone zone;
   gate::LoginThrottle throttle;
