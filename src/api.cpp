@@ -25,21 +25,6 @@ std::int64_t boot_ms() {
   return loop_time().time_since_epoch().count();
 }
 
-Offload::Pool pool_of(Lane lane) {
-  switch (lane) {
-    case Lane::hashing:
-      return Offload::hashing;
-    case Lane::mail:
-      return Offload::mail;
-    case Lane::directory:
-      return Offload::directory;
-    case Lane::external:
-      return Offload::external;
-    default:
-      return Offload::database;
-  }
-}
-
 // One request, from its body to its answer. Shared by the request and by the job that is under way for it; the request
 // may die first, then the job's result is dropped.
 class ApiCall : public std::enable_shared_from_this<ApiCall> {
@@ -126,17 +111,16 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   }
 
   void next_step() {
-    const Offload::Pool pool = pool_of(call_->lane());
-    const bool hashes = pool == Offload::hashing;
+    const Lane lane = call_->lane();
     const auto self = shared_from_this();
-    auto work = [self, hashes] {
+    auto work = [self, lane] {
       if (self->abandoned_) return;
       std::optional<CpuPermit> permit;
-      if (hashes) permit.emplace(self->process_.cpu_permits);
+      if (lane == Lane::cpu) permit.emplace(self->process_.cpu_permits);
       self->ready_ = self->call_->step();
     };
     auto done = [self] { self->guarded([&] { self->stepped(); }); };
-    if (process_.offload.post(pool, std::move(work), std::move(done))) return;
+    if (process_.offload.post(lane, std::move(work), std::move(done))) return;
     if (guess_) process_.throttle.unjudged(*guess_);
     process_.counters.add(counter::overloads);
     fail(gate::overloaded());

@@ -78,12 +78,9 @@ void add_zone(const Zone& zone, Exposition& out) {
 
 void add_worker(Process& process, Exposition& out) {
   out.describe("worker_jobs_waiting", "gauge", "Jobs that wait for a thread, in the worker that answers.");
-  out.value("worker_jobs_waiting", "pool=\"database\"", process.offload.waiting(Offload::database));
-  out.value("worker_jobs_waiting", "pool=\"hashing\"", process.offload.waiting(Offload::hashing));
-  out.value("worker_jobs_waiting", "pool=\"loading\"", process.offload.waiting(Offload::loading));
-  out.value("worker_jobs_waiting", "pool=\"mail\"", process.offload.waiting(Offload::mail));
-  out.value("worker_jobs_waiting", "pool=\"directory\"", process.offload.waiting(Offload::directory));
-  out.value("worker_jobs_waiting", "pool=\"external\"", process.offload.waiting(Offload::external));
+  for (std::size_t lane = 0; lane < std::size(lanes); ++lane)
+    out.value("worker_jobs_waiting", "pool=\"" + std::string(lanes[lane].name) + "\"",
+              process.offload.waiting(static_cast<Lane>(lane)));
   out.single("worker_jobs", "gauge", "Jobs waiting or running, in the worker that answers.", process.offload.pending());
   out.single("worker_loads", "gauge", "Tokens being loaded, in the worker that answers.", process.loads.under_way());
   out.single("worker_logins_delayed", "gauge", "Logins that wait, in the worker that answers.", process.delayed_logins);

@@ -45,13 +45,6 @@ AppOptions app_options(Process& process, ngx_cycle_t* cycle) {
   return options;
 }
 
-Offload::Options offload_options(ngx_cycle_t* cycle, const MainConf& conf) {
-  const auto connections = static_cast<unsigned>(database_options(cycle, conf).connections);
-  // The last ones only wait: a mail server that is slow holds up all of its own, and nothing else. Directories are
-  // many; lib/wazoauth/ldap/directories.h keeps each of them from taking all threads.
-  return {{std::max(2u, connections), CpuPermits::count(), 1, 8, 32, 16}, {1024, 64, 8192, 32, 256, 256}};
-}
-
 log::Level log_level(const Settings& settings) {
   if (settings.log_level <= 10) return log::Level::debug;
   if (settings.log_level <= 20) return log::Level::info;
@@ -73,7 +66,7 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
       app(app_options(*this, cycle)),
       trees(database_options(cycle, main).for_short_reads()),
       tenants(trees, node),
-      offload(offload_options(cycle, main)),
+      offload(static_cast<unsigned>(database_options(cycle, main).connections), CpuPermits::count()),
       loads(offload, app.tokens(), tenants),
       upgrades(zone, counters, app.tokens(), offload) {}
 
@@ -127,7 +120,7 @@ void Process::tick() {
       app.close_idle();
       trees.close_idle();
     };
-    offload.post(Offload::loading, std::move(work), [] {});
+    offload.post(Lane::loading, std::move(work), [] {});
   }
   ngx_add_timer(&tick_, tick_ms);
 }

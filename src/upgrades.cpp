@@ -179,7 +179,7 @@ bool Upgrades::ask_now(Upgrade& upgrade) {
     }
   };
   auto done = [this, loaded, id = upgrade.id] { answered(id, *loaded); };
-  if (!offload_.post(Offload::loading, std::move(work), std::move(done))) return false;
+  if (!offload_.post(Lane::loading, std::move(work), std::move(done))) return false;
   ++asking_;
   upgrade.asking = true;
   upgrade.asked_in_epoch = node_.epoch();
