@@ -3,6 +3,7 @@
 #include "counters.h"
 #include "handlers.h"
 #include "process.h"
+#include "wazoauth/base/version.h"
 
 namespace wazoauth::nginx {
 
@@ -76,6 +77,11 @@ void add_zone(const Zone& zone, Exposition& out) {
              static_cast<std::uint64_t>(age.count()));
 }
 
+void add_build(Exposition& out) {
+  out.describe("build_info", "gauge", "Always 1; the label is the version of this module.");
+  out.value("build_info", "version=\"" + std::string(version) + "\"", 1);
+}
+
 void add_worker(Process& process, Exposition& out) {
   out.describe("worker_jobs_waiting", "gauge", "Jobs that wait for a thread, in the worker that answers.");
   for (std::size_t lane = 0; lane < std::size(lanes); ++lane)
@@ -101,6 +107,7 @@ ngx_int_t metrics_handler(ngx_http_request_t* r) {
     add_requests(process->counters, out);
     add_zone(process->zone, out);
     add_worker(*process, out);
+    add_build(out);
     Response response;
     response.content_type = "text/plain; version=0.0.4";
     response.body = out.text();

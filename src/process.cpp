@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "wazoauth/base/version.h"
 #include "wazoauth/external/pending_authorizations.h"
 
 namespace wazoauth::nginx {
@@ -127,6 +128,11 @@ void Process::tick() {
 
 Process* process() {
   return current;
+}
+
+ngx_int_t log_version(ngx_cycle_t* cycle) {
+  ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0, "wazo_auth: version %*s", version.size(), version.data());
+  return NGX_OK;
 }
 
 ngx_int_t init_process(ngx_cycle_t* cycle) {
