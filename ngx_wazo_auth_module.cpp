@@ -118,7 +118,7 @@ ngx_module_t ngx_wazo_auth_module = {
     commands,
     NGX_HTTP_MODULE,
     nullptr,  // init master
-    nullptr,  // init module
+    log_version,
     init_process,
     nullptr,  // init thread
     nullptr,  // exit thread

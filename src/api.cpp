@@ -5,8 +5,8 @@
 
 #include "answers.h"
 #include "counters.h"
+#include "cpu_permit.h"
 #include "handlers.h"
-#include "hash_permit.h"
 #include "process.h"
 #include "request.h"
 #include "wazoauth/gate/answers.h"
@@ -23,21 +23,6 @@ constexpr std::size_t most_delayed_logins = 512;
 // As the throttle counts.
 std::int64_t boot_ms() {
   return loop_time().time_since_epoch().count();
-}
-
-Offload::Pool pool_of(Lane lane) {
-  switch (lane) {
-    case Lane::hashing:
-      return Offload::hashing;
-    case Lane::mail:
-      return Offload::mail;
-    case Lane::directory:
-      return Offload::directory;
-    case Lane::external:
-      return Offload::external;
-    default:
-      return Offload::database;
-  }
 }
 
 // One request, from its body to its answer. Shared by the request and by the job that is under way for it; the request
@@ -84,13 +69,13 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   enum class Waits { nothing, start, login, step, answer };
 
   void started() {
-    if (!process_.zone.started()) {
+    if (!process_.node.started()) {
       if (loop_time() >= waits_until_) return fail(gate::starting());
       return wait(Waits::start, start_poll_ms);
     }
     if (page_) return make_call();
     if (auto response = process_.app.answer_from_zone(request_, loc_conf(r_).grace)) {
-      process_.zone.add(counter::api_from_zone);
+      process_.counters.add(counter::api_from_zone);
       return finish(std::move(*response));
     }
     make_call();
@@ -117,28 +102,27 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     const auto delay = process_.throttle.begin(*guess_, boot_ms());
     if (!delay || (*delay > 0 && process_.delayed_logins >= most_delayed_logins)) {
       if (delay) process_.throttle.unjudged(*guess_);
-      process_.zone.add(counter::logins_refused);
+      process_.counters.add(counter::logins_refused);
       return fail(gate::too_many_logins());
     }
     if (*delay == 0) return next_step();
-    process_.zone.add(counter::logins_delayed);
+    process_.counters.add(counter::logins_delayed);
     wait(Waits::login, static_cast<ngx_msec_t>(*delay));
   }
 
   void next_step() {
-    const Offload::Pool pool = pool_of(call_->lane());
-    const bool hashes = pool == Offload::hashing;
+    const Lane lane = call_->lane();
     const auto self = shared_from_this();
-    auto work = [self, hashes] {
+    auto work = [self, lane] {
       if (self->abandoned_) return;
-      std::optional<HashPermit> permit;
-      if (hashes) permit.emplace(self->process_.zone, hash_permits());
+      std::optional<CpuPermit> permit;
+      if (lane == Lane::cpu) permit.emplace(self->process_.cpu_permits);
       self->ready_ = self->call_->step();
     };
     auto done = [self] { self->guarded([&] { self->stepped(); }); };
-    if (process_.offload.post(pool, std::move(work), std::move(done))) return;
+    if (process_.offload.post(lane, std::move(work), std::move(done))) return;
     if (guess_) process_.throttle.unjudged(*guess_);
-    process_.zone.add(counter::overloads);
+    process_.counters.add(counter::overloads);
     fail(gate::overloaded());
   }
 
@@ -215,7 +199,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     ngx_http_request_t* r = r_;
     ngx_connection_t* connection = r->connection;
     ngx_http_set_log_request(connection->log, r);
-    process_.zone.add(response.status < 500 ? counter::api_answers : counter::api_errors);
+    process_.counters.add(response.status < 500 ? counter::api_answers : counter::api_errors);
     ngx_http_finalize_request(r, send(r, std::move(response)));
     // nginx's own handlers do that when they are through, and till then the request has to be there.
     if (!in_handler_) ngx_http_run_posted_requests(connection);
@@ -262,10 +246,10 @@ ngx_int_t read_body(ngx_http_request_t* r, Process& process, Request request, co
 
 // GET and HEAD of a known token: the hot path has no body to wait for and needs no object that outlives this call.
 bool answer_at_once(ngx_http_request_t* r, Process& process, const Request& request, ngx_int_t& rc) {
-  if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) || !process.zone.started()) return false;
+  if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) || !process.node.started()) return false;
   auto response = process.app.answer_from_zone(request, loc_conf(r).grace);
   if (!response) return false;
-  process.zone.add(counter::api_from_zone);
+  process.counters.add(counter::api_from_zone);
   rc = ngx_http_discard_request_body(r);
   if (rc == NGX_OK) rc = send(r, std::move(*response));
   return true;

@@ -2,7 +2,7 @@
 
 namespace wazoauth::nginx::counter {
 
-unsigned of(Status refusal) {
+Name of(Status refusal) {
   switch (refusal) {
     case Status::denied:
       return denied;

@@ -1,12 +1,17 @@
-// Counters of this nginx, in the zone.
+// Counters of this nginx, for its metrics: one set in memory that the workers share.
 #pragma once
+
+#include <atomic>
+#include <cstdint>
 
 #include "context.h"
 
-namespace wazoauth::nginx::counter {
+namespace wazoauth::nginx {
 
-// Numbers of the zone's counters. The order is the layout that workers of two configurations share: append only.
-enum : unsigned {
+namespace counter {
+
+// Their order is the layout that workers of two configurations share, see SharedMemory.
+enum Name : unsigned {
   hits,
   misses,
   preflights,
@@ -22,9 +27,23 @@ enum : unsigned {
   logins_refused,
   overloads,
   upgrades_ended,
-  named,  // how many there are
+  names,  // how many there are
 };
 
-unsigned of(Status refusal);
+Name of(Status refusal);
 
-}  // namespace wazoauth::nginx::counter
+}  // namespace counter
+
+class Counters {
+ public:
+  void add(counter::Name name) { counters_[name].value.fetch_add(1, std::memory_order_relaxed); }
+  std::uint64_t value(counter::Name name) const { return counters_[name].value.load(std::memory_order_relaxed); }
+
+ private:
+  struct alignas(64) Counter {
+    std::atomic<std::uint64_t> value{0};
+  };
+  Counter counters_[counter::names];
+};
+
+}  // namespace wazoauth::nginx

@@ -85,7 +85,7 @@ class Visit {
       return refuse(Status::refused, gate::ambiguous_path());
     if (conf_.preflight && is_preflight(r_)) {
       context_.status = Status::preflight;
-      process_.zone.add(counter::preflights);
+      process_.counters.add(counter::preflights);
       return NGX_OK;
     }
     const Found found = find_token(r_, conf_, context_);
@@ -153,7 +153,7 @@ class Visit {
   ngx_int_t pass() {
     context_.stage = Stage::done;
     context_.passed = true;
-    process_.zone.add(context_.status == Status::hit ? counter::hits : counter::misses);
+    process_.counters.add(context_.status == Status::hit ? counter::hits : counter::misses);
     if (conf_.identity && !set_identity(r_, context_.facts)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
     return NGX_OK;
   }
@@ -200,7 +200,7 @@ class Visit {
   ngx_int_t refuse(Status status, const Problem& problem) {
     context_.stage = Stage::done;
     context_.status = status;
-    process_.zone.add(counter::of(status));
+    process_.counters.add(counter::of(status));
     return answer_in_place_of_page(r_, context_, problem);
   }
 

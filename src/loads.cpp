@@ -33,7 +33,7 @@ bool Loads::wait_for_token(RequestContext& context, bool revalidate, TokenLoaded
       // Each one may finish its request, and with it others that wait here.
       while (RequestContext* waiter = next(*flight)) loaded(*waiter, flight->loaded);
     };
-    if (!offload_.post(Offload::loading, std::move(work), std::move(done))) return false;
+    if (!offload_.post(Lane::loading, std::move(work), std::move(done))) return false;
     found = flights_.emplace(context.key, std::move(flight)).first;
   }
   join(*found->second, context);
@@ -54,7 +54,7 @@ bool Loads::wait_for_tenants(RequestContext& context, TenantsRead read) {
       tenants_.reset();
       while (RequestContext* waiter = next(*flight)) read(*waiter);
     };
-    if (!offload_.post(Offload::loading, std::move(work), std::move(done))) return false;
+    if (!offload_.post(Lane::loading, std::move(work), std::move(done))) return false;
     tenants_ = std::move(flight);
   }
   join(*tenants_, context);

@@ -3,6 +3,7 @@
 #include "counters.h"
 #include "handlers.h"
 #include "process.h"
+#include "wazoauth/base/version.h"
 
 namespace wazoauth::nginx {
 
@@ -30,29 +31,29 @@ class Exposition {
   std::string text_;
 };
 
-void add_requests(const Zone& zone, Exposition& out) {
+void add_requests(const Counters& counters, Exposition& out) {
   out.describe("gate_requests_total", "counter", "Gated requests by outcome.");
-  static constexpr std::pair<unsigned, const char*> outcomes[] = {{counter::hits, "hit"},
-                                                                  {counter::misses, "miss"},
-                                                                  {counter::preflights, "preflight"},
-                                                                  {counter::denied, "denied"},
-                                                                  {counter::unknown, "unknown"},
-                                                                  {counter::no_token, "no_token"},
-                                                                  {counter::refused, "refused"},
-                                                                  {counter::unavailable, "unavailable"}};
-  for (const auto& [number, name] : outcomes)
-    out.value("gate_requests_total", std::string("outcome=\"") + name + "\"", zone.counter(number));
+  static constexpr std::pair<counter::Name, const char*> outcomes[] = {{counter::hits, "hit"},
+                                                                       {counter::misses, "miss"},
+                                                                       {counter::preflights, "preflight"},
+                                                                       {counter::denied, "denied"},
+                                                                       {counter::unknown, "unknown"},
+                                                                       {counter::no_token, "no_token"},
+                                                                       {counter::refused, "refused"},
+                                                                       {counter::unavailable, "unavailable"}};
+  for (const auto& [counted, name] : outcomes)
+    out.value("gate_requests_total", std::string("outcome=\"") + name + "\"", counters.value(counted));
   out.describe("api_answers_total", "counter",
                "Answers of the API by kind; those from the zone came without a thread.");
-  out.value("api_answers_total", "kind=\"zone\"", zone.counter(counter::api_from_zone));
-  out.value("api_answers_total", "kind=\"ok\"", zone.counter(counter::api_answers));
-  out.value("api_answers_total", "kind=\"error\"", zone.counter(counter::api_errors));
+  out.value("api_answers_total", "kind=\"zone\"", counters.value(counter::api_from_zone));
+  out.value("api_answers_total", "kind=\"ok\"", counters.value(counter::api_answers));
+  out.value("api_answers_total", "kind=\"error\"", counters.value(counter::api_errors));
   out.describe("logins_slowed_total", "counter", "Logins that had to wait, or were refused, after failed ones.");
-  out.value("logins_slowed_total", "how=\"delayed\"", zone.counter(counter::logins_delayed));
-  out.value("logins_slowed_total", "how=\"refused\"", zone.counter(counter::logins_refused));
-  out.single("overloads_total", "counter", "Requests that found a full queue.", zone.counter(counter::overloads));
+  out.value("logins_slowed_total", "how=\"delayed\"", counters.value(counter::logins_delayed));
+  out.value("logins_slowed_total", "how=\"refused\"", counters.value(counter::logins_refused));
+  out.single("overloads_total", "counter", "Requests that found a full queue.", counters.value(counter::overloads));
   out.single("upgraded_connections_ended_total", "counter", "Upgraded connections that ended with their token.",
-             zone.counter(counter::upgrades_ended));
+             counters.value(counter::upgrades_ended));
 }
 
 void add_zone(const Zone& zone, Exposition& out) {
@@ -69,21 +70,23 @@ void add_zone(const Zone& zone, Exposition& out) {
   out.single("zone_tombstones_lost_total", "counter", "Tombstones dropped before their time.", zc.tombstones_lost);
   out.single("zone_unknown_tokens", "gauge", "Unknown tokens that are remembered.", zc.negatives);
   out.single("revocations_total", "counter", "Tokens revoked.", zone.revocations());
-  const BootTime last_good = zone.last_good();
+  const BootTime last_heartbeat = zone.node().last_heartbeat();
   const std::chrono::milliseconds age =
-      BootClock::now() - last_good;  // the loop's time may be older than the heartbeat
+      BootClock::now() - last_heartbeat;  // the loop's time may be older than the heartbeat
   out.single("listen_age_milliseconds", "gauge", "Time since the last heartbeat through LISTEN.",
              static_cast<std::uint64_t>(age.count()));
 }
 
+void add_build(Exposition& out) {
+  out.describe("build_info", "gauge", "Always 1; the label is the version of this module.");
+  out.value("build_info", "version=\"" + std::string(version) + "\"", 1);
+}
+
 void add_worker(Process& process, Exposition& out) {
   out.describe("worker_jobs_waiting", "gauge", "Jobs that wait for a thread, in the worker that answers.");
-  out.value("worker_jobs_waiting", "pool=\"database\"", process.offload.waiting(Offload::database));
-  out.value("worker_jobs_waiting", "pool=\"hashing\"", process.offload.waiting(Offload::hashing));
-  out.value("worker_jobs_waiting", "pool=\"loading\"", process.offload.waiting(Offload::loading));
-  out.value("worker_jobs_waiting", "pool=\"mail\"", process.offload.waiting(Offload::mail));
-  out.value("worker_jobs_waiting", "pool=\"directory\"", process.offload.waiting(Offload::directory));
-  out.value("worker_jobs_waiting", "pool=\"external\"", process.offload.waiting(Offload::external));
+  for (std::size_t lane = 0; lane < std::size(lanes); ++lane)
+    out.value("worker_jobs_waiting", "pool=\"" + std::string(lanes[lane].name) + "\"",
+              process.offload.waiting(static_cast<Lane>(lane)));
   out.single("worker_jobs", "gauge", "Jobs waiting or running, in the worker that answers.", process.offload.pending());
   out.single("worker_loads", "gauge", "Tokens being loaded, in the worker that answers.", process.loads.under_way());
   out.single("worker_logins_delayed", "gauge", "Logins that wait, in the worker that answers.", process.delayed_logins);
@@ -101,9 +104,10 @@ ngx_int_t metrics_handler(ngx_http_request_t* r) {
     const ngx_int_t rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) return rc;
     Exposition out;
-    add_requests(process->zone, out);
+    add_requests(process->counters, out);
     add_zone(process->zone, out);
     add_worker(*process, out);
+    add_build(out);
     Response response;
     response.content_type = "text/plain; version=0.0.4";
     response.body = out.text();

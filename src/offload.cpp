@@ -18,7 +18,10 @@ constexpr std::size_t most_lines = 4096;
 
 }  // namespace
 
-Offload::Offload(const Options& options) : options_(options), loop_(std::this_thread::get_id()) {}
+Offload::Offload(unsigned connections, unsigned spare_cores) : loop_(std::this_thread::get_id()) {
+  for (std::size_t lane = 0; lane < std::size(lanes); ++lane)
+    pools_[lane].size = lanes[lane].threads(connections, spare_cores);
+}
 
 Offload::~Offload() {
   if (connection_) ngx_close_connection(connection_);  // closes the descriptor, too
@@ -52,42 +55,45 @@ bool Offload::start(ngx_cycle_t* cycle) {
 
 void Offload::start_threads() {
   const SignalsBlocked blocked;
-  for (int pool = 0; pool < pools; ++pool) {
-    for (unsigned i = 0; i < options_.threads[pool]; ++i) {
+  for (std::size_t lane = 0; lane < std::size(lanes); ++lane) {
+    for (unsigned i = 0; i < pools_[lane].size; ++i) {
       ++alive_;
-      lanes_[pool].threads.emplace_back([this, pool] { run(lanes_[pool], pool == hashing); });
+      pools_[lane].threads.emplace_back([this, lane] { run(static_cast<Lane>(lane)); });
     }
   }
   started_ = true;
 }
 
-bool Offload::post(Pool pool, std::function<void()> work, std::function<void()> done) {
+bool Offload::post(Lane lane, std::function<void()> work, std::function<void()> done) {
   if (!started_) start_threads();
-  Lane& lane = lanes_[pool];
+  Pool& pool = pool_of(lane);
   {
-    const std::lock_guard lock(lane.mutex);
-    if (lane.stopping || lane.queue.size() >= options_.queue[pool]) return false;
-    lane.queue.push_back({std::move(work), std::move(done)});
+    const std::lock_guard lock(pool.mutex);
+    if (pool.stopping || pool.queue.size() >= size_of(lane).queue) return false;
+    pool.queue.push_back({std::move(work), std::move(done)});
   }
-  lane.wake.notify_one();
+  pool.wake.notify_one();
   ++pending_;
   hold();
   return true;
 }
 
-std::size_t Offload::waiting(Pool pool) {
-  const std::lock_guard lock(lanes_[pool].mutex);
-  return lanes_[pool].queue.size();
+std::size_t Offload::waiting(Lane lane) {
+  Pool& pool = pool_of(lane);
+  const std::lock_guard lock(pool.mutex);
+  return pool.queue.size();
 }
 
-void Offload::run(Lane& lane, bool nice) {
-  if (nice) setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 19);
-  std::unique_lock lock(lane.mutex);
+void Offload::run(Lane lane) {
+  // CPU work must not take the processor from the event loops.
+  if (lane == Lane::cpu) setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 19);
+  Pool& pool = pool_of(lane);
+  std::unique_lock lock(pool.mutex);
   for (;;) {
-    lane.wake.wait(lock, [&] { return lane.stopping || !lane.queue.empty(); });
-    if (lane.stopping) break;
-    Job job = std::move(lane.queue.front());
-    lane.queue.pop_front();
+    pool.wake.wait(lock, [&] { return pool.stopping || !pool.queue.empty(); });
+    if (pool.stopping) break;
+    Job job = std::move(pool.queue.front());
+    pool.queue.pop_front();
     lock.unlock();
     job.work();
     job.work = nullptr;
@@ -164,18 +170,18 @@ void Offload::drain_lines() {
 }
 
 bool Offload::stop(std::chrono::milliseconds limit) {
-  for (Lane& lane : lanes_) {
-    const std::lock_guard lock(lane.mutex);
-    lane.stopping = true;
-    lane.queue.clear();
-    lane.wake.notify_all();
+  for (Pool& pool : pools_) {
+    const std::lock_guard lock(pool.mutex);
+    pool.stopping = true;
+    pool.queue.clear();
+    pool.wake.notify_all();
   }
   const auto end = std::chrono::steady_clock::now() + limit;
   while (alive_ && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(2));
   const bool all_ended = alive_ == 0;
-  for (Lane& lane : lanes_) {
-    for (std::thread& thread : lane.threads) all_ended ? thread.join() : thread.detach();
-    lane.threads.clear();
+  for (Pool& pool : pools_) {
+    for (std::thread& thread : pool.threads) all_ended ? thread.join() : thread.detach();
+    pool.threads.clear();
   }
   drain_lines();
   if (hold_.timer_set) ngx_del_timer(&hold_);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -18,6 +19,7 @@
 
 #include "ngx.h"
 #include "wazoauth/base/log.h"
+#include "wazoauth/rest/lanes.h"
 
 namespace wazoauth::nginx {
 
@@ -37,15 +39,8 @@ class SignalsBlocked {
 
 class Offload {
  public:
-  enum Pool { database, hashing, loading, mail, directory, external, pools };
-
-  struct Options {
-    unsigned threads[pools];
-    std::size_t queue[pools];  // jobs that may wait for a thread
-    log::Level level = log::Level::info;
-  };
-
-  explicit Offload(const Options& options);
+  // What the numbers of threads depend on, see lanes.h.
+  Offload(unsigned connections, unsigned spare_cores);
   ~Offload();  // stop() must have been called when start() was
   Offload(const Offload&) = delete;
   Offload& operator=(const Offload&) = delete;
@@ -53,8 +48,8 @@ class Offload {
   bool start(ngx_cycle_t* cycle);  // false: logged
 
   // From the loop. False: the queue is full, nothing will be called.
-  bool post(Pool pool, std::function<void()> work, std::function<void()> done);
-  std::size_t waiting(Pool pool);
+  bool post(Lane lane, std::function<void()> work, std::function<void()> done);
+  std::size_t waiting(Lane lane);
   std::size_t pending() const { return pending_; }
 
   // From any thread: a line for nginx's error log, written in the loop (a thread must not touch a log that may be
@@ -69,7 +64,8 @@ class Offload {
   struct Job {
     std::function<void()> work, done;
   };
-  struct Lane {
+  struct Pool {
+    unsigned size = 0;  // threads, once there is a job
     std::mutex mutex;
     std::condition_variable wake;
     std::deque<Job> queue;
@@ -82,7 +78,8 @@ class Offload {
   };
 
   void start_threads();
-  void run(Lane& lane, bool nice);
+  void run(Lane lane);
+  Pool& pool_of(Lane lane) { return pools_[static_cast<std::size_t>(lane)]; }
   void notify();
   void drain();
   void drain_lines();
@@ -90,8 +87,7 @@ class Offload {
   static void on_event(ngx_event_t* event);
   static void on_hold(ngx_event_t* event);
 
-  Options options_;
-  Lane lanes_[pools];
+  Pool pools_[std::size(lanes)];
   std::mutex mutex_;  // of the two that follow
   std::vector<std::function<void()>> finished_;
   std::deque<Line> lines_;

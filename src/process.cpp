@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "hash_permit.h"
+#include "wazoauth/base/version.h"
 #include "wazoauth/external/pending_authorizations.h"
 
 namespace wazoauth::nginx {
@@ -46,13 +46,6 @@ AppOptions app_options(Process& process, ngx_cycle_t* cycle) {
   return options;
 }
 
-Offload::Options offload_options(ngx_cycle_t* cycle, const MainConf& conf) {
-  const auto connections = static_cast<unsigned>(database_options(cycle, conf).connections);
-  // The last ones only wait: a mail server that is slow holds up all of its own, and nothing else. Directories are
-  // many; lib/wazoauth/ldap/directories.h keeps each of them from taking all threads.
-  return {{std::max(2u, connections), hash_permits(), 1, 8, 32, 16}, {1024, 64, 8192, 32, 256, 256}};
-}
-
 log::Level log_level(const Settings& settings) {
   if (settings.log_level <= 10) return log::Level::debug;
   if (settings.log_level <= 20) return log::Level::info;
@@ -63,16 +56,20 @@ log::Level log_level(const Settings& settings) {
 
 Process::Process(ngx_cycle_t* cycle, MainConf& main)
     : conf(main),
+      shared(SharedMemory::of(main.zone)),
+      node(shared.node),
+      counters(shared.counters),
+      cpu_permits(shared.cpu_permits),
       mutex(SharedMemory::mutex(main.zone)),
-      zone(SharedMemory::of(main.zone).zone, SharedMemory::of(main.zone).zone_size, mutex),
-      throttle(SharedMemory::of(main.zone).throttle),
+      zone(shared.zone, shared.zone_size, mutex, node),
+      throttle(shared.throttle),
       redis(make_redis(main)),
       app(app_options(*this, cycle)),
       trees(database_options(cycle, main).for_short_reads()),
-      tenants(trees, &zone),
-      offload(offload_options(cycle, main)),
+      tenants(trees, node),
+      offload(static_cast<unsigned>(database_options(cycle, main).connections), CpuPermits::count()),
       loads(offload, app.tokens(), tenants),
-      upgrades(zone, app.tokens(), offload) {}
+      upgrades(zone, counters, app.tokens(), offload) {}
 
 bool Process::start(ngx_cycle_t* cycle) {
   if (!offload.start(cycle)) return false;
@@ -124,13 +121,18 @@ void Process::tick() {
       app.close_idle();
       trees.close_idle();
     };
-    offload.post(Offload::loading, std::move(work), [] {});
+    offload.post(Lane::loading, std::move(work), [] {});
   }
   ngx_add_timer(&tick_, tick_ms);
 }
 
 Process* process() {
   return current;
+}
+
+ngx_int_t log_version(ngx_cycle_t* cycle) {
+  ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0, "wazo_auth: version %*s", version.size(), version.data());
+  return NGX_OK;
 }
 
 ngx_int_t init_process(ngx_cycle_t* cycle) {

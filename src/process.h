@@ -24,6 +24,10 @@ class Process {
   void stop();
 
   MainConf& conf;
+  SharedMemory& shared;
+  NodeState& node;
+  Counters& counters;
+  CpuPermits& cpu_permits;
   ZoneMutex mutex;
   Zone zone;
   gate::LoginThrottle throttle;
@@ -52,6 +56,7 @@ Process* process();
 // From now on nothing that this process writes to an error log shows a token, or a client's control characters.
 void mask_logs(ngx_cycle_t* cycle, const MainConf& conf);
 
+ngx_int_t log_version(ngx_cycle_t* cycle);  // of this module, at every start, reload and `nginx -t`
 ngx_int_t init_process(ngx_cycle_t* cycle);
 void exit_process(ngx_cycle_t* cycle);
 

@@ -20,7 +20,8 @@ bool expired(const TokenFacts& facts) {
 }
 }  // namespace
 
-Upgrades::Upgrades(Zone& zone, TokenStore& tokens, Offload& offload) : zone_(zone), tokens_(tokens), offload_(offload) {
+Upgrades::Upgrades(const Zone& zone, Counters& counters, TokenStore& tokens, Offload& offload)
+    : zone_(zone), node_(zone.node()), counters_(counters), tokens_(tokens), offload_(offload) {
   tick_.handler = on_tick;
   tick_.data = this;
   tick_.cancelable = 1;
@@ -31,7 +32,7 @@ void Upgrades::watch(ngx_http_request_t* r, const RequestContext& context) {
   if (!cleanup) throw std::bad_alloc();
   if (all_.empty()) {
     position_ = zone_.ring_position();
-    epoch_ = zone_.epoch();
+    epoch_ = node_.epoch();
     last_look_ = loop_time();
   }
   const std::uint64_t id = ++next_id_;
@@ -114,18 +115,18 @@ void Upgrades::look_at_expiries() {
 }
 
 bool Upgrades::listening() const {
-  return zone_.listening(loop_time()) && zone_.epoch() == epoch_;
+  return node_.listening(loop_time()) && node_.epoch() == epoch_;
 }
 
 void Upgrades::look_at_all() {
   last_look_ = loop_time();
   const bool listening = this->listening();
-  epoch_ = zone_.epoch();
+  epoch_ = node_.epoch();
   for (auto& [id, upgrade] : all_) {
     if (listening && !upgrade.waits) continue;
     if (expired(upgrade.facts))
       upgrade.ask_successor = true;
-    else if (zone_.database_away(loop_time()) && !still_believed(upgrade))
+    else if (node_.database_away(loop_time()) && !still_believed(upgrade))
       end(upgrade, "nobody can tell whether its token lives");
     else
       ask_database(upgrade);
@@ -134,7 +135,7 @@ void Upgrades::look_at_all() {
 
 bool Upgrades::still_believed(const Upgrade& upgrade) const {
   const std::chrono::milliseconds grace(upgrade.grace_ms);
-  return loop_time() - gate::known_good(zone_, upgrade.facts) <= grace + Zone::good_for;
+  return loop_time() - gate::known_good(node_, upgrade.facts) <= grace + NodeState::good_for;
 }
 
 void Upgrades::look(Upgrade& upgrade) {
@@ -157,7 +158,7 @@ void Upgrades::ask_database(Upgrade& upgrade) {
 
 // Those whose token has to be confirmed, as many at once as others can bear; nobody while PostgreSQL is away.
 void Upgrades::ask_waiting() {
-  if (!some_wait_ || zone_.database_away(loop_time())) return;
+  if (!some_wait_ || node_.database_away(loop_time())) return;
   some_wait_ = false;
   for (auto& [id, upgrade] : all_) {
     if (!upgrade.waits || upgrade.asking || upgrade.ended || expired(upgrade.facts)) continue;
@@ -178,10 +179,10 @@ bool Upgrades::ask_now(Upgrade& upgrade) {
     }
   };
   auto done = [this, loaded, id = upgrade.id] { answered(id, *loaded); };
-  if (!offload_.post(Offload::loading, std::move(work), std::move(done))) return false;
+  if (!offload_.post(Lane::loading, std::move(work), std::move(done))) return false;
   ++asking_;
   upgrade.asking = true;
-  upgrade.asked_in_epoch = zone_.epoch();
+  upgrade.asked_in_epoch = node_.epoch();
   upgrade.waits = false;
   return true;
 }
@@ -212,8 +213,8 @@ void Upgrades::ask_successors() {
   const auto usable = [&](std::int64_t grace_ms) {
     return [this, grace_ms](const TokenFacts& facts) {
       using gate::Freshness;
-      const Freshness freshness = gate::freshness(zone_, facts, loop_time(), std::chrono::milliseconds(grace_ms));
-      const bool recent = loop_time() - gate::known_good(zone_, facts) <= look_every + Zone::good_for;
+      const Freshness freshness = gate::freshness(node_, facts, loop_time(), std::chrono::milliseconds(grace_ms));
+      const bool recent = loop_time() - gate::known_good(node_, facts) <= look_every + NodeState::good_for;
       return freshness == Freshness::good || freshness == Freshness::grace ||
              (freshness == Freshness::revalidate && recent);
     };
@@ -235,7 +236,7 @@ void Upgrades::ask_successors() {
 void Upgrades::end(Upgrade& upgrade, const char* why) {
   if (upgrade.ended) return;
   upgrade.ended = true;
-  zone_.add(counter::upgrades_ended);
+  counters_.add(counter::upgrades_ended);
   ngx_log_error(NGX_LOG_INFO, upgrade.connection->log, 0, "wazo_auth: the upgraded connection ends: %s", why);
   if (shutdown(upgrade.connection->fd, SHUT_RDWR) == -1)
     ngx_log_error(NGX_LOG_INFO, upgrade.connection->log, ngx_socket_errno, "shutdown() failed");

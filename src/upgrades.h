@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "context.h"
+#include "counters.h"
 #include "offload.h"
 #include "wazoauth/cache/token_store.h"
 
@@ -18,7 +19,7 @@ namespace wazoauth::nginx {
 
 class Upgrades {
  public:
-  Upgrades(Zone& zone, TokenStore& tokens, Offload& offload);
+  Upgrades(const Zone& zone, Counters& counters, TokenStore& tokens, Offload& offload);
 
   // A request's connection is about to be upgraded, by whatever location; `context` is how the gate admitted it.
   // Forgotten when the request ends.
@@ -66,7 +67,9 @@ class Upgrades {
   void tick();
   static void on_tick(ngx_event_t* event);
 
-  Zone& zone_;
+  const Zone& zone_;
+  const NodeState& node_;
+  Counters& counters_;
   TokenStore& tokens_;
   Offload& offload_;
   std::unordered_map<std::uint64_t, Upgrade> all_;  // by id

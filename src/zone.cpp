@@ -1,10 +1,8 @@
 #include "zone.h"
 
-#include <pthread.h>
-
 #include <exception>
 #include <functional>
-#include <stdexcept>
+#include <new>
 
 #include "wazoauth/login/throttle.h"
 
@@ -16,15 +14,19 @@ ngx_slab_pool_t* pool_of(const ngx_shm_zone_t* zone) {
   return reinterpret_cast<ngx_slab_pool_t*>(zone->shm.addr);
 }
 
-// The head and the throttle are small; the zone gets all the rest in one piece. Zone::format() and the slab pool know
-// nothing of each other: the pool only guards against a second user of this memory.
-SharedMemory* lay_out(ngx_slab_pool_t* pool) {
-  auto* shared = static_cast<SharedMemory*>(ngx_slab_alloc(pool, sizeof(SharedMemory)));
-  if (!shared) return nullptr;
+// The head and the throttle are small; the tokens get all the rest in one piece. Zone::format() and the slab pool know
+// nothing of each other: the pool only guards against a second user of this memory. Null: no memory.
+SharedMemory* make(ngx_slab_pool_t* pool) {
+  void* const head = ngx_slab_alloc(pool, sizeof(SharedMemory));
+  if (!head) return nullptr;
+  auto* const shared = new (head) SharedMemory;
   shared->throttle = ngx_slab_alloc(pool, gate::LoginThrottle::size);
   shared->zone_size = pool->pfree * ngx_pagesize;
   shared->zone = ngx_slab_alloc(pool, shared->zone_size);
-  return shared->throttle && shared->zone ? shared : nullptr;
+  if (!shared->throttle || !shared->zone) return nullptr;
+  Zone::format(shared->zone, shared->zone_size);
+  gate::LoginThrottle::format(shared->throttle);
+  return shared;
 }
 
 ngx_int_t refuse(const ngx_shm_zone_t* zone, const char* why) {
@@ -32,46 +34,24 @@ ngx_int_t refuse(const ngx_shm_zone_t* zone, const char* why) {
   return NGX_ERROR;
 }
 
-// They outlive the workers that use them, one may die with a mutex held.
-void make_hash_mutexes(const Zone& zone) {
-  pthread_mutexattr_t attributes;
-  pthread_mutexattr_init(&attributes);
-  pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-  for (unsigned i = 0; i < Zone::hash_slots; ++i) {
-    if (pthread_mutex_init(static_cast<pthread_mutex_t*>(zone.hash_mutex(i)), &attributes) != 0)
-      throw std::runtime_error("no process-shared mutexes");
-  }
-  pthread_mutexattr_destroy(&attributes);
-}
-
-void format(const SharedMemory& shared, ngx_slab_pool_t* pool) {
-  Zone::format(shared.zone, shared.zone_size);
-  gate::LoginThrottle::format(shared.throttle);
-  ZoneMutex mutex(pool->mutex);
-  make_hash_mutexes(Zone(shared.zone, shared.zone_size, mutex));
-}
-
 // Called in the master, for new memory and for what a reload keeps.
 ngx_int_t init(ngx_shm_zone_t* zone, void* old) {
-  ngx_slab_pool_t* pool = pool_of(zone);
   if (old) {
     zone->data = old;
-    const auto* shared = static_cast<SharedMemory*>(old);
-    if (Zone::compatible(shared->zone, shared->zone_size)) return NGX_OK;
-    return refuse(zone, "its contents can't be kept, restart nginx");
+    return static_cast<SharedMemory*>(old)->compatible() ? NGX_OK
+                                                         : refuse(zone, "its contents can't be kept, restart nginx");
   }
-  SharedMemory* shared = lay_out(pool);
-  if (!shared) return refuse(zone, "no memory");
-  shared->database = *static_cast<const std::uint64_t*>(zone->data);
+  ngx_slab_pool_t* pool = pool_of(zone);
   try {
-    format(*shared, pool);
+    SharedMemory* const shared = make(pool);
+    if (!shared) return refuse(zone, "no memory");
+    shared->database = *static_cast<const std::uint64_t*>(zone->data);
+    pool->data = shared;
+    zone->data = shared;
   } catch (const std::exception& e) {
     return refuse(zone, e.what());
   }
   pool->log_nomem = 0;
-  pool->data = shared;
-  zone->data = shared;
   return NGX_OK;
 }
 
@@ -110,7 +90,20 @@ void SharedMemory::set_database(ngx_conf_t* cf, ngx_shm_zone_t* zone, const std:
   zone->noreuse = before && of(before).database != database;
 }
 
-const SharedMemory& SharedMemory::of(const ngx_shm_zone_t* zone) {
+namespace {
+// "wazsh", then the version of the layout, then the size: raise the version with a change that keeps the size.
+constexpr std::uint64_t shared_layout =
+    std::uint64_t{0x68'73'7a'61'77} << 24 | std::uint64_t{1} << 16 | std::uint64_t{sizeof(SharedMemory)};
+static_assert(sizeof(SharedMemory) < 1 << 16);
+}  // namespace
+
+SharedMemory::SharedMemory() : layout(shared_layout) {}
+
+bool SharedMemory::compatible() const {
+  return layout == shared_layout && node.compatible() && Zone::compatible(zone, zone_size);
+}
+
+SharedMemory& SharedMemory::of(const ngx_shm_zone_t* zone) {
   return *static_cast<SharedMemory*>(zone->data);
 }
 

@@ -1,9 +1,13 @@
-// The shared memory of this nginx: the token zone, and the table that slows down guessing of passwords.
+// The memory that the processes of this nginx share: its tokens, its state, its counters, and the table that slows down
+// guessing of passwords.
 #pragma once
 
 #include <string>
 
+#include "counters.h"
+#include "cpu_permit.h"
 #include "ngx.h"
+#include "wazoauth/cache/node_state.h"
 #include "wazoauth/cache/zone.h"
 
 namespace wazoauth::nginx {
@@ -18,21 +22,28 @@ class ZoneMutex : public ZoneLock {
   ngx_shmtx_t& mutex_;
 };
 
-// What the head of the memory says; the rest of it follows. Lives in the shared memory itself.
+// The head of this memory, and where the rest lies. A reload keeps it all; processes of two configurations use it then.
 struct SharedMemory {
   static constexpr std::size_t minimum_size = 2 << 20;
 
-  void* throttle;  // gate::LoginThrottle
-  void* zone;
-  std::size_t zone_size;
-  std::uint64_t database;  // a hash of its conninfo
+  SharedMemory();
+  bool compatible() const;  // false: another version of the module made this
+
+  const std::uint64_t layout;  // comes first, so that memory of any version can be told by it
+  std::uint64_t database = 0;  // a hash of its conninfo
+  NodeState node;
+  Counters counters;
+  CpuPermits cpu_permits;
+  void* throttle = nullptr;  // gate::LoginThrottle
+  void* zone = nullptr;      // the tokens, see Zone
+  std::size_t zone_size = 0;
 
   // Null after an error that has been logged.
   static ngx_shm_zone_t* declare(ngx_conf_t* cf, ngx_str_t name, std::size_t size);
   // Where the tokens come from. A reload that names another database gets new memory: the workers of before go on
   // writing tokens of theirs into the old one.
   static void set_database(ngx_conf_t* cf, ngx_shm_zone_t* zone, const std::string& conninfo);
-  static const SharedMemory& of(const ngx_shm_zone_t* zone);
+  static SharedMemory& of(const ngx_shm_zone_t* zone);
   static ngx_shmtx_t& mutex(const ngx_shm_zone_t* zone);
 };
 

@@ -3,6 +3,7 @@
 * docs/directives.md has a heading for every directive of the table and mentions every variable; neither has more;
 * docs/configuration.md has a table row for every key of the built-in defaults, with its default, and for every key that
   the code reads; other pages may repeat keys, with the same default;
+* the lanes of docs/operations.md and docs/ARCHITECTURE.md, with their sizes, are those of lanes.h;
 * every file and section that a text or a comment points to is there, also across two lines of a comment;
 * relative links lead to a file, and to a heading of it;
 * the README stays short, lines stay readable, and nothing points outside of the repository.
@@ -216,6 +217,31 @@ class Checker:
                 self.complain(f'{name_of(path)}:{line_of(text, found.start())} points to {OUTSIDE}')
 
 
+def check_lanes(complain):
+    lines = (TOP / 'lib/wazoauth/rest/lanes.h').read_text()
+    lanes = re.findall(r'^ +lane\((\w+), +(\S.*?), +(\d+)\)', lines, re.M)
+    assert lanes
+    names = [name for name, threads, queue in lanes]
+    operations = (TOP / 'docs/operations.md').read_text()
+    table = re.search(r'^\| lane \| threads.*?\n\n', operations, re.M | re.S)
+    rows = re.findall(r'^\| `(\w+)` \|[^|]*\| ([^|]*) \| (\d+) \|$', table[0] if table else '', re.M)
+    if [row[0] for row in rows] != names:
+        complain('docs/operations.md: the table of threads has other lanes than lanes.h')
+    for (name, threads, queue), (_, number, waiting) in zip(lanes, rows):
+        if queue != waiting or (threads.isdigit() and threads != number):
+            complain(f'docs/operations.md: {name} has {threads} threads, {queue} may wait')
+    each = 1 + sum(int(threads) for _, threads, _ in lanes if threads.isdigit())
+    if f'max(1, C - 1) + {each})' not in operations:
+        complain(f'docs/operations.md: the sum of threads has not {each} that every worker has')
+    metric = re.search(r'^\| `wazo_auth_worker_jobs_waiting.*', operations, re.M)
+    if not metric or re.findall(r'`(\w+)`', metric[0]) != names:
+        complain('docs/operations.md: wazo_auth_worker_jobs_waiting has other lanes than lanes.h')
+    architecture = (TOP / 'docs/ARCHITECTURE.md').read_text()
+    table = re.search(r'^\| lane \| work.*?\n\n', architecture, re.M | re.S)
+    if not table or re.findall(r'^\| (\w+) \|', table[0], re.M)[1:] != names:
+        complain('docs/ARCHITECTURE.md: the table of lanes has others than lanes.h')
+
+
 def flat(tree, prefix=''):
     """Leaves of a tree of mappings, an empty mapping being one: path → value."""
     leaves = {}
@@ -260,3 +286,4 @@ def check(directives, complain):
     checker.check_pointers()
     checker.check_links()
     checker.check_shape()
+    check_lanes(complain)

@@ -32,12 +32,14 @@ struct App::State {
         loads(options.database.for_short_reads()),
         tokens(options.zone, loads, options.redis),
         services{options.settings, database, tokens, options.zone, master_tenant},
-        runtime_config(options.settings, options.zone),
+        runtime_config(options.settings, node()),
         directories(options.settings.ldap.logins_per_directory),
         identity_providers(directories),
         saml(options.settings.saml),
-        pending({&options.settings, options.database, options.zone}),
+        pending({&options.settings, options.database, node()}),
         landing_page(wazoauth::landing_page(pending.completion())) {}
+
+  NodeState* node() { return options.zone ? &options.zone->node() : nullptr; }
 
   void add_routes(Router& all) {
     add_api_document_route(all, router);

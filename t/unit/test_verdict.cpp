@@ -105,14 +105,14 @@ const BootTime boot(3600s);
 struct OneToken {
   OneToken() : memory(std::aligned_alloc(4096, size), &std::free) {
     Zone::format(memory.get(), size);
-    zone = std::make_unique<Zone>(memory.get(), size, lock);
+    zone = std::make_unique<Zone>(memory.get(), size, lock, node);
     record.auth_id = "10000000-0000-4000-8000-000000000001";
     record.session_uuid = "20000000-0000-4000-8000-000000000002";
     record.metadata = R"({"uuid": "10000000-0000-4000-8000-000000000001", "tenant_uuid": "t1"})";
     record.acl = {"confd.users.read"};
     record.expire_t = unix_now + 60;
-    zone->set_last_good(boot);
-    zone->insert(key, record, boot, zone->revocations(), zone->epoch());
+    node.set_last_heartbeat(boot);
+    zone->insert(key, record, boot, zone->revocations(), node.epoch());
   }
   Verdict ask(BootTime at, const char* access = "confd.users.read", std::int64_t unix_at = unix_now) {
     return judge(*zone, key, {access, unix_at, at, 5s}, facts);
@@ -122,6 +122,7 @@ struct OneToken {
   }
 
   NoLock lock;
+  NodeState node;
   std::unique_ptr<void, decltype(&std::free)> memory;
   std::unique_ptr<Zone> zone;
   const TokenKey key = token_key("30000000-0000-4000-8000-000000000003");
@@ -136,13 +137,13 @@ void by_a_zone(void**) {
   is(one.ask(boot, "confd.users.read", unix_now + 60), Outcome::pass, Reason::none, false, "its last second");
   is(one.ask(boot, "confd.users.read", unix_now + 61), Outcome::unknown, Reason::expired, false, "expired");
   is(one.ask(boot + 2001ms), Outcome::revalidate, Reason::none, false, "nobody listens");
-  one.zone->open_breaker(boot + 2001ms, 3000ms);
+  one.node.open_breaker(boot + 2001ms, 3000ms);
   is(one.ask(boot + 2001ms), Outcome::pass, Reason::none, true, "PostgreSQL is away");
-  one.zone->open_breaker(boot + 5s, 3000ms);
+  one.node.open_breaker(boot + 5s, 3000ms);
   is(one.ask(boot + 5001ms), Outcome::unavailable, Reason::none, false, "cut off");
-  one.zone->close_breaker();
-  one.zone->set_last_good(boot + 6s);
-  one.zone->raise_epoch();
+  one.node.close_breaker();
+  one.node.set_last_heartbeat(boot + 6s);
+  one.node.raise_epoch();
   is(one.ask(boot + 6s), Outcome::revalidate, Reason::none, false, "another epoch");
   one.zone->revoke({{one.key, unix_now + 60}}, unix_now);
   is(one.ask(boot + 6s), Outcome::unknown, Reason::revoked, false, "revoked");
@@ -165,7 +166,7 @@ void tenants(void**) {
   OneToken one;
   one.ask(boot);
   Database nobody({.conninfo = "host=/nonexistent"});
-  const TenantTree unread(nobody, one.zone.get());
+  const TenantTree unread(nobody, one.node);
   check::that(judge_tenant(unread, "", one.facts) == Outcome::pass, "no tenant is wanted");
   check::that(judge_tenant(unread, "t1", one.facts) == Outcome::pass, "the token's own");
   check::that(judge_tenant(unread, "t2", one.facts) == Outcome::read_tenants, "the tree isn't there yet");

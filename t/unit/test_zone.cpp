@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <thread>
 
@@ -47,9 +48,10 @@ class Memory {
   explicit Memory(std::size_t size)
       : size_(size + 4096),
         base_(static_cast<char*>(mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))),
-        lock(*reinterpret_cast<std::atomic<pid_t>*>(base_)) {
+        lock(*reinterpret_cast<std::atomic<pid_t>*>(base_)),
+        node(*new (base_ + 1024) NodeState) {
     Zone::format(memory(), size);
-    zone = std::make_unique<Zone>(memory(), size, lock);
+    zone = std::make_unique<Zone>(memory(), size, lock, node);
   }
   ~Memory() { munmap(base_, size_); }
   Memory(const Memory&) = delete;
@@ -63,6 +65,7 @@ class Memory {
 
  public:
   TestLock lock;
+  NodeState& node;
   std::unique_ptr<Zone> zone;
 };
 
@@ -98,7 +101,7 @@ TokenRecord record_of(unsigned n) {
 }
 
 bool insert(const Memory& memory, unsigned n, const TokenRecord& record) {
-  return memory->insert(key_of(n), record, boot, memory->revocations(), memory->epoch());
+  return memory->insert(key_of(n), record, boot, memory->revocations(), memory->node().epoch());
 }
 
 bool insert(const Memory& memory, unsigned n) {
@@ -131,7 +134,7 @@ void facts_and_record(void**) {
   equal(facts.refresh_token_uuid, *record.refresh_token_uuid);
   assert_int_equal(facts.expire_t, later);
   assert_true(facts.validated_at == boot);
-  assert_int_equal(facts.epoch, memory->epoch());
+  assert_int_equal(facts.epoch, memory->node().epoch());
   assert_int_equal(check(memory, 1, "confd.users.secret.read"), Lookup::denied);
   assert_int_equal(check(memory, 1, "auth.users.somebody.tokens"), Lookup::denied);
 
@@ -184,84 +187,23 @@ void several_accesses_at_once(void**) {
   equal(facts.auth_id, uuid(1));
 }
 
-void shared_state(void**) {
-  const Memory memory(1 << 20);
-  memory->set_last_good(boot);
-  memory->set_housekeeper(6);
-  memory->set_started(true);
-  memory->set_flags(7);
-  memory->open_breaker(boot, 100ms);
-  assert_int_equal(memory->add(63, 2) + memory->add(63), 2 + 3);
-  TestLock lock = memory.lock;
-  const Zone other(memory.memory(), 1 << 20, lock);
-  assert_true(other.last_good() == boot);
-  assert_int_equal(other.housekeeper(), 6);
-  assert_true(other.started());
-  assert_int_equal(other.flags(), 7);
-  assert_true(other.database_away(boot));
-  assert_int_equal(other.counter(63), 3);
-  assert_int_equal(other.counter(62), 0);
-  assert_ptr_not_equal(other.hash_mutex(0), other.hash_mutex(1));
-  assert_int_equal(reinterpret_cast<std::uintptr_t>(other.hash_mutex(1)) % 64, 0);
-}
-
-void heartbeats(void**) {
-  const Memory memory(1 << 20);
-  assert_false(memory->listening(BootTime(1s)));  // of a machine that has just started
-  memory->set_last_good(boot);
-  assert_true(memory->listening(boot) && memory->listening(boot + 2s));
-  assert_false(memory->listening(boot + 2001ms));
-  // As old as a turn of an event loop `now` may be. From the future there is none.
-  assert_true(memory->listening(boot - 500ms));
-  assert_false(memory->listening(boot - 1h));
-}
-
-void circuit_breaker(void**) {
-  const Memory memory(1 << 20);
-  assert_false(memory->database_away(boot));
-  assert_true(memory->try_database(boot) && memory->try_database(boot));  // closed: everybody may
-  memory->open_breaker(boot, 100ms);
-  assert_true(memory->database_away(boot + 99ms));
-  assert_false(memory->try_database(boot + 99ms));
-  assert_false(memory->database_away(boot + 100ms));
-  assert_true(memory->try_database(boot + 100ms));  // one, for all
-  assert_false(memory->try_database(boot + 100ms) || memory->try_database(boot + 3s));
-  assert_true(memory->database_away(boot + 3s));
-  assert_true(memory->try_database(boot + 3101ms));
-  memory->close_breaker();
-  assert_false(memory->database_away(boot + 3101ms));
-  assert_true(memory->try_database(boot + 3101ms) && memory->try_database(boot + 3101ms));
-}
-
-// An end further ahead than it can be is none.
-void breaker_from_the_future(void**) {
-  const Memory memory(1 << 20);
-  memory->open_breaker(boot + 1h, 1h);
-  assert_false(memory->database_away(boot));
-  assert_true(memory->try_database(boot));
-  assert_true(memory->database_away(boot));
-  memory->open_breaker(boot, 1h);
-  assert_true(memory->database_away(boot + 2999ms));
-  assert_false(memory->database_away(boot + 3s));
-}
-
 void freshness(void**) {
   const Memory memory(1 << 20);
   insert(memory, 1);
   TokenFacts facts;
   memory->check(key_of(1), std::nullopt, facts);
-  const auto judged = [&](BootTime at) { return gate::freshness(*memory.zone, facts, at, 5000ms); };
+  const auto judged = [&](BootTime at) { return gate::freshness(memory->node(), facts, at, 5000ms); };
   // Nobody listens: what was confirmed counts for a second, and as long as the grace while PostgreSQL is away.
   assert_int_equal(judged(boot + 1s), gate::Freshness::good);
   assert_int_equal(judged(boot + 1001ms), gate::Freshness::revalidate);
-  memory->open_breaker(boot + 5s, 1s);
+  memory->node().open_breaker(boot + 5s, 1s);
   assert_int_equal(judged(boot + 5s), gate::Freshness::grace);
   assert_int_equal(judged(boot + 5001ms), gate::Freshness::too_old);
   assert_int_equal(judged(boot + 6s), gate::Freshness::revalidate);
-  memory->set_last_good(boot + 10s);
+  memory->node().set_last_heartbeat(boot + 10s);
   assert_int_equal(judged(boot + 12s), gate::Freshness::good);
   assert_int_equal(judged(boot + 12001ms), gate::Freshness::revalidate);
-  memory->set_last_good(boot + 1h);
+  memory->node().set_last_heartbeat(boot + 1h);
   assert_int_equal(judged(boot + 12001ms), gate::Freshness::revalidate);
 }
 
@@ -271,11 +213,14 @@ void formats(void**) {
   assert_false(Zone::compatible(memory.memory(), 1 << 20));
   const std::string zeros(1 << 20, '\0');
   assert_false(Zone::compatible(zeros.data(), zeros.size()));
+  const Memory of_another_version(1 << 20);
+  zone::Areas(of_another_version.memory(), 1 << 20).header->magic = zone::magic - (1ull << 56);
+  assert_false(Zone::compatible(of_another_version.memory(), 1 << 20));
   auto* const odd = static_cast<char*>(memory.memory()) + 24;
   Zone::format(odd, 1 << 20);
   assert_true(Zone::compatible(odd, 1 << 20));
   TestLock lock = memory.lock;
-  Zone zone(odd, 1 << 20, lock);
+  Zone zone(odd, 1 << 20, lock, memory.node);
   assert_true(zone.insert(key_of(1), record_of(1), boot, 0, 1));
   assert_true(zone.find(key_of(1)).has_value());
 }
@@ -625,11 +570,11 @@ void dirty_zone_is_rebuilt(void**) {
   memory->revoke({{key_of(1), later}}, now);
   memory->remember_unknown(key_of(1000), boot + 1ms);
   const std::uint64_t before = memory->revocations();
-  const std::uint32_t epoch = memory->epoch();
+  const std::uint32_t epoch = memory->node().epoch();
   zone::Areas(memory.memory(), 1 << 20).header->dirty = 1;
   assert_true(known(memory, 2));
   assert_false(memory->insert(key_of(2), record_of(2), boot, before, epoch));
-  assert_int_equal(memory->epoch(), epoch + 1);
+  assert_int_equal(memory->node().epoch(), epoch + 1);
   assert_true(memory->revoked_since(before).lost);
   const ZoneCounters counters = memory->counters();
   assert_int_equal(counters.used + counters.blobs + counters.negatives, 0);
@@ -638,13 +583,13 @@ void dirty_zone_is_rebuilt(void**) {
   assert_int_equal(check(memory, 2), Lookup::unknown);
   assert_true(insert(memory, 2));
   assert_int_equal(check(memory, 2), Lookup::granted);
-  assert_int_equal(memory->epoch(), epoch + 1);
+  assert_int_equal(memory->node().epoch(), epoch + 1);
 }
 
 void killed_writers(void**) {
   Memory memory(1 << 20);
   memory->revoke({{key_of(999999), 0}}, now);
-  const std::uint32_t epoch = memory->epoch();
+  const std::uint32_t epoch = memory->node().epoch();
   for (unsigned round = 0; round < 150; ++round) {
     const pid_t child = spawn([&] {
       for (unsigned n = round;; n += 31) {
@@ -664,7 +609,7 @@ void killed_writers(void**) {
     assert_int_equal(check(memory, 999999), Lookup::revoked);
     for (unsigned n = 0; n < 3000; n += 10) assert_true(consistent(*memory.zone, n));
   }
-  assert_true(memory->epoch() > epoch);
+  assert_true(memory->node().epoch() > epoch);
 }
 
 }  // namespace
@@ -674,10 +619,6 @@ int main() {
       cmocka_unit_test(facts_and_record),
       cmocka_unit_test(unusual_records),
       cmocka_unit_test(several_accesses_at_once),
-      cmocka_unit_test(shared_state),
-      cmocka_unit_test(heartbeats),
-      cmocka_unit_test(circuit_breaker),
-      cmocka_unit_test(breaker_from_the_future),
       cmocka_unit_test(freshness),
       cmocka_unit_test(formats),
       cmocka_unit_test(revocation_is_for_ever),

@@ -7,6 +7,7 @@
 
 #include "wazoauth/base/ascii.h"
 #include "wazoauth/base/text.h"
+#include "wazoauth/base/version.h"
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/router.h"
 
@@ -334,7 +335,8 @@ Json api_document(const Router& router, const std::string& base_path, const std:
       {{"swagger", "2.0"},
        {"info", Json::object({{"title", "wazo-auth"},
                               {"description", "Tokens, users, groups, policies and tenants"},
-                              {"version", "0.1"}})},
+                              {"version", "0.1"},  // of the API, which is the daemon's
+                              {"x-wazo-auth-nginx-version", version}})},
        {"schemes", Json::array({Json(scheme)})},
        {"basePath", base_path},
        {"consumes", Json::array({Json("application/json")})},

@@ -14,11 +14,11 @@ std::uint32_t with(std::uint32_t flags, std::uint32_t set, std::uint32_t on, boo
 }  // namespace
 
 std::uint32_t RuntimeConfig::flags() const {
-  return zone_ ? zone_->flags() : own_flags_.load();
+  return node_ ? node_->config_flags() : own_flags_.load();
 }
 
 void RuntimeConfig::store(std::uint32_t flags) {
-  zone_ ? zone_->set_flags(flags) : own_flags_.store(flags);
+  node_ ? node_->set_config_flags(flags) : own_flags_.store(flags);
 }
 
 bool RuntimeConfig::debug() const {

@@ -1,18 +1,18 @@
-// The settings that PATCH /config changes until the next start. Kept in the zone, so all workers of this nginx see
-// them.
+// The settings that PATCH /config changes until the next start. Part of the state of the node, so all workers of this
+// nginx see them.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
-#include "wazoauth/cache/zone.h"
+#include "wazoauth/cache/node_state.h"
 #include "wazoauth/config/settings.h"
 
 namespace wazoauth {
 
 class RuntimeConfig {
  public:
-  RuntimeConfig(const Settings& settings, Zone* zone) : settings_(settings), zone_(zone) {}
+  RuntimeConfig(const Settings& settings, NodeState* node) : settings_(settings), node_(node) {}
 
   bool debug() const;
   bool profiling() const;
@@ -24,7 +24,7 @@ class RuntimeConfig {
   void store(std::uint32_t flags);
 
   const Settings& settings_;
-  Zone* zone_;  // null: `own_flags_`
+  NodeState* node_;  // null: `own_flags_`
   std::atomic<std::uint32_t> own_flags_{0};
 };
 

@@ -6,9 +6,14 @@
 #include <cstdint>
 #include <string_view>
 
-#include "wazoauth/cache/redis_cache.h"
-
 namespace wazoauth {
+
+// Under which keys records and tombstones count now, and in which server.
+struct RedisLife {
+  std::uint64_t life = 0;  // 0: unknown, nothing in Redis counts
+  std::uint64_t server = 0;
+  bool operator==(const RedisLife&) const = default;
+};
 
 struct Life {
   std::uint64_t database = 0;

@@ -8,7 +8,6 @@
 
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
-#include "wazoauth/cache/tenant_tree.h"
 
 namespace wazoauth {
 
@@ -182,8 +181,8 @@ RedisCache::RedisCache(const std::string& uri) : state_(std::make_unique<State>(
 RedisCache::~RedisCache() = default;
 
 std::optional<RedisLife> RedisCache::usable(const Zone& zone) {
-  const RedisLife life{zone.counter(counter_redis_life), zone.counter(counter_redis_server)};
-  if (life.life == 0 || zone.tombstones_overflowed() || !zone.listening(BootClock::now())) return std::nullopt;
+  const RedisLife life = zone.node().redis_life();
+  if (life.life == 0 || zone.tombstones_overflowed() || !zone.node().listening(BootClock::now())) return std::nullopt;
   return life;
 }
 

@@ -10,17 +10,11 @@
 #include <optional>
 #include <string>
 
+#include "wazoauth/cache/life.h"
 #include "wazoauth/cache/token_record.h"
 #include "wazoauth/cache/zone.h"
 
 namespace wazoauth {
-
-// Under which keys records and tombstones count now, and in which server.
-struct RedisLife {
-  std::uint64_t life = 0;
-  std::uint64_t server = 0;
-  bool operator==(const RedisLife&) const = default;
-};
 
 class RedisCache {
  public:

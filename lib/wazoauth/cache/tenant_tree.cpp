@@ -17,9 +17,9 @@ std::optional<bool> TenantTree::in_subtree(std::string_view child, std::string_v
   const auto snapshot = current();
   if (!snapshot) return std::nullopt;
   const BootTime now = BootClock::now();
-  const bool listening = zone_ && zone_->listening(now);
-  if (listening ? snapshot->changes != zone_->counter(counter_tenants) : now - snapshot->read_at > unheard)
-    return std::nullopt;
+  const bool up_to_date =
+      node_.listening(now) ? snapshot->generation == node_.tenant_generation() : now - snapshot->read_at <= unheard;
+  if (!up_to_date) return std::nullopt;
   // Bounded by the number of tenants, in case the parents form a circle.
   auto at = snapshot->parents.find(child);
   for (std::size_t steps = 0; at != snapshot->parents.end() && steps <= snapshot->parents.size(); ++steps) {
@@ -32,7 +32,7 @@ std::optional<bool> TenantTree::in_subtree(std::string_view child, std::string_v
 
 bool TenantTree::refresh() {
   auto fresh = std::make_shared<Snapshot>();
-  fresh->changes = zone_ ? zone_->counter(counter_tenants) : 0;
+  fresh->generation = node_.tenant_generation();
   fresh->read_at = BootClock::now();
   try {
     UnitOfWork unit(database_, Mode::read_only);

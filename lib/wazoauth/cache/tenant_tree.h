@@ -8,20 +8,14 @@
 #include <string>
 #include <string_view>
 
-#include "wazoauth/cache/zone.h"
+#include "wazoauth/cache/node_state.h"
 #include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 
-// The zone's counters that core code owns; nginx's metrics use the low ones.
-inline constexpr unsigned counter_tenants = 63;       // how often the tree changed
-inline constexpr unsigned counter_life = 61;          // of the database that tokens came from, see Life
-inline constexpr unsigned counter_redis_life = 62;    // of what is in Redis; 0: unknown, don't read it
-inline constexpr unsigned counter_redis_server = 60;  // the server that has it
-
 class TenantTree {
  public:
-  TenantTree(Database& database, Zone* zone) : database_(database), zone_(zone) {}
+  TenantTree(Database& database, const NodeState& node) : database_(database), node_(node) {}
 
   // `child` exists and is `ancestor` or lies below it. Never blocks; nullopt when what is known may be out of date:
   // then refresh() first.
@@ -31,13 +25,13 @@ class TenantTree {
  private:
   struct Snapshot {
     std::map<std::string, std::string, std::less<>> parents;
-    std::uint64_t changes;
+    std::uint64_t generation;
     BootTime read_at;
   };
   std::shared_ptr<const Snapshot> current() const;
 
   Database& database_;
-  Zone* zone_;
+  const NodeState& node_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_;
 };

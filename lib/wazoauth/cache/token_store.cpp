@@ -12,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds unknown_for{2000};
-constexpr milliseconds breaker{100};  // then one asks for all, see Zone::try_database()
+constexpr milliseconds breaker{100};  // then one asks for all, see NodeState::try_database()
 }  // namespace
 
 struct TokenStore::State {
@@ -21,15 +21,15 @@ struct TokenStore::State {
   RedisCache* redis;
 
   Loaded unavailable() {
-    if (zone) zone->open_breaker(BootClock::now(), breaker);
+    if (zone) zone->node().open_breaker(BootClock::now(), breaker);
     return {Loaded::Status::unavailable, std::nullopt};
   }
 
   Loaded from_database(std::string_view token, const TokenKey& key) {
-    if (zone && !zone->try_database(BootClock::now())) return {Loaded::Status::unavailable, std::nullopt};
+    if (zone && !zone->node().try_database(BootClock::now())) return {Loaded::Status::unavailable, std::nullopt};
     // Read before the query: what dies after this can't be brought back by its answer.
     const std::uint64_t revocations = zone ? zone->revocations() : 0;
-    const std::uint32_t epoch = zone ? zone->epoch() : 0;
+    const std::uint32_t epoch = zone ? zone->node().epoch() : 0;
     const auto life = redis && zone ? RedisCache::usable(*zone) : std::nullopt;
     std::optional<TokenRecord> record;
     try {
@@ -39,7 +39,7 @@ struct TokenStore::State {
       log::warning(std::string("a token can't be looked up: ") + e.what());
       return unavailable();
     }
-    if (zone) zone->close_breaker();
+    if (zone) zone->node().close_breaker();
     if (!record) {
       if (zone) {
         // Only what was known is news for others.
@@ -64,7 +64,7 @@ struct TokenStore::State {
     const auto life = redis && zone ? RedisCache::usable(*zone) : std::nullopt;
     if (!life) return std::nullopt;
     const std::uint64_t revocations = zone->revocations();
-    const std::uint32_t epoch = zone->epoch();
+    const std::uint32_t epoch = zone->node().epoch();
     if (zone->changed(key)) return std::nullopt;
     RedisCache::Found found = redis->get(key, *life);
     // Not good any more, or another life: deaths may have been missed since the record was written.

@@ -21,11 +21,15 @@ using Extent = zone::Slots::Extent;
 
 }  // namespace
 
-struct Zone::Header : zone::SharedHeader {};
-
 struct Zone::Layout {
-  explicit Layout(const zone::Areas& areas)
-      : header(*areas.header), slots(areas), blobs(areas), tombstones(areas), ring(areas), unknown(areas) {}
+  Layout(const zone::Areas& areas, NodeState& node_state)
+      : node(node_state),
+        header(*areas.header),
+        slots(areas),
+        blobs(areas),
+        tombstones(areas),
+        ring(areas),
+        unknown(areas) {}
 
   // Calls use(body, list) with a consistent slot; see Slots::visit().
   template <class Use>
@@ -68,9 +72,10 @@ struct Zone::Layout {
     unknown.clear();
     tombstones.count();
     ring.lap();
-    header.epoch.fetch_add(1);
+    node.raise_epoch();
   }
 
+  NodeState& node;
   zone::SharedHeader& header;
   zone::Slots slots;
   zone::Blobs blobs;
@@ -117,10 +122,9 @@ void in_pieces(Layout& layout, ZoneLock& lock, std::size_t items, std::size_t pi
 void Zone::format(void* memory, std::size_t size) {
   if (size < minimum_size) throw std::invalid_argument("token zone too small");
   zone::Areas areas(memory, size);
-  auto* const header = std::construct_at(static_cast<Header*>(areas.header));
+  zone::SharedHeader* const header = std::construct_at(areas.header);
   areas.clear();
   zone::Blobs(areas).clear();
-  header->epoch.store(1);
   header->size.store(size);
   header->magic.store(zone::magic);
 }
@@ -131,11 +135,9 @@ bool Zone::compatible(const void* memory, std::size_t size) {
   return areas.header->magic.load() == zone::magic && areas.header->size.load() == size;
 }
 
-Zone::Zone(void* memory, std::size_t size, ZoneLock& lock) : lock_(lock) {
+Zone::Zone(void* memory, std::size_t size, ZoneLock& lock, NodeState& node) : lock_(lock), node_(node) {
   if (!compatible(memory, size)) throw std::invalid_argument("no token zone of this layout and size");
-  const zone::Areas areas(memory, size);
-  header_ = static_cast<Header*>(areas.header);
-  layout_ = std::make_unique<Layout>(areas);
+  layout_ = std::make_unique<Layout>(zone::Areas(memory, size), node);
 }
 
 Zone::~Zone() = default;
@@ -293,86 +295,19 @@ bool Zone::has_successor(const TokenKey& key, const TokenFacts& facts, std::opti
   return layout_->slots.any_of_user(zone::hash_bits(auth_id), body, fits);
 }
 
-std::uint32_t Zone::epoch() const {
-  return header_->epoch.load();
-}
-void Zone::raise_epoch() {
-  header_->epoch.fetch_add(1);
-}
-bool Zone::listening(BootTime now) const {
-  const BootTime last = last_good();
-  return last != BootTime() && std::chrono::abs(now - last) <= good_for;
-}
-BootTime Zone::last_good() const {
-  return header_->last_good.load();
-}
-void Zone::set_last_good(BootTime at) {
-  header_->last_good.store(at);
-}
-std::uint64_t Zone::housekeeper() const {
-  return header_->housekeeper.load();
-}
-void Zone::set_housekeeper(std::uint64_t id) {
-  header_->housekeeper.store(id);
-}
-bool Zone::started() const {
-  return header_->started.load() != 0;
-}
-void Zone::set_started(bool value) {
-  header_->started.store(value ? 1 : 0);
-}
-std::uint32_t Zone::flags() const {
-  return header_->flags.load();
-}
-void Zone::set_flags(std::uint32_t flags) {
-  header_->flags.store(flags);
-}
-namespace {
-// An end that is further ahead than it can be isn't believed.
-bool is_open(BootTime until, BootTime now) {
-  return now < until && until - now <= Zone::longest_break;
-}
-}  // namespace
-
-bool Zone::database_away(BootTime now) const {
-  return is_open(header_->breaker_open_until.load(), now);
-}
-void Zone::open_breaker(BootTime now, std::chrono::milliseconds time) {
-  header_->breaker_open_until.store(now + std::min(time, longest_break));
-}
-void Zone::close_breaker() {
-  header_->breaker_open_until.store(BootTime());
-}
-bool Zone::try_database(BootTime now) {
-  BootTime until = header_->breaker_open_until.load();
-  if (until == BootTime()) return true;
-  return !is_open(until, now) && header_->breaker_open_until.compare_exchange_strong(until, now + longest_break);
-}
-
-std::uint64_t Zone::add(unsigned counter, std::uint64_t n) {
-  return header_->counters[counter % std::size(header_->counters)].value.fetch_add(n, relaxed) + n;
-}
-
-std::uint64_t Zone::counter(unsigned counter) const {
-  return header_->counters[counter % std::size(header_->counters)].value.load(relaxed);
-}
-
-void* Zone::hash_mutex(unsigned index) const {
-  return header_->mutexes[index % hash_slots];
-}
-
 ZoneCounters Zone::counters() const {
+  const zone::SharedHeader& header = layout_->header;
   return {.slots = layout_->slots.size(),
           .slot_bytes = layout_->slots.size() * (sizeof(zone::Slot) + sizeof(zone::TagLine) / zone::ways),
-          .used = header_->used.load(relaxed),
-          .evictions = header_->evictions.load(relaxed),
-          .blobs = header_->blobs.load(relaxed),
-          .blob_bytes_used = header_->blob_bytes_used.load(relaxed),
+          .used = header.used.load(relaxed),
+          .evictions = header.evictions.load(relaxed),
+          .blobs = header.blobs.load(relaxed),
+          .blob_bytes_used = header.blob_bytes_used.load(relaxed),
           .blob_bytes = layout_->blobs.capacity(),
-          .tombstones = header_->tombstones.load(relaxed),
+          .tombstones = header.tombstones.load(relaxed),
           .tombstone_capacity = layout_->tombstones.capacity(),
-          .tombstones_lost = header_->tombstones_lost.load(relaxed),
-          .negatives = header_->negatives.load(relaxed)};
+          .tombstones_lost = header.tombstones_lost.load(relaxed),
+          .negatives = header.negatives.load(relaxed)};
 }
 
 }  // namespace wazoauth

@@ -20,6 +20,7 @@
 
 #include "wazoauth/acl/access_list.h"
 #include "wazoauth/base/clock.h"
+#include "wazoauth/cache/node_state.h"
 #include "wazoauth/cache/token_facts.h"
 #include "wazoauth/cache/token_record.h"
 #include "wazoauth/store/token_notice.h"
@@ -48,7 +49,7 @@ class Zone {
   // True when the memory holds a zone of this layout version and size (a reload keeps it).
   static bool compatible(const void* memory, std::size_t size);
 
-  Zone(void* memory, std::size_t size, ZoneLock& lock);
+  Zone(void* memory, std::size_t size, ZoneLock& lock, NodeState& node);
 
   // -- reading, in the event loop, lock-free -------------------------------------------------------------------
   // Looks the token up and matches `required` (nullopt: any live token) against its list. `unknown`: not in the
@@ -105,45 +106,17 @@ class Zone {
   bool has_successor(const TokenKey& key, const TokenFacts& facts, std::optional<std::string_view> required,
                      std::int64_t unix_now, const std::function<bool(const TokenFacts&)>& usable) const;
 
-  // -- the shared state of this nginx ---------------------------------------------------------------------------
-  // Everything here is an atomic in the header.
-  std::uint32_t epoch() const;
-  void raise_epoch();
-  // LISTEN is known good, nothing was missed: its last heartbeat is hardly older than this. (Nor newer. Somewhat it may
-  // be, an event loop's `now` is as old as its turn.)
-  static constexpr std::chrono::milliseconds good_for{2000};
-  bool listening(BootTime now) const;
-  BootTime last_good() const;  // last heartbeat that came back through LISTEN, BootTime(): none yet
-  void set_last_good(BootTime at);
-  std::uint64_t housekeeper() const;  // who runs the background threads: an id that its owner chose, 0: nobody
-  void set_housekeeper(std::uint64_t id);
-  bool started() const;  // seeding is done: API requests may be served
-  void set_started(bool value);
-  std::uint32_t flags() const;  // PATCH /config: see App
-  void set_flags(std::uint32_t flags);
-  // The circuit breaker of loads: PostgreSQL is known to be away while it is open, which it never is for longer than
-  // `longest_break` at a time.
-  static constexpr std::chrono::milliseconds longest_break{3000};
-  bool database_away(BootTime now) const;
-  void open_breaker(BootTime now, std::chrono::milliseconds time);
-  void close_breaker();
-  // May a load ask PostgreSQL? While the breaker is open nobody may. After that one does, and opens it on behalf of all
-  // (longer than a load may take) until it knows how it went.
-  bool try_database(BootTime now);
-  std::uint64_t add(unsigned counter, std::uint64_t n = 1);  // metrics: 64 counters, whoever names them
-  std::uint64_t counter(unsigned counter) const;
-  // Memory for process-shared robust mutexes of the hashing pool: `hash_slots()` of them, pthread_mutex_t each.
-  void* hash_mutex(unsigned index) const;
-  static constexpr unsigned hash_slots = 64;
+  // The state of the node that these tokens belong to.
+  NodeState& node() { return node_; }
+  const NodeState& node() const { return node_; }
 
   ZoneCounters counters() const;
 
  private:
   struct Layout;
-  struct Header;
-  Header* header_;
   std::unique_ptr<Layout> layout_;
   ZoneLock& lock_;
+  NodeState& node_;
 
  public:
   ~Zone();

@@ -10,12 +10,11 @@
 #include <cstdint>
 #include <cstring>
 
-#include "wazoauth/base/clock.h"
 #include "wazoauth/cache/token_record.h"
 
 namespace wazoauth::zone {
 
-inline constexpr std::uint64_t magic = 0x02'65'6e'6f'7a'7a'61'77;  // "wazzone", layout version 2
+inline constexpr std::uint64_t magic = 0x03'65'6e'6f'7a'7a'61'77;  // "wazzone", layout version 3
 inline constexpr unsigned ways = 8;                                // entries of a bucket
 
 template <class T>
@@ -68,15 +67,9 @@ struct SharedHeader {
   Number<std::uint64_t> size;
 
   // Read all the time, seldom written.
-  alignas(64) Number<std::uint32_t> epoch;
-  Number<std::uint32_t> tick;  // the clock by which the use of tokens is told
-  Number<std::uint32_t> started;
-  Number<std::uint32_t> flags;
-  Number<std::uint64_t> housekeeper;
-  Number<std::uint64_t> moves;  // slots that changed their bucket: who looked for one meanwhile looks again
+  alignas(64) Number<std::uint32_t> tick;  // the clock that measures when tokens were used last
+  Number<std::uint64_t> moves;             // slots that changed their bucket: who looked for one meanwhile looks again
   Number<std::uint64_t> ring_position;
-  Number<BootTime> last_good;
-  Number<BootTime> breaker_open_until;  // BootTime(): it is closed
 
   // Written under the lock.
   alignas(64) Number<std::uint32_t> dirty;  // a writer is at work, or died at it
@@ -86,12 +79,6 @@ struct SharedHeader {
   Number<std::uint64_t> inserts;
   Number<std::uint64_t> used, evictions, blobs, blob_bytes_used, tombstones, tombstones_lost, negatives;
   Number<std::int64_t> lost_until;  // the latest expiry of a tombstone that was dropped too early, 0: none was
-
-  struct alignas(64) Counter {
-    Number<std::uint64_t> value;
-  };
-  Counter counters[64];
-  alignas(64) unsigned char mutexes[64][64];
 };
 
 // What is needed to find, to age and to mark the slots of one bucket: one cache line.

@@ -186,7 +186,7 @@ void PendingAuthorizations::run() {
     lock.unlock();
     try {
       if (must_let_go) let_go_of_rows();
-      if (!options_.zone || options_.zone->started()) round();
+      if (!options_.node || options_.node->started()) round();
       last_trouble_.clear();
     } catch (const std::exception& e) {
       if (last_trouble_ != e.what()) log::warning(std::string("authorizations: ") + e.what());

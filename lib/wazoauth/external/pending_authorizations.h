@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "wazoauth/cache/zone.h"
+#include "wazoauth/cache/node_state.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/external/completion.h"
 #include "wazoauth/outgoing/web_sockets.h"
@@ -27,7 +27,7 @@ class PendingAuthorizations {
   struct Options {
     const Settings* settings;
     DatabaseOptions database;
-    const Zone* zone;  // null: the database is there
+    const NodeState* node;  // null: the database is there
   };
   explicit PendingAuthorizations(Options options);
   ~PendingAuthorizations();  // stop() must have been called

@@ -36,23 +36,23 @@ Lookup look_up(const TokenRecord& record, const Question& question, TokenFacts& 
 
 }  // namespace
 
-BootTime known_good(const Zone& zone, const TokenFacts& facts) {
-  if (facts.epoch != zone.epoch()) return facts.validated_at;
-  return std::max(zone.last_good(), facts.validated_at);
+BootTime known_good(const NodeState& node, const TokenFacts& facts) {
+  if (facts.epoch != node.epoch()) return facts.validated_at;
+  return std::max(node.last_heartbeat(), facts.validated_at);
 }
 
-Freshness freshness(const Zone& zone, const TokenFacts& facts, BootTime now, milliseconds grace) {
-  const bool same_epoch = facts.epoch == zone.epoch();
-  if (same_epoch && (zone.listening(now) || now - facts.validated_at <= revalidate_after)) return Freshness::good;
-  if (!zone.database_away(now)) return Freshness::revalidate;
-  return now - known_good(zone, facts) <= grace ? Freshness::grace : Freshness::too_old;
+Freshness freshness(const NodeState& node, const TokenFacts& facts, BootTime now, milliseconds grace) {
+  const bool same_epoch = facts.epoch == node.epoch();
+  if (same_epoch && (node.listening(now) || now - facts.validated_at <= revalidate_after)) return Freshness::good;
+  if (!node.database_away(now)) return Freshness::revalidate;
+  return now - known_good(node, facts) <= grace ? Freshness::grace : Freshness::too_old;
 }
 
 Verdict judge(const Zone& zone, const TokenKey& key, const Question& question, TokenFacts& facts) {
   const Lookup lookup = zone.check(key, question.required, facts);
   if (lookup == Lookup::unknown) return decide(lookup, zone.known_unknown(key, question.now), {}, false);
   if (lookup == Lookup::revoked) return decide(lookup, false, {}, false);
-  return decide(lookup, false, freshness(zone, facts, question.now, question.grace),
+  return decide(lookup, false, freshness(zone.node(), facts, question.now, question.grace),
                 expired(facts.expire_t, question.unix_now));
 }
 
@@ -61,7 +61,7 @@ Verdict judge_loaded(const Zone& zone, const TokenKey& key, const Question& ques
   if (loaded.status == Loaded::Status::unknown) return decide_loaded(loaded.status, Lookup::unknown, false, false);
   Lookup lookup = zone.check(key, question.required, facts);
   if (lookup == Lookup::unknown && loaded.record) lookup = look_up(*loaded.record, question, facts);
-  const bool in_grace = question.now - known_good(zone, facts) <= question.grace;
+  const bool in_grace = question.now - known_good(zone.node(), facts) <= question.grace;
   return decide_loaded(loaded.status, lookup, in_grace, expired(facts.expire_t, question.unix_now));
 }
 

@@ -46,11 +46,11 @@ enum class Freshness {
   grace,       // PostgreSQL is known to be away (circuit breaker): yes, within the grace
   too_old,     // ... and the grace is over
 };
-Freshness freshness(const Zone& zone, const TokenFacts& facts, BootTime now, std::chrono::milliseconds grace);
+Freshness freshness(const NodeState& node, const TokenFacts& facts, BootTime now, std::chrono::milliseconds grace);
 
 // When a copy was last known to be right: what LISTEN tells counts only since the copy's epoch, a token of another one
 // may have died while nobody listened.
-BootTime known_good(const Zone& zone, const TokenFacts& facts);
+BootTime known_good(const NodeState& node, const TokenFacts& facts);
 
 // From what the zone holds. `remembered`: of Lookup::unknown, PostgreSQL said a moment ago that there is no such token.
 // An expired token is unknown whatever else holds, and a token that nobody can vouch for is denied nothing: 503 comes

@@ -34,9 +34,9 @@ void verify(Login& login, const Stored& stored) {
 
 Step NativeProvider::identify(Context& context, const LoginPtr& login, Finish finish) const {
   const Stored stored = find(context.db(), login->credentials->login);
-  return Step::then(Lane::hashing, [login, stored, finish](Context& hashing) {
+  return Step::then(Lane::cpu, [login, stored, finish](Context& next) {
     verify(*login, stored);
-    hashing.proved_password = true;
+    next.proved_password = true;
     return Step::then(Lane::database, [login, finish](Context& next) { return finish(next, login); });
   });
 }

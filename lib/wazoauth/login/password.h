@@ -1,6 +1,6 @@
 // Passwords as the database stores them: PBKDF2-HMAC-SHA512, docs/spec/endpoints.md section 3.2.
 //
-// One hash is 250,000 iterations, 60-100 ms of CPU: only on threads of the hashing lane.
+// One hash is 250,000 iterations, 60-100 ms of CPU: only on threads of the cpu lane.
 #pragma once
 
 #include <string>

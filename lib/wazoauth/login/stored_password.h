@@ -16,7 +16,7 @@ struct StoredPassword {
   std::string salt_hex;  // password_salt, for decode(..., 'hex')
 };
 
-// 60-100 ms of CPU: only on threads of the hashing lane.
+// 60-100 ms of CPU: only on threads of the cpu lane.
 StoredPassword make_stored_password(std::string_view password);
 
 }  // namespace wazoauth

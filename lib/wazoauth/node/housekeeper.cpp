@@ -131,7 +131,7 @@ void Housekeeper::prepare_schema() {
 void Housekeeper::seed_database() {
   Database database(start_options(options_.database));
   seed(database, options_.settings);
-  options_.zone->set_started(true);
+  options_.zone->node().set_started(true);
   log::info("the database is ready");
 }
 
@@ -160,7 +160,7 @@ void Housekeeper::clean_up() {
   auto pause = std::chrono::milliseconds(0);
   while (wake_.wait(pause)) {
     pause = start_poll;
-    if (!options_.zone->started()) continue;
+    if (!options_.zone->node().started()) continue;
     pause = lead_retry;
     const Clock::time_point began = Clock::now();
     try {

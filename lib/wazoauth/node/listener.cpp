@@ -7,7 +7,6 @@
 #include "wazoauth/base/deadline.h"
 #include "wazoauth/base/json.h"
 #include "wazoauth/base/log.h"
-#include "wazoauth/cache/tenant_tree.h"
 #include "wazoauth/cache/token_notice.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/store/statements.h"
@@ -19,10 +18,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds beat_every{500}, row_every{10000}, overlap_limit{1200};
-
-void set_counter(Zone& zone, unsigned counter, std::uint64_t value) {
-  zone.add(counter, value - zone.counter(counter));
-}
 
 }  // namespace
 
@@ -46,7 +41,7 @@ bool Listener::serve() {
 }
 
 bool Listener::superseded() const {
-  return in_charge_ && options_.zone->housekeeper() != options_.id;
+  return in_charge_ && node_.housekeeper() != options_.id;
 }
 
 bool Listener::connect() {
@@ -59,7 +54,7 @@ bool Listener::connect() {
 bool Listener::exec(const std::string& sql, std::string* value) {
   PGconn* const connection = connection_.get();
   if (PQsendQuery(connection, sql.c_str()) == 0) return false;
-  const Deadline deadline(Zone::good_for);
+  const Deadline deadline(NodeState::good_for);
   bool good = true;
   for (;;) {
     while (PQisBusy(connection) != 0) {
@@ -102,17 +97,16 @@ bool Listener::pump(milliseconds limit) {
 
 void Listener::handle(const PGnotify& notification) {
   const std::string_view channel = notification.relname;
-  Zone& zone = *options_.zone;
   if (channel == "wazo_auth_tokens") {
     const TokenNotice notice = parse_token_notice(notification.extra);
-    apply(zone, notice);
+    apply(*options_.zone, notice);
     if (notice.everything) {
       // Records of this life are those of dead tokens, and the life that is being asked for may still be this one.
       set_redis({});
       all_died_ = true;
     }
   } else if (channel == "wazo_auth_tenants") {
-    zone.add(counter_tenants);
+    node_.raise_tenant_generation();
   } else if (channel == "wazo_auth_outbox") {
     options_.wake->poke();
   } else {
@@ -168,34 +162,29 @@ bool Listener::read_pending() {
 // Who was here before heard everything as long as its heartbeats go on after we listen too: then nothing was missed.
 // Otherwise every token has to be confirmed once.
 bool Listener::take_over(BootTime listening_since) {
-  Zone& zone = *options_.zone;
   bool overlapped = false;
-  if (!in_charge_ && zone.housekeeper() != 0 && zone.counter(counter_life) == life_) {
+  if (!in_charge_ && node_.housekeeper() != 0 && node_.database_life() == life_) {
     const Deadline deadline(overlap_limit);
     while (!overlapped && !deadline.passed() && !options_.wake->stopping()) {
       if (!pump(milliseconds(50))) return false;
-      overlapped = zone.last_good() > listening_since;
+      overlapped = node_.last_heartbeat() > listening_since;
     }
   }
-  zone.set_housekeeper(options_.id);
+  node_.set_housekeeper(options_.id);
   in_charge_ = true;
-  set_counter(zone, counter_life, life_);
+  node_.set_database_life(life_);
   if (!overlapped) forget_all();
   return true;
 }
 
 void Listener::forget_all() {
   set_redis({});
-  options_.zone->raise_epoch();
-  options_.zone->add(counter_tenants);
+  node_.raise_epoch();
+  node_.raise_tenant_generation();
 }
 
 void Listener::set_redis(const RedisLife& life) {
-  if (!in_charge_ || superseded()) return;
-  Zone& zone = *options_.zone;
-  // A life is of one server: whoever reads one number of before and one of now finds nothing there.
-  set_counter(zone, counter_redis_server, life.server);
-  set_counter(zone, counter_redis_life, life.life);
+  if (in_charge_ && !superseded()) node_.set_redis_life(life);
 }
 
 // The database may have been restored under us, or its triggers were switched off for a while.
@@ -203,7 +192,7 @@ void Listener::see(const Life& life) {
   if (life.database != life_) {
     log::warning("the database was restored, or its triggers were changed: every token is confirmed anew");
     life_ = life.database;
-    set_counter(*options_.zone, counter_life, life_);
+    node_.set_database_life(life_);
     forget_all();
     settled_ = false;
     must_register_ = true;
@@ -214,7 +203,7 @@ void Listener::see(const Life& life) {
 // What a heartbeat that came back proves is that everything before its NOTIFY has arrived, so that is its time.
 bool Listener::beat() {
   const BootTime sent = BootClock::now();
-  const Deadline deadline(Zone::good_for);
+  const Deadline deadline(NodeState::good_for);
   heartbeat_seen_ = all_died_ = false;
   std::string life;
   if (!exec("NOTIFY " + heartbeat_channel() + ";" + fragment("node.life"), &life)) return false;
@@ -223,7 +212,7 @@ bool Listener::beat() {
   }
   if (superseded()) return true;
   see(parse_life(life));
-  options_.zone->set_last_good(sent);
+  node_.set_last_heartbeat(sent);
   return true;
 }
 

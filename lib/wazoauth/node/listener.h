@@ -24,7 +24,7 @@ class Listener {
     bool uses_redis = false;  // register as such, and find out which keys count
     Wake* wake;               // stop, and poke for new rows of the outbox
   };
-  explicit Listener(Options options) : options_(std::move(options)) {}
+  explicit Listener(Options options) : options_(std::move(options)), node_(options_.zone->node()) {}
 
   void run();  // until wake->stop(), or until a newer housekeeper of this nginx took over
 
@@ -51,6 +51,7 @@ class Listener {
   bool superseded() const;
 
   Options options_;
+  NodeState& node_;
   std::unique_ptr<PGconn, Close> connection_;
   std::uint64_t life_ = 0;  // of the database, as it was seen last
   bool heartbeat_seen_ = false;

@@ -8,18 +8,11 @@
 #include <utility>
 
 #include "wazoauth/http/http.h"
+#include "wazoauth/rest/lanes.h"
 
 namespace wazoauth {
 
 class Context;
-
-enum class Lane {
-  database,   // short work that talks to PostgreSQL
-  hashing,    // password hashing: 60-100 ms of CPU, no database connection held
-  mail,       // waits for the mail server, within a limit; no database connection held
-  directory,  // waits for the LDAP server of a tenant, likewise
-  external,   // the same for external services
-};
 
 // A secret that a step judges: whom it is tried for, "" when the request names nobody, and what tells this try from
 // others. Guessing is slowed down.

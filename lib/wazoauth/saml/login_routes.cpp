@@ -64,7 +64,7 @@ Step begin_login(Context& context, Providers& providers) {
     throw problems::invalid_data("redirect_url", Json::object(), "saml");
   const auto source = providers.find(context.db(), login.domain);
   if (!source) throw no_provider(login.domain);
-  return Step::then(Lane::hashing,
+  return Step::then(Lane::cpu,
                     [&providers, login, source](Context&) { return make_request(providers, login, *source); });
 }
 
@@ -140,7 +140,7 @@ Step consume_assertion(Context& context, Providers& providers) {
     log_refusal(*session, "the response came again");
     return failed(*session);
   }
-  return Step::then(Lane::hashing, [&providers, session, source, message](Context& next) {
+  return Step::then(Lane::cpu, [&providers, session, source, message](Context& next) {
     return judge(next, providers, *session, *source, *message);
   });
 }

@@ -109,7 +109,7 @@ Step log_out(Context& context, Providers& providers) {
   if (name_id) ending.name_id = *name_id;
   ending.source = providers.find(context.db(), ending.session.domain);
   if (!name_id || !ending.source) return end_here(context, ending, nullptr);
-  return Step::then(Lane::hashing, [&providers, ending](Context&) {
+  return Step::then(Lane::cpu, [&providers, ending](Context&) {
     const auto provider = providers.get(*ending.source);
     return Step::then(Lane::database, [ending, provider](Context& next) {
       return provider ? write_request(next, ending, provider) : end_here(next, ending, nullptr);
@@ -152,7 +152,7 @@ Step consume_logout(Context& context, Providers& providers) {
     throw processing_error(500, "Context not found");
   const auto source = providers.find(context.db(), session->domain);
   if (!source) throw processing_error(500, "Unexpected error");
-  return Step::then(Lane::hashing, [&providers, session, source, relay_state](Context& next) {
+  return Step::then(Lane::cpu, [&providers, session, source, relay_state](Context& next) {
     return judge(next, providers, *session, *source, *relay_state);
   });
 }

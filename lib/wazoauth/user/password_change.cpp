@@ -53,8 +53,8 @@ Step change_password(Context& context) {
     change.stored_salt = rows.bytes(0, "password_salt");
   }
   change.managed_externally = keeps_no_password(rows.text(0, "method"));
-  return Step::judge(context.guess_at(change.user_uuid), Lane::hashing,
-                     [change](Context& hashing) { return verify_and_hash(hashing, change); });
+  return Step::judge(context.guess_at(change.user_uuid), Lane::cpu,
+                     [change](Context& next) { return verify_and_hash(next, change); });
 }
 
 }  // namespace

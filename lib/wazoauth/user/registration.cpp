@@ -66,7 +66,7 @@ Step write(Context& context, const NewUser& user) {
 }
 
 Step hash(const Json& body) {
-  return Step::then(Lane::hashing, [body](Context&) {
+  return Step::then(Lane::cpu, [body](Context&) {
     const NewUser user{body, make_stored_password(body.get("password").text()), false};
     return Step::then(Lane::database, [user](Context& context) { return write(context, user); });
   });

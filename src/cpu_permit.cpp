@@ -1,18 +1,15 @@
-#include "hash_permit.h"
+#include "cpu_permit.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <stdexcept>
 
 #include "ngx.h"
 
 namespace wazoauth::nginx {
 
 namespace {
-
-pthread_mutex_t* mutex_of(const Zone& zone, unsigned index) {
-  return static_cast<pthread_mutex_t*>(zone.hash_mutex(index));
-}
 
 // A worker that died with the permit leaves it to the next one.
 bool taken(pthread_mutex_t* mutex, int result) {
@@ -33,22 +30,35 @@ timespec in_20_ms() {
 
 }  // namespace
 
-unsigned hash_permits() {
-  const int cores = static_cast<int>(ngx_ncpu);
-  return std::min<unsigned>(std::max(1, cores - 1), Zone::hash_slots);
+// They outlive the workers that use them, one may die with a mutex held.
+CpuPermits::CpuPermits() {
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  for (Permit& permit : permits_) {
+    if (pthread_mutex_init(&permit.mutex, &attributes) != 0) throw std::runtime_error("no process-shared mutexes");
+  }
+  pthread_mutexattr_destroy(&attributes);
 }
 
-HashPermit::HashPermit(const Zone& zone, unsigned permits) {
+unsigned CpuPermits::count() {
+  const int cores = static_cast<int>(ngx_ncpu);
+  return std::min<unsigned>(std::max(1, cores - 1), most);
+}
+
+CpuPermit::CpuPermit(CpuPermits& permits) {
+  const unsigned count = CpuPermits::count();
   // Whichever is free first: sleeping on one of them for good would leave others idle.
   for (unsigned turn = static_cast<unsigned>(ngx_pid);; ++turn) {
-    for (unsigned i = 0; i < permits; ++i) {
-      pthread_mutex_t* mutex = mutex_of(zone, i);
+    for (unsigned i = 0; i < count; ++i) {
+      pthread_mutex_t* mutex = &permits.mutex(i);
       if (taken(mutex, pthread_mutex_trylock(mutex))) {
         held_ = mutex;
         return;
       }
     }
-    pthread_mutex_t* mutex = mutex_of(zone, turn % std::max(1u, permits));
+    pthread_mutex_t* mutex = &permits.mutex(turn % count);
     const timespec end = in_20_ms();
     if (taken(mutex, pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &end))) {
       held_ = mutex;
@@ -57,7 +67,7 @@ HashPermit::HashPermit(const Zone& zone, unsigned permits) {
   }
 }
 
-HashPermit::~HashPermit() {
+CpuPermit::~CpuPermit() {
   pthread_mutex_unlock(held_);
 }
 

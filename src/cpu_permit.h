@@ -1,0 +1,35 @@
+// At most cores - 1 pieces of CPU work (password hashes, signatures) at a time in all workers of this nginx, however
+// many of them there are, so that the event loops keep a core.
+#pragma once
+
+#include <pthread.h>
+
+namespace wazoauth::nginx {
+
+// In memory that the workers share.
+class CpuPermits {
+ public:
+  CpuPermits();             // throws std::runtime_error when the system has no such mutexes
+  static unsigned count();  // max(1, cores - 1)
+  pthread_mutex_t& mutex(unsigned permit) { return permits_[permit].mutex; }
+
+ private:
+  static constexpr unsigned most = 64;
+  struct alignas(64) Permit {
+    pthread_mutex_t mutex;
+  };
+  Permit permits_[most];
+};
+
+class CpuPermit {
+ public:
+  explicit CpuPermit(CpuPermits& permits);  // blocks until there is one
+  ~CpuPermit();
+  CpuPermit(const CpuPermit&) = delete;
+  CpuPermit& operator=(const CpuPermit&) = delete;
+
+ private:
+  pthread_mutex_t* held_ = nullptr;
+};
+
+}  // namespace wazoauth::nginx
