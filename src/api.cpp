@@ -20,7 +20,7 @@ namespace {
 constexpr ngx_msec_t start_poll_ms = 50, answer_poll_ms = 20;
 constexpr std::size_t most_delayed_logins = 512;
 
-// As the throttle counts.
+// The throttle's unit of time.
 std::int64_t boot_ms() {
   return loop_time().time_since_epoch().count();
 }
@@ -39,7 +39,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   void abandon() {
     r_ = nullptr;
     abandoned_ = true;
-    if (waits_ == Waits::login) process_.throttle.unjudged(*guess_);  // and nobody will look at it
+    if (waiting_for_ == WaitingFor::login) process_.throttle.unjudged(*guess_);  // and nobody will look at it
     end_wait();
   }
 
@@ -49,7 +49,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     in_handler_ = true;
     guarded([&] {
       if (!copy_body(r_, request_.body)) throw std::runtime_error("the body can't be read");
-      // A client that leaves is noticed.
+      // Notices when the client leaves.
       r_->read_event_handler = ngx_http_test_reading;
       began_ = loop_time();
       waits_until_ = began_ + std::chrono::seconds(process_.app.settings().db_connect_retry_timeout_seconds);
@@ -66,12 +66,12 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   }
 
  private:
-  enum class Waits { nothing, start, login, step, answer };
+  enum class WaitingFor { nothing, start, login, step, answer };
 
   void started() {
     if (!process_.node.started()) {
       if (loop_time() >= waits_until_) return fail(gate::starting());
-      return wait(Waits::start, start_poll_ms);
+      return wait(WaitingFor::start, start_poll_ms);
     }
     if (page_) return make_call();
     if (auto response = process_.app.answer_from_zone(request_, loc_conf(r_).grace)) {
@@ -92,9 +92,9 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     next_step();
   }
 
-  void go_on() {
+  void resume() {
     if (call_->guess()) return begin_guess(*call_->guess());
-    call_->pause().count() ? wait(Waits::step, static_cast<ngx_msec_t>(call_->pause().count())) : next_step();
+    call_->pause().count() ? wait(WaitingFor::step, static_cast<ngx_msec_t>(call_->pause().count())) : next_step();
   }
 
   void begin_guess(const Guess& guess) {
@@ -107,7 +107,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     }
     if (*delay == 0) return next_step();
     process_.counters.add(counter::logins_delayed);
-    wait(Waits::login, static_cast<ngx_msec_t>(*delay));
+    wait(WaitingFor::login, static_cast<ngx_msec_t>(*delay));
   }
 
   void next_step() {
@@ -127,10 +127,10 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   }
 
   void stepped() {
-    // Also when the client has left: a guess is one whether somebody waits for the answer or not.
+    // A guess counts even if the client has left before the answer.
     if (ready_ && guess_) end_guess();
     if (!r_) return;
-    if (!ready_) return go_on();
+    if (!ready_) return resume();
     const std::int64_t early = call_->response().hold_for_ms - (loop_time() - began_).count();
     answer_at_ = ngx_current_msec + static_cast<ngx_msec_t>(std::max<std::int64_t>(early, 0));
     answer();
@@ -141,7 +141,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     const auto& release_early = call_->response().release_early;
     if (early <= 0 || (release_early && release_early())) return finish(std::move(call_->response()));
     const auto left = static_cast<ngx_msec_t>(early);
-    wait(Waits::answer, release_early ? std::min(left, answer_poll_ms) : left);
+    wait(WaitingFor::answer, release_early ? std::min(left, answer_poll_ms) : left);
   }
 
   void end_guess() {
@@ -155,28 +155,28 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     }
   }
 
-  void wait(Waits what, ngx_msec_t ms) {
-    waits_ = what;
-    if (what == Waits::login) ++process_.delayed_logins;
+  void wait(WaitingFor reason, ngx_msec_t ms) {
+    waiting_for_ = reason;
+    if (reason == WaitingFor::login) ++process_.delayed_logins;
     ngx_add_timer(&timer_, ms);
   }
 
   void end_wait() {
-    if (waits_ == Waits::login) --process_.delayed_logins;
-    waits_ = Waits::nothing;
+    if (waiting_for_ == WaitingFor::login) --process_.delayed_logins;
+    waiting_for_ = WaitingFor::nothing;
     if (timer_.timer_set) ngx_del_timer(&timer_);
   }
 
   void on_timer() {
     const auto self = shared_from_this();
-    const Waits waited = waits_;
+    const WaitingFor reason = waiting_for_;
     end_wait();
     guarded([&] {
-      switch (waited) {
-        case Waits::start:
+      switch (reason) {
+        case WaitingFor::start:
           return started();
-        case Waits::login:
-        case Waits::step:
+        case WaitingFor::login:
+        case WaitingFor::step:
           return next_step();
         default:
           return answer();
@@ -201,11 +201,11 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     ngx_http_set_log_request(connection->log, r);
     process_.counters.add(response.status < 500 ? counter::api_answers : counter::api_errors);
     ngx_http_finalize_request(r, send(r, std::move(response)));
-    // nginx's own handlers do that when they are through, and till then the request has to be there.
+    // In a handler nginx does that itself afterwards, and needs the request until then.
     if (!in_handler_) ngx_http_run_posted_requests(connection);
   }
 
-  ngx_http_request_t* r_;  // null when it is gone
+  ngx_http_request_t* r_;  // null: freed by nginx
   Process& process_;
   Request request_;
   const Route* page_;  // null: the API
@@ -214,7 +214,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   bool ready_ = false;
   bool in_handler_ = false;  // called by nginx's handler of this connection
   std::atomic<bool> abandoned_{false};
-  Waits waits_ = Waits::nothing;
+  WaitingFor waiting_for_ = WaitingFor::nothing;
   BootTime began_, waits_until_;
   ngx_msec_t answer_at_ = 0;
   ngx_event_t timer_{};
@@ -255,7 +255,7 @@ bool answer_at_once(ngx_http_request_t* r, Process& process, const Request& requ
   return true;
 }
 
-// As the daemon's own server refuses it: whatever comes after "//" could be meant as a host.
+// Refused as by the daemon's own server: the part after "//" could be meant as a host.
 ngx_int_t bad_target(ngx_http_request_t* r) {
   Response response;
   response.status = 400;

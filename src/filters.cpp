@@ -12,7 +12,7 @@ ngx_http_output_body_filter_pt next_body_filter;
 
 namespace {
 
-// With `satisfy any` another module may have let in whom the gate refused: the page is the content's then.
+// With `satisfy any` another module may have admitted a request that the gate refused: then the page is the content's.
 bool access_is_being_judged(ngx_http_request_t* r) {
   const auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_get_module_main_conf(r, ngx_http_core_module));
   const auto checker = core->phase_engine.handlers[r->phase_handler].checker;

@@ -1,4 +1,4 @@
-// Who a request comes from, told to the upstream in headers that no client can forge.
+// The caller's identity for the upstream, in headers that no client can forge.
 #pragma once
 
 #include "ngx.h"

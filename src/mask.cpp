@@ -40,8 +40,8 @@ void mask_variable(ngx_http_request_t* r, ngx_int_t index, const std::vector<std
   r->variables[index].len = static_cast<unsigned>(shown.len);
 }
 
-// What a worker writes goes through write_line(), whatever wrote it: some lines quote a request before any phase of it,
-// some the upstream's URL, some a file's name.
+// Every line of a worker goes through write_line(): some lines quote a request before any phase of it, some the
+// upstream's URL, some a file's name.
 struct Writer {
   void* data;  // a ngx_log_t's own, by which its copies are known as well
   ngx_log_writer_pt write;

@@ -42,7 +42,7 @@ bool Offload::start(ngx_cycle_t* cycle) {
   ngx_event_t* event = connection_->read;
   event->handler = on_event;
   event->log = cycle->log;
-  // What nginx's own channels are marked with: an exiting worker doesn't wait for it, nor calls it a leak.
+  // As nginx marks its own channels: an exiting worker neither waits for it nor reports a leak.
   event->channel = 1;
   ngx_uint_t flags = NGX_LEVEL_EVENT;
   if (ngx_event_flags & NGX_USE_CLEAR_EVENT) flags = NGX_CLEAR_EVENT;

@@ -1,7 +1,7 @@
 // Threads of a worker for what may block, and the way back into its event loop.
 //
-// A job is `work`, run on a thread, then `done`, run in the loop. Neither may throw. Jobs never hold a request: who
-// waits for one clears its own pointer when the request dies (see api.cpp, loads.cpp). While jobs are pending a timer
+// A job is `work`, run on a thread, then `done`, run in the loop. Neither may throw. Jobs never hold a request: its
+// owner clears the pointer when the request ends (see api.cpp, loads.cpp). While jobs are pending a timer
 // keeps a graceful exit waiting: nginx looks at nothing else.
 #pragma once
 
@@ -39,7 +39,7 @@ class SignalsBlocked {
 
 class Offload {
  public:
-  // What the numbers of threads depend on, see lanes.h.
+  // The numbers of threads depend on these two, see lanes.h.
   Offload(unsigned connections, unsigned spare_cores);
   ~Offload();  // stop() must have been called when start() was
   Offload(const Offload&) = delete;

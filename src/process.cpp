@@ -98,7 +98,7 @@ void Process::stop() {
   const bool waits_ended = app.pending_authorizations().stop(exit_limit);
   const bool housekeeper_ended = !housekeeper_ || housekeeper_->stop(exit_limit);
   if (!offload.stop(exit_limit) || !housekeeper_ended || !waits_ended) {
-    // What its thread uses must not be taken away from it, and static objects neither.
+    // The thread still uses this object, and static ones: neither may be destroyed.
     write_log(log::Level::warning, "a thread is still at work, the worker exits without it");
     _exit(0);
   }

@@ -1,4 +1,4 @@
-// What one worker owns: made after the fork, ended in its exit.
+// The parts that one worker owns: made after the fork, destroyed at its exit.
 #pragma once
 
 #include <memory>

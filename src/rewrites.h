@@ -1,4 +1,5 @@
-// What nginx's rewrite module does in front of the gate, read from what it compiled: nginx itself tells nobody.
+// The effects of nginx's rewrite module in front of the gate, read from its compiled code: nginx has no interface for
+// it.
 #pragma once
 
 #include <vector>

@@ -12,8 +12,8 @@ namespace wazoauth::nginx {
 namespace {
 constexpr ngx_msec_t tick_ms = 20;
 constexpr std::chrono::milliseconds look_every{1000}, successor_every{10000};
-constexpr int successor_scans = 8;  // in one tick: each walks the whole zone
-constexpr int most_asking = 256;    // of PostgreSQL at once; requests at the gate want to ask, too
+constexpr int successor_scans = 8;       // in one tick: each walks the whole zone
+constexpr int most_confirmations = 256;  // by PostgreSQL at once; requests at the gate need it, too
 
 bool expired(const TokenFacts& facts) {
   return gate::expired(facts.expire_t, ngx_time());
@@ -31,7 +31,7 @@ void Upgrades::watch(ngx_http_request_t* r, const RequestContext& context) {
   ngx_http_cleanup_t* cleanup = ngx_http_cleanup_add(r, 0);
   if (!cleanup) throw std::bad_alloc();
   if (all_.empty()) {
-    position_ = zone_.ring_position();
+    position_ = zone_.revocations();
     epoch_ = node_.epoch();
     last_look_ = loop_time();
   }
@@ -51,7 +51,7 @@ void Upgrades::watch(ngx_http_request_t* r, const RequestContext& context) {
     auto* upgrade = static_cast<Upgrade*>(data);
     upgrade->owner->forget(*upgrade);
   };
-  look(upgrade);  // it may have died since the gate saw it
+  look(upgrade);  // it may have been revoked since the gate saw it
   tick_.log = ngx_cycle->log;
   if (!tick_.timer_set) ngx_add_timer(&tick_, tick_ms);
 }
@@ -76,8 +76,8 @@ void Upgrades::tick() {
     look_at_ring();
     if (second_ != ngx_time()) look_at_expiries();
     if (loop_time() - last_look_ >= look_every) look_at_all();
-    ask_waiting();
-    ask_successors();
+    start_confirmations();
+    look_for_successors();
   } catch (const std::exception& e) {
     log::error(std::string("upgraded connections: ") + e.what());
   }
@@ -85,10 +85,10 @@ void Upgrades::tick() {
 }
 
 void Upgrades::look_at_ring() {
-  if (zone_.ring_position() == position_) return;
+  if (zone_.revocations() == position_) return;
   const RevokedKeys revoked = zone_.revoked_since(position_);
   position_ = revoked.position;
-  for (auto& [id, upgrade] : all_) upgrade.ask_successor = upgrade.ask_successor || expired(upgrade.facts);
+  for (auto& [id, upgrade] : all_) upgrade.needs_successor = upgrade.needs_successor || expired(upgrade.facts);
   if (revoked.lost) {
     for (auto& [id, upgrade] : all_) look(upgrade);
     return;
@@ -104,12 +104,12 @@ void Upgrades::look_at_expiries() {
   const BootTime now = loop_time();
   for (auto& [id, upgrade] : all_) {
     if (!expired(upgrade.facts)) {
-      // The clock was set back: what came meanwhile wasn't about this token, or so it seemed.
-      if (upgrade.ask_again != BootTime()) look(upgrade);
-      upgrade.ask_again = BootTime();
-    } else if (now >= upgrade.ask_again) {
-      upgrade.ask_successor = true;
-      upgrade.ask_again = now + successor_every;
+      // The clock was set back: while the token seemed expired, notices about it were ignored.
+      if (upgrade.next_look != BootTime()) look(upgrade);
+      upgrade.next_look = BootTime();
+    } else if (now >= upgrade.next_look) {
+      upgrade.needs_successor = true;
+      upgrade.next_look = now + successor_every;
     }
   }
 }
@@ -123,13 +123,13 @@ void Upgrades::look_at_all() {
   const bool listening = this->listening();
   epoch_ = node_.epoch();
   for (auto& [id, upgrade] : all_) {
-    if (listening && !upgrade.waits) continue;
+    if (listening && !upgrade.unconfirmed) continue;
     if (expired(upgrade.facts))
-      upgrade.ask_successor = true;
+      upgrade.needs_successor = true;
     else if (node_.database_away(loop_time()) && !still_believed(upgrade))
       end(upgrade, "nobody can tell whether its token lives");
     else
-      ask_database(upgrade);
+      request_confirmation(upgrade);
   }
 }
 
@@ -146,30 +146,30 @@ void Upgrades::look(Upgrade& upgrade) {
     case Lookup::denied:
       return end(upgrade, "its token lost the access");
     case Lookup::unknown:
-      return ask_database(upgrade);
+      return request_confirmation(upgrade);
     case Lookup::granted:
       break;
   }
 }
 
-void Upgrades::ask_database(Upgrade& upgrade) {
-  upgrade.waits = some_wait_ = true;
+void Upgrades::request_confirmation(Upgrade& upgrade) {
+  upgrade.unconfirmed = some_unconfirmed_ = true;
 }
 
-// Those whose token has to be confirmed, as many at once as others can bear; nobody while PostgreSQL is away.
-void Upgrades::ask_waiting() {
-  if (!some_wait_ || node_.database_away(loop_time())) return;
-  some_wait_ = false;
+// Limits how many run at once, for the sake of requests at the gate; none while PostgreSQL is away.
+void Upgrades::start_confirmations() {
+  if (!some_unconfirmed_ || node_.database_away(loop_time())) return;
+  some_unconfirmed_ = false;
   for (auto& [id, upgrade] : all_) {
-    if (!upgrade.waits || upgrade.asking || upgrade.ended || expired(upgrade.facts)) continue;
-    if (asking_ >= most_asking || !ask_now(upgrade)) {
-      some_wait_ = true;
+    if (!upgrade.unconfirmed || upgrade.confirming || upgrade.ended || expired(upgrade.facts)) continue;
+    if (confirming_ >= most_confirmations || !start_confirmation(upgrade)) {
+      some_unconfirmed_ = true;
       return;
     }
   }
 }
 
-bool Upgrades::ask_now(Upgrade& upgrade) {
+bool Upgrades::start_confirmation(Upgrade& upgrade) {
   auto loaded = std::make_shared<Loaded>();
   auto work = [this, loaded, token = upgrade.token] {
     try {
@@ -178,38 +178,38 @@ bool Upgrades::ask_now(Upgrade& upgrade) {
       log::error(std::string("a token could not be loaded: ") + e.what());
     }
   };
-  auto done = [this, loaded, id = upgrade.id] { answered(id, *loaded); };
+  auto done = [this, loaded, id = upgrade.id] { on_confirmation(id, *loaded); };
   if (!offload_.post(Lane::loading, std::move(work), std::move(done))) return false;
-  ++asking_;
-  upgrade.asking = true;
-  upgrade.asked_in_epoch = node_.epoch();
-  upgrade.waits = false;
+  ++confirming_;
+  upgrade.confirming = true;
+  upgrade.confirming_in_epoch = node_.epoch();
+  upgrade.unconfirmed = false;
   return true;
 }
 
-void Upgrades::answered(std::uint64_t id, const Loaded& loaded) {
-  --asking_;
+void Upgrades::on_confirmation(std::uint64_t id, const Loaded& loaded) {
+  --confirming_;
   const auto found = all_.find(id);
   if (found == all_.end()) return;
   Upgrade& upgrade = found->second;
-  upgrade.asking = false;
+  upgrade.confirming = false;
   if (upgrade.ended) return;
   if (loaded.status == Loaded::Status::unknown) return end(upgrade, "its token is gone");
   if (loaded.status == Loaded::Status::unavailable) {
     if (!still_believed(upgrade)) return end(upgrade, "nobody can tell whether its token lives");
-    return ask_database(upgrade);
+    return request_confirmation(upgrade);
   }
   upgrade.facts.validated_at = loop_time();
-  upgrade.facts.epoch = upgrade.asked_in_epoch;
+  upgrade.facts.epoch = upgrade.confirming_in_epoch;
   const std::string list = acl::compile(loaded.record->acl);
   const acl::Holder holder{loaded.record->auth_id, loaded.record->session_uuid};
   if (!acl::AccessList(list).grants(upgrade.required, holder)) return end(upgrade, "its token lost the access");
   upgrade.facts.expire_t = loaded.record->expire_t.value_or(0);
 }
 
-void Upgrades::ask_successors() {
+void Upgrades::look_for_successors() {
   int scans = successor_scans;
-  // Nobody asks PostgreSQL about a successor: it counts while it is known to live, or PostgreSQL is known to be away.
+  // PostgreSQL doesn't confirm a successor: it counts while it is fresh, or while PostgreSQL is known to be away.
   const auto usable = [&](std::int64_t grace_ms) {
     return [this, grace_ms](const TokenFacts& facts) {
       using gate::Freshness;
@@ -220,13 +220,13 @@ void Upgrades::ask_successors() {
     };
   };
   for (auto& [id, upgrade] : all_) {
-    if (!upgrade.ask_successor || upgrade.ended) continue;
+    if (!upgrade.needs_successor || upgrade.ended) continue;
     if (!expired(upgrade.facts)) {  // the clock was set back since
-      upgrade.ask_successor = false;
+      upgrade.needs_successor = false;
       continue;
     }
     if (scans-- == 0) return;
-    upgrade.ask_successor = false;
+    upgrade.needs_successor = false;
     if (!zone_.has_successor(upgrade.key, upgrade.facts, upgrade.required, ngx_time(), usable(upgrade.grace_ms)))
       end(upgrade, "its token expired");
   }

@@ -1,7 +1,7 @@
 // Upgraded connections (WebSocket) end when their token dies. nginx's gate sees only their beginning, so the worker
 // that owns them watches: the zone's ring of revocations every 20 ms while there is any, their expiry whenever the wall
-// clock shows another second (it may have been set: no timer of its own would do), and PostgreSQL once per second while
-// LISTEN isn't known good.
+// clock shows another second (which may be set at any moment, so a timer of its own would not do), and PostgreSQL once
+// per second while LISTEN isn't known good.
 #pragma once
 
 #include <cstring>
@@ -36,11 +36,11 @@ class Upgrades {
     TokenFacts facts;
     std::optional<std::string> required;
     std::int64_t grace_ms = 0;
-    BootTime ask_again;  // when it has expired: then it lives on by a successor, which makes no noise when it ends
-    bool ask_successor = false;  // is there still one?
-    bool waits = false;          // PostgreSQL has to be asked
-    bool asking = false;         // ... and is
-    std::uint32_t asked_in_epoch = 0;
+    BootTime next_look;            // for a successor, once the token has expired: the end of one is not announced
+    bool needs_successor = false;  // look whether there still is one
+    bool unconfirmed = false;      // PostgreSQL has to confirm the token
+    bool confirming = false;       // ... and is at it
+    std::uint32_t confirming_in_epoch = 0;
     bool ended = false;
   };
   struct Hash {
@@ -56,12 +56,12 @@ class Upgrades {
   void look_at_expiries();
   void look_at_all();
   void look(Upgrade& upgrade);
-  void ask_successors();
-  void ask_database(Upgrade& upgrade);
-  void ask_waiting();
-  bool ask_now(Upgrade& upgrade);  // false: too many ask already
+  void look_for_successors();
+  void request_confirmation(Upgrade& upgrade);
+  void start_confirmations();
+  bool start_confirmation(Upgrade& upgrade);  // false: the queue is full
   bool still_believed(const Upgrade& upgrade) const;
-  void answered(std::uint64_t id, const Loaded& loaded);
+  void on_confirmation(std::uint64_t id, const Loaded& loaded);
   void end(Upgrade& upgrade, const char* why);
   bool listening() const;
   void tick();
@@ -79,8 +79,8 @@ class Upgrades {
   std::uint32_t epoch_ = 0;
   BootTime last_look_;
   time_t second_ = 0;  // of the last look at expiries
-  int asking_ = 0;
-  bool some_wait_ = false;
+  int confirming_ = 0;
+  bool some_unconfirmed_ = false;
   ngx_event_t tick_{};
 };
 

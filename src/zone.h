@@ -29,7 +29,7 @@ struct SharedMemory {
   SharedMemory();
   bool compatible() const;  // false: another version of the module made this
 
-  const std::uint64_t layout;  // comes first, so that memory of any version can be told by it
+  const std::uint64_t layout;  // comes first, so that memory of any version shows which it is
   std::uint64_t database = 0;  // a hash of its conninfo
   NodeState node;
   Counters counters;

@@ -264,19 +264,19 @@ void late_loads_are_refused(void**) {
 
 void ring_of_revocations(void**) {
   const Memory memory(1 << 20);
-  const std::uint64_t start = memory->ring_position();
+  const std::uint64_t start = memory->revocations();
   memory->revoke({{key_of(1), later}}, now);
   memory->forget({key_of(2)});
   auto seen = memory->revoked_since(start);
   assert_false(seen.lost);
   assert_int_equal(seen.keys.size(), 2);
   assert_true(seen.keys[0] == key_of(1) && seen.keys[1] == key_of(2));
-  assert_int_equal(seen.position, memory->ring_position());
+  assert_int_equal(seen.position, memory->revocations());
   assert_int_equal(memory->revoked_since(seen.position).keys.size(), 0);
   for (unsigned n = 0; n < 5000; ++n) memory->forget({key_of(100 + n)});
   assert_true(memory->revoked_since(start).lost);
-  assert_true(memory->revoked_since(memory->ring_position() + 1).lost);
-  assert_int_equal(memory->revoked_since(memory->ring_position() - 100).keys.size(), 100);
+  assert_true(memory->revoked_since(memory->revocations() + 1).lost);
+  assert_int_equal(memory->revoked_since(memory->revocations() - 100).keys.size(), 100);
 }
 
 void tombstones_overflow(void**) {

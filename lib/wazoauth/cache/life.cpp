@@ -15,7 +15,7 @@ Life parse_life(std::string_view text) {
     at = rest == end ? rest : rest + 1;
   }
   const auto life = [&](std::size_t i) { return static_cast<std::uint64_t>(numbers[i]); };
-  // Nothing was told through any server yet.
+  // No server has any record yet.
   if (numbers[2] == 0) return {life(0), {}};
   return {life(0), {life(1), life(2)}};
 }

@@ -29,7 +29,7 @@ class NodeState {
 
   // LISTEN is good, and no notification was missed, for this long after a heartbeat came back through it.
   static constexpr std::chrono::milliseconds good_for{2000};
-  bool listening(BootTime now) const;  // `now` may be as old as a turn of an event loop
+  bool listening(BootTime now) const;                                 // `now` may be as old as a turn of an event loop
   BootTime last_heartbeat() const { return last_heartbeat_.load(); }  // BootTime(): none yet
   void set_last_heartbeat(BootTime sent) { last_heartbeat_.store(sent); }
 

@@ -1,8 +1,8 @@
 // Token records shared by the nginx of a platform, in Redis. A cache and nothing more: every call may fail, and then
 // answers as if nothing were there.
 //
-// Keys: wazo-auth:<life>:<sha256 of the token>. Another life, and whatever was written before is nobody's any more: see
-// node.life in sql/queries. A killed token becomes a tombstone that stays until it would have expired.
+// Keys: wazo-auth:<life>:<sha256 of the token>. A new life leaves all earlier records unread: see node.life in
+// sql/queries. A revoked token becomes a tombstone that stays until it would have expired.
 #pragma once
 
 #include <cstdint>

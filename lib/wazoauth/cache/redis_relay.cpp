@@ -7,7 +7,7 @@
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/cache/life.h"
-#include "wazoauth/cache/tenant_tree.h"
+#include "wazoauth/cache/token_notice.h"
 #include "wazoauth/store/leader.h"
 
 namespace wazoauth {
@@ -57,7 +57,7 @@ bool RedisRelay::relay() {
   UnitOfWork unit(database_);
   require_lead(unit);
   const Rows rows = unit.run("node.waiting", {"redis"});
-  // After the rows: who died before this life began can't have a record in it.
+  // Read after the rows: a token that was revoked before this life began can't have a record in it.
   const RedisLife life = parse_life(unit.run("node.life").text(0, "life")).redis;
   if (life.server != *server) {
     unit.run("node.new_redis_life", {static_cast<std::int64_t>(*server)});
@@ -74,8 +74,8 @@ bool RedisRelay::relay() {
   return all && !rows.empty();
 }
 
-bool RedisRelay::bury(const Json& deaths, const RedisLife& life) {
-  for (const Json& item : deaths.items()) {
+bool RedisRelay::bury(const Json& notices, const RedisLife& life) {
+  for (const Json& item : notices.items()) {
     const TokenNotice notice = parse_token_notice(item.is_string() ? item.text() : "");
     for (const Revocation& revocation : notice.revoked) {
       if (!redis_.bury(revocation.key, revocation.expire_t, life)) return false;

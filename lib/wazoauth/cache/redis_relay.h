@@ -1,4 +1,4 @@
-// From the outbox into Redis: deaths of tokens become tombstones there. One relay per database at a time, and its Redis
+// From the outbox into Redis: revocations become tombstones there. One relay per database at a time, and its Redis
 // is the one that counts.
 #pragma once
 
@@ -23,7 +23,7 @@ class RedisRelay {
 
  private:
   bool relay();  // false: there was nothing to do, or nothing could be done
-  bool bury(const Json& deaths, const RedisLife& life);
+  bool bury(const Json& notices, const RedisLife& life);
 
   Options options_;
   Database database_;

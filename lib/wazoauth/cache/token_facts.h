@@ -1,4 +1,4 @@
-// What readers of the zone get of a token, without its record.
+// The facts of a token that readers of the zone get, without its record.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct TokenFacts {
   std::uint8_t client = 0;           // some bits of a hash of the user agent
 };
 
-// What the zone finds under a key, before anybody judges how fresh it is.
+// The zone's entry for a key, before anybody judges how fresh it is.
 enum class Lookup { unknown, revoked, denied, granted };
 
 // Keys that the ring of revocations has noted since some position.

@@ -64,8 +64,8 @@ struct Zone::Layout {
     }
   }
 
-  // A writer died at its work. Tombstones are whole at any time; all else is given up, and every load that is under
-  // way, and every owner of a connection, is told that it may have missed something.
+  // A writer died at its work. Tombstones are whole at any time; everything else is dropped. The lap of the ring makes
+  // every load under way, and every owner of a connection, assume that it has missed something.
   void rebuild() {
     slots.clear();
     blobs.clear();
@@ -268,12 +268,8 @@ bool Zone::tombstones_overflowed() const {
   return layout_->tombstones.overflowed();
 }
 
-std::uint64_t Zone::ring_position() const {
-  return layout_->ring.position();
-}
-
-RevokedKeys Zone::revoked_since(std::uint64_t position) const {
-  return layout_->ring.since(position);
+RevokedKeys Zone::revoked_since(std::uint64_t revocations) const {
+  return layout_->ring.since(revocations);
 }
 
 bool Zone::has_successor(const TokenKey& key, const TokenFacts& facts, std::optional<std::string_view> required,

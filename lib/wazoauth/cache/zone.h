@@ -71,7 +71,7 @@ class Zone {
   bool known_unknown(const TokenKey& key, BootTime now) const;  // remembered as unknown, not expired
 
   // -- writing (takes the lock) ----------------------------------------------------------------------------------
-  // Number of revocations so far. Read it *before* the query whose result is inserted.
+  // Number of revocations and changes so far. Read it *before* the query whose result is inserted.
   std::uint64_t revocations() const;
   // Inserts or refreshes what PostgreSQL (or Redis) answered. False: refused, because of a tombstone for this key, or
   // because a revocation that may have been this one fell out of the ring since `revocations_before`, or it is too
@@ -95,10 +95,9 @@ class Zone {
   bool tombstones_overflowed() const;
 
   // -- the ring of revocations, for owners of upgraded connections ----------------------------------------------
-  // Keys revoked or forgotten after `since` (a value of ring_position()), oldest first. `lost` when some fell out:
-  // check everything.
-  std::uint64_t ring_position() const;
-  RevokedKeys revoked_since(std::uint64_t position) const;
+  // Keys revoked or forgotten since a value of revocations(), oldest first. `lost` when some fell out: check
+  // everything.
+  RevokedKeys revoked_since(std::uint64_t revocations) const;
 
   // Is there a live token (expire_t 0 or > unix_now) of the same refresh token, else (when there is none) of the same
   // user and client, other than `key`, with this access, and one that may be used: usable(its facts)? For upgraded

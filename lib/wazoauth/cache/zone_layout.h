@@ -1,4 +1,4 @@
-// What lies where in the token zone. See zone.h.
+// The memory layout of the token zone. See zone.h.
 //
 // Everything that readers see without the lock is read and written with relaxed atomic operations; what belongs
 // together is guarded by a sequence number (slots), by one word that is written last (tombstones), by a check word
@@ -68,7 +68,7 @@ struct SharedHeader {
 
   // Read all the time, seldom written.
   alignas(64) Number<std::uint32_t> tick;  // the clock that measures when tokens were used last
-  Number<std::uint64_t> moves;             // slots that changed their bucket: who looked for one meanwhile looks again
+  Number<std::uint64_t> moves;  // slots that changed their bucket: a reader that was looking for one starts again
   Number<std::uint64_t> ring_position;
 
   // Written under the lock.
@@ -81,7 +81,7 @@ struct SharedHeader {
   Number<std::int64_t> lost_until;  // the latest expiry of a tombstone that was dropped too early, 0: none was
 };
 
-// What is needed to find, to age and to mark the slots of one bucket: one cache line.
+// Enough to find, age and mark the slots of one bucket: one cache line.
 struct alignas(64) TagLine {
   std::uint16_t tags[ways];   // 0: free
   std::uint8_t stamps[ways];  // tick of the last use

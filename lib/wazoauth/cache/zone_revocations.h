@@ -1,4 +1,4 @@
-// What this nginx remembers of tokens that it must not serve: tombstones of revoked tokens, the ring of revocations
+// The memory of tokens that this nginx must not serve: tombstones of revoked tokens, the ring of revocations
 // and changes, and unknown tokens.
 #pragma once
 

@@ -164,7 +164,7 @@ void Slots::tag(Place place, const SlotBody& body, std::uint8_t user, std::uint8
   std::atomic_ref(line.tags[place.way]).store(tag_of(body.key), std::memory_order_release);
 }
 
-// Who found the tag before finds the slot changed, or empty.
+// A reader that found the tag before sees a changed or an empty slot.
 void Slots::free(Place place) {
   constexpr SlotBody empty = {};
   put(tags_[place.bucket].tags[place.way], std::uint16_t{0});
@@ -212,7 +212,7 @@ void Slots::evict_some() {
 }
 
 void Slots::sweep(std::size_t bucket, std::int64_t unix_now) {
-  constexpr std::uint8_t oldest = 200;  // stamps are told apart over 255 ticks only
+  constexpr std::uint8_t oldest = 200;  // stamps can be compared over 255 ticks only
   for (unsigned way = 0; way < ways; ++way) {
     const Place place{bucket, way};
     if (get(tags_[bucket].tags[way]) == 0) continue;

@@ -175,16 +175,16 @@ void Housekeeper::clean_up() {
 }
 
 void Housekeeper::clean_up_once(Database& database) {
-  const auto go_on = [this] { return !wake_.stopping(); };
+  const auto keep_going = [this] { return !wake_.stopping(); };
   const BootTime began = BootClock::now();
   const std::int64_t now = unix_seconds();
   UnitOfWork(database, Mode::read_only).run("node.prune");
   UnitOfWork(database, Mode::read_only).run("authorizations.prune");
-  clean_expired(database, now, std::max<std::int64_t>(1, options_.settings.token_cleanup_batch_size), go_on);
+  clean_expired(database, now, std::max<std::int64_t>(1, options_.settings.token_cleanup_batch_size), keep_going);
   saml::clean_up(database, options_.settings.saml.session_lifetime);
   const double interval = options_.settings.token_cleanup_interval;
   // A second more than to the next round: times are whole seconds here, and that round may come a little late.
-  announce_expiring(database, now, static_cast<std::int64_t>(std::ceil(interval)) + 1, go_on);
+  announce_expiring(database, now, static_cast<std::int64_t>(std::ceil(interval)) + 1, keep_going);
   if (BootClock::now() - began > std::chrono::duration<double>(interval))
     log::warning("clean-up took longer than its interval");
 }

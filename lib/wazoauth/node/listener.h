@@ -1,5 +1,5 @@
-// The LISTEN connection of an nginx: deaths of tokens enter the zone as tombstones, and a heartbeat of our own that
-// comes back through it proves, every half second, that nothing was missed.
+// The LISTEN connection of an nginx: revocations enter the zone as tombstones, and a heartbeat of our own that comes
+// back through it proves, every half second, that no notification was missed.
 #pragma once
 
 #include <libpq-fe.h>

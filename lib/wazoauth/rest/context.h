@@ -62,7 +62,8 @@ class Context {
   ListQuery list_query() const;
   Json valid_query() const;
 
-  // What this request tries. The whole of it counts, not its password alone: that may be tried on somebody else.
+  // The guess that this request makes. The whole request counts, not its password alone: that may be tried on another
+  // login.
   Guess guess_at(std::string login) const;
 
   // Set by Call.

@@ -16,9 +16,9 @@ std::string tenant_of(const Rows& rows, std::size_t row) {
 }  // namespace
 
 std::int64_t clean_expired(Database& database, std::int64_t now, std::int64_t batch,
-                           const std::function<bool()>& go_on) {
+                           const std::function<bool()>& keep_going) {
   std::int64_t total = 0;
-  for (std::int64_t cleaned = batch; cleaned == batch && go_on(); total += cleaned) {
+  for (std::int64_t cleaned = batch; cleaned == batch && keep_going(); total += cleaned) {
     UnitOfWork unit(database);
     const Rows rows = unit.run("tokens.purge", {now, batch});
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -36,10 +36,10 @@ std::int64_t clean_expired(Database& database, std::int64_t now, std::int64_t ba
 }
 
 void announce_expiring(Database& database, std::int64_t now, std::int64_t interval,
-                       const std::function<bool()>& go_on) {
+                       const std::function<bool()>& keep_going) {
   std::int64_t after_expiry = 0;
   std::string after_token;
-  for (std::int64_t seen = expiring_batch; seen == expiring_batch && go_on();) {
+  for (std::int64_t seen = expiring_batch; seen == expiring_batch && keep_going();) {
     UnitOfWork unit(database);
     const Rows rows = unit.run("tokens.expiring", {now, now + interval, after_expiry, after_token, expiring_batch});
     for (std::size_t i = 0; i < rows.size(); ++i) {

@@ -39,7 +39,7 @@ gate::Question question_about(std::optional<std::string_view> scope, std::int64_
   return {scope, unix_seconds(), BootClock::now(), std::chrono::milliseconds(grace_ms)};
 }
 
-// What a verdict answers by itself; nullopt: nothing, ask a thread.
+// The answer that follows from the verdict alone; nullopt: none, a thread has to find it.
 std::optional<Response> refusal(Outcome outcome) {
   if (outcome == Outcome::unknown) return answer(no_such_token());
   if (outcome == Outcome::unavailable) return answer(problems::unavailable());
