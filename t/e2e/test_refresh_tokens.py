@@ -398,9 +398,16 @@ def test_events_of_deletions(told, api, admin_token, offline, make_user, make_to
 
 
 @pytest.fixture(scope='module')
-def listed(make_user, tenants, insert):
+def own_tenants(create):
+    """Of the tokens in lists: a tenant, one below it, and one beside it."""
+    parent = create('/tenants')['uuid']
+    return parent, create('/tenants', parent)['uuid'], create('/tenants')['uuid']
+
+
+@pytest.fixture(scope='module')
+def listed(make_user, own_tenants, insert):
     """A user in each tenant, with refresh tokens."""
-    parent, child, beside = [make_user(headers=below(tenant)) for tenant in tenants]
+    parent, child, beside = [make_user(headers=below(tenant)) for tenant in own_tenants]
     insert(parent, 'b%', created_at='2026-01-02T03:04:05+00')
     insert(parent, 'a', mobile=True, created_at='2026-01-02T03:04:06.5+00', metadata={'k': 'é'})
     insert(parent, 'Xc', created_at='2026-01-02T03:04:07.678901+00')
@@ -414,8 +421,8 @@ def clients(answer):
     return [item['client_id'] for item in answer.json()['items']]
 
 
-def test_a_refresh_token_in_a_list(api, admin_token, listed, tenants):
-    answer = api.get('/tokens', admin_token, headers=below(tenants[0]), params={'client_id': 'a'})
+def test_a_refresh_token_in_a_list(api, admin_token, listed, own_tenants):
+    answer = api.get('/tokens', admin_token, headers=below(own_tenants[0]), params={'client_id': 'a'})
     assert answer.json() == {
         'total': 3,
         'filtered': 1,
@@ -425,13 +432,13 @@ def test_a_refresh_token_in_a_list(api, admin_token, listed, tenants):
                 'created_at': '2026-01-02T03:04:06.500000+00:00',
                 'mobile': True,
                 'user_uuid': listed[0]['uuid'],
-                'tenant_uuid': tenants[0],
+                'tenant_uuid': own_tenants[0],
                 'metadata': {'k': 'é'},
             }
         ],
     }
     assert set(answer.json()) == {'total', 'filtered', 'items'}
-    [item] = api.get('/tokens', admin_token, headers=below(tenants[0]), params={'client_id': 'b%'}).json()['items']
+    [item] = api.get('/tokens', admin_token, headers=below(own_tenants[0]), params={'client_id': 'b%'}).json()['items']
     assert item['created_at'] == '2026-01-02T03:04:05+00:00'
 
 
@@ -462,16 +469,16 @@ def test_a_refresh_token_in_a_list(api, admin_token, listed, tenants):
     ],
 )
 @pytest.mark.usefixtures('listed')
-def test_lists(api, admin_token, tenants, psql, params, expected):
+def test_lists(api, admin_token, own_tenants, psql, params, expected):
     if expected is None:
         expected = psql("SELECT c FROM unnest(ARRAY['b%', 'a', 'Xc']) AS c ORDER BY c").split('\n')
-    assert clients(api.get('/tokens', admin_token, headers=below(tenants[0]), params=params)) == expected
+    assert clients(api.get('/tokens', admin_token, headers=below(own_tenants[0]), params=params)) == expected
 
 
 @pytest.mark.usefixtures('listed')
-def test_counts(api, admin_token, tenants):
+def test_counts(api, admin_token, own_tenants):
     body = api.get(
-        '/tokens', admin_token, headers=below(tenants[0]), params={'search': 'b', 'limit': 0, 'recurse': True}
+        '/tokens', admin_token, headers=below(own_tenants[0]), params={'search': 'b', 'limit': 0, 'recurse': True}
     ).json()
     assert body == {'total': 4, 'filtered': 2, 'items': []}
 
@@ -492,24 +499,24 @@ def test_counts(api, admin_token, tenants):
         ({'client_id': '\0'}, 'client_id'),
     ],
 )
-def test_lists_refuse(api, admin_token, listed, tenants, params, field):
+def test_lists_refuse(api, admin_token, listed, own_tenants, params, field):
     for path in ('/tokens', f"/users/{listed[0]['uuid']}/tokens", '/users/me/tokens'):
-        headers = below(tenants[0]) if 'me' not in path else None
+        headers = below(own_tenants[0]) if 'me' not in path else None
         problem = error(api.get(path, admin_token, headers=headers, params=params), 400, 'invalid-list-param')
         assert list(problem['message']) == [field]
         assert problem['resource'] == 'users'
 
 
-def test_lists_of_a_user(api, admin_token, listed, tenants):
+def test_lists_of_a_user(api, admin_token, listed, own_tenants):
     parent, child, beside = listed
     assert clients(api.get(f"/users/{parent['uuid']}/tokens", admin_token)) == ['b%', 'a', 'Xc']
     for user, status in ((parent, 200), (child, 200), (beside, 404), ({'uuid': UNKNOWN}, 404)):
-        answer = api.get(f"/users/{user['uuid']}/tokens", admin_token, headers=below(tenants[0]))
+        answer = api.get(f"/users/{user['uuid']}/tokens", admin_token, headers=below(own_tenants[0]))
         assert answer.status_code == status
         if status == 404:
             assert error(answer, 404, 'unknown-user')['details'] == {'uuid': user['uuid']}
     body = api.get(
-        f"/users/{child['uuid']}/tokens", admin_token, headers=below(tenants[0]), params={'recurse': 'false'}
+        f"/users/{child['uuid']}/tokens", admin_token, headers=below(own_tenants[0]), params={'recurse': 'false'}
     ).json()
     assert (body['total'], body['items'][0]['client_id']) == (1, 'below')
     # The user comes before the parameters.
@@ -517,12 +524,14 @@ def test_lists_of_a_user(api, admin_token, listed, tenants):
     error(answer, 404, 'unknown-user')
 
 
-def test_lists_of_oneself(api, listed, tenants, insert_token):
-    token = insert_token(acl=['auth.users.me.tokens.#'], user_uuid=listed[0]['uuid'], tenant_uuid=tenants[0])['token']
+def test_lists_of_oneself(api, listed, own_tenants, insert_token):
+    token = insert_token(acl=['auth.users.me.tokens.#'], user_uuid=listed[0]['uuid'], tenant_uuid=own_tenants[0])[
+        'token'
+    ]
     assert clients(api.get('/users/me/tokens', token)) == ['b%', 'a', 'Xc']
     assert clients(api.get('/users/me/tokens', token, params={'recurse': 'true', 'mobile': 'true'})) == ['a']
-    assert api.get('/users/me/tokens', token, headers=below(tenants[2])).json()['error_id'] == 'unauthorized-tenant'
-    error(api.get('/users/me/tokens', token, headers=below(tenants[1])), 404, 'unknown-user')
+    assert api.get('/users/me/tokens', token, headers=below(own_tenants[2])).json()['error_id'] == 'unauthorized-tenant'
+    error(api.get('/users/me/tokens', token, headers=below(own_tenants[1])), 404, 'unknown-user')
 
 
 def test_a_token_of_nobody_is_no_me(api, insert_token):

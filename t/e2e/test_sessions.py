@@ -41,9 +41,16 @@ def gone(psql):
 
 
 @pytest.fixture(scope='module')
-def sessions(psql, insert_token, make_token, make_user, tenants):
-    """Sessions of a tenant of their own: (tenant, one of a mobile, one of a desk, one without a user, one below)."""
-    parent, child, _ = tenants
+def own_tenants(create):
+    """Of the sessions in lists: a tenant and one below it."""
+    parent = create('/tenants')['uuid']
+    return parent, create('/tenants', parent)['uuid']
+
+
+@pytest.fixture(scope='module')
+def sessions(psql, insert_token, make_token, make_user, own_tenants):
+    """All sessions of own_tenants: (user, user below, one of a mobile, one of a desk, one without a user, one below)."""
+    parent, child = own_tenants
     user, lower = make_user(headers=below(parent)), make_user(headers=below(child))
     mobile = make_token(user, headers={'Wazo-Session-Type': 'mobile'})['session_uuid']
     desk = make_token(user)['session_uuid']
@@ -54,39 +61,46 @@ def sessions(psql, insert_token, make_token, make_user, tenants):
 
 @pytest.fixture
 def in_parent(api, admin_token, tenants):
-    def ask(path='/sessions', **params):
-        return api.get(path, admin_token, headers=below(tenants[0]), params=params)
-
-    return ask
+    return lambda path='/sessions', **params: api.get(path, admin_token, headers=below(tenants[0]), params=params)
 
 
-def test_a_session_in_a_list(in_parent, sessions, tenants):
+@pytest.fixture
+def in_own(api, admin_token, own_tenants):
+    return lambda path='/sessions', **params: api.get(path, admin_token, headers=below(own_tenants[0]), params=params)
+
+
+def test_a_session_in_a_list(in_own, sessions, own_tenants):
     user, _, mobile, desk, internal, _ = sessions
-    items = {item['uuid']: item for item in in_parent().json()['items']}
+    items = {item['uuid']: item for item in in_own().json()['items']}
     for session, is_mobile, owner in (
         (mobile, True, user['uuid']),
         (desk, False, user['uuid']),
         (internal, False, None),
     ):
-        assert items[session] == {'uuid': session, 'mobile': is_mobile, 'tenant_uuid': tenants[0], 'user_uuid': owner}
+        assert items[session] == {
+            'uuid': session,
+            'mobile': is_mobile,
+            'tenant_uuid': own_tenants[0],
+            'user_uuid': owner,
+        }
 
 
-def test_only_sessions_with_a_token_are_listed(in_parent, sessions):
+def test_only_sessions_with_a_token_are_listed(in_own, sessions):
     _, _, mobile, desk, internal, lower = sessions
-    assert set(listed(in_parent())) == {mobile, desk, internal}
-    assert set(listed(in_parent(recurse='true'))) == {mobile, desk, internal, lower}
+    assert set(listed(in_own())) == {mobile, desk, internal}
+    assert set(listed(in_own(recurse='true'))) == {mobile, desk, internal, lower}
 
 
-def test_pages(in_parent, sessions):
+def test_pages(in_own, sessions):
     mobile = sessions[2]
-    everything = listed(in_parent())
-    pages = [in_parent(limit=1, offset=offset).json() for offset in range(4)]
+    everything = listed(in_own())
+    pages = [in_own(limit=1, offset=offset).json() for offset in range(4)]
     assert [item['uuid'] for page in pages for item in page['items']] == everything
     assert [page['total'] for page in pages] == [3] * 4
-    assert listed(in_parent(order='mobile'))[-1] == mobile
-    assert listed(in_parent(order='mobile', direction='desc'))[0] == mobile
-    assert listed(in_parent(limit=0)) == []
-    assert set(listed(in_parent(search='nothing', uuid=UNKNOWN, user_uuid=UNKNOWN))) == set(everything)
+    assert listed(in_own(order='mobile'))[-1] == mobile
+    assert listed(in_own(order='mobile', direction='desc'))[0] == mobile
+    assert listed(in_own(limit=0)) == []
+    assert set(listed(in_own(search='nothing', uuid=UNKNOWN, user_uuid=UNKNOWN))) == set(everything)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +115,9 @@ def test_pages(in_parent, sessions):
         ({'search': '\0'}, 'search'),
     ],
 )
-def test_lists_refuse(in_parent, sessions, params, field):
+def test_lists_refuse(in_own, sessions, params, field):
     for path in ('/sessions', f"/users/{sessions[0]['uuid']}/sessions"):
-        problem = error(in_parent(path, **params), 400, 'invalid-list-param')
+        problem = error(in_own(path, **params), 400, 'invalid-list-param')
         assert list(problem['message']) == [field]
 
 
@@ -114,18 +128,19 @@ def test_two_tokens_are_one_session(in_parent, in_tenant, users):
     assert listed(in_parent(f'/users/{users[0]}/sessions')).count(one['session_uuid']) == 1
 
 
-def test_sessions_of_a_user(api, admin_token, in_parent, sessions, users):
+def test_sessions_of_a_user(api, admin_token, in_own, sessions, make_user):
     user, lower, mobile, desk, _, lowers = sessions
+    other = make_user()['uuid']
     path = f"/users/{user['uuid']}/sessions"
-    assert set(listed(in_parent(path))) == {mobile, desk}
-    assert listed(in_parent(path, order='mobile', limit=1, offset=1)) == [mobile]
-    [item] = in_parent(f"/users/{lower['uuid']}/sessions").json()['items']
+    assert set(listed(in_own(path))) == {mobile, desk}
+    assert listed(in_own(path, order='mobile', limit=1, offset=1)) == [mobile]
+    [item] = in_own(f"/users/{lower['uuid']}/sessions").json()['items']
     assert (item['uuid'], item['user_uuid']) == (lowers, lower['uuid'])
-    for unknown in (users[2], UNKNOWN):
-        assert error(in_parent(f'/users/{unknown}/sessions', order='x'), 404, 'unknown-user')['details'] == {
+    for unknown in (other, UNKNOWN):
+        assert error(in_own(f'/users/{unknown}/sessions', order='x'), 404, 'unknown-user')['details'] == {
             'uuid': unknown
         }
-    assert listed(api.get(f'/users/{users[2]}/sessions', admin_token)) == []
+    assert listed(api.get(f'/users/{other}/sessions', admin_token)) == []
 
 
 def test_a_user_of_another_version_is_not_named(in_parent, make_user, make_token, tenants):
