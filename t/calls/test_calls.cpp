@@ -6,6 +6,7 @@
 #include "../unit/check.h"
 #include "platform.h"
 #include "wazoauth/base/log.h"
+#include "wazoauth/cache/node_state.h"
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/node/seed.h"
 #include "wazoauth/store/migration.h"
@@ -40,7 +41,7 @@ struct Stand {
     upgrade_database(conninfo());
     std::vector<std::string> warnings;
     Zone::format(memory.data(), memory.size());
-    zone.emplace(memory.data(), memory.size(), lock);
+    zone.emplace(memory.data(), memory.size(), lock, node);
     platform.emplace(conninfo(), &*zone);
     seed(platform->services().database, platform->services().settings);
     create_initial_user(platform->services().database, root, root_password, "internal",
@@ -62,6 +63,7 @@ struct Stand {
   }
 
   Lock lock;
+  NodeState node;
   std::vector<char> memory;
   std::optional<Zone> zone;
   std::optional<Platform> platform;
