@@ -4,6 +4,7 @@ import uuid
 import pytest
 
 from support import servers
+from support.stack import is_well
 
 # -- inheritance -------------------------------------------------------------------------------------------------------
 
@@ -227,9 +228,15 @@ RELOADED = """\
 def reloaded(stack):
     nginx = stack.new_nginx(f'reloaded-{uuid.uuid4().hex[:8]}', RELOADED, start=False)
     nginx.values['RELOADED'] = ''
-    nginx.start()
+    listening(nginx.start())
     yield nginx
     nginx.stop()
+
+
+def listening(nginx):
+    """Until it hears of deaths, it looks each token up."""
+    nginx.settle()
+    servers.wait_until(lambda: is_well(nginx), 10, 'notifications')
 
 
 def status_of(nginx, token):
@@ -239,26 +246,26 @@ def status_of(nginx, token):
 
 
 @pytest.mark.parametrize('size', ['4m', '32m'])
-def test_a_zone_of_another_size(reloaded, insert_token, wait_until, size):
+def test_a_zone_of_another_size(reloaded, insert_token, size):
     token = insert_token()['token']
     assert [status_of(reloaded, token) for _ in range(2)] == ['miss', 'hit']
     reloaded.reload()
-    reloaded.settle()
+    listening(reloaded)
     assert status_of(reloaded, token) == 'hit'
     reloaded.values['ZONE'] = size
     reloaded.reload()
-    reloaded.settle()
+    listening(reloaded)
     assert [status_of(reloaded, token) for _ in range(2)] == ['miss', 'hit']
     assert reloaded.api.delete(f'/token/{token}').status_code == 200
     assert reloaded.gate.get('/', token).status_code == 401
 
 
-def test_another_name_of_the_zone(reloaded, insert_token, wait_until):
+def test_another_name_of_the_zone(reloaded, insert_token):
     token = insert_token()['token']
     assert [status_of(reloaded, token) for _ in range(2)] == ['miss', 'hit']
     reloaded.conf = reloaded.conf.replace('wazo_auth_zone tokens:', 'wazo_auth_zone others:')
     reloaded.reload()
-    reloaded.settle()
+    listening(reloaded)
     assert [status_of(reloaded, token) for _ in range(2)] == ['miss', 'hit']
 
 

@@ -174,7 +174,7 @@ def test_who_leaves_before_its_turn_gives_it_back(guessed, attempt, guess, slowe
             guessed.api.post('/token', auth=(user['username'], SECRETS.new_password()), headers=here, timeout=0.3)
     start = time.monotonic()
     assert attempt(credentials(user), here).status_code == 200
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 20  # each turn that isn't given back takes eight seconds more
 
 
 def test_whose_client_has_left_counts(guessed, guess, slowed, make_user):

@@ -115,8 +115,8 @@ def test_get_shows_what_post_answered_in_whole_seconds(api, log_in, user):
     assert shown == issued
 
 
-def test_local_times_and_the_platforms_uuid(own, log_in, user):
-    token = log_in(credentials(user), client=own.api).json()['data']
+def test_local_times_and_the_platforms_uuid(own, log_in, make_user):
+    token = log_in(credentials(make_user()), client=own.api).json()['data']  # not of `user`: sessions are few here
     offset = seconds(token['utc_issued_at']) - seconds(token['issued_at'])
     assert offset in (4 * 3600, 5 * 3600)
     assert seconds(token['utc_expires_at']) - seconds(token['expires_at']) in (4 * 3600, 5 * 3600)
