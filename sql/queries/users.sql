@@ -142,9 +142,6 @@ WHERE uuid = $1
 -- name: users.lock
 SELECT uuid FROM auth_user WHERE uuid = $1 FOR UPDATE
 
--- name: users.delete_sessions
-DELETE FROM auth_session WHERE uuid IN (SELECT session_uuid FROM auth_token WHERE auth_id = $1)
-
 -- name: users.delete
 DELETE FROM auth_user WHERE uuid = $1
 

@@ -228,7 +228,7 @@ def test_complete_without_the_file_gives_a_new_password(installation):
     assert installation.sql('SELECT uuid FROM auth_user') == user
     assert installation.sql('SELECT uuid FROM auth_session') == 's-2'
     assert installation.sql('SELECT uuid FROM auth_token') == 't-2'
-    assert installation.sql('SELECT count(*) FROM wazo_auth.outbox') == '0'
+    assert installation.sql('SELECT routing_key FROM wazo_auth.outbox') == 'auth.sessions.s-1.deleted'
     assert os.listdir(installation.credentials) == [installation.file.name]
 
 

@@ -141,6 +141,8 @@ def test_many_addresses(put, stored, make_user):
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
+NO_LIST_OF_OBJECTS = {'message': 'Invalid type.', 'constraint_id': 'type', 'constraint': 'dict'}
+REQUIRED = {'message': 'Missing data for required field.', 'constraint_id': 'required', 'constraint': 'required'}
 NOT_EMAIL = {'message': 'Not a valid email address.', 'constraint_id': 'type', 'constraint': 'email'}
 
 
@@ -172,10 +174,21 @@ NOT_EMAIL = {'message': 'Not a valid email address.', 'constraint_id': 'type', '
             {'emails': None},
             {'emails': {'message': 'Field may not be null.', 'constraint_id': 'not_null', 'constraint': 'not_null'}},
         ),
-        ({'emails': {}}, {'emails': {'message': 'Not a valid list.', 'constraint_id': 'type', 'constraint': 'list'}}),
+        *(({'emails': wrong}, {'emails': NO_LIST_OF_OBJECTS}) for wrong in ({}, {'0': {}}, 'x', '', 1, 0, False)),
+        *(({'emails': [wrong]}, {'emails': {'0': {'_schema': ['Invalid input type.']}}}) for wrong in (1, 'x', [1])),
+        *(
+            ({'emails': [nothing]}, {'emails': {'0': {'address': REQUIRED}}})
+            for nothing in (None, {}, [], 0, '', False)
+        ),
         (
-            {'emails': [1]},
-            {'emails': {'0': {'message': 'Invalid type.', 'constraint_id': 'type', 'constraint': 'dict'}}},
+            {'emails': [{'address': 5}, None, True]},
+            {
+                'emails': {
+                    '0': {'address': NOT_EMAIL},
+                    '1': {'address': REQUIRED},
+                    '2': {'_schema': ['Invalid input type.']},
+                }
+            },
         ),
         (
             {'emails': [{'main': True}]},
@@ -224,6 +237,14 @@ NOT_EMAIL = {'message': 'Not a valid email address.', 'constraint_id': 'type', '
         (
             {'emails': [{'address': 'a@b.com', 'main': True}, {'address': 'a@b.com'}]},
             {'_schema': ['The same address can only be used once']},
+        ),
+        (
+            {'emails': [{'address': 'a@b.com', 'main': True}, {'address': 'a@b.com', 'main': True}]},
+            {'_schema': ['The same address can only be used once', 'Only one address should be main']},
+        ),
+        (
+            {'emails': [{'address': 'a@b.com'}, {'address': 'a@b.com'}]},
+            {'_schema': ['The same address can only be used once', 'At least one address should be main']},
         ),
         ([1], {'_schema': ['Invalid input type.']}),
     ],

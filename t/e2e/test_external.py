@@ -101,6 +101,78 @@ def test_a_point_in_a_type_is_an_underscore_in_the_access(api, make_user, make_t
     error(api.get('/external/a.c/config', token), 401, 'unauthorized')
 
 
+def send(method, path, token, text):
+    return method(path, token, data=text, headers={'Content-Type': 'application/json'})
+
+
+@pytest.mark.parametrize('digits', ['9223372036854775807', '9223372036854775808', '-9223372036854775809', '7' * 4300])
+def test_configuration_keeps_integers(api, admin_token, digits):
+    path = f'/external/{service()}/config'
+    assert send(api.post, path, admin_token, f'{{"n": [{digits}]}}').status_code == 201
+    assert api.get(path, admin_token).text == f'{{"n": [{digits}]}}\n'
+    assert send(api.put, path, admin_token, f'{{"m": {digits}}}').status_code == 204
+    assert api.get(path, admin_token).text == f'{{"m": {digits}}}\n'
+
+
+@pytest.mark.parametrize('value', ['NaN', 'Infinity', '-Infinity', '1e400', '-1e400', '7' * 4301, '-' + '7' * 4301])
+def test_configuration_refuses_what_is_no_number(api, admin_token, value):
+    path = f'/external/{service()}/config'
+    wrong = f'{{"a": [{{"n": {value}}}]}}'
+    answer = send(api.post, path, admin_token, wrong)
+    assert (answer.status_code, list(answer.json())) == (400, ['message'])
+    assert send(api.post, path, admin_token, '{"a": 1e308}').status_code == 201
+    answer = send(api.put, path, admin_token, wrong)
+    assert (answer.status_code, list(answer.json())) == (400, ['message'])
+    assert api.get(path, admin_token).json() == {'a': 1e308}
+
+
+def nested(depth):
+    return '{"a": ' * (depth - 1) + '[]' + '}' * (depth - 1)
+
+
+@pytest.mark.parametrize('depth', [951, 2000, 2048, 100000])
+def test_configuration_is_not_too_deep(api, admin_token, depth):
+    path = f'/external/{service()}/config'
+    answer = send(api.post, path, admin_token, nested(depth))
+    assert (answer.status_code, list(answer.json())) == (400, ['message'])
+    assert send(api.post, path, admin_token, nested(950)).status_code == 201
+    assert send(api.put, path, admin_token, nested(depth)).status_code == 400
+    assert api.get(path, admin_token).text == nested(950) + '\n'
+
+
+def test_the_words_of_the_catalogue(api, admin_token, make_user):
+    """docs/spec/http-conventions.md section 7.1."""
+    type_, user = service(), make_user()
+
+    def message(answer, status):
+        assert answer.status_code == status, answer.text
+        return answer.json()['message']
+
+    path = f'/external/{type_}/config'
+    for method in (api.get, api.put, api.delete):
+        text = message(method(path, admin_token), 404)
+        assert text == (
+            f'Configuration for this external auth type "{type_}" is not defined.'
+            if method == api.get
+            else f'No such auth type: "{type_}"'
+        )
+    assert api.post(path, admin_token).status_code == 201
+    text = f'This external authentication config has already been set: "{type_}"'
+    assert message(api.post(path, admin_token), 409) == text
+    assert api.delete(path, admin_token).status_code == 204
+    for method in (api.get, api.put, api.delete):
+        assert message(method(path, admin_token), 404) == f'No config found for this external auth type: "{type_}"'
+    assert message(api.get(f'/external/{service()}x/users', admin_token), 404).startswith(
+        'No such auth type: "service-'
+    )
+    path = path_of(user)
+    for answer in (api.get(path, admin_token), api.delete(path, admin_token)):
+        assert message(answer, 404) == 'No such external auth: "mobile"'
+    assert api.post(path, admin_token, json={'token': 'T'}).status_code == 201
+    text = 'This external authentication method has already been set: "mobile"'
+    assert message(api.post(path, admin_token, json={'token': 'T'}), 409) == text
+
+
 # -- mobile ------------------------------------------------------------------------------------------------------------
 
 

@@ -164,6 +164,8 @@ def test_all_or_none(api, admin_token, make_user, method_of, tenants):
 
 
 REQUIRED = {'message': 'Missing data for required field.', 'constraint_id': 'required', 'constraint': 'required'}
+NO_KEY = {'uuid': REQUIRED}
+NO_OBJECT = {'_schema': ['Invalid input type.']}
 NO_TEXT = {'message': 'Not a valid string.', 'constraint_id': 'type', 'constraint': 'string'}
 
 
@@ -176,11 +178,11 @@ NO_TEXT = {'message': 'Not a valid string.', 'constraint_id': 'type', 'constrain
             {'users': None},
             {'users': {'message': 'Field may not be null.', 'constraint_id': 'not_null', 'constraint': 'not_null'}},
         ),
-        ({'users': 'x'}, {'users': {'message': 'Not a valid list.', 'constraint_id': 'type', 'constraint': 'list'}}),
-        (
-            {'users': ['x']},
-            {'users': {'0': {'message': 'Invalid type.', 'constraint_id': 'type', 'constraint': 'dict'}}},
+        *(
+            ({'users': wrong}, {'users': {'message': 'Invalid type.', 'constraint_id': 'type', 'constraint': 'dict'}})
+            for wrong in ('x', '', {}, {'0': {}}, 1, False)
         ),
+        ({'users': ['x', {}, None, [1]]}, {'users': {'0': NO_OBJECT, '1': NO_KEY, '2': NO_KEY, '3': NO_OBJECT}}),
         ({'users': [{'uuid': 'x'}, {}]}, {'users': {'1': {'uuid': REQUIRED}}}),
         ({'users': [{'uuid': 1}]}, {'users': {'0': {'uuid': NO_TEXT}}}),
         ({'users': [{'uuid': 'nul\0'}]}, {'users': {'0': {'uuid': NO_TEXT}}}),

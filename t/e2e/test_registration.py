@@ -405,6 +405,7 @@ def test_another_mail(site, registered, link_in, admin_token):
     assert site.api.put(f'/emails/{email}/confirm', second.token).status_code == 204
     body = error(site.api.get(path, admin_token), 409, 'conflict')
     assert body['details'] == {'uuid': email} and body['resource'] == 'emails'
+    assert body['message'] == f'This email already confirmed: "{email}"'
 
 
 def test_another_mail_is_for_users_below(site, registered, admin_token, insert_token):

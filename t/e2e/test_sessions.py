@@ -338,6 +338,45 @@ def test_disabling_a_user_ends_the_sessions(api, bus, admin_token, make_user, ma
         bus.wait('auth_session_deleted', of_session(token['session_uuid']))
 
 
+@pytest.mark.parametrize('version', (1, 4))
+@pytest.mark.parametrize('by', ('the API', 'SQL'))
+def test_the_end_of_a_user_ends_the_sessions(
+    by, version, api, bus, admin_token, make_user, make_token, told_before, psql, tenants, nginx
+):
+    user = make_user(headers=below(tenants[0]), uuid=str(uuid.uuid1() if version == 1 else uuid.uuid4()))
+    tokens = [make_token(user) for _ in range(3)]
+    if by == 'SQL':
+        psql(f"DELETE FROM auth_user WHERE uuid = '{user['uuid']}'")
+    else:
+        assert api.delete(f"/users/{user['uuid']}", admin_token).status_code == 204
+    for token in tokens:
+        session = token['session_uuid']
+        event = bus.wait('auth_session_deleted', of_session(session))
+        check_event(event, 'auth.sessions.{}.deleted', tenants[0], user['uuid'], session, nginx)
+        assert told_before(session) == ['auth_session_created', 'auth_session_deleted']
+        assert api.head(f"/token/{token['token']}").status_code == 404
+
+
+def test_users_that_end_together(bus, make_user, make_token, told_before, psql, tenants, in_tenant, gone):
+    """One statement, several users; a session without a user, and those of others, are none of its business."""
+    ended = [(user, make_token(user)['session_uuid']) for user in (make_user(headers=below(tenants[1])) for _ in '12')]
+    without = make_user(headers=below(tenants[1]))['uuid']
+    other = in_tenant(1)['session_uuid']
+    uuids = ', '.join(f"'{user}'" for user in (ended[0][0]['uuid'], ended[1][0]['uuid'], without))
+    psql(f'DELETE FROM auth_user WHERE uuid IN ({uuids})')
+    for user, session in ended:
+        assert bus.wait('auth_session_deleted', of_session(session)).body['data']['user_uuid'] == user['uuid']
+    assert told_before(other) == [] and not gone(other)
+
+
+def test_the_end_of_a_tenant_is_one_event(api, bus, admin_token, make_user, make_token, told_before, gone):
+    tenant = api.post('/tenants', admin_token, json={}).json()['uuid']
+    session = make_token(make_user(headers=below(tenant)))['session_uuid']
+    assert api.delete(f'/tenants/{tenant}', admin_token).status_code == 204
+    assert gone(session)
+    assert told_before(session) == ['auth_session_created']
+
+
 # -- clean-up ----------------------------------------------------------------------------------------------------------
 
 

@@ -242,7 +242,7 @@ def test_list_is_sorted_and_complete(listed, crowd, api, admin_token):
         ({'limit': 1, 'offset': 1}, ['bob']),
         ({'limit': 0}, []),
         ({'offset': 9}, []),
-        ({'limit': 2**70}, ['alice', 'bob', 'carol']),
+        ({'limit': 2**63 - 1}, ['alice', 'bob', 'carol']),
     ],
 )
 def test_list_pages(listed, params, names):
@@ -297,6 +297,12 @@ def test_list_filters_by_what_users_have(listed, crowd, api, admin_token):
             {'direction': 'ASC', 'limit': '-1', 'offset': 'x', 'recurse': ''},
             ['direction', 'limit', 'offset', 'recurse'],
         ),
+        *(
+            ({name: value}, [name])
+            for name in ('limit', 'offset')
+            for value in (2**63, -(2**63) - 1, 2**70, '9' * 400)
+        ),
+        ({'limit': 2**63, 'offset': 2**64}, ['limit', 'offset']),
     ],
 )
 def test_list_refuses_wrong_parameters(api, admin_token, params, fields):
@@ -423,5 +429,4 @@ def test_policies_of_a_user_are_filtered_and_sorted(api, admin_token, make_user)
     assert listed(order='description', direction='desc', limit=2) == ['c', 'b']
     assert listed(search='about b') == ['b']
     assert listed(name=f'c{mark}') == ['c']
-    assert listed(user_uuid=UNKNOWN) == ['a', 'b', 'c']
     error(api.get(f'/users/{user}/policies', admin_token, params={'order': 'slug'}), 400, 'invalid-list-param')

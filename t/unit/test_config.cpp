@@ -404,6 +404,36 @@ saml:
                 bad);
 }
 
+void test_shown_as_they_are(void**) {
+  const char* const text = R"(
+needs_password: true
+no_token: false
+enabled_backend_plugins: {verify_password: true}
+idp_plugins: {x_password: {enabled: true, priority: 3}}
+default_policies:
+  reset_password: {acl: [a.b]}
+  of_its_own: {acl: [], description: Mine}
+  of_none: {acl: [], description: null}
+all_users_policies: {reset_password: true}
+tenant_default_groups: {some_secret: {policies: {reset_password: false}}}
+app: {password: {of: {one: 1, two: x}}, api_key: 7, secret: [x]}
+)";
+  std::vector<std::string> warnings;  // of names that this server doesn't know
+  const auto shown = shown_config(settings_of(text, warnings), false, false);
+  assert_true(shown.get("needs_password").boolean() && !shown.get("no_token").boolean());
+  assert_true(shown.get("enabled_backend_plugins").get("verify_password").boolean());
+  equal(shown.get("idp_plugins").get("x_password").dump(), R"({"enabled": true, "priority": 3})");
+  equal(shown.get("default_policies").dump(),
+        R"({"reset_password": {"acl": ["a.b"], "description": "Automatically created"}, )"
+        R"("of_its_own": {"acl": [], "description": "Mine"}, "of_none": {"acl": [], "description": null}})");
+  equal(shown.get("all_users_policies").dump(), R"({"reset_password": true})");
+  equal(shown.get("tenant_default_groups").dump(), R"({"some_secret": {"policies": {"reset_password": false}}})");
+  equal(shown.get("app").dump(), R"({"password": "********", "api_key": "********", "secret": "********"})");
+  const std::string unseeding = "update_policy_on_startup: false";
+  const auto unseeded = shown_config(settings_of(unseeding + text, warnings), false, false);
+  assert_false(unseeded.get("default_policies").get("reset_password").has("description"));
+}
+
 void test_shown(void**) {
   const auto s = settings_of(R"(
 db_uri: postgresql://u:p@ss/w?x@db:5432/n?sslpassword=abc&a=b
@@ -470,6 +500,7 @@ int main() {
       cmocka_unit_test(test_wrong_types),
       cmocka_unit_test(test_saml),
       cmocka_unit_test(test_shown),
+      cmocka_unit_test(test_shown_as_they_are),
       cmocka_unit_test(test_shipped_file),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);

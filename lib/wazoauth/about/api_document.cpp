@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "wazoauth/about/operation_ids.h"
 #include "wazoauth/base/ascii.h"
 #include "wazoauth/base/text.h"
 #include "wazoauth/base/version.h"
@@ -121,8 +122,14 @@ bool is_reason_form(Report report) {
 std::vector<Failure> failures_of(const Route& route) {
   std::vector<Failure> all = {{500, ErrorForm::message, "Internal Server Error"},
                               {503, ErrorForm::error_id, "service-unavailable"}};
-  if (!route.access.empty()) all.push_back({401, ErrorForm::error_id, "unauthorized"});
-  if (route.tenancy == Tenancy::scoped) all.push_back({401, ErrorForm::error_id, "unauthorized-tenant"});
+  if (!route.access.empty()) {
+    all.push_back({400, ErrorForm::error_id, "ambiguous-token"});
+    all.push_back({401, ErrorForm::error_id, "unauthorized"});
+  }
+  if (route.tenancy == Tenancy::scoped) {
+    all.push_back({400, ErrorForm::error_id, "ambiguous-tenant"});
+    all.push_back({401, ErrorForm::error_id, "unauthorized-tenant"});
+  }
   if (route.tenancy == Tenancy::scoped || route.tenancy == Tenancy::caller)
     all.push_back({404, ErrorForm::error_id, "unknown-user"});  // the one who asks, or the one that is named
   if (route.tenancy == Tenancy::master) all.push_back({503, ErrorForm::error_id, "top-tenant-not-initialized"});
@@ -251,9 +258,9 @@ Json form_types(const BodySpec& body) {
 }
 
 Json operation_of(Shapes& shapes, const Route& route) {
-  Json operation = Json::object({{"summary", route.summary},
-                                 {"operationId", route.method + " " + route.path},
-                                 {"tags", Json::array({Json(route.plugin)})}});
+  Json operation = Json::object({{"summary", route.summary}, {"tags", Json::array({Json(route.plugin)})}});
+  const std::string_view id = operation_id(route.method, route.path);
+  if (!id.empty()) operation.set("operationId", id);
   if (!route.access.empty()) {
     operation.set("description", "**Required ACL:** `" + route.access + "`");
     operation.set("x-access", route.access);
@@ -336,7 +343,12 @@ Json api_document(const Router& router, const std::string& base_path, const std:
        {"info", Json::object({{"title", "wazo-auth"},
                               {"description", "Tokens, users, groups, policies and tenants"},
                               {"version", "0.1"},  // of the API, which is the daemon's
-                              {"x-wazo-auth-nginx-version", version}})},
+                              {"x-wazo-auth-nginx-version", version},
+                              {"contact", Json::object({{"name", "Wazo Dev Team"},
+                                                        {"email", "dev@wazo.community"},
+                                                        {"url", "https://wazo-platform.org/"}})}})},
+       {"x-xivo-name", "auth"},
+       {"x-xivo-port", 9497},
        {"schemes", Json::array({Json(scheme)})},
        {"basePath", base_path},
        {"consumes", Json::array({Json("application/json")})},

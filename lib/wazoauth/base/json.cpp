@@ -91,6 +91,10 @@ void dump_integer(std::string& out, std::int64_t n) {
 
 // The shortest text that reads back as `d`, with ".0" or an exponent so that it stays a real.
 void dump_real(std::string& out, double d) {
+  if (!std::isfinite(d)) {
+    out += "null";
+    return;
+  }
   char text[40];
   const double size = std::fabs(d);
   const bool fixed = size == 0 || (size >= 1e-4 && size < 1e16);
@@ -99,40 +103,6 @@ void dump_real(std::string& out, double d) {
   const std::string_view digits(text, result.ptr - text);
   out += digits;
   if (fixed && digits.find('.') == std::string_view::npos) out += ".0";
-}
-
-void dump_value(std::string& out, const Json& value) {
-  if (value.is_null()) {
-    out += "null";
-  } else if (value.is_boolean()) {
-    out += value.boolean() ? "true" : "false";
-  } else if (value.is_integer()) {
-    dump_integer(out, value.integer());
-  } else if (value.is_real()) {
-    dump_real(out, value.number());
-  } else if (value.is_string()) {
-    dump_string(out, value.text());
-  } else if (value.is_array()) {
-    out += '[';
-    const char* separator = "";
-    for (const Json& item : value.items()) {
-      out += separator;
-      separator = ", ";
-      dump_value(out, item);
-    }
-    out += ']';
-  } else {
-    out += '{';
-    const char* separator = "";
-    for (const auto& [name, member] : value.members()) {
-      out += separator;
-      separator = ", ";
-      dump_string(out, name);
-      out += ": ";
-      dump_value(out, member);
-    }
-    out += '}';
-  }
 }
 
 [[noreturn]] void wrong_type(const char* wanted) {
@@ -208,10 +178,52 @@ Json Json::strings(const std::vector<std::string>& items) {
   return Json(Items(items.begin(), items.end()));
 }
 
+void Json::dump_to(std::string& out) const {
+  if (is_null()) {
+    out += "null";
+  } else if (is_boolean()) {
+    out += boolean() ? "true" : "false";
+  } else if (is_integer()) {
+    dump_integer(out, integer());
+  } else if (const auto* big = std::get_if<BigInteger>(&value_)) {
+    out += big->digits;
+  } else if (is_real()) {
+    dump_real(out, number());
+  } else if (is_string()) {
+    dump_string(out, text());
+  } else if (is_array()) {
+    out += '[';
+    const char* separator = "";
+    for (const Json& item : items()) {
+      out += separator;
+      separator = ", ";
+      item.dump_to(out);
+    }
+    out += ']';
+  } else {
+    out += '{';
+    const char* separator = "";
+    for (const auto& [name, member] : members()) {
+      out += separator;
+      separator = ", ";
+      dump_string(out, name);
+      out += ": ";
+      member.dump_to(out);
+    }
+    out += '}';
+  }
+}
+
 std::string Json::dump() const {
   std::string out;
-  dump_value(out, *this);
+  dump_to(out);
   return out;
+}
+
+bool Json::is_finite() const {
+  if (is_array()) return std::all_of(items().begin(), items().end(), [](const Json& item) { return item.is_finite(); });
+  if (const auto* real = std::get_if<double>(&value_)) return std::isfinite(*real);
+  return std::all_of(members().begin(), members().end(), [](const auto& member) { return member.second.is_finite(); });
 }
 
 bool Json::is_falsy() const {
@@ -239,6 +251,7 @@ std::int64_t Json::integer() const {
 
 double Json::number() const {
   if (!is_number()) wrong_type("a number");
+  if (const auto* big = std::get_if<BigInteger>(&value_)) return parse_real(big->digits);
   return is_real() ? std::get<double>(value_) : static_cast<double>(integer());
 }
 

@@ -52,13 +52,14 @@ class Json {
   static Json array(std::initializer_list<Json> items) { return Json(Items(items)); }
   static Json strings(const std::vector<std::string>& items);
 
-  // Any JSON text in UTF-8, UTF-16 or UTF-32 (with or without BOM); nullopt when it is not one. Depth is limited to
-  // 2048; NUL in strings is accepted here and refused by the validation of fields; lone surrogates are no text.
-  // Integers beyond 64 bits become reals. NaN, infinities and reals that are too big become the largest real, with the
-  // sign.
+  // Any JSON text in UTF-8, UTF-16 or UTF-32 (with or without BOM); nullopt when it is not one. It may be 950 levels
+  // deep, and an integer may have 4,300 digits, about as much as the Python daemon reads: both read one database. NUL
+  // in strings is accepted here and refused by the validation of fields; lone surrogates are no text. NaN, infinities
+  // and reals that are too big are reals that aren't finite.
   static std::optional<Json> parse(std::string_view text);
 
-  // The wire form: ASCII only, ", " and ": ", members in insertion order, no newline at the end.
+  // The wire form: ASCII only, ", " and ": ", members in insertion order, no newline at the end. Reals that aren't
+  // finite are null in it.
   std::string dump() const;
 
   bool is_null() const { return is<std::monostate>(); }
@@ -66,16 +67,17 @@ class Json {
   bool is_array() const { return is<Items>(); }
   bool is_string() const { return is<std::string>(); }
   bool is_integer() const { return is<std::int64_t>(); }
-  bool is_real() const { return is<double>(); }
+  bool is_real() const { return is<double>() || is<BigInteger>(); }
   bool is_number() const { return is_integer() || is_real(); }
   bool is_boolean() const { return is<bool>(); }
+  bool is_finite() const;  // no number in it, however deep, is NaN or infinite
   // What Python calls false: null, false, 0, "", [], {}.
   bool is_falsy() const;
 
   std::string_view text() const&;  // of a string
   std::string text() &&;
   std::int64_t integer() const;  // of an integer
-  double number() const;         // of an integer or a real
+  double number() const;         // of an integer or a real; an integer may be too big for any finite one
   bool boolean() const;          // of a boolean
 
   std::size_t size() const;                                                // members or items; 0 for anything else
@@ -98,14 +100,22 @@ class Json {
   bool operator==(const Json& other) const;
 
  private:
+  friend class JsonParser;
+  // One beyond 64 bits. It is written as it was read; for whoever reads it, it is a real.
+  struct BigInteger {
+    std::string digits;
+    bool operator==(const BigInteger&) const = default;
+  };
+
   template <typename T>
   bool is() const {
     return std::holds_alternative<T>(value_);
   }
+  void dump_to(std::string& out) const;
   const Json* find(std::string_view name) const;
   Json* find(std::string_view name);
 
-  std::variant<std::monostate, bool, std::int64_t, double, std::string, Items, Members> value_;
+  std::variant<std::monostate, bool, std::int64_t, double, BigInteger, std::string, Items, Members> value_;
 };
 
 // A member as braces list it. They make it const, yet its value is used once: it is moved from there.

@@ -11,7 +11,8 @@
 namespace wazoauth {
 namespace {
 
-constexpr int max_depth = 2048;
+constexpr int max_depth = 950;
+constexpr std::size_t max_digits = 4300;
 
 struct BadText : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -82,9 +83,11 @@ std::string decode(std::string_view bytes) {
   return std::string(bytes);
 }
 
-class Parser {
+}  // namespace
+
+class JsonParser {
  public:
-  explicit Parser(std::string_view text) : text_(text) {}
+  explicit JsonParser(std::string_view text) : text_(text) {}
 
   Json document() {
     Json result = value(0);
@@ -130,9 +133,9 @@ class Parser {
       case 'n':
         return word("null", Json());
       case 'N':
-        return word("NaN", Json(std::numeric_limits<double>::max()));
+        return word("NaN", real(std::numeric_limits<double>::quiet_NaN()));
       case 'I':
-        return word("Infinity", Json(std::numeric_limits<double>::max()));
+        return word("Infinity", real(std::numeric_limits<double>::infinity()));
       default:
         return number();
     }
@@ -246,7 +249,7 @@ class Parser {
   Json number() {
     const std::size_t start = at_;
     const bool negative = take("-");
-    if (negative && take("Infinity")) return Json(std::numeric_limits<double>::lowest());
+    if (negative && take("Infinity")) return real(-std::numeric_limits<double>::infinity());
     if (!take("0") && digits() == 0) throw BadText("no value");
     bool integer = true;
     if (take(".")) {
@@ -265,25 +268,31 @@ class Parser {
   static Json integer_of(std::string_view token) {
     std::int64_t n = 0;
     const auto result = std::from_chars(token.data(), token.data() + token.size(), n);
-    return result.ec == std::errc() ? Json(n) : real_of(token);
+    if (result.ec == std::errc()) return n;
+    if (token.size() - (token.front() == '-' ? 1 : 0) > max_digits) throw BadText("too many digits");
+    Json big;
+    big.value_ = Json::BigInteger{std::string(token)};
+    return big;
   }
 
-  static Json real_of(std::string_view token) {
-    const double d = parse_real(std::string(token));
-    return Json(std::isfinite(d) ? d : std::copysign(std::numeric_limits<double>::max(), d));
+  static Json real_of(std::string_view token) { return real(parse_real(std::string(token))); }
+
+  // Unlike Json(double) it keeps what isn't finite: fields tell NaN from a number that is too large.
+  static Json real(double d) {
+    Json value;
+    value.value_ = d;
+    return value;
   }
 
   std::string_view text_;
   std::size_t at_ = 0;
 };
 
-}  // namespace
-
 std::optional<Json> Json::parse(std::string_view bytes) {
   try {
     const std::string text = decode(bytes);
     if (!is_utf8(text)) return std::nullopt;
-    return Parser(text).document();
+    return JsonParser(text).document();
   } catch (const BadText&) {
     return std::nullopt;
   }

@@ -7,7 +7,18 @@ namespace {
 
 constexpr std::string_view mask = "********";
 
+// Sections whose keys an administrator chose: names of policies, groups, plug-ins and services. They say nothing of the
+// value.
+bool holds_names(std::string_view section) {
+  for (const std::string_view name :
+       {"default_policies", "all_users_policies", "tenant_default_groups", "policies", "external_auth_types"}) {
+    if (section == name) return true;
+  }
+  return section.ends_with("_plugins");
+}
+
 bool is_secret(std::string_view key, std::string_view section) {
+  if (holds_names(section)) return false;
   for (const std::string_view word : {"password", "secret", "secret_key", "api_key", "access_token", "client_secret"}) {
     if (key == word) return true;
     if (key.size() > word.size() && key.ends_with(word) && key[key.size() - word.size() - 1] == '_') return true;
@@ -52,6 +63,7 @@ std::string without_password_option(std::string text) {
 }
 
 Json masked(const Json& value, std::string_view key, std::string_view section) {
+  if (value.is_boolean()) return value;
   if (is_secret(key, section)) return value.is_falsy() ? value : Json(mask);
   if (value.is_object()) {
     Json result = Json::object();
@@ -69,10 +81,21 @@ Json masked(const Json& value, std::string_view key, std::string_view section) {
   return Json(text);
 }
 
+// The seeding, if it runs, gives one to each policy that has none.
+Json with_descriptions(Json policies, const std::vector<DefaultPolicy>& seeded) {
+  for (const DefaultPolicy& policy : seeded) {
+    Json entry = policies.get(policy.slug);
+    if (!entry.has("description")) policies.set(policy.slug, entry.set("description", policy.description));
+  }
+  return policies;
+}
+
 }  // namespace
 
 Json shown_config(const Settings& settings, bool debug, bool profiling) {
   Json shown = masked(settings.tree, "", "");
+  if (settings.update_policy_on_startup)
+    shown.set("default_policies", with_descriptions(shown.get("default_policies"), settings.default_policies));
   shown.set("log_level", settings.log_level);
   shown.set("debug", debug);
   shown.set("profiling_enabled", profiling);

@@ -51,7 +51,7 @@ std::int64_t expiration(const Json& body) {
   // Some write it as a text.
   if (expires_in.is_string()) seconds = std::atof(std::string(expires_in.text()).c_str());
   const double most = longest_lifetime;
-  return unix_seconds() + static_cast<std::int64_t>(std::clamp(std::isfinite(seconds) ? seconds : 0.0, 0.0, most));
+  return unix_seconds() + static_cast<std::int64_t>(std::clamp(std::isnan(seconds) ? 0.0 : seconds, 0.0, most));
 }
 
 Json scope_list(const Json& body, const Json& asked) {

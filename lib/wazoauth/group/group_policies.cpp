@@ -73,7 +73,8 @@ void add_group_policy_routes(Router& router) {
               .summary = "List the policies of a group",
               .list = listed({.sort_columns = {"name", "description", "uuid"},
                               .default_order = "name",
-                              .columns = {"uuid", "name", "tenant_uuid", "user_uuid"}}),
+                              .columns = {"uuid", "name", "tenant_uuid", "user_uuid"},
+                              .owner = "group_uuid"}),
               .answer = list_answer(policy_shape()),
               .failures = {unknown_group}});
   for (const std::string key : {"policy_uuid", "policy_slug"}) {

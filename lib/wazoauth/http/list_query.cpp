@@ -40,6 +40,10 @@ std::string like_pattern(std::string_view search) {
   return pattern;
 }
 
+void refuse_owner(const std::string& name) {
+  report(Report::list_parameters, Json::object({{name, check_object("The path has it already.", "owner", "owner")}}));
+}
+
 }  // namespace
 
 ListQuery parse_list(const Request& request, const ListSpec& spec, const Schema& list_schema) {
@@ -50,6 +54,7 @@ ListQuery parse_list(const Request& request, const ListSpec& spec, const Schema&
   for (const std::string& name : spec.columns) {
     if (const auto value = query_parameter(request.query, name)) given.set(name, *value);
   }
+  if (!spec.owner.empty() && query_parameter(request.query, spec.owner)) refuse_owner(spec.owner);
   for (const Field& field : spec.filters) {
     const auto values = query_parameters(request.query, field.name);
     if (values.empty()) continue;

@@ -19,6 +19,7 @@ struct ListSpec {
   std::vector<std::string> unsortable{};  // accepted by the schema, refused afterwards with R400
   std::vector<Field> filters{};           // those with a type or a limit; of a list all values count, else the first
   std::vector<std::string> columns{};     // filters by any text
+  std::string owner{};                    // whose list it is says the path; as a parameter it is refused
 };
 Schema list_schema(const ListSpec& spec);
 

@@ -51,8 +51,17 @@ Json type_error(Type type) {
   return check_object(name.message, "type", name.constraint);
 }
 
+struct Integer {
+  std::int64_t value;
+  bool is_exact = true;  // false: it is beyond 64 bits, and this the nearest within
+};
+
+Integer beyond(bool negative) {
+  return {negative ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max(), false};
+}
+
 // An integer as Python's int() reads text: blanks around, a sign, '_' between digits.
-std::optional<std::int64_t> integer_in(std::string_view text) {
+std::optional<Integer> integer_in(std::string_view text) {
   text = ascii::trimmed(text, " \t\r\n\f\v");
   if (text.empty()) return std::nullopt;
   std::string digits;
@@ -68,20 +77,30 @@ std::optional<std::int64_t> integer_in(std::string_view text) {
   }
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error == std::errc::result_out_of_range)
-    return digits.front() == '-' ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
+  if (error == std::errc::result_out_of_range) return beyond(digits.front() == '-');
   if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return value;
+  return Integer{value};
 }
 
-std::optional<std::int64_t> to_integer(const Json& input) {
-  if (input.is_integer()) return input.integer();
+// Of a number, NaN excepted, or of a text.
+std::optional<Integer> to_integer(const Json& input) {
+  if (input.is_integer()) return Integer{input.integer()};
   if (input.is_string()) return integer_in(input.text());
   if (!input.is_real()) return std::nullopt;
   const double whole = std::trunc(input.number());
-  if (whole >= 9.2e18) return std::numeric_limits<std::int64_t>::max();
-  if (whole <= -9.2e18) return std::numeric_limits<std::int64_t>::min();
-  return static_cast<std::int64_t>(whole);
+  if (std::isnan(whole)) return std::nullopt;
+  if (whole >= 0x1p63 || whole < -0x1p63) return beyond(whole < 0);
+  return Integer{static_cast<std::int64_t>(whole)};
+}
+
+bool is_infinite(const Json& input) {
+  return !input.is_finite() && input.is_real() && std::isinf(input.number());
+}
+
+// Where the field's own limits don't say that it is.
+bool is_too_large(const Field& field, const Json& input, const Integer& number) {
+  if (is_infinite(input)) return true;
+  return !number.is_exact && !(number.value < 0 ? field.minimum : field.maximum);
 }
 
 std::optional<bool> to_boolean(const Json& input) {
@@ -106,6 +125,10 @@ bool storable(const Json& input) {
   return input.is_string() && input.text().find('\0') == std::string_view::npos;
 }
 
+bool lists_objects(const Field& field) {
+  return field.item && field.item->type == Type::object && field.item->fields;
+}
+
 Json validate_list(const Field& field, const Json& input, Json& errors);
 
 // The converted value; `errors` is set when it isn't one of the type.
@@ -116,10 +139,14 @@ Json convert(const Field& field, const Json& input, Json& errors) {
       if (storable(input)) return input;
       break;
     case Type::integer:
-      if (const auto value = to_integer(input)) return Json(*value);
+      if (const auto number = to_integer(input)) {
+        if (!is_too_large(field, input, *number)) return number->value;
+        errors = Json::array({"Number too large."});
+        return Json();
+      }
       break;
     case Type::number:
-      if (input.is_number()) return input;
+      if (input.is_number() && input.is_finite()) return input;
       break;
     case Type::boolean:
       if (const auto value = to_boolean(input)) return Json(*value);
@@ -139,7 +166,9 @@ Json convert(const Field& field, const Json& input, Json& errors) {
       break;
     case Type::list:
       if (input.is_array()) return validate_list(field, input, errors);
-      break;
+      // A list of objects is an object, said many times: so clients read it in the error.
+      errors = type_error(lists_objects(field) ? Type::object : Type::list);
+      return Json();
     case Type::object: {
       if (!input.is_object()) break;
       if (!field.fields) return input;
@@ -237,13 +266,21 @@ Json validate_field(const Field& field, const Json& input, Json& errors) {
   return value;
 }
 
+// An object of a list is a body of its own: nothing counts as {}, and what is no object fails as a whole.
+Json validate_object_item(const Schema& schema, const Json& item, Json& errors) {
+  Validated valid = validate(schema, item.is_falsy() ? Json::object() : item);
+  errors = std::move(valid.errors);
+  return std::move(valid.value);
+}
+
 Json validate_list(const Field& field, const Json& input, Json& errors) {
   if (!field.item) return input;
   Json::Items values;
   Json::Members failed;  // by their index
   for (const Json& item : input.items()) {
     Json error;
-    Json value = validate_field(*field.item, item, error);
+    Json value = lists_objects(field) ? validate_object_item(*field.item->fields, item, error)
+                                      : validate_field(*field.item, item, error);
     if (!error.is_null()) failed.emplace_back(std::to_string(values.size()), std::move(error));
     values.push_back(std::move(value));
   }

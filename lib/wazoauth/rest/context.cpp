@@ -4,6 +4,7 @@
 
 #include "wazoauth/acl/compile.h"
 #include "wazoauth/base/text.h"
+#include "wazoauth/gate/answers.h"
 #include "wazoauth/gate/verdict.h"
 #include "wazoauth/rest/master_tenant.h"
 
@@ -35,8 +36,25 @@ const TokenRecord& Context::token() const {
   return token_record_.value();
 }
 
+namespace {
+// Of two different ones a proxy in front may have judged by the other.
+std::string only_header(const Request& request, std::string_view name, Problem (*several)()) {
+  std::string_view only;
+  for (const auto& [each, value] : request.headers) {
+    if (each != name || value.empty() || value == only) continue;
+    if (!only.empty()) throw several();
+    only = value;
+  }
+  return std::string(only);
+}
+}  // namespace
+
+std::string Context::token_header() const {
+  return only_header(request, "x-auth-token", gate::two_tokens);
+}
+
 Context::Admission Context::admit(const std::string& access) {
-  token_text_ = request.header_or_empty("x-auth-token");
+  token_text_ = token_header();
   if (route.query_token) {
     const auto in_query = query_parameter(request.query, "token");
     if (in_query && !in_query->empty()) token_text_ = *in_query;
@@ -92,7 +110,7 @@ std::string Context::caller_tenant() {
 const std::string& Context::tenant() {
   if (tenant_) return *tenant_;
   const std::string own = caller_tenant();
-  const std::string wanted = utf8_or_latin1(request.header_or_empty("wazo-tenant"));
+  const std::string wanted = utf8_or_latin1(only_header(request, "wazo-tenant", gate::two_tenants));
   if (wanted.empty() || wanted == own) {
     tenant_ = own;
   } else {

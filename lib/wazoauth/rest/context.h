@@ -29,6 +29,7 @@ class Context {
   const std::string& param(std::string_view name) const;  // of the path; UUIDs in lower case. It must be declared
   UnitOfWork& db();                                       // of the current step
 
+  std::string token_header() const;  // X-Auth-Token, "" without; throws 400 for two different ones
   // Looks up the request's token (X-Auth-Token, or the query's) and checks the access. Throws 503. Call does it before
   // the handler of a route with an access; the others may.
   enum class Admission { granted, unknown, insufficient };

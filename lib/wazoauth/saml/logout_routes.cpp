@@ -33,7 +33,7 @@ struct Ending {
 };
 
 std::string presented_token(const Context& context) {
-  std::string token = context.request.header_or_empty("x-auth-token");
+  std::string token = context.token_header();
   if (token.empty()) token = query_parameter(context.request.query, "token").value_or("");
   if (!gate::live_token(context.services.tokens, token)) throw no_such_token();
   return token;
@@ -161,13 +161,15 @@ Step consume_logout(Context& context, Providers& providers) {
 
 void add_saml_logout_routes(Router& router, Providers& providers) {
   RouteFamily family(router, {.plugin = "saml"});
-  family.add({.method = "GET",
-              .path = "/saml/logout",
-              .handler = [&providers](Context& context) { return log_out(context, providers); },
-              .summary = "Log out the token's user: here, and where to send the browser for the rest",
-              .parameters = {"token"},
-              .answer = object_of(shape("SamlLogout", {{.name = "location"}})),
-              .failures = {{404, ErrorForm::reason, "No such token"}, unknown_context}});
+  family.add(
+      {.method = "GET",
+       .path = "/saml/logout",
+       .handler = [&providers](Context& context) { return log_out(context, providers); },
+       .summary = "Log out the token's user: here, and where to send the browser for the rest",
+       .parameters = {"token"},
+       .answer = object_of(shape("SamlLogout", {{.name = "location"}})),
+       .failures = {
+           {400, ErrorForm::error_id, "ambiguous-token"}, {404, ErrorForm::reason, "No such token"}, unknown_context}});
   family.add({.method = "GET",
               .path = "/saml/sls",
               .handler = [&providers](Context& context) { return consume_logout(context, providers); },

@@ -5,6 +5,7 @@
 #include "wazoauth/base/uuid.h"
 #include "wazoauth/login/password.h"
 #include "wazoauth/login/stored_password.h"
+#include "wazoauth/session/session_rules.h"
 #include "wazoauth/user/user_rows.h"
 
 namespace wazoauth {
@@ -47,7 +48,7 @@ bool reset_password(Database& database, const std::string& username, const std::
   const StoredPassword stored = make_stored_password(password);
   const Rows changed = unit.run("users.replace_password", {username, stored.hash, stored.salt_hex});
   if (changed.empty()) return false;
-  unit.run("users.delete_sessions", {changed.text(0, "uuid")});
+  delete_sessions_of_user(unit, changed.text(0, "uuid"));
   unit.commit();
   return true;
 }

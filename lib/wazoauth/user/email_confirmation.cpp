@@ -19,7 +19,7 @@ Confirmation unconfirmed(Context& context) {
   const Rows rows = context.db().run("mails.address", {email, user});
   if (rows.empty()) throw problems::unknown("email", email);
   if (rows.boolean(0, "confirmed"))
-    throw Problem::with_error_id(409, "conflict", "The e-mail address is confirmed already: \"" + email + "\"",
+    throw Problem::with_error_id(409, "conflict", "This email already confirmed: \"" + email + "\"",
                                  Json::object({{"uuid", email}}), "emails");
   return {email, rows.text(0, "address"), rows.optional_text(0, "username")};
 }

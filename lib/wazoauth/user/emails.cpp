@@ -49,7 +49,7 @@ Schema make_schema(Asker asker) {
   body.name = email.name + "s";
   body.fields.push_back(list_of(object_of(std::make_shared<const Schema>(std::move(email))), "emails"));
   body.fields.back().required = true;
-  body.whole = {several_main, no_main, repeated};
+  body.whole = {repeated, several_main, no_main};
   return body;
 }
 

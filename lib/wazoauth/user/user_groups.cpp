@@ -66,15 +66,17 @@ void add_group_member_routes(Router& router) {
   std::vector<std::string> columns = user_columns();
   columns.pop_back();  // group_uuid
   RouteFamily family(router, {.plugin = "user_group", .tenancy = Tenancy::scoped});
-  family.add({.method = "GET",
-              .path = all,
-              .access = access + "read",
-              .handler = list_members,
-              .mode = Mode::read_only,
-              .tenancy = Tenancy::caller,
-              .summary = "List the members of a group",
-              .list = listed({.sort_columns = {"username"}, .default_order = "username", .columns = columns}),
-              .answer = list_answer(user_shape())});
+  family.add(
+      {.method = "GET",
+       .path = all,
+       .access = access + "read",
+       .handler = list_members,
+       .mode = Mode::read_only,
+       .tenancy = Tenancy::caller,
+       .summary = "List the members of a group",
+       .list = listed(
+           {.sort_columns = {"username"}, .default_order = "username", .columns = columns, .owner = "group_uuid"}),
+       .answer = list_answer(user_shape())});
   family.add({.method = "PUT",
               .path = one,
               .access = access + "{user_uuid}.create",
@@ -93,7 +95,10 @@ void add_group_member_routes(Router& router) {
               .handler = list_groups_of_user,
               .mode = Mode::read_only,
               .summary = "List the groups of a user",
-              .list = listed({.sort_columns = {"name", "uuid"}, .default_order = "name", .columns = {"uuid", "name"}}),
+              .list = listed({.sort_columns = {"name", "uuid"},
+                              .default_order = "name",
+                              .columns = {"uuid", "name"},
+                              .owner = "user_uuid"}),
               .answer = list_answer(group_shape())});
 }
 

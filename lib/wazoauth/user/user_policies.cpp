@@ -72,7 +72,8 @@ void add_user_policy_routes(Router& router) {
               .summary = "List the policies of a user",
               .list = listed({.sort_columns = {"name", "description", "uuid"},
                               .default_order = "name",
-                              .columns = {"uuid", "name", "tenant_uuid", "group_uuid"}}),
+                              .columns = {"uuid", "name", "tenant_uuid", "group_uuid"},
+                              .owner = "user_uuid"}),
               .answer = list_answer(policy_shape())});
   for (const std::string key : {"policy_uuid", "policy_slug"}) {
     family.add({.method = "PUT",

@@ -99,7 +99,7 @@ Step delete_user(Context& context) {
   visible_user(context.db(), uuid, context.tenant());
   // First the user, then the sessions: the order of a login, so the two can't deadlock.
   if (context.db().run("users.lock", {uuid}).empty()) throw problems::unknown("user", uuid);
-  context.db().run("users.delete_sessions", {uuid});
+  delete_sessions_of_user(context.db(), uuid);
   context.db().run("users.delete", {uuid});
   return Response::no_content();
 }
