@@ -590,9 +590,9 @@ def test_server_stopped(client, mail, person, made):
     assert made() == before
 
 
-def test_server_frozen(client, mail, person, made, admin_token):
+def test_server_frozen(client, mail, person, admin_token):
+    """It may be a server that greets late: the mails wait."""
     user = person()
-    before = made()
     mail.freeze()
     try:
         with ThreadPoolExecutor(12) as pool:
@@ -606,11 +606,11 @@ def test_server_frozen(client, mail, person, made, admin_token):
                 assert client.get('/users', admin_token, params={'limit': 1}).status_code == 200
                 assert time.monotonic() - start < 0.5
             for answer in waiting:
-                assert_failed(answer.result())
+                assert_204(answer.result())
             assert time.monotonic() - began < 8
     finally:
         mail.thaw()
-    assert made() == before
+    mail.wait_for(user['emails'][0]['address'], timeout=30)
 
 
 def test_a_refused_sender(client, mail, person, made):
@@ -630,7 +630,9 @@ def test_a_refused_recipient(client, make_user, psql):
     user = make_user(email_address=address)
     assert_204(client.get(PATH, params={'username': user['username']}))
     dead = f"SELECT reason FROM wazo_auth.dead_event WHERE target = 'mail' AND headers ->> 'to' = '{address}'"
-    assert servers.wait_until(lambda: psql(dead), 15) == 'the mail server refuses with code 550'
+    assert servers.wait_until(lambda: psql(dead), 15) == (
+        'the mail server refuses with code 550 5.1.1 at RCPT: no such mailbox'
+    )
 
 
 def test_how_long_the_mail_server_takes_for_a_recipient_is_not_seen(client, make_user, link_to):
