@@ -30,6 +30,17 @@ SELECT EXISTS (SELECT 1 FROM auth_email e JOIN auth_user u ON u.uuid = e.user_uu
 -- name: mails.confirm
 UPDATE auth_email SET confirmed = true WHERE uuid = $1
 
+-- name: mails.confirmation
+-- Of address $1, and whether the token $2 of a link has been used.
+SELECT e.confirmed,
+       EXISTS (SELECT 1 FROM auth_token t WHERE t.uuid = $2::text AND t.metadata::jsonb ? 'used') AS link_used
+FROM auth_email e WHERE e.uuid = $1
+
+-- name: mails.use_link
+-- The token lives until it expires: who comes back by this very link is told that the address is confirmed. No row:
+-- it has been used.
+UPDATE auth_token SET metadata = '{"used": true}' WHERE uuid = $1 AND NOT coalesce(metadata::jsonb ? 'used', false)
+
 -- name: mails.use_token
 -- No row: somebody else has used it.
 DELETE FROM auth_session WHERE uuid = (SELECT session_uuid FROM auth_token WHERE uuid = $1)

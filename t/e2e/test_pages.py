@@ -2,6 +2,7 @@
 import contextlib
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -170,25 +171,77 @@ def is_readable(page):
 # -- confirmation --------------------------------------------------------------------------------------------------------
 
 
+def is_confirmed(psql, user):
+    return psql(f"SELECT confirmed FROM auth_email WHERE user_uuid = '{user['uuid']}'") == 't'
+
+
+def press(page):
+    with next_page(page):
+        page.find_element(By.TAG_NAME, 'button').click()
+
+
 def test_confirm_after_a_registration(site, page, registered, link_to, psql):
     link = link_to(registered['emails'][0]['address'])
     page.get(link.url)
+    assert heading(page) == page.title == 'Confirm your e-mail address'
+    audit(page)
+    assert not is_confirmed(psql, registered)
+    press(page)
     assert heading(page) == 'Your e-mail address is confirmed'
     audit(page)
-    assert psql(f"SELECT confirmed FROM auth_email WHERE user_uuid = '{registered['uuid']}'") == 't'
+    assert is_confirmed(psql, registered)
+    page.get(link.url)  # by this very link, so all is well
+    assert heading(page) == 'Your e-mail address is confirmed'
+    psql(f"UPDATE auth_email SET confirmed = false WHERE user_uuid = '{registered['uuid']}'")
     page.get(link.url)
     assert heading(page) == page.title == "This link doesn't work"
     audit(page)
 
 
-def test_a_used_confirmation_for_browsers_and_for_programs(site, registered, link_to):
+SCANNER = BROWSER | {'User-Agent': 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/97.0.4692.99'}
+
+
+def test_a_scanner_that_opens_every_link(site, registered, link_to, psql):
     link = link_to(registered['emails'][0]['address'])
-    first = site.api.get(link.path, headers=BROWSER)
+    for _ in range(2):
+        for method in ('get', 'head'):
+            answer = getattr(site.api, method)(link.path, headers=SCANNER)
+            assert answer.status_code == 200
+            assert_own_headers(answer)
+    assert link.token not in site.api.get(link.path, headers=SCANNER).text
+    assert not is_confirmed(psql, registered)
+    for _ in range(2):  # pressed twice
+        answer = site.api.post(link.path, data=b'', headers=FORM)
+        assert answer.status_code == 200 and 'is confirmed' in answer.text
+        assert answer.headers['Content-Security-Policy'] == "frame-ancestors 'none'"
+    assert is_confirmed(psql, registered)
+    answer = site.api.get(link.path, headers=SCANNER)
+    assert answer.status_code == 200 and 'is confirmed' in answer.text
+
+
+def test_the_button_pressed_at_once_by_many(site, registered, link_to):
+    link = link_to(registered['emails'][0]['address'])
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(lambda _: site.api.post(link.path, data=b'', headers=FORM).status_code, range(8))
+    assert set(answers) == {200}
+
+
+def test_an_address_that_is_confirmed_otherwise(site, registered, link_to, admin_token):
+    link = link_to(registered['emails'][0]['address'])
+    email = registered['emails'][0]['uuid']
+    assert site.api.put(f'/emails/{email}/confirm', admin_token).status_code == 204
+    assert 'is confirmed' in site.api.get(link.path, headers=BROWSER).text
+
+
+def test_a_used_confirmation_for_browsers_and_for_programs(site, registered, link_to, psql):
+    link = link_to(registered['emails'][0]['address'])
+    first = site.api.get(link.path)
     assert first.status_code == 200 and first.headers['X-Content-Type-Options'] == 'nosniff'
     assert first.headers['Content-Security-Policy'] == "frame-ancestors 'none'"
-    used = site.api.get(link.path, headers=BROWSER)
-    assert used.status_code == 401 and used.headers['Content-Type'] == 'text/html; charset=utf-8'
-    assert_own_headers(used)
+    psql(f"UPDATE auth_email SET confirmed = false WHERE user_uuid = '{registered['uuid']}'")
+    for used in (site.api.get(link.path, headers=BROWSER), site.api.post(link.path, data=b'', headers=FORM)):
+        assert used.status_code == 401 and used.headers['Content-Type'] == 'text/html; charset=utf-8'
+        assert_own_headers(used)
     for accept in (
         None,
         '*/*',

@@ -558,9 +558,9 @@ def test_server_stopped(client, mail, person, rows, away):
     assert not rows() - before
 
 
-def test_server_frozen(client, mail, person, rows, admin_token, away):
+def test_server_frozen(client, mail, person, admin_token, away):
+    """It may be a server that greets late: the mails wait."""
     user = person()
-    before = rows()
     with away(mail, frozen=True):
         with ThreadPoolExecutor(12) as pool:
             began = time.monotonic()
@@ -571,9 +571,9 @@ def test_server_frozen(client, mail, person, rows, admin_token, away):
             for _ in range(5):  # nobody else waits for it
                 within(0.5, lambda: client.get('/users', admin_token, params={'limit': 1}))
             for answer in waiting:
-                internal_error(answer.result())
+                assert_204(answer.result())
             assert time.monotonic() - began < 8
-    assert not rows() - before
+    mail.wait_for(user['emails'][0]['address'], timeout=30)
 
 
 def test_a_refused_sender(client, mail, person, rows):
@@ -593,7 +593,9 @@ def test_a_refused_recipient(client, make_user, psql):
     user = make_user(email_address=address)
     assert_204(client.get(PATH, params={'username': user['username']}))
     dead = f"SELECT reason FROM wazo_auth.dead_event WHERE target = 'mail' AND headers ->> 'to' = '{address}'"
-    assert servers.wait_until(lambda: psql(dead), 15) == 'the mail server refuses with code 550'
+    assert servers.wait_until(lambda: psql(dead), 15) == (
+        'the mail server refuses with code 550 5.1.1 at RCPT: no such mailbox'
+    )
 
 
 def test_how_long_the_mail_server_takes_for_a_recipient_is_not_seen(client, make_user, link_to):

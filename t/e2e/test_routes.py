@@ -44,7 +44,7 @@ ROUTES = {
     U + '/emails': crud('users.{user_uuid}.emails', 'update'),
     '/admin' + U + '/emails': crud('admin.users.{user_uuid}.emails', 'update'),
     U + '/emails/<email_uuid>/confirm': crud('users.{user_uuid}.emails.{email_uuid}.confirm', 'read'),
-    '/emails/<email_uuid>/confirm': dict.fromkeys(('GET', 'PUT'), 'auth.emails.{email_uuid}.confirm.update'),
+    '/emails/<email_uuid>/confirm': dict.fromkeys(('GET', 'POST', 'PUT'), 'auth.emails.{email_uuid}.confirm.update'),
     U + '/policies': crud('users.{user_uuid}.policies', 'read'),
     U + P + 'uuid>': attached('users.{user_uuid}.policies.{policy_uuid}'),
     U + P + 'slug>': attached('users.{user_uuid}.policies.{policy_slug}'),

@@ -1,4 +1,6 @@
 // Mail templates and messages: docs/spec/email-flows.md sections 2.2 and 2.3.
+#include <arpa/inet.h>
+
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -11,8 +13,10 @@
 #include "wazoauth/http/email_address.h"
 #include "wazoauth/http/template.h"
 #include "wazoauth/http/web_pages.h"
+#include "wazoauth/mail/ehlo.h"
 #include "wazoauth/mail/mail_templates.h"
 #include "wazoauth/mail/message.h"
+#include "wazoauth/mail/reply.h"
 
 using namespace wazoauth;
 
@@ -304,6 +308,129 @@ void security(void**) {
       refused_smtp("ca_file", "/nowhere", Json::object({{"tls", "tls"}})).ends_with("No such file or directory"));
 }
 
+// -- who we are, and what the server says of it ----------------------------------------------------------------------
+
+void full_names(void**) {
+  for (const char* good : {"wazo1.example.com", "a.b", "WAZO-1.Example.COM", "x.xn--9ca", "1.example.com"})
+    check::that(is_full_name(good), good);
+  for (const char* bad : {"", "wazo1", "localhost", "localhost.localdomain", "wazo.localhost", "wazo_1.example.com",
+                          "-a.b", "a-.b", "a..b", ".a.b", "a.b.", "192.0.2.1", "a b.c", "\xc3\xa9.com", "a.b\r\n"})
+    check::never(is_full_name(bad), bad);
+  check::never(is_full_name(std::string(64, 'a') + ".example.com"), "a label of 64");
+  std::string many = "a";
+  for (int i = 0; i < 127; ++i) many += ".a";
+  check::that(is_full_name(many), "255 characters");
+  check::never(is_full_name("a" + many), "256 characters");
+}
+
+std::string literal(const char* address) {
+  sockaddr_in6 six{};
+  six.sin6_family = AF_INET6;
+  sockaddr_in four{};
+  four.sin_family = AF_INET;
+  if (inet_pton(AF_INET6, address, &six.sin6_addr) == 1)
+    return address_literal(Address(reinterpret_cast<const sockaddr*>(&six), sizeof six));
+  assert_int_equal(inet_pton(AF_INET, address, &four.sin_addr), 1);
+  return address_literal(Address(reinterpret_cast<const sockaddr*>(&four), sizeof four));
+}
+
+void address_literals(void**) {
+  assert_string_equal(literal("192.0.2.1").c_str(), "[192.0.2.1]");
+  assert_string_equal(literal("2001:db8::1").c_str(), "[IPv6:2001:db8::1]");
+  assert_string_equal(literal("::ffff:192.0.2.1").c_str(), "[192.0.2.1]");
+}
+
+void names_to_say(void**) {
+  const auto takes = [](const char* name) { return refused_smtp("ehlo", name).empty(); };
+  for (const char* good : {"mail.example.org", "relay", "[192.0.2.1]", "[IPv6:2001:db8::1]"})
+    check::that(takes(good), good);
+  for (const char* bad : {"", "a_b.example.org", "a b", "192.0.2.1]", "[2001:db8::1]", "[IPv6:x]", "[]", "a\r\nb"})
+    check::never(takes(bad), bad);
+}
+
+SmtpConversation after(const char* command, const char* answer) {
+  SmtpConversation conversation;
+  conversation.received("220 mail.test\r\n");
+  for (const char* each : {"EHLO a.b\r\n", "MAIL FROM:<a@b.c>\r\n"}) {
+    conversation.sent(each);
+    conversation.received("250 ok\r\n");
+  }
+  conversation.sent(command);
+  conversation.received(answer);
+  return conversation;
+}
+
+SmtpConversation after_message(const char* answer) {
+  SmtpConversation conversation = after("DATA\r\n", "354 go on\r\n");
+  conversation.received(answer);
+  return conversation;
+}
+
+constexpr const char* recipient = "RCPT TO:<x@y.z>\r\n";
+
+void what_is_final(void**) {
+  for (const char* final :
+       {"550 5.1.1 <x@y.z>: Recipient address rejected: User unknown in local recipient table\r\n",
+        "550 no such user here\r\n", "550-No such person at this address\r\n550 Unrouteable address\r\n",
+        "552 5.2.2 The mailbox is over quota\r\n", "551 user not local\r\n", "556 5.1.10 null MX\r\n"})
+    check::that(after(recipient, final).rejects_mail(), final);
+  // About us, the sender, or nothing for long.
+  for (const char* ours :
+       {"504 5.5.2 <wazo1>: Helo command rejected: need fully-qualified hostname\r\n",
+        "550 5.7.1 <wazo1>: Helo command rejected: Host not found\r\n", "550 <wazo1>: EHLO argument is no host\r\n",
+        "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.example\r\n",
+        "554 5.7.1 <x@y.z>: Relay access denied\r\n", "550 relay not permitted\r\n",
+        "550 5.1.8 <a@b.c>: Sender address rejected: Domain not found\r\n",
+        "550 5.1.0 <a@b.c>: Sender address rejected: User unknown in local recipient table\r\n",
+        "553 5.7.1 <a@b.c>: Sender address rejected: not logged in\r\n", "550 authentication required\r\n",
+        "530 5.7.0 Must issue a STARTTLS command first\r\n", "503 bad sequence\r\n", "501 syntax\r\n",
+        "521 5.3.2 no mail here\r\n", "550 5.3.2 not now\r\n", "450 4.1.1 try again\r\n", "421 bye\r\n",
+        "550-Your\r\n550-SPF record\r\n550 says no\r\n"})
+    check::never(after(recipient, ours).rejects_mail(), ours);
+  for (const char* final : {"554 5.7.1 Message rejected as spam\r\n", "552 5.3.4 too big\r\n", "554 no\r\n",
+                            "550 5.6.0 bad content\r\n", "550 5.1.1 no such user\r\n"})
+    check::that(after_message(final).rejects_mail(), final);
+  for (const char* ours : {"550 5.7.26 Unauthenticated email from b.c is not accepted\r\n",
+                           "550 5.7.1 DMARC policy of b.c\r\n", "451 4.3.0 later\r\n", "554 5.3.0 broken\r\n"})
+    check::never(after_message(ours).rejects_mail(), ours);
+  // Before there is a recipient nothing is about one.
+  check::never(after("EHLO a\r\n", "550 5.1.1 no\r\n").rejects_mail(), "EHLO");
+  check::never(after("MAIL FROM:<a@b.c>\r\n", "550 5.1.1 no\r\n").rejects_mail(), "MAIL");
+  check::never(after("DATA\r\n", "554 5.5.1 no valid recipients\r\n").rejects_mail(), "DATA");
+}
+
+void whom_it_concerns(void**) {
+  SmtpConversation conversation;
+  conversation.received("421 too busy\r\n");
+  check::that(conversation.concerns_all() && conversation.code() == 421, "greeting");
+  for (const char* command : {"EHLO a\r\n", "HELO a\r\n", "STARTTLS\r\n", "AUTH PLAIN\r\n"})
+    check::that(after(command, "454 4.7.0 later\r\n").concerns_all(), command);
+  for (const char* command : {"MAIL FROM:<>\r\n", "RCPT TO:<a@b>\r\n", "DATA\r\n"})
+    check::never(after(command, "454 4.7.0 later\r\n").concerns_all(), command);
+}
+
+void what_the_log_says(void**) {
+  const auto says = [](const SmtpConversation& conversation, const std::string& expected) {
+    assert_string_equal(conversation.answer().c_str(), expected.c_str());
+  };
+  says(after(recipient, "504 5.5.2 <wazo1>: need fully-qualified hostname\r\n"),
+       "code 504 5.5.2 at RCPT: <wazo1>: need fully-qualified hostname");
+  says(after(recipient, "550-5.1.1 <x@y.z>: no\t\r\n550 5.1.1 such user\r\n"),
+       "code 550 5.1.1 at RCPT: <address> no such user");
+  says(after(recipient, "550 5.1 is no status\r\n"), "code 550 at RCPT: 5.1 is no status");
+  says(after(recipient, "550 4.1.1 another class\r\n"), "code 550 at RCPT: 4.1.1 another class");
+  says(after("MAIL FROM:<a@b.c>\r\n", "452\r\n"), "code 452 at MAIL");
+  // A server may say again what it was told.
+  says(after("AUTH PLAIN c2VjcmV0\r\n", "535 5.7.8 c2VjcmV0 is wrong\r\n"), "code 535 5.7.8 at AUTH");
+  says(after_message("554 5.7.1 https://a.b/?token=1\r\n"), "code 554 5.7.1 at the end of the message");
+  // Our QUIT, and what it is answered, isn't it.
+  SmtpConversation conversation = after(recipient, "550 5.1.1 no\r\n");
+  conversation.sent("QUIT\r\n");
+  conversation.received("221 bye\r\n");
+  says(conversation, "code 550 5.1.1 at RCPT: no");
+  assert_true(after(recipient, ("550 " + std::string(5000, 'x') + "\r\n").c_str()).answer().size() < 400);
+}
+
 // -- pages -----------------------------------------------------------------------------------------------------------
 
 std::string value_of(const Response& response, std::string_view name) {
@@ -322,6 +449,8 @@ void pages(void**) {
   assert_true(page.body.find("<title>Error: ") != std::string::npos);
   assert_true(page.body.find(" aria-invalid=\"true\"") != std::string::npos);
   const Response plain = web_page({.title = "a", .texts = {}});
+  const Response button = web_page({.title = "a", .texts = {}, .button = "<b>"});
+  assert_true(button.body.find("<form method=\"post\">\n<button>&lt;b&gt;</button>") != std::string::npos);
   assert_true(plain.body.find("<form") == std::string::npos && plain.body.find("role=") == std::string::npos);
   assert_true(value_of(plain, "Content-Security-Policy").starts_with("default-src 'none'; style-src 'sha256-"));
 }
@@ -344,6 +473,12 @@ int main() {
       cmocka_unit_test(files),
       cmocka_unit_test(settings),
       cmocka_unit_test(security),
+      cmocka_unit_test(full_names),
+      cmocka_unit_test(address_literals),
+      cmocka_unit_test(names_to_say),
+      cmocka_unit_test(what_is_final),
+      cmocka_unit_test(whom_it_concerns),
+      cmocka_unit_test(what_the_log_says),
       cmocka_unit_test(pages),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);

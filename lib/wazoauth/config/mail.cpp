@@ -1,5 +1,7 @@
 #include "wazoauth/config/mail.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <cctype>
 #include <string_view>
@@ -39,12 +41,28 @@ void read_security(const ConfigReader& config, SmtpServer& smtp) {
                 "needs \"smtp.tls\", or \"smtp.login_without_tls: true\": else the password can be read");
 }
 
+// A domain, or the literal of an address: "[192.0.2.1]", "[IPv6:2001:db8::1]".
+bool is_ehlo_name(const std::string& text) {
+  constexpr std::string_view ipv6 = "IPv6:";
+  if (!text.starts_with('[') || !text.ends_with(']')) return is_domain(text);
+  const std::string address = text.substr(1, text.size() - 2);
+  in6_addr number;
+  if (address.starts_with(ipv6)) return inet_pton(AF_INET6, address.c_str() + ipv6.size(), &number) == 1;
+  return inet_pton(AF_INET, address.c_str(), &number) == 1;
+}
+
 SmtpServer read_smtp(const ConfigReader& config) {
   SmtpServer smtp;
   smtp.hostname = config.text("smtp.hostname");
+  if (smtp.hostname.starts_with("[") && smtp.hostname.ends_with("]"))
+    smtp.hostname = smtp.hostname.substr(1, smtp.hostname.size() - 2);
   if (smtp.hostname.empty() || !is_host(smtp.hostname)) config.fail("smtp.hostname", "must be a host's name");
   smtp.port = static_cast<int>(config.integer("smtp.port", 1, 65535));
   smtp.timeout = config.seconds("smtp.timeout", smtp.timeout);
+  if (const auto name = config.optional_text("smtp.ehlo")) {
+    if (!is_ehlo_name(*name)) config.fail("smtp.ehlo", "must be a host's full name, or an address like [192.0.2.1]");
+    smtp.ehlo = *name;
+  }
   read_security(config, smtp);
   return smtp;
 }

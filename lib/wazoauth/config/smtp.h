@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 
 namespace wazoauth {
 
@@ -19,6 +20,10 @@ struct SmtpServer {
   Tls tls = Tls::none;
   std::string ca;                  // certificates (PEM) that the server's one has to come from; "" for the system's
   std::string username, password;  // "" for no login
+  std::string ehlo;                // what this machine calls itself; "" for its own name
 };
+
+// A domain as mail servers write it (RFC 5321, section 4.1.2): letters, digits and hyphens, with or without a dot.
+bool is_domain(std::string_view text);
 
 }  // namespace wazoauth

@@ -55,6 +55,11 @@ constexpr std::string_view form = R"(<form method="post">
 </form>
 )";
 
+constexpr std::string_view button = R"(<form method="post">
+<button>{{ button | e }}</button>
+</form>
+)";
+
 constexpr std::string_view foot = R"(</main>
 </body>
 </html>
@@ -93,6 +98,7 @@ Response web_page(const WebPage& page) {
   for (const std::string& text : page.texts)
     response.body += rendered("<p>{{ text | e }}</p>", {{"text", text}}) + "\n";
   if (page.asks_for_password) response.body += rendered(form, values) + "\n";
+  if (!page.button.empty()) response.body += rendered(button, {{"button", page.button}}) + "\n";
   response.body += foot;
   return response;
 }

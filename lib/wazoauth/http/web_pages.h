@@ -15,6 +15,7 @@ struct WebPage {
   std::string title;  // also its heading
   std::vector<std::string> texts{};
   bool asks_for_password = false;  // a form, sent to the page's own address: fields `password` and `confirmation`
+  std::string button{};            // a form of this button alone, sent there, too; "" for none
   std::string complaint{};         // about the form that was sent; "" for none
 };
 

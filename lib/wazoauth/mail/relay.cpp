@@ -65,7 +65,7 @@ bool MailRelay::relay() {
   return !rows.empty();
 }
 
-// Throws when the server isn't there: that concerns all of them.
+// Throws when no other mail would fare better.
 void MailRelay::send(const Rows& rows, std::size_t row) {
   const std::string id = rows.text(row, "id");
   try {
@@ -73,8 +73,8 @@ void MailRelay::send(const Rows& rows, std::size_t row) {
             [this] { return options_.wake->stopping(); });
     settle(id);
   } catch (const SmtpError& e) {
-    if (!e.answered) throw;
-    e.permanent ? refuse(id, e.what()) : postpone(id, e.what());
+    if (e.concerns_all) throw;
+    e.kind == SmtpError::Kind::never ? refuse(id, e.what()) : postpone(id, e.what());
   }
 }
 

@@ -5,20 +5,24 @@
 #include <cstring>
 #include <string_view>
 
+#include "wazoauth/mail/ehlo.h"
+#include "wazoauth/mail/reply.h"
 #include "wazoauth/outgoing/curl.h"
 
 namespace wazoauth {
 
 namespace {
 
-constexpr std::chrono::milliseconds delivery_limit{60000}, farewell_limit{1000};
+constexpr std::chrono::milliseconds delivery_limit{60000}, farewell_limit{1000}, longest_name_lookup{1000};
 
 // One conversation, and what libcurl says of it.
 struct Handle {
-  explicit Handle(const SmtpServer& server);
+  Handle(const SmtpServer& server, const std::string& own_name);
   CURL* get() const { return curl.get(); }
 
-  std::array<char, CURL_ERROR_SIZE> details{};  // of what went wrong, in libcurl's words; outlives what writes there
+  // Both outlive what writes there.
+  std::array<char, CURL_ERROR_SIZE> details{};  // of what went wrong, in libcurl's words
+  SmtpConversation conversation;
   CurlHandle curl;
 };
 
@@ -33,6 +37,27 @@ long seconds(std::chrono::milliseconds time) {
 
 std::size_t discard(char*, std::size_t size, std::size_t count, void*) {
   return size * count;
+}
+
+// libcurl tells only a program that it "debugs" what both sides say.
+int listen(CURL*, curl_infotype type, char* data, std::size_t size, void* conversation) noexcept {
+  try {
+    auto* both = static_cast<SmtpConversation*>(conversation);
+    if (type == CURLINFO_HEADER_OUT) both->sent({data, size});
+    if (type == CURLINFO_HEADER_IN) both->received({data, size});
+    if (type == CURLINFO_SSL_DATA_OUT) both->greeted_by_tls();
+  } catch (const std::exception&) {
+    // Without memory it has heard nothing.
+  }
+  return 0;
+}
+
+// As a part of a URL.
+std::string encoded(const std::string& text) {
+  constexpr std::string_view hex = "0123456789ABCDEF";
+  std::string result;
+  for (const unsigned char c : text) (result += '%') += {hex[c >> 4], hex[c & 15]};
+  return result;
 }
 
 // Certificates are always verified, and for the name that we connect to.
@@ -53,34 +78,41 @@ void identify(const Handle& handle, const SmtpServer& server) {
   set(handle, CURLOPT_LOGIN_OPTIONS, "AUTH=PLAIN;AUTH=LOGIN");
 }
 
-Handle::Handle(const SmtpServer& server) : curl(new_curl(server.tls == SmtpServer::Tls::implicit ? "smtps" : "smtp")) {
+Handle::Handle(const SmtpServer& server, const std::string& own_name)
+    : curl(new_curl(server.tls == SmtpServer::Tls::implicit ? "smtps" : "smtp")) {
   const Handle& handle = *this;
   const bool is_ipv6 = server.hostname.find(':') != std::string::npos;
   const std::string host = is_ipv6 ? "[" + server.hostname + "]" : server.hostname;
   const std::string scheme = server.tls == SmtpServer::Tls::implicit ? "smtps" : "smtp";
-  set(handle, CURLOPT_URL, (scheme + "://" + host + ":" + std::to_string(server.port)).c_str());
-  set(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(server.timeout.count()));
+  const std::string address = scheme + "://" + host + ":" + std::to_string(server.port);
+  set(handle, CURLOPT_URL, (address + "/" + encoded(own_name)).c_str());
   set(handle, CURLOPT_WRITEFUNCTION, discard);
   set(handle, CURLOPT_ERRORBUFFER, details.data());
+  set(handle, CURLOPT_DEBUGFUNCTION, listen);
+  set(handle, CURLOPT_DEBUGDATA, &conversation);
+  set(handle, CURLOPT_VERBOSE, 1L);
   secure(handle, server);
   identify(handle, server);
 }
 
-// Codes that speak of how we connect, not of this message: an administrator can mend that.
-bool is_about_us(long code) {
-  return code == 503 || code == 530 || code == 534 || code == 535 || code == 538;
+bool was_reached(const Handle& handle) {
+  curl_off_t connected = 0;  // microseconds
+  curl_easy_getinfo(handle.get(), CURLINFO_CONNECT_TIME_T, &connected);
+  return connected > 0 || handle.conversation.begun();
 }
 
-[[noreturn]] void fail(const Handle& handle, CURLcode result, bool about_message) {
-  long code = 0;
-  curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &code);
-  const bool refused = code >= 400 && code < 600 && result != CURLE_OPERATION_TIMEDOUT;
-  if (refused) {
-    const bool permanent = about_message && code >= 500 && !is_about_us(code);
-    throw SmtpError("the mail server refuses with code " + std::to_string(code), permanent, true);
-  }
-  throw SmtpError(std::string("the mail server can't be used: ") + reason_of(result, handle.details.data()), false,
-                  false);
+[[noreturn]] void fail(const Handle& handle, CURLcode result) {
+  using Kind = SmtpError::Kind;
+  const SmtpConversation& conversation = handle.conversation;
+  const std::string trouble = std::string("the mail server can't be used: ") + reason_of(result, handle.details.data());
+  if (result == CURLE_ABORTED_BY_CALLBACK) throw SmtpError(trouble, Kind::away, true);
+  if (result == CURLE_OPERATION_TIMEDOUT)
+    throw SmtpError(trouble, was_reached(handle) ? Kind::not_now : Kind::away, conversation.concerns_all());
+  if (conversation.code() < 400) throw SmtpError(trouble, Kind::away, conversation.concerns_all());
+  const bool later = conversation.code() < 500;
+  const Kind kind = later ? Kind::not_now : conversation.rejects_mail() ? Kind::never : Kind::refused;
+  const std::string refusal = std::string("the mail server refuses ") + (later ? "for now " : "") + "with ";
+  throw SmtpError(refusal + conversation.answer(), kind, conversation.concerns_all());
 }
 
 // One command on the connection that this handle keeps.
@@ -90,10 +122,8 @@ void command(const Handle& handle, const std::string& text) {
   for (const char c : text) encoded += c == '%' ? "%25" : std::string(1, c);
   set(handle, CURLOPT_CUSTOMREQUEST, encoded.c_str());
   const CURLcode result = curl_easy_perform(handle.get());
-  long code = 0;
-  curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &code);
   // libcurl lets 553 pass, which is an answer to its usual VRFY.
-  if (result != CURLE_OK || code >= 300) fail(handle, result, false);
+  if (result != CURLE_OK || handle.conversation.code() >= 300) fail(handle, result);
 }
 
 struct Upload {
@@ -116,11 +146,17 @@ int progress(void* data, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 }  // namespace
 
 void ask_server(const SmtpServer& server, const std::string& sender, const std::optional<std::string>& recipient) {
-  const Handle handle(server);
+  Handle handle(server, ehlo_name(server, Deadline(std::min(server.timeout, longest_name_lookup))));
+  set(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(server.timeout.count()));
   set(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(server.timeout.count()));
   set(handle, CURLOPT_NOBODY, 1L);
-  command(handle, "MAIL FROM:<" + sender + ">");
-  if (recipient) command(handle, "RCPT TO:<" + *recipient + ">");
+  try {
+    command(handle, "MAIL FROM:<" + sender + ">");
+    if (recipient) command(handle, "RCPT TO:<" + *recipient + ">");
+  } catch (const SmtpError& error) {
+    // Servers that test strangers greet late, or take nothing before the second try. The mail can wait.
+    if (error.kind != SmtpError::Kind::not_now) throw;
+  }
   // Nothing is taken back: QUIT, at the handle's end, does that.
   set(handle, CURLOPT_SERVER_RESPONSE_TIMEOUT, seconds(farewell_limit));
 }
@@ -130,7 +166,9 @@ void deliver(const SmtpServer& server, const Envelope& envelope, const std::stri
   const CurlList recipients(curl_slist_append(nullptr, ("<" + envelope.recipient + ">").c_str()), curl_slist_free_all);
   if (!recipients) throw std::bad_alloc();
   Upload upload{message, stopping};
-  const Handle handle(server);
+  Handle handle(server, ehlo_name(server, Deadline(longest_name_lookup)));
+  // A greeting and a login belong to what libcurl calls connecting.
+  set(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(delivery_limit.count()));
   set(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(delivery_limit.count()));
   set(handle, CURLOPT_SERVER_RESPONSE_TIMEOUT, seconds(delivery_limit));
   set(handle, CURLOPT_MAIL_FROM, ("<" + envelope.sender + ">").c_str());
@@ -143,8 +181,7 @@ void deliver(const SmtpServer& server, const Envelope& envelope, const std::stri
   set(handle, CURLOPT_XFERINFODATA, &upload);
   set(handle, CURLOPT_NOPROGRESS, 0L);
   const CURLcode result = curl_easy_perform(handle.get());
-  // CURLE_SEND_ERROR is what MAIL, RCPT and DATA end with; a "no" to what was sent is told by what was sent.
-  if (result != CURLE_OK) fail(handle, result, result == CURLE_SEND_ERROR || upload.rest.size() < message.size());
+  if (result != CURLE_OK) fail(handle, result);
   set(handle, CURLOPT_NOPROGRESS, 1L);
   set(handle, CURLOPT_SERVER_RESPONSE_TIMEOUT, seconds(farewell_limit));
 }

@@ -16,14 +16,19 @@ struct Envelope {
 
 // what() shows neither addresses nor anything of the message.
 struct SmtpError : std::runtime_error {
-  SmtpError(const std::string& what, bool for_good, bool reached)
-      : std::runtime_error(what), permanent(for_good), answered(reached) {}
-  bool permanent;  // this message will never be taken
-  bool answered;   // the server is there and said no
+  enum class Kind {
+    away,     // it can't be reached, or not as the settings want it
+    not_now,  // it says "later", or nothing in time
+    refused,  // a "no" to us, or to the sender: an administrator can mend that
+    never,    // a "no" to this recipient or this message
+  };
+  SmtpError(const std::string& what, Kind of, bool all) : std::runtime_error(what), kind(of), concerns_all(all) {}
+  Kind kind;
+  bool concerns_all;  // not only this mail, but every one
 };
 
-// Does the server take a mail from this sender, for this recipient if there is one? Asks without sending one. Throws
-// SmtpError. Takes twice the limit and a second at most.
+// Throws SmtpError unless the server takes a mail from this sender, for this recipient if there is one, now or later.
+// Asks without sending one. Takes three times the limit and a second at most.
 void ask_server(const SmtpServer& server, const std::string& sender, const std::optional<std::string>& recipient);
 
 // Sends. Ends early, with an SmtpError, when `stopping` says so. A server may take its time to look at a message: up to

@@ -22,6 +22,7 @@ constexpr std::size_t most_at_once = 64;
 struct Result {
   int error = 0;
   std::vector<Address> addresses;
+  std::string name;  // the canonical one
 };
 
 Result ask_system(const std::string& host, const std::string& port, int flags) {
@@ -34,6 +35,7 @@ Result ask_system(const std::string& host, const std::string& port, int flags) {
   result.error = getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
   if (result.error) return result;
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> list(found, freeaddrinfo);
+  if (found->ai_canonname) result.name = found->ai_canonname;
   for (const addrinfo* each = found; each; each = each->ai_next)
     result.addresses.emplace_back(each->ai_addr, each->ai_addrlen);
   return result;
@@ -43,7 +45,7 @@ Result ask(const std::string& host, const std::string& port, int flags) noexcept
   try {
     return ask_system(host, port, flags);
   } catch (const std::exception&) {
-    return {EAI_MEMORY, {}};
+    return {EAI_MEMORY, {}, {}};
   }
 }
 
@@ -66,7 +68,7 @@ std::shared_ptr<Lookup> begin(const std::shared_ptr<Lookups>& all, const std::st
   all->pending.emplace(key, lookup);
   try {
     std::thread([all, lookup, host, port, key]() noexcept {
-      Result result = ask(host, port, 0);
+      Result result = ask(host, port, AI_CANONNAME);
       const std::lock_guard lock(all->mutex);
       lookup->result = std::move(result);
       all->pending.erase(key);
@@ -96,6 +98,14 @@ std::vector<Address> look_up(const std::string& host, int port, const Deadline& 
   if (result.error == EAI_NONAME) result = wait(host, service, deadline);
   if (result.error) throw Unreachable(host + " can't be looked up: " + gai_strerror(result.error));
   return result.addresses;
+}
+
+std::string canonical_name(const std::string& host, const Deadline& deadline) {
+  try {
+    return wait(host, "0", deadline).name;
+  } catch (const Unreachable&) {
+    return "";
+  }
 }
 
 }  // namespace wazoauth

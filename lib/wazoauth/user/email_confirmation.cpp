@@ -36,17 +36,41 @@ Step ask_for_mail(Context& context) {
   });
 }
 
-// A mailed token works once, and for its address. Any other token sees its own tenant and those below.
-void confirm(Context& context) {
+// The link in a mail, as opposed to a token of somebody who may confirm any address of the tenant.
+bool is_link(Context& context) {
+  return is_mailed_token(context.token(), "auth.emails." + context.param("email_uuid") + ".confirm.edit");
+}
+
+Problem used_link(Context& context) {
+  return problems::unauthorized(
+      Json::object({{"invalid_token", context.token_id()},
+                    {"reason", "not_found_or_expired"},
+                    {"required_access", "auth.emails." + context.param("email_uuid") + ".confirm.update"}}));
+}
+
+// Any other token sees its own tenant and those below.
+void require_visible(Context& context) {
   const std::string& email = context.param("email_uuid");
-  if (is_mailed_token(context.token(), "auth.emails." + email + ".confirm.edit")) {
-    if (context.db().run("mails.use_token", {context.token_id()}).affected() == 0)
-      throw problems::unauthorized(Json::object({{"invalid_token", context.token_id()},
-                                                 {"reason", "not_found_or_expired"},
-                                                 {"required_access", "auth.emails." + email + ".confirm.update"}}));
-  } else if (!context.db().run("mails.visible", {email, context.caller_tenant()}).boolean(0, "visible")) {
+  if (!is_link(context) && !context.db().run("mails.visible", {email, context.caller_tenant()}).boolean(0, "visible"))
     throw problems::unknown("email", email);
-  }
+}
+
+struct State {
+  bool confirmed, link_used;
+};
+
+State state_of(Context& context) {
+  const Rows rows = context.db().run("mails.confirmation", {context.param("email_uuid"), context.token_id()});
+  if (rows.empty()) throw problems::unknown("email", context.param("email_uuid"));
+  return {rows.boolean(0, "confirmed"), rows.boolean(0, "link_used")};
+}
+
+// A link works once.
+void confirm(Context& context) {
+  require_visible(context);
+  if (is_link(context) && context.db().run("mails.use_link", {context.token_id()}).affected() == 0)
+    throw used_link(context);
+  const std::string& email = context.param("email_uuid");
   if (context.db().run("mails.confirm", {email}).affected() == 0) throw problems::unknown("email", email);
 }
 
@@ -60,18 +84,49 @@ std::string content_type(const std::string& mimetype) {
                                                                                   : mimetype;
 }
 
-// The page that the link in the mail leads to. Programs that inspect links before a person does send HEAD.
-Step get_confirmation(Context& context) {
-  const MailTemplates* templates = context.settings.mail_templates.get();
-  if (!templates || !templates->confirmation_page)
+void require_page(const Settings& settings) {
+  if (!settings.mail_templates || !settings.mail_templates->confirmation_page)
     throw std::runtime_error("the template of the page that confirms an address is missing");
-  if (context.request.method != "HEAD") confirm(context);
+}
+
+Response confirmed_page(const Settings& settings) {
   Response response;
-  response.content_type = content_type(context.settings.mail.confirmation_page_type);
-  response.body = templates->confirmation_page->render({});
+  response.content_type = content_type(settings.mail.confirmation_page_type);
+  response.body = settings.mail_templates->confirmation_page->render({});
   // The administrator's page may use anything; only framing it is forbidden.
   response.headers = page_headers("frame-ancestors 'none'");
   return response;
+}
+
+// Programs that inspect mails open every link before a person does, and look like browsers: opening changes nothing.
+Step show_button(Context& context) {
+  require_visible(context);
+  const State state = state_of(context);
+  if (state.confirmed) return confirmed_page(context.settings);
+  if (state.link_used) throw used_link(context);
+  return web_page({.title = "Confirm your e-mail address",
+                   .texts = {"Your address was given for an account. If you know about it, confirm the address.",
+                             "If you don't, close this page: the address stays unconfirmed."},
+                   .button = "Confirm the address"});
+}
+
+// The page that the link in the mail leads to. Programs that follow it to confirm an address send GET.
+Step get_confirmation(Context& context) {
+  require_page(context.settings);
+  if (context.request.prefers_html()) return show_button(context);
+  if (context.request.method != "HEAD") confirm(context);
+  return confirmed_page(context.settings);
+}
+
+// The page's button. Somebody who presses it twice, or comes back to it, reads that all is well.
+Step post_confirmation(Context& context) {
+  require_page(context.settings);
+  try {
+    confirm(context);
+  } catch (const Problem&) {
+    if (!context.request.prefers_html() || !is_link(context) || !state_of(context).confirmed) throw;
+  }
+  return confirmed_page(context.settings);
 }
 
 std::optional<Response> problem_page(const Request& request, const Problem& problem) {
@@ -99,7 +154,19 @@ void add_email_confirmation_routes(Router& router) {
               .path = "/emails/<email_uuid>/confirm",
               .access = access,
               .handler = get_confirmation,
-              .summary = "Confirm an address: where the link in the mail leads to",
+              .summary = "Confirm an address: where the link in the mail leads to; a browser gets a page "
+                         "with a button that does it",
+              .parameters = {"token"},
+              .status = 200,
+              .produces = "text/html",
+              .failures = {failures::unknown_email},
+              .query_token = true,
+              .problem_page = problem_page});
+  family.add({.method = "POST",
+              .path = "/emails/<email_uuid>/confirm",
+              .access = access,
+              .handler = post_confirmation,
+              .summary = "Confirm an address: the button of the page that the link in the mail leads to",
               .parameters = {"token"},
               .status = 200,
               .produces = "text/html",
