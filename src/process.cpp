@@ -23,12 +23,14 @@ int workers(ngx_cycle_t* cycle) {
   return std::max(1, static_cast<int>(core->worker_processes));
 }
 
-DatabaseOptions database_options(ngx_cycle_t* cycle, const MainConf& conf) {
+DatabaseOptions database_options(ngx_cycle_t* cycle, const MainConf& conf, const Zone& zone) {
   const Settings& settings = *conf.settings;
   const int per_nginx = conf.connections ? static_cast<int>(conf.connections) : std::min(settings.max_threads, 8);
   DatabaseOptions options;
   options.conninfo = conninfo(conf);
   options.connections = std::max(1, per_nginx / workers(cycle));
+  // Who listens sees first that the database is another one: after a failover, say.
+  options.renewals = [&zone] { return zone.counter(counter_life); };
   return options;
 }
 
@@ -40,14 +42,14 @@ std::unique_ptr<RedisCache> make_redis(const MainConf& conf) {
 AppOptions app_options(Process& process, ngx_cycle_t* cycle) {
   AppOptions options;
   options.settings = *process.conf.settings;
-  options.database = database_options(cycle, process.conf);
+  options.database = database_options(cycle, process.conf, process.zone);
   options.zone = &process.zone;
   options.redis = process.redis.get();
   return options;
 }
 
-Offload::Options offload_options(ngx_cycle_t* cycle, const MainConf& conf) {
-  const auto connections = static_cast<unsigned>(database_options(cycle, conf).connections);
+Offload::Options offload_options(const Process& process) {
+  const auto connections = static_cast<unsigned>(process.app.database_options().connections);
   // The last ones only wait: a mail server that is slow holds up all of its own, and nothing else. Directories are
   // many; lib/wazoauth/ldap/directories.h keeps each of them from taking all threads.
   return {{std::max(2u, connections), hash_permits(), 1, 8, 32, 16}, {1024, 64, 8192, 32, 256, 256}};
@@ -68,9 +70,9 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
       throttle(SharedMemory::of(main.zone).throttle),
       redis(make_redis(main)),
       app(app_options(*this, cycle)),
-      trees(database_options(cycle, main).for_short_reads()),
+      trees(database_options(cycle, main, zone).for_short_reads()),
       tenants(trees, &zone),
-      offload(offload_options(cycle, main)),
+      offload(offload_options(*this)),
       loads(offload, app.tokens(), tenants),
       upgrades(zone, app.tokens(), offload) {}
 
