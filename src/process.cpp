@@ -23,12 +23,14 @@ int workers(ngx_cycle_t* cycle) {
   return std::max(1, static_cast<int>(core->worker_processes));
 }
 
-DatabaseOptions database_options(ngx_cycle_t* cycle, const MainConf& conf) {
+DatabaseOptions database_options(ngx_cycle_t* cycle, const MainConf& conf, const NodeState& node) {
   const Settings& settings = *conf.settings;
   const int per_nginx = conf.connections ? static_cast<int>(conf.connections) : std::min(settings.max_threads, 8);
   DatabaseOptions options;
   options.conninfo = conninfo(conf);
   options.connections = std::max(1, per_nginx / workers(cycle));
+  // Who listens sees first that the database is another one: after a failover, say.
+  options.renewals = [&node] { return node.database_life(); };
   return options;
 }
 
@@ -40,7 +42,7 @@ std::unique_ptr<RedisCache> make_redis(const MainConf& conf) {
 AppOptions app_options(Process& process, ngx_cycle_t* cycle) {
   AppOptions options;
   options.settings = *process.conf.settings;
-  options.database = database_options(cycle, process.conf);
+  options.database = database_options(cycle, process.conf, process.node);
   options.zone = &process.zone;
   options.redis = process.redis.get();
   return options;
@@ -65,9 +67,9 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
       throttle(shared.throttle),
       redis(make_redis(main)),
       app(app_options(*this, cycle)),
-      trees(database_options(cycle, main).for_short_reads()),
+      trees(database_options(cycle, main, node).for_short_reads()),
       tenants(trees, node),
-      offload(static_cast<unsigned>(database_options(cycle, main).connections), CpuPermits::count()),
+      offload(static_cast<unsigned>(app.database_options().connections), CpuPermits::count()),
       loads(offload, app.tokens(), tenants),
       upgrades(zone, counters, app.tokens(), offload) {}
 

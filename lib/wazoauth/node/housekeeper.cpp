@@ -139,8 +139,9 @@ void Housekeeper::seed_database() {
 // ---------------------------------------------------------------------------------------------
 
 void Housekeeper::listen() {
-  Listener(
-      {connection_string(leader_options(options_.database)), options_.zone, id_, !options_.redis_uri.empty(), &wake_})
+  const DatabaseOptions database = leader_options(options_.database);
+  Listener({connection_string(database), session_settings(database), options_.zone, id_, !options_.redis_uri.empty(),
+            &wake_})
       .run();
   // Another housekeeper of this nginx took over: then it does the rest as well.
   wake_.stop();

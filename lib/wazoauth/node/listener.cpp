@@ -200,11 +200,21 @@ void Listener::see(const Life& life) {
   if (settled_ && !all_died_ && options_.uses_redis) set_redis(life.redis);
 }
 
+// One that became read-only isn't the database any more: the others of the conninfo are asked which of them is. Where
+// it is the only one, nobody writes what could be heard.
+bool Listener::can_be_written() {
+  std::string read_only;
+  if (!exec("SHOW transaction_read_only", &read_only)) return false;
+  if (read_only == "on") log::warning("LISTEN: the server is read-only");
+  return read_only == "off";
+}
+
 // What a heartbeat that came back proves is that everything before its NOTIFY has arrived, so that is its time.
 bool Listener::beat() {
   const BootTime sent = BootClock::now();
   const Deadline deadline(NodeState::good_for);
   heartbeat_seen_ = all_died_ = false;
+  if (!can_be_written()) return false;
   std::string life;
   if (!exec("NOTIFY " + heartbeat_channel() + ";" + fragment("node.life"), &life)) return false;
   while (!heartbeat_seen_) {
@@ -222,7 +232,8 @@ std::string Listener::heartbeat_channel() const {
 
 bool Listener::listen() {
   // Named, so that pg_stat_activity tells it from the pool's.
-  if (!exec("SELECT set_config('application_name', current_setting('application_name') || ' listen', false);"
+  if (!exec(options_.settings +
+            "SELECT set_config('application_name', current_setting('application_name') || ' listen', false);"
             "LISTEN wazo_auth_tokens; LISTEN wazo_auth_tenants; LISTEN wazo_auth_outbox; LISTEN " +
             heartbeat_channel()))
     return false;

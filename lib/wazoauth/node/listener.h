@@ -19,6 +19,7 @@ class Listener {
  public:
   struct Options {
     std::string conninfo;  // for libpq
+    std::string settings;  // SQL, run first
     Zone* zone;
     std::uint64_t id;         // of this nginx's housekeeper
     bool uses_redis = false;  // register as such, and find out which keys count
@@ -36,6 +37,7 @@ class Listener {
   bool connect();
   bool exec(const std::string& sql, std::string* value = nullptr);  // false: failed, or took over 2 s
   bool beat();                                                      // false: it didn't come back
+  bool can_be_written();
   std::string heartbeat_channel() const;
   void see(const Life& life);
   void forget_all();  // any token may have died unheard

@@ -6,6 +6,8 @@
 #include <map>
 #include <memory>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 namespace wazoauth {
 
@@ -49,7 +51,43 @@ std::map<std::string, std::string> parse(const std::string& conninfo) {
   }
   return values;
 }
+
+// Logins are written: of several servers, the one that takes them is meant.
+void choose_server(std::map<std::string, std::string>& values) {
+  const bool several =
+      values["host"].find(',') != std::string::npos || values["hostaddr"].find(',') != std::string::npos;
+  if (several) values.try_emplace("target_session_attrs", "read-write");
+  const std::string& wanted = values["target_session_attrs"];
+  if (wanted == "read-only" || wanted == "standby" || wanted == "prefer-standby")
+    throw std::runtime_error("invalid connection string: target_session_attrs=" + wanted +
+                             " finds servers that can't be written to");
+}
+
+using Values = std::vector<std::pair<std::string, std::string>>;
+
+// By the first of a group, which stands or falls as a whole.
+std::vector<Values> wanted_settings(const DatabaseOptions& options) {
+  const std::string limit = std::to_string(options.statement_timeout.count());
+  return {{{"statement_timeout", limit}, {"lock_timeout", limit}, {"idle_in_transaction_session_timeout", "60000"}},
+          // The planner's work costs more than these statements; each is made of what it needs only, so that one plan
+          // fits all. Rows that are read all day lie in memory: an index is worth more than a planner assumes that
+          // expects a disk.
+          {{"plan_cache_mode", "force_generic_plan"}, {"jit", "off"}, {"random_page_cost", "1.1"}},
+          // The server's side: locks of a node that vanished must not outlive it by hours.
+          {{"tcp_keepalives_idle", "10"}, {"tcp_keepalives_interval", "5"}, {"tcp_keepalives_count", "3"}}};
+}
 }  // namespace
+
+std::string session_settings(const DatabaseOptions& options) {
+  if (!options.prepared) return "";
+  const std::string own = parse(libpq_uri(options.conninfo))["options"];
+  std::string sql;
+  for (const Values& group : wanted_settings(options)) {
+    if (own.find(group.front().first) != std::string::npos) continue;
+    for (const auto& [name, value] : group) sql += "SET " + name + " = '" + value + "';";
+  }
+  return sql;
+}
 
 std::string connection_string(const DatabaseOptions& options) {
   std::map<std::string, std::string> values = parse(libpq_uri(options.conninfo));
@@ -61,21 +99,7 @@ std::string connection_string(const DatabaseOptions& options) {
   values.try_emplace("keepalives_count", "3");
   values.try_emplace("tcp_user_timeout", "10000");
   values.try_emplace("client_encoding", "UTF8");
-  std::string& server = values["options"];
-  if (server.find("statement_timeout") == std::string::npos && options.prepared) {
-    const std::string limit = std::to_string(options.statement_timeout.count());
-    server += (server.empty() ? "" : " ") + std::string("-c statement_timeout=") + limit;
-    server += " -c lock_timeout=" + limit + " -c idle_in_transaction_session_timeout=60000";
-  }
-  // The planner's work costs more than these statements; each is made of what it needs only, so that one plan fits all.
-  // Rows that are read all day lie in memory: an index is worth more than a planner assumes that expects a disk.
-  if (options.prepared && server.find("plan_cache_mode") == std::string::npos)
-    server += std::string(server.empty() ? "" : " ") +
-              "-c jit=off -c plan_cache_mode=force_generic_plan -c random_page_cost=1.1";
-  // The server's side: locks of a node that vanished must not outlive it by hours.
-  if (options.prepared && server.find("tcp_keepalives") == std::string::npos)
-    server += std::string(server.empty() ? "" : " ") +
-              "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
+  choose_server(values);
   std::string text;
   for (const auto& [keyword, value] : values) {
     if (value.empty()) continue;

@@ -14,7 +14,12 @@ std::string libpq_uri(const std::string& url);
 std::string conninfo_error(const char* message);
 
 // keyword='value' text: the options' conninfo with time limits and keepalives wherever it sets none itself.
-// Throws std::runtime_error for a conninfo that libpq doesn't understand.
+// Throws std::runtime_error for a conninfo that libpq doesn't understand, or that can't lead to a server that is
+// written to.
 std::string connection_string(const DatabaseOptions& options);
+
+// What a new connection runs first, "" for nothing: limits and the like, wherever the conninfo's own `options` don't
+// name them. No `options` of ours in the conninfo: PgBouncer refuses those.
+std::string session_settings(const DatabaseOptions& options);
 
 }  // namespace wazoauth

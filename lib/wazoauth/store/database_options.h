@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <string>
 
 namespace wazoauth {
@@ -14,6 +16,9 @@ struct DatabaseOptions {
   std::chrono::milliseconds statement_timeout{10000};
   std::chrono::seconds idle_timeout{60};  // unused ones are closed after that
   bool prepared = true;                   // false: for a pooler in transaction mode
+  // When what it returns changes, connections that were opened before aren't used any more: they may lead to a server
+  // that isn't the database's any more. May be empty; called from any thread.
+  std::function<std::uint64_t()> renewals;
 
   // The same database by one connection, for what requests of others wait for.
   DatabaseOptions for_short_reads() const;

@@ -27,26 +27,33 @@ class Pool {
   };
   Lease acquire();  // throws Unavailable
   void give_back(std::shared_ptr<Connection> connection);
-  // A connection that died. The others that are idle most likely died with it, and go as well.
-  void discard(std::shared_ptr<Connection> connection);
+  void discard(std::shared_ptr<Connection> connection);  // it died
+  // None of those that are as old as this one, or older, is given out again: what is wrong with one of them is wrong
+  // with all. Those in use are closed when they come back.
+  void renew(std::uint64_t generation);
 
   const DatabaseOptions& options() const { return options_; }
   void close_idle();
   void limit(int connections);  // from now on
 
  private:
-  std::shared_ptr<Connection> connect();
-  void drop_one();
+  std::shared_ptr<Connection> connect(std::uint64_t generation);
+  std::shared_ptr<Connection> another(std::chrono::steady_clock::time_point deadline);
+  void renew_when_told();
+  std::vector<std::shared_ptr<Connection>> drop_idle();  // with the lock held; to be closed without it
   void watch();
 
   DatabaseOptions options_;
-  const std::string conninfo_;
+  const std::string conninfo_, settings_;
   std::mutex mutex_;
   std::condition_variable changed_;  // only of those who wait for a connection: one of them is notified
   std::condition_variable stopped_;
   std::vector<std::shared_ptr<Connection>> idle_;
   std::vector<std::weak_ptr<Connection>> all_;
-  int open_ = 0;
+  int open_ = 0;  // in use, idle, or being connected
+  int connecting_ = 0;
+  std::uint64_t generation_ = 0;
+  std::uint64_t told_ = 0;  // what options_.renewals said last
   bool stopping_ = false;
   std::thread watchdog_;
 };

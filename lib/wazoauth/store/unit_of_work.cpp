@@ -1,6 +1,7 @@
 #include "wazoauth/store/unit_of_work.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "wazoauth/store/pool.h"
 #include "wazoauth/store/rows_data.h"
@@ -38,6 +39,14 @@ bool is_outage(const std::string& state) {
   throw std::runtime_error(error.what());
 }
 
+bool lost_connection(const std::string& state) {
+  return state.empty() || state.starts_with("57P") || state.starts_with("08");
+}
+
+// A server that has just been connected to is the one that there is.
+bool young(const Connection& connection) {
+  return Connection::Clock::now() - connection.opened < std::chrono::seconds(1);
+}
 }  // namespace
 
 struct UnitOfWork::State {
@@ -61,15 +70,19 @@ struct UnitOfWork::State {
         auto data = std::make_shared<RowsData>();
         data->result = work(*lease.connection);
         return Rows(std::move(data));
+      } catch (const StaleStatement& e) {
+        pool.renew(lease.connection->generation);
+        start_over(again, e.what());
       } catch (const pqxx::sql_error& e) {
-        if (e.sqlstate().empty() || e.sqlstate().compare(0, 3, "57P") == 0 || e.sqlstate().compare(0, 2, "08") == 0) {
-          if (lost(again)) continue;
-        }
-        translate(e);
+        if (lost_connection(e.sqlstate()) && lost(again)) continue;
+        if (e.sqlstate() != "25006" || !lease.connection || young(*lease.connection)) translate(e);
+        pool.renew(lease.connection->generation);  // the server became a standby, or was fenced off
+        start_over(again, e.what());
       } catch (const pqxx::statement_completion_unknown& e) {
         throw Unavailable(e.what());
       } catch (const pqxx::transaction_rollback& e) {  // no sql_error in libpqxx 6
-        throw SerializationFailure(e.what());
+        if (mode == Mode::write) throw SerializationFailure(e.what());
+        start_over(again, e.what());
       } catch (const pqxx::broken_connection& e) {
         if (lost(again)) continue;
         throw Unavailable(e.what());
@@ -77,9 +90,23 @@ struct UnitOfWork::State {
     }
   }
 
-  // The connection died. True when nothing had been done on it and it is worth trying on a new one.
+  // What failed is worth a second try, and has changed nothing: PostgreSQL undoes a failed statement, and with it all
+  // of its transaction. Returns when the statement stands alone or is the transaction's first, so that it can simply be
+  // repeated. Where others went before, whoever did them has to do them again: what they read or made isn't there any
+  // more.
+  void start_over(bool& again, const char* why) {
+    if (mode == Mode::write && executed) throw SerializationFailure(why);
+    if (!again) throw Unavailable(why);
+    again = false;
+    rollback();
+    begun = false;
+  }
+
+  // The connection died. True when it is worth trying on a new one: it was in use before, and nothing was done on it
+  // that is lost. A transaction that was cut off is not begun again by itself: what it does may be what ends servers.
   bool lost(bool& again) {
-    const bool retry = again && lease.reused && !executed;
+    const bool used = lease.reused || executed;
+    const bool retry = again && used && (mode == Mode::read_only || !executed);
     again = false;
     begun = false;
     pool.discard(std::move(lease.connection));
@@ -93,10 +120,10 @@ struct UnitOfWork::State {
     if (!lease.connection) return;
     try {
       if (mode == Mode::write && begun) lease.connection->execute("ROLLBACK", {});
-      pool.give_back(std::move(lease.connection));
     } catch (const std::exception&) {
       pool.discard(std::move(lease.connection));
     }
+    if (lease.connection) pool.give_back(std::move(lease.connection));
     lease = {};
   }
 };

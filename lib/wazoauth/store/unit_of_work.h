@@ -30,7 +30,9 @@ enum class Mode {
 };
 
 // The transaction of one request. Takes a connection at the first statement and gives it back at commit() or
-// at its end. A first statement that finds a dead connection is repeated on a new one.
+// at its end. A first statement that finds a dead connection, a server that became read-only, or a table that was
+// altered is repeated on a new connection; a later one throws SerializationFailure where the whole unit is worth a
+// second try.
 class UnitOfWork {
  public:
   explicit UnitOfWork(Database& database, Mode mode = Mode::write);
