@@ -32,7 +32,7 @@ RequestContext* get_context(ngx_http_request_t* r) {
     context->stage = RequestContext::Stage::fresh;
     context->page_status = 0;
     context->page = {};
-    context->replacing = context->replaced = false;
+    context->replacing = context->replaced = context->held_back = false;
   } else {
     ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(main->pool, sizeof(RequestContext));
     if (!cleanup) return nullptr;

@@ -35,6 +35,7 @@ struct RequestContext {
   ngx_queue_t waiters;  // the list of a load in which it waits
   bool linked;
   bool cleanup_added;
+  bool held_back;  // it has refused, and others may still let the request in
 
   // Takes the place of nginx's page for this status.
   ngx_int_t page_status;

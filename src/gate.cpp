@@ -77,7 +77,7 @@ class Visit {
 
  private:
   ngx_int_t begin() {
-    context_.identified = context_.passed = false;
+    context_.identified = context_.passed = context_.held_back = false;
     context_.has_access = context_.required_refused = false;
     context_.grace_ms = static_cast<std::int64_t>(conf_.grace);
     context_.tenant_reads = 0;
@@ -201,7 +201,15 @@ class Visit {
     context_.stage = Stage::done;
     context_.status = status;
     process_.zone.add(counter::of(status));
-    return answer_in_place_of_page(r_, context_, problem);
+    const ngx_int_t code = answer_in_place_of_page(r_, context_, problem);
+    context_.held_back = code != NGX_HTTP_UNAUTHORIZED && code != NGX_HTTP_FORBIDDEN && any_satisfies();
+    return context_.held_back ? NGX_DECLINED : code;
+  }
+
+  // After any other refusal than 401 and 403 nginx wouldn't ask the modules that follow.
+  bool any_satisfies() const {
+    const auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r_, ngx_http_core_module));
+    return core->satisfy == NGX_HTTP_SATISFY_ANY;
   }
 
   ngx_http_request_t* r_;
@@ -241,6 +249,14 @@ ngx_int_t gate_handler(ngx_http_request_t* r) {
     log::error(std::string("gate: ") + e.what());
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
+}
+
+// Nobody has let it in. Not find_context(): what was held back elsewhere is over with an internal redirect.
+ngx_int_t last_word_handler(ngx_http_request_t* r) {
+  const auto* context = static_cast<RequestContext*>(ngx_http_get_module_ctx(r, ngx_wazo_auth_module));
+  if (!context || !context->held_back) return NGX_DECLINED;
+  r->access_code = 0;  // of those who weren't content either: an error_page isn't theirs to refuse
+  return context->page_status;
 }
 
 }  // namespace wazoauth::nginx
