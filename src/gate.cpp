@@ -131,7 +131,8 @@ class Visit {
     std::string_view wanted;
     if (!conf_.tenant) return pass();
     if (!find_wanted_tenant(r_, wanted)) return refuse(Status::refused, gate::two_tenants());
-    switch (gate::judge_tenant(process_.tenants, wanted, context_.facts)) {
+    switch (
+        gate::judge_tenant(process_.tenants, wanted, context_.facts, std::chrono::milliseconds(context_.grace_ms))) {
       case Outcome::read_tenants:
         return wait_for_tenants();
       case Outcome::tenant_outside:

@@ -24,8 +24,9 @@ class TenantTree {
   TenantTree(Database& database, Zone* zone) : database_(database), zone_(zone) {}
 
   // `child` exists and is `ancestor` or lies below it. Never blocks; nullopt when what is known may be out of date:
-  // then refresh() first.
-  std::optional<bool> in_subtree(std::string_view child, std::string_view ancestor) const;
+  // then refresh() first. While the database is known to be away, what was right within `grace` will do.
+  std::optional<bool> in_subtree(std::string_view child, std::string_view ancestor,
+                                 std::chrono::milliseconds grace = {}) const;
   bool refresh();  // blocks; false when the database is away
 
  private:
@@ -35,6 +36,7 @@ class TenantTree {
     BootTime read_at;
   };
   std::shared_ptr<const Snapshot> current() const;
+  bool usable(const Snapshot& snapshot, std::chrono::milliseconds grace) const;
 
   Database& database_;
   Zone* zone_;
