@@ -15,6 +15,7 @@ ngx_conf_enum_t tenant_choices[] = {{ngx_string("off"), 0}, {ngx_string("header"
 ngx_conf_enum_t denied_choices[] = {
     {ngx_string("403"), NGX_HTTP_FORBIDDEN}, {ngx_string("401"), NGX_HTTP_UNAUTHORIZED}, {ngx_null_string, 0}};
 ngx_conf_enum_t preflight_choices[] = {{ngx_string("deny"), 0}, {ngx_string("pass"), 1}, {ngx_null_string, 0}};
+ngx_conf_enum_t cache_choices[] = {{ngx_string("private"), 0}, {ngx_string("shared"), 1}, {ngx_null_string, 0}};
 ngx_conf_enum_t path_choices[] = {{ngx_string("loose"), 0}, {ngx_string("strict"), 1}, {ngx_null_string, 0}};
 
 constexpr ngx_uint_t main_level = NGX_HTTP_MAIN_CONF;
@@ -36,7 +37,7 @@ ngx_command_t commands[] = {
      nullptr},
     {ngx_string("wazo_auth"), every_level | NGX_CONF_FLAG, set_gate, NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, gate),
      nullptr},
-    {ngx_string("wazo_auth_acl"), location_level | NGX_CONF_TAKE1, set_acl, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("wazo_auth_acl"), location_level | NGX_CONF_1MORE, set_acl, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     {ngx_string("wazo_auth_token_from"), every_level | NGX_CONF_1MORE, set_token_from, NGX_HTTP_LOC_CONF_OFFSET, 0,
      nullptr},
     {ngx_string("wazo_auth_tenant"), every_level | NGX_CONF_TAKE1, of_gate<ngx_conf_set_enum_slot>,
@@ -51,6 +52,12 @@ ngx_command_t commands[] = {
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, path), path_choices},
     {ngx_string("wazo_auth_grace"), every_level | NGX_CONF_TAKE1, ngx_conf_set_msec_slot, NGX_HTTP_LOC_CONF_OFFSET,
      offsetof(LocConf, grace), nullptr},
+    {ngx_string("wazo_auth_watch"), every_level | NGX_CONF_FLAG, set_watch, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, watch), nullptr},
+    {ngx_string("wazo_auth_cache"), every_level | NGX_CONF_TAKE1, of_gate<ngx_conf_set_enum_slot>,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, cache), cache_choices},
+    {ngx_string("wazo_auth_timeout"), every_level | NGX_CONF_TAKE1, set_timeout, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, timeout), nullptr},
     {ngx_string("wazo_auth_metrics"), location_level | NGX_CONF_NOARGS, set_metrics, NGX_HTTP_LOC_CONF_OFFSET, 0,
      nullptr},
     ngx_null_command,

@@ -26,6 +26,9 @@ SERVERS = """\
         location = /any-moved { satisfy any; deny all; error_page 400 = @moved; proxy_pass http://upstream; }
         location @moved { wazo_auth off; proxy_pass http://upstream; }
 
+        location /asked-api/ { auth_request /unknown; wazo_auth_api prefix=/asked-api; }
+        location = /unknown { internal; wazo_auth off; return 401; }
+
         location = /yes { internal; wazo_auth off; return 204; }
         location = /no { internal; wazo_auth off; return 403; }
     }
@@ -100,3 +103,10 @@ def test_where_nobody_lets_in_the_gate_says_why(gate, insert_token, path):
 
 def test_what_was_held_back_is_over_with_a_redirect(gate):
     assert gate.raw('/any-moved', 'X-Auth-Token: one', 'X-Auth-Token: two')[0] == 200
+
+
+def test_who_refuses_in_front_of_the_api_has_its_own_status(gate):
+    for path in '/asked-api/0.1/backends', '/asked-api/0.1/users':
+        answer = gate.get(path)
+        assert (answer.status_code, answer.headers['Content-Type']) == (401, 'application/json')
+        assert 'WWW-Authenticate' not in answer.headers
