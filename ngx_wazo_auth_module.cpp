@@ -15,6 +15,7 @@ ngx_conf_enum_t tenant_choices[] = {{ngx_string("off"), 0}, {ngx_string("header"
 ngx_conf_enum_t denied_choices[] = {
     {ngx_string("403"), NGX_HTTP_FORBIDDEN}, {ngx_string("401"), NGX_HTTP_UNAUTHORIZED}, {ngx_null_string, 0}};
 ngx_conf_enum_t preflight_choices[] = {{ngx_string("deny"), 0}, {ngx_string("pass"), 1}, {ngx_null_string, 0}};
+ngx_conf_enum_t cache_choices[] = {{ngx_string("private"), 0}, {ngx_string("shared"), 1}, {ngx_null_string, 0}};
 ngx_conf_enum_t path_choices[] = {{ngx_string("loose"), 0}, {ngx_string("strict"), 1}, {ngx_null_string, 0}};
 
 constexpr ngx_uint_t main_level = NGX_HTTP_MAIN_CONF;
@@ -36,7 +37,7 @@ ngx_command_t commands[] = {
      nullptr},
     {ngx_string("wazo_auth"), every_level | NGX_CONF_FLAG, set_gate, NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, gate),
      nullptr},
-    {ngx_string("wazo_auth_acl"), location_level | NGX_CONF_TAKE1, set_acl, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("wazo_auth_acl"), location_level | NGX_CONF_1MORE, set_acl, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     {ngx_string("wazo_auth_token_from"), every_level | NGX_CONF_1MORE, set_token_from, NGX_HTTP_LOC_CONF_OFFSET, 0,
      nullptr},
     {ngx_string("wazo_auth_tenant"), every_level | NGX_CONF_TAKE1, of_gate<ngx_conf_set_enum_slot>,
@@ -51,6 +52,12 @@ ngx_command_t commands[] = {
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, path), path_choices},
     {ngx_string("wazo_auth_grace"), every_level | NGX_CONF_TAKE1, ngx_conf_set_msec_slot, NGX_HTTP_LOC_CONF_OFFSET,
      offsetof(LocConf, grace), nullptr},
+    {ngx_string("wazo_auth_watch"), every_level | NGX_CONF_FLAG, set_watch, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, watch), nullptr},
+    {ngx_string("wazo_auth_cache"), every_level | NGX_CONF_TAKE1, of_gate<ngx_conf_set_enum_slot>,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, cache), cache_choices},
+    {ngx_string("wazo_auth_timeout"), every_level | NGX_CONF_TAKE1, set_timeout, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, timeout), nullptr},
     {ngx_string("wazo_auth_metrics"), location_level | NGX_CONF_NOARGS, set_metrics, NGX_HTTP_LOC_CONF_OFFSET, 0,
      nullptr},
     ngx_null_command,
@@ -70,20 +77,26 @@ bool add_handler(ngx_http_core_main_conf_t* core, ngx_http_phases phase, ngx_htt
   return slot != nullptr;
 }
 
-// In front of nginx's own log handler, which was there first.
-bool mask_before_the_log(ngx_http_core_main_conf_t* core) {
-  if (!add_handler(core, NGX_HTTP_LOG_PHASE, mask_handler)) return false;
-  ngx_array_t& handlers = core->phases[NGX_HTTP_LOG_PHASE].handlers;
+// In front of those that are there. Handlers run from the last to the first, but those of the log phase the other way.
+bool add_handler_in_front(ngx_http_core_main_conf_t* core, ngx_http_phases phase, ngx_http_handler_pt handler) {
+  if (!add_handler(core, phase, handler)) return false;
+  ngx_array_t& handlers = core->phases[phase].handlers;
   auto* first = static_cast<ngx_http_handler_pt*>(handlers.elts);
   std::rotate(first, first + handlers.nelts - 1, first + handlers.nelts);
   return true;
 }
 
+ngx_http_core_main_conf_t* core_of(ngx_conf_t* cf) {
+  return static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+}
+
 ngx_int_t postconfiguration(ngx_conf_t* cf) {
-  auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
-  // Handlers of a phase run from the last to the first: arrival_handler in front of nginx's rewrite module.
-  if (!finish_conf(cf) || !mask_before_the_log(core) || !add_handler(core, NGX_HTTP_REWRITE_PHASE, arrival_handler) ||
-      !add_handler(core, NGX_HTTP_ACCESS_PHASE, gate_handler))
+  auto* core = core_of(cf);
+  // arrival_handler runs before nginx's rewrite module, mask_handler before its log, last_word_handler after all
+  // others.
+  if (!finish_conf(cf) || !add_handler(core, NGX_HTTP_REWRITE_PHASE, arrival_handler) ||
+      !add_handler_in_front(core, NGX_HTTP_ACCESS_PHASE, last_word_handler) ||
+      !add_handler_in_front(core, NGX_HTTP_LOG_PHASE, mask_handler))
     return NGX_ERROR;
   next_header_filter = ngx_http_top_header_filter;
   ngx_http_top_header_filter = header_filter;
@@ -92,23 +105,22 @@ ngx_int_t postconfiguration(ngx_conf_t* cf) {
   return NGX_OK;
 }
 
-// A module of its own because its filter has another place, see `ngx_module_order` in modules.c and config.
+// Modules of their own because they have another place, see `ngx_module_order` in modules.c and config.
+ngx_int_t add_gate(ngx_conf_t* cf) {
+  return add_handler(core_of(cf), NGX_HTTP_ACCESS_PHASE, gate_handler) ? NGX_OK : NGX_ERROR;
+}
+
 ngx_int_t add_cors_filter(ngx_conf_t*) {
   next_cors_filter = ngx_http_top_header_filter;
   ngx_http_top_header_filter = cors_filter;
   return NGX_OK;
 }
 
-ngx_http_module_t cors_filter_context = {
-    nullptr,          // preconfiguration
-    add_cors_filter,  // postconfiguration
-    nullptr,          // create main configuration
-    nullptr,          // init main configuration
-    nullptr,          // create server configuration
-    nullptr,          // merge server configuration
-    nullptr,          // create location configuration
-    nullptr,          // merge location configuration
-};
+constexpr ngx_http_module_t only_adds(ngx_int_t (*postconfiguration)(ngx_conf_t*)) {
+  return {nullptr, postconfiguration, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
+}
+ngx_http_module_t gate_context = only_adds(add_gate);
+ngx_http_module_t cors_filter_context = only_adds(add_cors_filter);
 
 }  // namespace
 
@@ -123,6 +135,21 @@ ngx_module_t ngx_wazo_auth_module = {
     nullptr,  // init thread
     nullptr,  // exit thread
     exit_process,
+    nullptr,  // exit master
+    NGX_MODULE_V1_PADDING,
+};
+
+ngx_module_t ngx_wazo_auth_gate_module = {
+    NGX_MODULE_V1,
+    &gate_context,
+    nullptr,  // directives
+    NGX_HTTP_MODULE,
+    nullptr,  // init master
+    nullptr,  // init module
+    nullptr,  // init process
+    nullptr,  // init thread
+    nullptr,  // exit thread
+    nullptr,  // exit process
     nullptr,  // exit master
     NGX_MODULE_V1_PADDING,
 };

@@ -30,6 +30,9 @@ ngx_int_t send_body(ngx_http_request_t* r, std::string text) {
 }  // namespace
 
 ngx_int_t send(ngx_http_request_t* r, Response response) {
+  // What was asked for has been done. nginx would test If-Match and the like now, and answer 412 or 304 in our place.
+  r->disable_not_modified = 1;
+  r->allow_ranges = 0;
   r->headers_out.status = response.status;
   r->headers_out.content_length_n = response.has_body ? static_cast<off_t>(response.body.size()) : -1;
   if (response.has_body) {

@@ -18,6 +18,7 @@ namespace wazoauth::nginx {
 namespace {
 
 constexpr ngx_msec_t start_poll_ms = 50, answer_poll_ms = 20;
+constexpr std::chrono::seconds longest_start{2};  // then a client, or what checks a server's health, has to know
 constexpr std::size_t most_delayed_logins = 512;
 
 // The throttle's unit of time.
@@ -52,7 +53,8 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
       // Notices when the client leaves.
       r_->read_event_handler = ngx_http_test_reading;
       began_ = loop_time();
-      waits_until_ = began_ + std::chrono::seconds(process_.app.settings().db_connect_retry_timeout_seconds);
+      const std::chrono::seconds retry(process_.app.settings().db_connect_retry_timeout_seconds);
+      waits_until_ = began_ + std::min(retry, longest_start);
       started();
     });
     in_handler_ = false;
@@ -271,7 +273,7 @@ ngx_int_t api_handler(ngx_http_request_t* r) {
   Process* const process = nginx::process();
   if (!process) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   try {
-    if (view(r->unparsed_uri).starts_with("//")) return bad_target(r);
+    if (view(r->valid_unparsed_uri ? r->unparsed_uri : r->uri).starts_with("//")) return bad_target(r);
     Request request = make_request(r, process->conf, loc_conf(r));
     ngx_int_t rc;
     if (answer_at_once(r, *process, request, rc)) return rc;

@@ -121,15 +121,15 @@ bool contains(const ngx_array_t* indexes, ngx_int_t index) {
 // else sets a variable of the same name later.
 bool find_captured(ngx_conf_t* cf, LocConf& conf) {
   if (!conf.access || !conf.named) return true;
-  const auto* parts = static_cast<const AccessPart*>(conf.access->parts.elts);
-  for (ngx_uint_t i = 0; i < conf.access->parts.nelts; ++i) {
-    if (!contains(conf.named, parts[i].variable) || contains(conf.captured, parts[i].variable)) continue;
+  bool complete = true;
+  each_part(*conf.access, [&](const AccessPart& part) {
+    if (!contains(conf.named, part.variable) || contains(conf.captured, part.variable)) return;
     if (!conf.captured) conf.captured = ngx_array_create(cf->pool, 2, sizeof(ngx_int_t));
     auto* slot = conf.captured ? static_cast<ngx_int_t*>(ngx_array_push(conf.captured)) : nullptr;
-    if (!slot) return false;
-    *slot = parts[i].variable;
-  }
-  return true;
+    if (slot) *slot = part.variable;
+    complete = complete && slot;
+  });
+  return complete;
 }
 
 // nginx's rewrite module comes before the gate.
@@ -150,12 +150,11 @@ void look_at_rewrites(ngx_conf_t* cf, MainConf& main, const LocConf& conf, bool 
 
 void remember_access(ngx_conf_t* cf, MainConf& main, const LocConf& conf) {
   if (!conf.gate || !conf.access) return;
-  const auto* parts = static_cast<const AccessPart*>(conf.access->parts.elts);
   const void* server = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
-  for (ngx_uint_t i = 0; i < conf.access->parts.nelts; ++i) {
-    if (parts[i].variable != NGX_CONF_UNSET && !contains(conf.captured, parts[i].variable))
-      main.asked.push_back({server, parts[i].variable, conf.access->place});
-  }
+  each_part(*conf.access, [&](const AccessPart& part) {
+    if (part.variable != NGX_CONF_UNSET && !contains(conf.captured, part.variable))
+      main.asked.push_back({server, part.variable, conf.access->place});
+  });
 }
 
 bool positional_captures_are_refused(ngx_conf_t* cf, const MainConf& main) {
@@ -213,7 +212,7 @@ void* create_loc_conf(ngx_conf_t* cf) {
   // set by ngx_pcalloc(): handler, prefix, entrance, decided, directive, named, captured
   conf->begin = here(cf);
   conf->gate = conf->gate_inside = NGX_CONF_UNSET;
-  conf->access = static_cast<Access*>(NGX_CONF_UNSET_PTR);
+  conf->access = static_cast<Accesses*>(NGX_CONF_UNSET_PTR);
   conf->token_from = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
   conf->tenant = NGX_CONF_UNSET_UINT;
   conf->identity = NGX_CONF_UNSET;
@@ -221,6 +220,9 @@ void* create_loc_conf(ngx_conf_t* cf) {
   conf->preflight = NGX_CONF_UNSET_UINT;
   conf->path = NGX_CONF_UNSET_UINT;
   conf->grace = NGX_CONF_UNSET_MSEC;
+  conf->watch = NGX_CONF_UNSET;
+  conf->cache = NGX_CONF_UNSET_UINT;
+  conf->timeout = NGX_CONF_UNSET_MSEC;
   return conf;
 }
 
@@ -263,6 +265,9 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   ngx_conf_merge_uint_value(conf->preflight, prev->preflight, 1);
   ngx_conf_merge_uint_value(conf->path, prev->path, 1);
   ngx_conf_merge_msec_value(conf->grace, prev->grace, 60000);
+  ngx_conf_merge_value(conf->watch, prev->watch, 0);
+  ngx_conf_merge_uint_value(conf->cache, prev->cache, 0);
+  ngx_conf_merge_msec_value(conf->timeout, prev->timeout, 5000);
   conf->named = prev->named;
 #if (NGX_PCRE)
   if (core->regex && core->regex->nvariables && !name_captures(cf, *core->regex, *conf))

@@ -32,10 +32,21 @@ struct AccessPart {
   ngx_int_t variable;  // index, or NGX_CONF_UNSET
 };
 
-struct Access {
-  ngx_array_t parts;  // AccessPart
+using Access = ngx_array_t;  // AccessPart
+
+struct Accesses {
+  ngx_array_t any;  // Access: one of them has to be granted
   Place place;
 };
+
+template <typename Visit>
+void each_part(const Accesses& accesses, Visit visit) {
+  const auto* alternatives = static_cast<const Access*>(accesses.any.elts);
+  for (ngx_uint_t i = 0; i < accesses.any.nelts; ++i) {
+    const auto* parts = static_cast<const AccessPart*>(alternatives[i].elts);
+    for (ngx_uint_t j = 0; j < alternatives[i].nelts; ++j) visit(parts[j]);
+  }
+}
 
 // A variable in a required access, but for captures of the location.
 struct AskedVariable {
@@ -64,6 +75,7 @@ struct MainConf : MainConfBase {
   std::vector<std::string> query_names;  // of every query source, and of answers to nginx itself: hidden in logs
   std::vector<ngx_log_t*> logs;          // of every location
   Place needed_by{};                     // the first directive that can't do without a configuration and a zone
+  bool watches = false;                  // somewhere an answer ends with its token
   KeptVariables kept;
   PositionalCaptures positional;
   std::vector<AskedVariable> asked;
@@ -76,7 +88,7 @@ struct LocConf {
   ngx_flag_t entrance;      // one comes here to get a token: gated only if this very location says so
   ngx_flag_t gate;          // is it gated?
   ngx_flag_t gate_inside;   // ... as locations inside inherit it
-  Access* access;           // null: any live token
+  Accesses* access;         // null: any live token
   ngx_array_t* token_from;  // TokenSource
   ngx_uint_t tenant;
   ngx_flag_t identity;
@@ -84,6 +96,9 @@ struct LocConf {
   ngx_uint_t preflight;  // 1: may pass
   ngx_uint_t path;       // 1: strict
   ngx_msec_t grace;
+  ngx_flag_t watch;    // answers end with their token
+  ngx_uint_t cache;    // 1: an answer may be stored for everybody
+  ngx_msec_t timeout;  // of a request that waits for what the gate has to know
 
   // What no directive says, but where they stand, and what else does:
   Place begin;            // of the block
@@ -130,6 +145,8 @@ char* set_api(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_oauth2(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_gate(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_acl(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_watch(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_timeout(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_token_from(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_metrics(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 

@@ -1,5 +1,7 @@
 #include "context.h"
 
+#include <iterator>
+
 namespace wazoauth::nginx {
 
 namespace {
@@ -28,11 +30,11 @@ RequestContext* get_context(ngx_http_request_t* r) {
   if (auto* context = static_cast<RequestContext*>(ngx_http_get_module_ctx(main, ngx_wazo_auth_module))) return context;
   RequestContext* context = from_pool(main);
   if (context) {
-    context->leave_load();
+    context->stop_waiting();
     context->stage = RequestContext::Stage::fresh;
     context->page_status = 0;
     context->page = {};
-    context->replacing = context->replaced = false;
+    context->replacing = context->replaced = context->held_back = false;
   } else {
     ngx_pool_cleanup_t* cleanup = ngx_pool_cleanup_add(main->pool, sizeof(RequestContext));
     if (!cleanup) return nullptr;
@@ -49,6 +51,25 @@ const char* status_name(Status status) {
   static constexpr const char* names[] = {"",       "hit",     "miss",     "grace",   "preflight",
                                           "denied", "unknown", "no_token", "refused", "unavailable"};
   return names[static_cast<int>(status)];
+}
+
+const char* reason_name(Reason reason) {
+  static constexpr const char* names[] = {"",
+                                          "no_token",
+                                          "unknown_token",
+                                          "revoked_token",
+                                          "expired_token",
+                                          "missing_access",
+                                          "unusable_access",
+                                          "foreign_tenant",
+                                          "ambiguous_path",
+                                          "ambiguous_token",
+                                          "ambiguous_tenant",
+                                          "database_away",
+                                          "overload",
+                                          "timeout"};
+  static_assert(std::size(names) == static_cast<std::size_t>(Reason::names));
+  return names[static_cast<int>(reason)];
 }
 
 }  // namespace wazoauth::nginx

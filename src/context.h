@@ -9,6 +9,24 @@
 namespace wazoauth::nginx {
 
 enum class Status { none, hit, miss, grace, preflight, denied, unknown, no_token, refused, unavailable };
+// Why it was refused.
+enum class Reason {
+  none,
+  no_token,
+  unknown_token,
+  revoked_token,
+  expired_token,
+  missing_access,
+  unusable_access,  // a variable's value can't be part of an access
+  foreign_tenant,
+  ambiguous_path,
+  ambiguous_token,
+  ambiguous_tenant,
+  database_away,
+  overload,
+  timeout,
+  names,  // how many there are
+};
 
 struct RequestContext {
   ngx_http_request_t* request;
@@ -18,6 +36,7 @@ struct RequestContext {
   // The gate.
   enum class Stage { fresh, loading, loaded, asking_tenant, tenant_known, done } stage;
   Status status;
+  Reason reason;
   ngx_str_t query;           // the client's own, as it came: nginx's redirects lose it, `strip` takes from it
   ngx_array_t* captured_of;  // LocConf::captured
   ngx_http_variable_value_t* captured;  // ... and the values, in its order
@@ -26,15 +45,23 @@ struct RequestContext {
   TokenFacts facts;
   bool identified;  // facts are those of a live token
   bool passed;      // ... and it has the access
+  bool watch;       // ... and what it gets ends with it
   gate::Verdict verdict;
-  bool has_access;  // an access is required
-  ngx_str_t required;
-  bool required_refused;  // a variable's value can't be part of an access
+  bool has_access;      // an access is required
+  ngx_str_t* accesses;  // any of them will do
+  ngx_uint_t access_count;
+  ngx_str_t required;     // the one that it has; all of them, for people, when it has none
+  bool required_refused;  // variables' values can't be part of an access
   std::int64_t grace_ms;  // of the location that judged
+  const char* challenge;  // ... and its WWW-Authenticate
   unsigned tenant_reads;
   ngx_queue_t waiters;  // the list of a load in which it waits
   bool linked;
+  ngx_event_t timer;  // runs while it waits
+  ngx_msec_t parked_at, waited_ms;
+  bool timed_out;
   bool cleanup_added;
+  bool held_back;  // it has refused, and others may still let the request in
 
   // Takes the place of nginx's page for this status.
   ngx_int_t page_status;
@@ -42,11 +69,14 @@ struct RequestContext {
   ngx_str_t retry_after;
   bool replacing, replaced;
 
-  void leave_load() {
+  void stop_waiting() {
     if (linked) {
       ngx_queue_remove(&waiters);  // a macro of several statements
     }
     linked = false;
+    if (!timer.timer_set) return;
+    ngx_del_timer(&timer);
+    waited_ms += ngx_current_msec - parked_at;
   }
 };
 static_assert(std::is_trivially_destructible_v<RequestContext>);
@@ -57,5 +87,6 @@ RequestContext* find_context(ngx_http_request_t* r);
 RequestContext* get_context(ngx_http_request_t* r);
 
 const char* status_name(Status status);
+const char* reason_name(Reason reason);
 
 }  // namespace wazoauth::nginx

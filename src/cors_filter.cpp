@@ -31,7 +31,15 @@ bool is_there(ngx_http_request_t* r, std::string_view name, std::string_view wor
   return found;
 }
 
+bool add_challenge(ngx_http_request_t* r) {
+  const RequestContext* context = find_context(r);
+  const bool ours = context->challenge && r->headers_out.status == NGX_HTTP_UNAUTHORIZED;
+  if (!ours || is_there(r, "WWW-Authenticate")) return true;
+  return push(r, "WWW-Authenticate", context->challenge);
+}
+
 bool add_headers(ngx_http_request_t* r) {
+  if (!add_challenge(r)) return false;
   if (is_there(r, "Access-Control-Allow-Origin")) return true;
   Request request;
   each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {

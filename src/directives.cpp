@@ -273,23 +273,15 @@ bool make_variable(ngx_conf_t* cf, ngx_str_t name, AccessPart& part) {
   return part.variable != NGX_ERROR;
 }
 
-}  // namespace
-
-char* set_acl(ngx_conf_t* cf, ngx_command_t*, void* data) {
-  auto* conf = static_cast<LocConf*>(data);
-  if (conf->access != NGX_CONF_UNSET_PTR) return const_cast<char*>("is duplicate");
-  ngx_str_t rest = arguments(cf)[1];
-  if (rest.len == 0) return invalid(cf, rest);
-  remember_gate_directive(cf, conf);
-  conf->access = static_cast<Access*>(ngx_pcalloc(cf->pool, sizeof(Access)));
-  if (!conf->access || ngx_array_init(&conf->access->parts, cf->pool, 4, sizeof(AccessPart)) != NGX_OK) return failed;
-  conf->access->place = here(cf);
-  while (rest.len) {
-    auto* part = static_cast<AccessPart*>(ngx_array_push(&conf->access->parts));
+char* read_access(ngx_conf_t* cf, ngx_str_t value, Access& access) {
+  if (ngx_array_init(&access, cf->pool, 4, sizeof(AccessPart)) != NGX_OK) return failed;
+  if (value.len == 0) return invalid(cf, value);
+  for (ngx_str_t rest = value; rest.len;) {
+    auto* part = static_cast<AccessPart*>(ngx_array_push(&access));
     if (!part) return failed;
     if (rest.data[0] == '$') {
       const ngx_str_t name = take_variable(rest);
-      if (name.len == 0) return invalid(cf, arguments(cf)[1]);
+      if (name.len == 0) return invalid(cf, value);
       if (!make_variable(cf, name, *part)) return failed;
       continue;
     }
@@ -298,6 +290,41 @@ char* set_acl(ngx_conf_t* cf, ngx_command_t*, void* data) {
     rest = {rest.len - size, rest.data + size};
   }
   return ok;
+}
+
+}  // namespace
+
+char* set_acl(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  if (conf->access != NGX_CONF_UNSET_PTR) return const_cast<char*>("is duplicate");
+  remember_gate_directive(cf, conf);
+  const ngx_uint_t count = cf->args->nelts - 1;
+  conf->access = nullptr;
+  if (count == 1 && view(arguments(cf)[1]) == "off") return ok;
+  conf->access = static_cast<Accesses*>(ngx_pcalloc(cf->pool, sizeof(Accesses)));
+  if (!conf->access || ngx_array_init(&conf->access->any, cf->pool, count, sizeof(Access)) != NGX_OK) return failed;
+  conf->access->place = here(cf);
+  for (ngx_uint_t i = 1; i <= count; ++i) {
+    const ngx_str_t& value = arguments(cf)[i];
+    if (view(value) == "off") return invalid(cf, value);
+    auto* access = static_cast<Access*>(ngx_array_push(&conf->access->any));
+    if (!access) return failed;
+    if (char* problem = read_access(cf, value, *access); problem != ok) return problem;
+  }
+  return ok;
+}
+
+char* set_watch(ngx_conf_t* cf, ngx_command_t* command, void* data) {
+  remember_gate_directive(cf, data);
+  char* result = ngx_conf_set_flag_slot(cf, command, data);
+  main_of(cf)->watches = main_of(cf)->watches || static_cast<LocConf*>(data)->watch == 1;
+  return result;
+}
+
+char* set_timeout(ngx_conf_t* cf, ngx_command_t* command, void* data) {
+  char* result = ngx_conf_set_msec_slot(cf, command, data);
+  if (result != ok || static_cast<LocConf*>(data)->timeout > 0) return result;
+  return invalid(cf, arguments(cf)[1]);
 }
 
 }  // namespace wazoauth::nginx

@@ -1,5 +1,6 @@
 // The output filters: they put a problem's body in the place of nginx's page, and hand upgraded connections over.
 #include "answers.h"
+#include "cached.h"
 #include "conf.h"
 #include "handlers.h"
 #include "process.h"
@@ -43,20 +44,22 @@ ngx_int_t replace_headers(ngx_http_request_t* r, RequestContext& context) {
   return NGX_OK;
 }
 
-ngx_int_t watch_upgrade(ngx_http_request_t* r) {
+ngx_int_t watch(ngx_http_request_t* r) {
   const RequestContext* context = find_context(r);
   if (!context || !context->passed) return NGX_OK;
-  // From HTTP/2 on a connection has other requests, too, and there is no such answer.
-  if (r->http_version >= NGX_HTTP_VERSION_20) return NGX_ERROR;
+  const bool upgraded = r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS;
+  if (!upgraded && !context->watch) return NGX_OK;
+  // From HTTP/2 on there is no such answer.
+  if (upgraded && r->http_version >= NGX_HTTP_VERSION_20) return NGX_ERROR;
   process()->upgrades.watch(r, *context);
   return NGX_OK;
 }
 
 ngx_int_t change_headers(ngx_http_request_t* r) {
-  if (r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS) {
-    return watch_upgrade(r);
+  if (r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS || main_conf(r).watches) {
+    if (watch(r) != NGX_OK) return NGX_ERROR;
   }
-  if (!is_page_of_nginx(r)) return NGX_OK;
+  if (!r->err_status || !is_page_of_nginx(r)) return NGX_OK;
   // Not find_context(): after an internal redirect to an administrator's own page that one is shown.
   auto* context = static_cast<RequestContext*>(ngx_http_get_module_ctx(r, ngx_wazo_auth_module));
   const bool ours = context && context->page.len && context->page_status == static_cast<ngx_int_t>(r->err_status) &&
@@ -71,7 +74,9 @@ ngx_int_t change_headers(ngx_http_request_t* r) {
 }  // namespace
 
 ngx_int_t header_filter(ngx_http_request_t* r) {
-  if (r == r->main && (r->err_status || r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS)) {
+  keep_private(r);
+  if (r == r->main &&
+      (r->err_status || main_conf(r).watches || r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS)) {
     try {
       if (change_headers(r) != NGX_OK) return NGX_ERROR;
     } catch (const std::exception& e) {

@@ -1,8 +1,11 @@
+#include <algorithm>
+
 #include "answers.h"
 #include "counters.h"
 #include "handlers.h"
 #include "identity.h"
 #include "process.h"
+#include "refusals.h"
 #include "tokens.h"
 #include "wazoauth/gate/answers.h"
 #include "wazoauth/gate/target.h"
@@ -17,19 +20,35 @@ using Outcome = gate::Verdict::Outcome;
 
 constexpr unsigned most_tenant_reads = 3;
 
-gate::Question question_of(const RequestContext& context) {
+// Judges by one access after the other, until one isn't missing.
+template <typename Judge>
+gate::Verdict judge_any(RequestContext& context, Judge judge) {
   gate::Question question{std::nullopt, ngx_time(), loop_time(), std::chrono::milliseconds(context.grace_ms)};
-  if (context.has_access && !context.required_refused) question.required = view(context.required);
-  return question;
+  if (!context.has_access || context.required_refused) return judge(question);
+  gate::Verdict verdict;
+  for (ngx_uint_t i = 0; i < context.access_count; ++i) {
+    question.required = view(context.accesses[i]);
+    verdict = judge(question);
+    if (verdict.outcome == Outcome::pass) context.required = context.accesses[i];
+    if (verdict.outcome != Outcome::denied) break;
+  }
+  return verdict;
+}
+
+gate::Verdict judge_loaded(RequestContext& context, const Loaded& loaded) {
+  return judge_any(context, [&](const gate::Question& question) {
+    return gate::judge_loaded(process()->zone, context.key, question, loaded, context.facts);
+  });
 }
 
 void on_end(void* data) {
   auto* context = static_cast<RequestContext*>(data);
-  context->leave_load();
+  context->stop_waiting();
   context->request = nullptr;
 }
 
 void resume(RequestContext& context) {
+  context.stop_waiting();
   ngx_http_request_t* r = context.request;
   ngx_connection_t* connection = r->connection;
   ngx_http_set_log_request(connection->log, r);
@@ -41,7 +60,7 @@ void resume(RequestContext& context) {
 
 void gate_loaded(RequestContext& context, const Loaded& loaded) noexcept {
   try {
-    context.verdict = gate::judge_loaded(process()->zone, context.key, question_of(context), loaded, context.facts);
+    context.verdict = judge_loaded(context, loaded);
   } catch (const std::exception& e) {
     log::error(std::string("gate: ") + e.what());
     context.verdict = {Outcome::unavailable};
@@ -53,6 +72,16 @@ void gate_loaded(RequestContext& context, const Loaded& loaded) noexcept {
 void gate_tenants_known(RequestContext& context) noexcept {
   context.stage = Stage::tenant_known;
   resume(context);
+}
+
+// Nobody waits for ever: it is judged by what is known.
+void on_timeout(ngx_event_t* event) noexcept {
+  auto& context = *static_cast<RequestContext*>(event->data);
+  context.waited_ms += ngx_current_msec - context.parked_at;
+  context.timed_out = true;
+  context.stop_waiting();
+  if (context.stage == Stage::loading) return gate_loaded(context, {});
+  gate_tenants_known(context);
 }
 
 // One visit of the access phase. A request that waits is visited again when what it waits for is here.
@@ -77,25 +106,29 @@ class Visit {
 
  private:
   ngx_int_t begin() {
-    context_.identified = context_.passed = false;
+    context_.identified = context_.passed = context_.held_back = context_.timed_out = false;
     context_.has_access = context_.required_refused = false;
+    context_.reason = Reason::none;
+    context_.challenge = challenge_of(conf_);
     context_.grace_ms = static_cast<std::int64_t>(conf_.grace);
     context_.tenant_reads = 0;
     if (conf_.path && !gate::unambiguous(view(r_->unparsed_uri)))
-      return refuse(Status::refused, gate::ambiguous_path());
+      return refuse(Status::refused, Reason::ambiguous_path, gate::ambiguous_path());
     if (conf_.preflight && is_preflight(r_)) {
       context_.status = Status::preflight;
       process_.counters.add(counter::preflights);
       return NGX_OK;
     }
     const Found found = find_token(r_, conf_, context_);
-    if (found == Found::several) return refuse(Status::refused, gate::two_tokens());
-    if (found == Found::none) return no_token(Status::no_token);
+    if (found == Found::several) return refuse(Status::refused, Reason::ambiguous_token, gate::two_tokens());
+    if (found == Found::none) return no_token(Status::no_token, Reason::no_token);
     context_.has_access = conf_.access != nullptr;
-    context_.required_refused = conf_.access && !make_access(r_, conf_, context_);
+    context_.required_refused = conf_.access && !make_accesses(r_, conf_, context_);
     context_.key = token_key(view(context_.token));
     context_.status = Status::hit;
-    context_.verdict = gate::judge(process_.zone, context_.key, question_of(context_), context_.facts);
+    context_.verdict = judge_any(context_, [&](const gate::Question& question) {
+      return gate::judge(process_.zone, context_.key, question, context_.facts);
+    });
     return follow();
   }
 
@@ -107,7 +140,7 @@ class Visit {
       case Outcome::revalidate:
         return wait(true);
       case Outcome::unknown:
-        return no_token(Status::unknown);
+        return no_token(Status::unknown, reason_of(context_.verdict.reason));
       case Outcome::denied:
         context_.identified = true;
         return denied();
@@ -115,27 +148,33 @@ class Visit {
         context_.identified = true;
         return context_.required_refused ? denied() : follow_tenant();
       default:
-        return refuse(Status::unavailable, problems::unavailable());
+        return unavailable();
     }
+  }
+
+  ngx_int_t unavailable() {
+    const Reason reason = context_.timed_out ? Reason::timeout : Reason::database_away;
+    return refuse(Status::unavailable, reason, problems::unavailable());
   }
 
   ngx_int_t wait(bool revalidate) {
     context_.status = Status::miss;
     context_.stage = Stage::loading;
     if (!process_.loads.wait_for_token(context_, revalidate, gate_loaded))
-      return refuse(Status::unavailable, gate::overloaded());
+      return refuse(Status::unavailable, Reason::overload, gate::overloaded());
     return park();
   }
 
   ngx_int_t follow_tenant() {
     std::string_view wanted;
     if (!conf_.tenant) return pass();
-    if (!find_wanted_tenant(r_, wanted)) return refuse(Status::refused, gate::two_tenants());
-    switch (gate::judge_tenant(process_.tenants, wanted, context_.facts)) {
+    if (!find_wanted_tenant(r_, wanted)) return refuse(Status::refused, Reason::ambiguous_tenant, gate::two_tenants());
+    switch (
+        gate::judge_tenant(process_.tenants, wanted, context_.facts, std::chrono::milliseconds(context_.grace_ms))) {
       case Outcome::read_tenants:
         return wait_for_tenants();
       case Outcome::tenant_outside:
-        return refuse(Status::denied, problems::unauthorized_tenant(wanted));
+        return refuse(Status::denied, Reason::foreign_tenant, problems::unauthorized_tenant(wanted));
       default:
         return pass();
     }
@@ -143,16 +182,17 @@ class Visit {
 
   ngx_int_t wait_for_tenants() {
     // What was read may be outdated again already, while many tenants are being made.
-    if (++context_.tenant_reads > most_tenant_reads) return refuse(Status::unavailable, problems::unavailable());
+    if (context_.timed_out || ++context_.tenant_reads > most_tenant_reads) return unavailable();
     context_.stage = Stage::asking_tenant;
     if (!process_.loads.wait_for_tenants(context_, gate_tenants_known))
-      return refuse(Status::unavailable, gate::overloaded());
+      return refuse(Status::unavailable, Reason::overload, gate::overloaded());
     return park();
   }
 
   ngx_int_t pass() {
     context_.stage = Stage::done;
     context_.passed = true;
+    context_.watch = conf_.watch;
     process_.counters.add(context_.status == Status::hit ? counter::hits : counter::misses);
     if (conf_.identity && !set_identity(r_, context_.facts)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
     return NGX_OK;
@@ -172,6 +212,11 @@ class Visit {
     } else if (ngx_handle_read_event(read, 0) != NGX_OK) {
       return give_up();
     }
+    context_.timer.handler = on_timeout;
+    context_.timer.data = &context_;
+    context_.timer.log = r_->connection->log;
+    context_.parked_at = ngx_current_msec;
+    ngx_add_timer(&context_.timer, conf_.timeout - std::min(conf_.timeout, context_.waited_ms));
     r_->read_event_handler = ngx_http_test_reading;  // a client that leaves is noticed
     r_->write_event_handler = ngx_http_request_empty_handler;
     return NGX_AGAIN;
@@ -179,29 +224,40 @@ class Visit {
 
   // Whatever it waits for must not come back to a request that has gone on.
   ngx_int_t give_up() {
-    context_.leave_load();
+    context_.stop_waiting();
     context_.stage = Stage::done;
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
 
-  ngx_int_t no_token(Status status) {
+  ngx_int_t no_token(Status status, Reason reason) {
     std::string access;
     if (context_.has_access && !context_.required_refused) access = view(context_.required);
-    return refuse(status, gate::no_token(view(context_.token), access));
+    return refuse(status, reason, gate::no_token(view(context_.token), access));
   }
 
   ngx_int_t denied() {
     std::string_view wanted;
     find_wanted_tenant(r_, wanted);
     const std::string_view access = context_.required_refused ? std::string_view() : view(context_.required);
-    return refuse(Status::denied, gate::denied(static_cast<int>(conf_.denied), view(context_.token), access, wanted));
+    return refuse(Status::denied, context_.required_refused ? Reason::unusable_access : Reason::missing_access,
+                  gate::denied(static_cast<int>(conf_.denied), view(context_.token), access, wanted));
   }
 
-  ngx_int_t refuse(Status status, const Problem& problem) {
+  ngx_int_t refuse(Status status, Reason reason, const Problem& problem) {
     context_.stage = Stage::done;
     context_.status = status;
+    context_.reason = reason;
+    log_refusal(r_, context_);
     process_.counters.add(counter::of(status));
-    return answer_in_place_of_page(r_, context_, problem);
+    const ngx_int_t code = answer_in_place_of_page(r_, context_, problem);
+    context_.held_back = code != NGX_HTTP_UNAUTHORIZED && code != NGX_HTTP_FORBIDDEN && any_satisfies();
+    return context_.held_back ? NGX_DECLINED : code;
+  }
+
+  // After any other refusal than 401 and 403 nginx wouldn't ask the modules that follow.
+  bool any_satisfies() const {
+    const auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r_, ngx_http_core_module));
+    return core->satisfy == NGX_HTTP_SATISFY_ANY;
   }
 
   ngx_http_request_t* r_;
@@ -241,6 +297,14 @@ ngx_int_t gate_handler(ngx_http_request_t* r) {
     log::error(std::string("gate: ") + e.what());
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
+}
+
+// Nobody has let it in. Not find_context(): what was held back elsewhere is over with an internal redirect.
+ngx_int_t last_word_handler(ngx_http_request_t* r) {
+  const auto* context = static_cast<RequestContext*>(ngx_http_get_module_ctx(r, ngx_wazo_auth_module));
+  if (!context || !context->held_back) return NGX_DECLINED;
+  r->access_code = 0;  // of those who weren't content either: an error_page isn't theirs to refuse
+  return context->page_status;
 }
 
 }  // namespace wazoauth::nginx

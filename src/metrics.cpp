@@ -52,7 +52,8 @@ void add_requests(const Counters& counters, Exposition& out) {
   out.value("logins_slowed_total", "how=\"delayed\"", counters.value(counter::logins_delayed));
   out.value("logins_slowed_total", "how=\"refused\"", counters.value(counter::logins_refused));
   out.single("overloads_total", "counter", "Requests that found a full queue.", counters.value(counter::overloads));
-  out.single("upgraded_connections_ended_total", "counter", "Upgraded connections that ended with their token.",
+  out.single("upgraded_connections_ended_total", "counter",
+             "Upgraded connections and watched answers that ended with their token.",
              counters.value(counter::upgrades_ended));
 }
 
@@ -90,8 +91,8 @@ void add_worker(Process& process, Exposition& out) {
   out.single("worker_jobs", "gauge", "Jobs waiting or running, in the worker that answers.", process.offload.pending());
   out.single("worker_loads", "gauge", "Tokens being loaded, in the worker that answers.", process.loads.under_way());
   out.single("worker_logins_delayed", "gauge", "Logins that wait, in the worker that answers.", process.delayed_logins);
-  out.single("worker_upgraded_connections", "gauge", "Upgraded connections, in the worker that answers.",
-             process.upgrades.size());
+  out.single("worker_upgraded_connections", "gauge",
+             "Upgraded connections and watched answers, in the worker that answers.", process.upgrades.size());
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ extern "C" {
 
 #include "wazoauth/base/clock.h"
 
-extern "C" ngx_module_t ngx_wazo_auth_module, ngx_wazo_auth_cors_filter_module;
+extern "C" ngx_module_t ngx_wazo_auth_module, ngx_wazo_auth_gate_module, ngx_wazo_auth_cors_filter_module;
 
 namespace wazoauth::nginx {
 

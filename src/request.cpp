@@ -95,8 +95,25 @@ std::string own_host(ngx_http_request_t* r) {
   return host;
 }
 
+// What proxy_pass without a path would send: as the client wrote it, or else what rewrites, redirects and subrequests
+// have made of it.
+std::string target_of(ngx_http_request_t* r) {
+  if (r->valid_unparsed_uri) return std::string(view(r->unparsed_uri));
+  std::string target;
+  if (r->quoted_uri || r->internal) {
+    const auto more = 2 * ngx_escape_uri(nullptr, r->uri.data, r->uri.len, NGX_ESCAPE_URI);
+    target.resize(r->uri.len + more);
+    ngx_escape_uri(reinterpret_cast<u_char*>(target.data()), r->uri.data, r->uri.len, NGX_ESCAPE_URI);
+  } else {
+    target = view(r->uri);
+  }
+  if (r->args.len) target.append("?").append(view(r->args));
+  return target;
+}
+
 void split_target(ngx_http_request_t* r, const LocConf& conf, Request& request) {
-  std::string_view target = view(r->unparsed_uri);
+  const std::string all = target_of(r);
+  const std::string_view target = all;
   const auto question = target.find('?');
   std::string_view path = target.substr(0, question);
   const std::string_view prefix = view(conf.prefix);

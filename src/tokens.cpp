@@ -170,21 +170,47 @@ void keep_captures(ngx_http_request_t* r, const LocConf& conf) {
   context->captured_of = conf.captured;
 }
 
-bool make_access(ngx_http_request_t* r, const LocConf& conf, RequestContext& context) {
-  ngx_str_t& access = context.required;
-  const auto* parts = static_cast<const AccessPart*>(conf.access->parts.elts);
-  const ngx_uint_t count = conf.access->parts.nelts;
-  if (count == 1 && parts[0].literal.len) {
-    access = parts[0].literal;
+namespace {
+
+// Of one alternative. False: a variable's value is refused.
+bool make_access(ngx_http_request_t* r, const LocConf& conf, const RequestContext& context, const Access& access,
+                 ngx_str_t& made) {
+  const auto* parts = static_cast<const AccessPart*>(access.elts);
+  if (access.nelts == 1 && parts[0].literal.len) {
+    made = parts[0].literal;
     return true;
   }
   static std::string buffer;  // the loop is one thread, and its capacity stays
   buffer.clear();
-  for (ngx_uint_t i = 0; i < count; ++i) {
+  for (ngx_uint_t i = 0; i < access.nelts; ++i) {
     if (!append(r, conf, context, parts[i], buffer)) return false;
   }
-  access = copy(r->pool, buffer);
-  return access.data != nullptr;
+  made = kept(r, buffer);
+  return true;
+}
+
+}  // namespace
+
+bool make_accesses(ngx_http_request_t* r, const LocConf& conf, RequestContext& context) {
+  const auto* alternatives = static_cast<const Access*>(conf.access->any.elts);
+  const ngx_uint_t count = conf.access->any.nelts;
+  context.access_count = 0;
+  context.accesses = &context.required;
+  if (count == 1) {
+    context.access_count = make_access(r, conf, context, alternatives[0], context.required) ? 1 : 0;
+    return context.access_count > 0;
+  }
+  context.accesses = static_cast<ngx_str_t*>(ngx_palloc(r->pool, count * sizeof(ngx_str_t)));
+  if (!context.accesses) throw std::bad_alloc();
+  std::string all;
+  for (ngx_uint_t i = 0; i < count; ++i) {
+    ngx_str_t& made = context.accesses[context.access_count];
+    if (!make_access(r, conf, context, alternatives[i], made)) continue;
+    all.append(all.empty() ? "" : " or ").append(view(made));
+    ++context.access_count;
+  }
+  context.required = kept(r, all);
+  return context.access_count > 0;
 }
 
 bool is_preflight(ngx_http_request_t* r) {

@@ -21,8 +21,9 @@ Found find_token(ngx_http_request_t* r, const LocConf& conf, RequestContext& con
 // "" when the header is absent. False: it is there with different values.
 bool find_wanted_tenant(ngx_http_request_t* r, std::string_view& tenant);
 
-// The required access with its variables' values. False: one of them is refused. Only when conf.access is set.
-bool make_access(ngx_http_request_t* r, const LocConf& conf, RequestContext& context);
+// The required accesses with their variables' values, but for those with a value that is refused. False: none is left.
+// Only when conf.access is set.
+bool make_accesses(ngx_http_request_t* r, const LocConf& conf, RequestContext& context);
 
 // OPTIONS with Origin and Access-Control-Request-Method, and nothing by which an upstream could take it for something
 // else: a body, an upgrade, another method. Browsers send none of these with it.

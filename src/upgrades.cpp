@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include <utility>
+
 #include "conf.h"
 #include "counters.h"
 #include "wazoauth/acl/compile.h"
@@ -40,6 +42,7 @@ void Upgrades::watch(ngx_http_request_t* r, const RequestContext& context) {
   upgrade.id = id;
   upgrade.owner = this;
   upgrade.connection = r->connection;
+  if (r->http_version >= NGX_HTTP_VERSION_20) upgrade.stream = r;
   upgrade.token = view(context.token);
   upgrade.key = context.key;
   upgrade.facts = context.facts;
@@ -78,6 +81,7 @@ void Upgrades::tick() {
     if (loop_time() - last_look_ >= look_every) look_at_all();
     start_confirmations();
     look_for_successors();
+    end_streams();
   } catch (const std::exception& e) {
     log::error(std::string("upgraded connections: ") + e.what());
   }
@@ -237,9 +241,23 @@ void Upgrades::end(Upgrade& upgrade, const char* why) {
   if (upgrade.ended) return;
   upgrade.ended = true;
   counters_.add(counter::upgrades_ended);
-  ngx_log_error(NGX_LOG_INFO, upgrade.connection->log, 0, "wazo_auth: the upgraded connection ends: %s", why);
+  ngx_log_error(NGX_LOG_INFO, upgrade.connection->log, 0, "wazo_auth: the connection ends: %s", why);
+  if (upgrade.stream) return ended_streams_.push_back(upgrade.id);
   if (shutdown(upgrade.connection->fd, SHUT_RDWR) == -1)
     ngx_log_error(NGX_LOG_INFO, upgrade.connection->log, ngx_socket_errno, "shutdown() failed");
+}
+
+// As if the client had left, which also forgets it here.
+void Upgrades::end_streams() {
+  for (const std::uint64_t id : std::exchange(ended_streams_, {})) {
+    const auto found = all_.find(id);
+    if (found == all_.end()) continue;
+    ngx_http_request_t* r = found->second.stream;
+    ngx_connection_t* connection = r->connection;
+    ngx_http_set_log_request(connection->log, r);
+    ngx_http_finalize_request(r, NGX_HTTP_CLIENT_CLOSED_REQUEST);
+    ngx_http_run_posted_requests(connection);
+  }
 }
 
 }  // namespace wazoauth::nginx

@@ -1,7 +1,7 @@
-// Upgraded connections (WebSocket) end when their token dies. nginx's gate sees only their beginning, so the worker
-// that owns them watches: the zone's ring of revocations every 20 ms while there is any, their expiry whenever the wall
-// clock shows another second (which may be set at any moment, so a timer of its own would not do), and PostgreSQL once
-// per second while LISTEN isn't known good.
+// Upgraded connections (WebSocket), and answers of locations that say so, end when their token dies. nginx's gate sees
+// only their beginning, so the worker that owns them watches: the zone's ring of revocations every 20 ms while there is
+// any, their expiry whenever the wall clock shows another second (it may have been set: no timer of its own would do),
+// and PostgreSQL once per second while LISTEN isn't known good.
 #pragma once
 
 #include <cstring>
@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "context.h"
 #include "counters.h"
@@ -21,8 +22,8 @@ class Upgrades {
  public:
   Upgrades(const Zone& zone, Counters& counters, TokenStore& tokens, Offload& offload);
 
-  // A request's connection is about to be upgraded, by whatever location; `context` is how the gate admitted it.
-  // Forgotten when the request ends.
+  // A request's connection is about to be upgraded, by whatever location, or its answer begins that is to end with its
+  // token (wazo_auth_watch); `context` is how the gate admitted it. Forgotten when the request ends.
   void watch(ngx_http_request_t* r, const RequestContext& context);
   std::size_t size() const { return all_.size(); }
 
@@ -31,6 +32,7 @@ class Upgrades {
     std::uint64_t id = 0;
     Upgrades* owner = nullptr;
     ngx_connection_t* connection = nullptr;
+    ngx_http_request_t* stream = nullptr;  // from HTTP/2 on the connection has other requests, too
     std::string token;
     TokenKey key{};
     TokenFacts facts;
@@ -63,6 +65,7 @@ class Upgrades {
   bool still_believed(const Upgrade& upgrade) const;
   void on_confirmation(std::uint64_t id, const Loaded& loaded);
   void end(Upgrade& upgrade, const char* why);
+  void end_streams();
   bool listening() const;
   void tick();
   static void on_tick(ngx_event_t* event);
@@ -81,6 +84,7 @@ class Upgrades {
   time_t second_ = 0;  // of the last look at expiries
   int confirming_ = 0;
   bool some_unconfirmed_ = false;
+  std::vector<std::uint64_t> ended_streams_;  // ids; their requests end when nobody walks through all_
   ngx_event_t tick_{};
 };
 

@@ -1,5 +1,6 @@
 #include "conf.h"
 #include "context.h"
+#include "early.h"
 #include "handlers.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/mask.h"
@@ -18,11 +19,23 @@ ngx_int_t set(ngx_http_variable_value_t* value, std::string_view text) {
   return NGX_OK;
 }
 
+ngx_int_t set_copy(ngx_http_request_t* r, ngx_http_variable_value_t* value, std::string_view text) {
+  const ngx_str_t copied = copy(r->pool, text);
+  return copied.data ? set(value, view(copied)) : NGX_ERROR;
+}
+
 // `data` is the offset of a text in TokenFacts.
 ngx_int_t get_fact(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t data) {
+  const auto text = [data](const TokenFacts& facts) { return reinterpret_cast<const char*>(&facts) + data; };
   const RequestContext* context = find_context(r);
-  if (!context || !context->identified) return set(value, {});
-  return set(value, reinterpret_cast<const char*>(&context->facts) + data);
+  if (context && context->identified) return set(value, text(context->facts));
+  try {
+    TokenFacts facts;
+    return identify_early(r, facts) ? set_copy(r, value, text(facts)) : set(value, {});
+  } catch (const std::exception& e) {
+    log::error(e.what());
+    return NGX_ERROR;
+  }
 }
 
 ngx_int_t get_status(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t) {
@@ -34,6 +47,32 @@ ngx_int_t get_required(ngx_http_request_t* r, ngx_http_variable_value_t* value, 
   const RequestContext* context = find_context(r);
   if (!context || !context->has_access || context->required_refused) return set(value, {});
   return set(value, view(context->required));
+}
+
+ngx_int_t get_reason(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t) {
+  const RequestContext* context = find_context(r);
+  return set(value, context ? reason_name(context->reason) : "");
+}
+
+ngx_int_t get_token(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t) {
+  const RequestContext* context = find_context(r);
+  if (!context || !context->token.len) return set(value, {});
+  try {
+    return set_copy(r, value, log::mask_token(view(context->token)));
+  } catch (const std::exception& e) {
+    log::error(e.what());
+    return NGX_ERROR;
+  }
+}
+
+// As nginx prints times.
+ngx_int_t get_wait_time(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t) {
+  const RequestContext* context = find_context(r);
+  if (!context || context->status == Status::none) return set(value, {});
+  u_char text[NGX_TIME_T_LEN + 4];
+  const auto waited = static_cast<time_t>(context->waited_ms);
+  const u_char* end = ngx_sprintf(text, "%T.%03M", waited / 1000, static_cast<ngx_msec_t>(waited % 1000));
+  return set_copy(r, value, {reinterpret_cast<char*>(text), static_cast<std::size_t>(end - text)});
 }
 
 // Masked again: mask_handler() has never seen a request that nginx refused early.
@@ -65,6 +104,9 @@ constexpr Variable variables[] = {
     {"wazo_auth_tenant_uuid", get_fact, offsetof(TokenFacts, tenant_uuid)},
     {"wazo_auth_session_uuid", get_fact, offsetof(TokenFacts, session_uuid)},
     {"wazo_auth_status", get_status, 0},
+    {"wazo_auth_reason", get_reason, 0},
+    {"wazo_auth_token", get_token, 0},
+    {"wazo_auth_wait_time", get_wait_time, 0},
     {"wazo_auth_required_acl", get_required, 0},
     {"wazo_auth_request", get_request, 0},
     {"wazo_auth_method_verb", get_verb, 0},

@@ -163,7 +163,16 @@ DIRECTIVES = {
     'wazo_auth': (EVERYWHERE, *ON_OFF),
     'wazo_auth_acl': (
         ('location',),
-        ['confd.#', 'confd.users.*.read', 'a.$arg_x.$wazo_auth_method_verb', 'a.${arg_x}b', '$remote_user'],
+        [
+            'off',
+            'a b',
+            'a.$arg_x b.c',
+            'confd.#',
+            'confd.users.*.read',
+            'a.$arg_x.$wazo_auth_method_verb',
+            'a.${arg_x}b',
+            '$remote_user',
+        ],
         [
             '',
             '""',
@@ -172,7 +181,11 @@ DIRECTIVES = {
             'a.${arg_x',
             'a.${}',
             'a.${arg-x}',
-            'a b',
+            'a off',
+            'off a',
+            'a b.$',
+            'a ""',
+            'a b.$1',
             'a.$1',
             '$9.b',
             'a.${2}b',
@@ -217,6 +230,13 @@ DIRECTIVES = {
         ['0', '60', '60s', '500ms', '1h30m'],
         ['', '-1', 'x', '60x', '1s1m', '""', 'off', '1 s'],
     ),
+    'wazo_auth_timeout': (
+        EVERYWHERE,
+        ['60', '60s', '500ms', '1h30m'],
+        ['', '0', '0s', '-1', 'x', '60x', '""', 'off', '1 s'],
+    ),
+    'wazo_auth_watch': (EVERYWHERE, *ON_OFF),
+    'wazo_auth_cache': (EVERYWHERE, ['private', 'shared'], ['', 'on', 'off', '""', 'private shared']),
     'wazo_auth_metrics': (('location',), [''], ['on', 'x']),
     'wazo_auth_oauth2': (('location',), [''], ['on', 'x']),
 }
@@ -229,6 +249,8 @@ OF_THE_GATE = (
     'wazo_auth_denied',
     'wazo_auth_preflight',
     'wazo_auth_path',
+    'wazo_auth_watch',
+    'wazo_auth_cache',
 )
 ZONE_OF_ITS_OWN = ('wazo_auth_config', 'wazo_auth_zone')
 
@@ -393,6 +415,8 @@ NOT_GATED = "in a location that isn't gated"
         'wazo_auth_denied 401;',
         'wazo_auth_preflight pass;',
         'wazo_auth_path loose;',
+        'wazo_auth_watch on;',
+        'wazo_auth_cache shared;',
     ],
 )
 def test_a_directive_of_the_gate_in_an_open_location(check, line):

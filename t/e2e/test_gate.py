@@ -96,7 +96,7 @@ def test_no_known_token_is_401(gate, token):
     assert body['message'] == 'Unauthorized'
     assert body['error_id'] == 'unauthorized'
     assert body['details']['reason'] == 'not_found_or_expired'
-    assert 'WWW-Authenticate' not in answer.headers
+    assert answer.headers['WWW-Authenticate'] == 'Wazo realm="wazo-auth"'
 
 
 def test_tokens_are_compared_exactly(gate, insert_token):

@@ -1,6 +1,9 @@
 #include "wazoauth/cache/tenant_tree.h"
 
+#include <algorithm>
+
 #include "wazoauth/base/log.h"
+#include "wazoauth/cache/load.h"
 
 namespace wazoauth {
 
@@ -13,13 +16,19 @@ std::shared_ptr<const TenantTree::Snapshot> TenantTree::current() const {
   return snapshot_;
 }
 
-std::optional<bool> TenantTree::in_subtree(std::string_view child, std::string_view ancestor) const {
-  const auto snapshot = current();
-  if (!snapshot) return std::nullopt;
+bool TenantTree::usable(const Snapshot& snapshot, std::chrono::milliseconds grace) const {
   const BootTime now = BootClock::now();
-  const bool up_to_date =
-      node_.listening(now) ? snapshot->generation == node_.tenant_generation() : now - snapshot->read_at <= unheard;
-  if (!up_to_date) return std::nullopt;
+  const bool same = snapshot.generation == node_.tenant_generation();
+  if (node_.listening(now)) return same;
+  if (now - snapshot.read_at <= unheard) return true;
+  // What changed is known to be wrong, however short the outage.
+  return same && node_.database_away(now) && now - std::max(node_.last_heartbeat(), snapshot.read_at) <= grace;
+}
+
+std::optional<bool> TenantTree::in_subtree(std::string_view child, std::string_view ancestor,
+                                           std::chrono::milliseconds grace) const {
+  const auto snapshot = current();
+  if (!snapshot || !usable(*snapshot, grace)) return std::nullopt;
   // Bounded by the number of tenants, in case the parents form a circle.
   auto at = snapshot->parents.find(child);
   for (std::size_t steps = 0; at != snapshot->parents.end() && steps <= snapshot->parents.size(); ++steps) {
@@ -31,6 +40,7 @@ std::optional<bool> TenantTree::in_subtree(std::string_view child, std::string_v
 }
 
 bool TenantTree::refresh() {
+  if (!node_.try_database(BootClock::now())) return false;
   auto fresh = std::make_shared<Snapshot>();
   fresh->generation = node_.tenant_generation();
   fresh->read_at = BootClock::now();
@@ -41,8 +51,10 @@ bool TenantTree::refresh() {
       fresh->parents.emplace(rows.text(i, "uuid"), rows.text(i, "parent_uuid"));
   } catch (const Unavailable& e) {
     log::warning(std::string("the tree of tenants can't be read: ") + e.what());
+    node_.open_breaker(BootClock::now(), breaker_time);
     return false;
   }
+  node_.close_breaker();
   const std::lock_guard lock(mutex_);
   snapshot_ = std::move(fresh);
   return true;

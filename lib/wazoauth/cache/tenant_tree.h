@@ -15,11 +15,12 @@ namespace wazoauth {
 
 class TenantTree {
  public:
-  TenantTree(Database& database, const NodeState& node) : database_(database), node_(node) {}
+  TenantTree(Database& database, NodeState& node) : database_(database), node_(node) {}
 
   // `child` exists and is `ancestor` or lies below it. Never blocks; nullopt when what is known may be out of date:
-  // then refresh() first.
-  std::optional<bool> in_subtree(std::string_view child, std::string_view ancestor) const;
+  // then refresh() first. While the database is known to be away, what was right within `grace` will do.
+  std::optional<bool> in_subtree(std::string_view child, std::string_view ancestor,
+                                 std::chrono::milliseconds grace = {}) const;
   bool refresh();  // blocks; false when the database is away
 
  private:
@@ -29,9 +30,10 @@ class TenantTree {
     BootTime read_at;
   };
   std::shared_ptr<const Snapshot> current() const;
+  bool usable(const Snapshot& snapshot, std::chrono::milliseconds grace) const;
 
   Database& database_;
-  const NodeState& node_;
+  NodeState& node_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_;
 };

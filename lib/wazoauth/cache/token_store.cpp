@@ -12,7 +12,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds unknown_for{2000};
-constexpr milliseconds breaker{100};  // then one asks for all, see NodeState::try_database()
 }  // namespace
 
 struct TokenStore::State {
@@ -21,7 +20,7 @@ struct TokenStore::State {
   RedisCache* redis;
 
   Loaded unavailable() {
-    if (zone) zone->node().open_breaker(BootClock::now(), breaker);
+    if (zone) zone->node().open_breaker(BootClock::now(), breaker_time);
     return {Loaded::Status::unavailable, std::nullopt};
   }
 

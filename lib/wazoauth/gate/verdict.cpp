@@ -65,9 +65,10 @@ Verdict judge_loaded(const Zone& zone, const TokenKey& key, const Question& ques
   return decide_loaded(loaded.status, lookup, in_grace, expired(facts.expire_t, question.unix_now));
 }
 
-Verdict::Outcome judge_tenant(const TenantTree& tenants, std::string_view wanted, const TokenFacts& facts) {
+Verdict::Outcome judge_tenant(const TenantTree& tenants, std::string_view wanted, const TokenFacts& facts,
+                              milliseconds grace) {
   if (wanted.empty() || wanted == facts.tenant_uuid) return Verdict::Outcome::pass;
-  const auto inside = tenants.in_subtree(wanted, facts.tenant_uuid);
+  const auto inside = tenants.in_subtree(wanted, facts.tenant_uuid, grace);
   if (!inside) return Verdict::Outcome::read_tenants;
   return *inside ? Verdict::Outcome::pass : Verdict::Outcome::tenant_outside;
 }

@@ -98,7 +98,8 @@ Verdict judge_loaded(const Zone& zone, const TokenKey& key, const Question& ques
                      TokenFacts& facts);
 
 // A verdict of `pass`, once more with the tenant that the request wants; "" for none.
-Verdict::Outcome judge_tenant(const TenantTree& tenants, std::string_view wanted, const TokenFacts& facts);
+Verdict::Outcome judge_tenant(const TenantTree& tenants, std::string_view wanted, const TokenFacts& facts,
+                              std::chrono::milliseconds grace = {});
 
 // The token's record, by the zone if it is fresh there, else by PostgreSQL; nullopt: no live token. For the API, which
 // works on the database, so there is no grace: throws 503 for what can't be confirmed. Blocks.

@@ -1,0 +1,18 @@
+// What a refusal of the gate leaves behind, beside its answer.
+#pragma once
+
+#include "conf.h"
+#include "context.h"
+
+namespace wazoauth::nginx {
+
+Reason reason_of(gate::Verdict::Reason reason);
+
+// The value of WWW-Authenticate. No browser asks its user for a password because of it.
+const char* challenge_of(const LocConf& conf);
+
+// A line of the error log, with nginx's own words about client, server and request. Of each reason one line in a second
+// is an [error], the others are [info]: whoever tries tokens can't fill the disk.
+void log_refusal(ngx_http_request_t* r, const RequestContext& context);
+
+}  // namespace wazoauth::nginx
