@@ -130,9 +130,10 @@ def timed(work):
 class Peer:
     """A TCP server of the test's own: `serve(connection)` runs for each client."""
 
-    def __init__(self, serve):
+    def __init__(self, serve, host='127.0.0.1'):
         self.clients = 0
-        self._listener = socket.create_server(('127.0.0.1', 0))
+        family = socket.AF_INET6 if ':' in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family)
         self.port = self._listener.getsockname()[1]
         self._serve = serve
         threading.Thread(target=self._run, daemon=True).start()
@@ -912,6 +913,18 @@ def test_a_certificate_that_proves_nothing(log_in, tenant, configure, secured, s
     with open(server.log, 'rb') as log:
         log.seek(before)
         assert 'BIND' not in log.read().decode()
+
+
+@SECURITY
+@pytest.mark.parametrize('host', ['::1', '[::1]'])
+def test_an_address_of_ipv6(log_in, tenant, configure, slapd, authority, security, host):
+    """The certificate has to name it, too."""
+    for name, status in (('IP:::1', 200), ('IP:127.0.0.1', 401)):
+        server = slapd(f'ipv6-{uuid.uuid4().hex[:8]}', authority.certificate(name))
+        peer = Peer(relay(server.tls_port if security == 'ldaps' else server.port, 0), '::1')
+        configure(tenant, host=host, port=peer.port, protocol_security=security)
+        assert log_in('alice').status_code == status
+        peer.close()
 
 
 @SECURITY
