@@ -49,6 +49,12 @@ void add_bearer(const ngx_table_elt_t& header, Candidates& candidates) {
     candidates.add(ascii::trimmed(value.substr(scheme.size())));
 }
 
+// RFC 6265, section 4.1.1: a value may be in quotation marks, which aren't part of it.
+std::string_view unquoted(std::string_view value) {
+  const bool quoted = value.size() >= 2 && value.starts_with('"') && value.ends_with('"');
+  return quoted ? value.substr(1, value.size() - 2) : value;
+}
+
 void add_cookie(const ngx_table_elt_t& header, std::string_view name, Candidates& candidates) {
   if (!is_named(header, "cookie")) return;
   for (std::string_view rest = view(header.value); !rest.empty();) {
@@ -56,7 +62,8 @@ void add_cookie(const ngx_table_elt_t& header, std::string_view name, Candidates
     rest.remove_prefix(
         std::min(rest.size(), rest.find(';') == std::string_view::npos ? rest.size() : rest.find(';') + 1));
     const auto equals = pair.find('=');
-    if (equals != std::string_view::npos && pair.substr(0, equals) == name) candidates.add(pair.substr(equals + 1));
+    if (equals != std::string_view::npos && pair.substr(0, equals) == name)
+      candidates.add(unquoted(pair.substr(equals + 1)));
   }
 }
 

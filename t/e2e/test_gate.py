@@ -237,6 +237,8 @@ def test_token_sources(gate, nobody):
     assert gate.get('/header', token).status_code == 401
     assert gate.get('/cookie', headers={'Cookie': f'a=b; wazo-token={token}; c=d'}).status_code == 200
     assert gate.get('/cookie', headers={'Cookie': f'wazo-token2={token}'}).status_code == 401
+    for value, status in ((f'"{token}"', 200), (f'"{token}', 401), ('"', 401), ('""', 401)):
+        assert gate.get('/cookie', headers={'Cookie': f'wazo-token={value}'}).status_code == status, value
     assert gate.get(f'/query?token={token}').status_code == 200
     assert gate.get('/query', token).status_code == 401
     for source in (f'?token={token}', ''):

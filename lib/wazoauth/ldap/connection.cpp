@@ -4,19 +4,23 @@
 #include <openldap.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <mutex>
 #include <new>
+#include <vector>
 
+#include "wazoauth/base/ascii.h"
 #include "wazoauth/base/log.h"
+#include "wazoauth/ldap/reason.h"
 
 namespace wazoauth::ldap {
 
 namespace {
 
 constexpr ber_len_t longest_answer = 256 * 1024;
-constexpr int most_referrals = 16;
+constexpr int most_messages = 1000;  // of one search; the deadline ends it sooner
 
 // libldap reads its configuration at the first call, and its options for all connections are not for several threads.
 void initialize(const std::string& ca_file) {
@@ -44,24 +48,13 @@ std::string url_of(const Server& server) {
   return (server.security == Security::ldaps ? "ldaps://" : "ldap://") + host + ":" + std::to_string(server.port);
 }
 
-std::string without_brackets(const std::string& host) {
+std::string_view without_brackets(std::string_view host) {
   return host.starts_with('[') && host.ends_with(']') ? host.substr(1, host.size() - 2) : host;
 }
 
-// Characters that a URL may hold without a second meaning.
-bool is_host(const std::string& host) {
-  constexpr std::string_view others = ".-_:";
-  if (host.empty()) return false;
-  for (const unsigned char c : host) {
-    const bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (!alnum && others.find(static_cast<char>(c)) == std::string_view::npos) return false;
-  }
-  return true;
-}
-
 Socket reach(const Server& server, const Limits& limits, const OutgoingRules& rules, const Deadline& deadline) {
-  const std::string host = without_brackets(server.host);
-  if (!is_host(host) || server.port < 1 || server.port > 65535)
+  const std::string host(without_brackets(server.host));
+  if (!is_host(server.host) || server.port < 1 || server.port > 65535)
     throw Failure("no directory can be at " + server.host + ":" + std::to_string(server.port));
   try {
     return connect_to(host, server.port, rules, limits.network, deadline);
@@ -103,12 +96,27 @@ ber_slen_t transmit(Sockbuf_IO_Desc* io, void* data, ber_len_t size) {
 
 Sockbuf_IO stream_io{set_up, nothing, control, receive, transmit, nothing};
 
+// Its way of saying that it wants TLS.
+bool wants_tls(int code) {
+  return code == LDAP_CONFIDENTIALITY_REQUIRED || code == LDAP_STRONG_AUTH_REQUIRED;
+}
+
 bool is_away(int code) {
   return code == LDAP_SERVER_DOWN || code == LDAP_TIMEOUT || code == LDAP_CONNECT_ERROR || code == LDAP_BUSY ||
          code == LDAP_UNAVAILABLE;
 }
 
 }  // namespace
+
+// Characters that a URL may hold without a second meaning.
+bool is_host(std::string_view text) {
+  constexpr std::string_view others = ".-_:";
+  const std::string_view host = without_brackets(text);
+  return !host.empty() && std::all_of(host.begin(), host.end(), [&](char c) {
+    const bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return alnum || others.find(c) != std::string_view::npos;
+  });
+}
 
 void Connection::Unbind::operator()(::ldap* handle) const {
   ldap_unbind_ext_s(handle, nullptr, nullptr);
@@ -117,6 +125,7 @@ void Connection::Unbind::operator()(::ldap* handle) const {
 Connection::Connection(const Server& server, const Limits& limits, const OutgoingRules& rules,
                        const std::string& ca_file, const Deadline& deadline)
     : name_(url_of(server)),
+      security_(server.security),
       limits_(limits),
       deadline_(deadline),
       stream_{reach(server, limits, rules, deadline), deadline} {
@@ -157,8 +166,8 @@ void Connection::start_tls() {
   int id = 0;
   const int sent = ldap_start_tls(handle_.get(), nullptr, nullptr, &id);
   if (sent != LDAP_SUCCESS) give_up("StartTLS", sent);
-  const int code = result_code(result(id, true));
-  if (code != LDAP_SUCCESS) give_up("StartTLS", code);
+  const Answer answer = answer_in(result(id, true));
+  if (answer.code != LDAP_SUCCESS) give_up("StartTLS", answer.code, reason_of(answer.text, ""));
 }
 
 void Connection::handshake() {
@@ -173,8 +182,10 @@ void Connection::handshake() {
   throw Away(name_ + ": no TLS: " + why);
 }
 
-void Connection::give_up(const std::string& doing, int code) const {
-  const std::string what = name_ + ": " + doing + ": " + ldap_err2string(code);
+void Connection::give_up(const std::string& doing, int code, const std::string& reason) const {
+  std::string what = name_ + ": " + doing + ": " + ldap_err2string(code);
+  if (!reason.empty()) what += ": " + reason;
+  if (wants_tls(code) && security_ == Security::none) what += "; set protocol_security to ldaps or tls";
   if (is_away(code)) throw Away(what);
   throw Failure(what);
 }
@@ -191,44 +202,58 @@ Connection::Message Connection::result(int message_id, bool all) {
   give_up("no answer", code);
 }
 
-int Connection::result_code(const Message& message) {
+Connection::Answer Connection::answer_in(const Message& message) {
   int code = LDAP_OTHER;
-  const int parsed = ldap_parse_result(handle_.get(), message.get(), &code, nullptr, nullptr, nullptr, nullptr, 0);
-  return parsed == LDAP_SUCCESS ? code : parsed;
+  char* text = nullptr;
+  const int parsed = ldap_parse_result(handle_.get(), message.get(), &code, nullptr, &text, nullptr, nullptr, 0);
+  const std::unique_ptr<char, void (*)(void*)> owned(text, ldap_memfree);
+  return {parsed == LDAP_SUCCESS ? code : parsed, text ? text : ""};
 }
 
-bool Connection::bind(const std::string& dn, const std::string& password) {
+std::optional<std::string> Connection::bind(const std::string& dn, const std::string& password) {
   if (dn.empty() || password.empty()) throw Failure(name_ + ": a bind needs a name and a password");
   begin(limits_.operation);
   berval credentials{password.size(), const_cast<char*>(password.data())};
   int id = 0;
   const int sent = ldap_sasl_bind(handle_.get(), dn.c_str(), LDAP_SASL_SIMPLE, &credentials, nullptr, nullptr, &id);
   if (sent != LDAP_SUCCESS) give_up("bind", sent);
-  const int code = result_code(result(id, true));
-  if (code == LDAP_INVALID_CREDENTIALS) return false;
-  if (code != LDAP_SUCCESS) give_up("bind", code);
-  return true;
+  const Answer answer = answer_in(result(id, true));
+  if (answer.code == LDAP_SUCCESS) return std::nullopt;
+  const std::string reason = reason_of(answer.text, password);
+  if (answer.code != LDAP_INVALID_CREDENTIALS) give_up("bind", answer.code, reason);
+  return reason.empty() ? "wrong password" : reason;
 }
 
 namespace {
 
-std::string first_value(::ldap* handle, ldapmsg* entry, const std::string& attribute) {
-  // By itself ldap_get_values_len() takes any spelling.
-  BerElement* position = nullptr;
-  bool there = false;
-  char* name = ldap_first_attribute(handle, entry, &position);
-  while (name) {
-    there = there || attribute == name;
-    ldap_memfree(name);
-    name = ldap_next_attribute(handle, entry, position);
-  }
-  ber_free(position, 0);
-  if (!there) return "";
-  berval** values = ldap_get_values_len(handle, entry, attribute.c_str());
+std::string first_value(::ldap* handle, ldapmsg* entry, const std::string& name) {
+  berval** values = ldap_get_values_len(handle, entry, name.c_str());
   std::string first;
   if (values && values[0]) first.assign(values[0]->bv_val, values[0]->bv_len);
   ldap_value_free_len(values);
   return first;
+}
+
+std::vector<std::string> attributes_of(::ldap* handle, ldapmsg* entry) {
+  std::vector<std::string> names;
+  BerElement* position = nullptr;
+  for (char* name = ldap_first_attribute(handle, entry, &position); name;
+       name = ldap_next_attribute(handle, entry, position)) {
+    names.emplace_back(name);
+    ldap_memfree(name);
+  }
+  ber_free(position, 0);
+  return names;
+}
+
+// The case of names means nothing (RFC 4512, section 2.5). Nothing else was asked for, so the only attribute that came
+// is the wanted one: a directory has its own name for an alias or a number.
+std::string value_of(::ldap* handle, ldapmsg* entry, const std::string& wanted) {
+  const std::vector<std::string> names = attributes_of(handle, entry);
+  const auto found =
+      std::find_if(names.begin(), names.end(), [&](const std::string& name) { return ascii::same(name, wanted); });
+  if (found != names.end()) return first_value(handle, entry, *found);
+  return names.size() == 1 ? first_value(handle, entry, names.front()) : "";
 }
 
 }  // namespace
@@ -244,25 +269,25 @@ Found Connection::search(const std::string& base, Scope scope, const std::string
                       filter.c_str(), attributes.data(), 0, nullptr, nullptr, nullptr, 1, &id);
   if (sent != LDAP_SUCCESS) give_up("search", sent);
   Found found;
-  for (int parts = 0; parts < most_referrals; ++parts) {
+  for (int messages = 0; messages < most_messages; ++messages) {
     const Message message = result(id, false);
     const int type = ldap_msgtype(message.get());
     if (type == LDAP_RES_SEARCH_RESULT) {
-      const int code = result_code(message);
-      if (code == LDAP_SIZELIMIT_EXCEEDED) return {Found::What::several, {}, {}};
-      if (code != LDAP_SUCCESS) give_up("search", code);
+      const Answer answer = answer_in(message);
+      if (answer.code == LDAP_SIZELIMIT_EXCEEDED) return {Found::What::several, {}, {}};
+      if (answer.code != LDAP_SUCCESS) give_up("search", answer.code, reason_of(answer.text, ""));
       return found;
     }
     if (type == LDAP_RES_SEARCH_REFERENCE && found.what == Found::What::nothing) found.what = Found::What::referral;
-    if (type != LDAP_RES_SEARCH_ENTRY || found.what == Found::What::referral) continue;
+    if (type != LDAP_RES_SEARCH_ENTRY) continue;
     if (found.what == Found::What::entry) return {Found::What::several, {}, {}};
     found.what = Found::What::entry;
     char* dn = ldap_get_dn(handle_.get(), message.get());
     if (dn) found.dn = dn;
     ldap_memfree(dn);
-    found.value = first_value(handle_.get(), message.get(), attribute);
+    found.value = value_of(handle_.get(), message.get(), attribute);
   }
-  throw Failure(name_ + ": search: too many referrals");
+  throw Failure(name_ + ": search: too many answers");
 }
 
 }  // namespace wazoauth::ldap

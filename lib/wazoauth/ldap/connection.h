@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "wazoauth/base/deadline.h"
 #include "wazoauth/config/ldap.h"
@@ -13,6 +15,9 @@ struct ldap;
 struct ldapmsg;
 
 namespace wazoauth::ldap {
+
+// Can this be the name or the address of a directory? An address of IPv6 may be in brackets.
+bool is_host(std::string_view text);
 
 enum class Security { none, ldaps, start_tls };
 
@@ -57,11 +62,11 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // A simple bind. False: wrong credentials. Without a name or a password servers would accept every bind: that is a
-  // Failure, and nothing is sent.
-  bool bind(const std::string& dn, const std::string& password);
+  // A simple bind: nullopt, or why the directory doesn't take these credentials. Without a name or a password servers
+  // would accept every bind: that is a Failure, and nothing is sent.
+  std::optional<std::string> bind(const std::string& dn, const std::string& password);
 
-  // The one entry that fits, with an attribute that is spelled exactly so.
+  // The one entry that fits. References to other directories beside it are passed over.
   Found search(const std::string& base, Scope scope, const std::string& filter, const std::string& attribute);
 
  private:
@@ -72,14 +77,19 @@ class Connection {
   void handshake();
   void begin(Deadline::Time limit);
   Message result(int message_id, bool all);
-  int result_code(const Message& message);
-  [[noreturn]] void give_up(const std::string& doing, int code) const;
+  struct Answer {
+    int code;
+    std::string text;  // the directory's own words
+  };
+  Answer answer_in(const Message& message);
+  [[noreturn]] void give_up(const std::string& doing, int code, const std::string& reason = {}) const;
 
   struct Unbind {
     void operator()(::ldap* handle) const;
   };
 
   std::string name_;
+  Security security_;
   Limits limits_;
   Deadline deadline_;
   Stream stream_;

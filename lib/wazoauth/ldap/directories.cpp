@@ -29,9 +29,13 @@ void Directories::leave(const std::string& tenant_uuid) {
   if (--state.inside == 0 && state.silent_until == Clock::time_point{}) states_.erase(found);
 }
 
-void Directories::note(const std::string& tenant_uuid, bool answered, Clock::time_point now) {
+bool Directories::note(const std::string& tenant_uuid, bool answered, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
-  states_[tenant_uuid].silent_until = answered ? Clock::time_point{} : now + remembered;
+  Clock::time_point& silent_until = states_[tenant_uuid].silent_until;
+  const bool known_to_be_silent = silent_until > now;
+  const bool news = answered ? silent_until != Clock::time_point{} : !known_to_be_silent;
+  silent_until = answered ? Clock::time_point{} : now + remembered;
+  return news;
 }
 
 void Directories::forget(Clock::time_point now) {

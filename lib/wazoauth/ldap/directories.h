@@ -27,7 +27,8 @@ class Directories {
     ~Place() { all_.leave(tenant_uuid_); }
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
-    void answered(bool did) { all_.note(tenant_uuid_, did, Clock::now()); }
+    // True: that is news.
+    bool answered(bool did) { return all_.note(tenant_uuid_, did, Clock::now()); }
 
    private:
     Directories& all_;
@@ -44,7 +45,7 @@ class Directories {
   };
 
   void leave(const std::string& tenant_uuid);
-  void note(const std::string& tenant_uuid, bool answered, Clock::time_point now);
+  bool note(const std::string& tenant_uuid, bool answered, Clock::time_point now);
   void forget(Clock::time_point now);
 
   const std::size_t most_;

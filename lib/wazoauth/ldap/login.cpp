@@ -28,8 +28,8 @@ std::string filter_of(const Configuration& c, const std::string& login) {
 
 // The directory's entry for that login.
 Person search(Connection& connection, const Configuration& c, const std::string& login) {
-  if (!connection.bind(c.bind_dn, c.bind_password))
-    throw Refused("the directory of tenant " + c.tenant_uuid + " doesn't take bind_dn and bind_password");
+  if (const auto why = connection.bind(c.bind_dn, c.bind_password))
+    throw Refused("the directory of tenant " + c.tenant_uuid + " doesn't take bind_dn and bind_password: " + *why);
   const Found found = connection.search(c.user_base_dn, Scope::subtree, filter_of(c, login), c.user_email_attribute);
   switch (found.what) {
     case Found::What::nothing:
@@ -37,7 +37,7 @@ Person search(Connection& connection, const Configuration& c, const std::string&
     case Found::What::several:
       throw Refused("the directory knows several with this login");
     case Found::What::referral:
-      throw Refused("the directory refers to another one");
+      throw Refused("the directory doesn't know this login, but refers to another one");
     case Found::What::entry:
       break;
   }
@@ -57,7 +57,7 @@ std::string log_in(const Configuration& c, const std::string& login, const std::
   const bool by_search = !c.bind_dn.empty() && !c.bind_password.empty();
   Person person = by_search ? search(connection, c, login)
                             : Person{c.user_login_attribute + "=" + escape_dn(login) + "," + c.user_base_dn, ""};
-  if (!connection.bind(person.dn, password)) throw Refused("the directory says: wrong password");
+  if (const auto why = connection.bind(person.dn, password)) throw Refused("the directory says: " + *why);
   if (person.email.empty()) person.email = own_email(connection, c, person.dn);
   if (person.email.empty()) throw Refused("the directory has no e-mail address for this login");
   return person.email;

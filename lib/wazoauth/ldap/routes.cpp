@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "wazoauth/ldap/connection.h"
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/row_writer.h"
 
@@ -55,6 +56,10 @@ Step put_config(Context& context) {
   for (const char* name : {"protocol_security", "bind_dn", "bind_password", "search_filters"}) {
     if (body.has(name)) given.emplace_back(name);
   }
+  if (const std::string_view host = body.get("host").text(); !host.empty() && !ldap::is_host(host))
+    throw Problem::with_reason(400,
+                               "Invalid value supplied for field: host. It takes a name or an address, without "
+                               "ldap:// or a port");
   try {
     const Rows put = context.db().run(
         "ldap.put", {tenant, text("host"), body.get("port").integer(), body.get("protocol_version").integer(),

@@ -54,6 +54,11 @@ ldap::Configuration directory_of(UnitOfWork& unit, const Login& login) {
           .search_filters = text("search_filters")};
 }
 
+void note_answer(Visit& visit) {
+  if (visit.place->answered(true))
+    log::info("The directory of tenant " + visit.directory.tenant_uuid + " answers again");
+}
+
 // The address that the directory gives. Trouble with it says nothing about the password: such a 401 must not slow down
 // the next try.
 std::string ask(Context& context, const Login& login, Visit& visit) {
@@ -62,17 +67,18 @@ std::string ask(Context& context, const Login& login, Visit& visit) {
   try {
     std::string email = ldap::log_in(visit.directory, login.credentials->login, login.credentials->password,
                                      settings.ldap, settings.outgoing, visit.deadline);
-    visit.place->answered(true);
+    note_answer(visit);
     return email;
   } catch (const ldap::Refused& e) {
-    visit.place->answered(true);
+    note_answer(visit);
     refuse(login, e.what());
   } catch (const ldap::Away& e) {
-    visit.place->answered(false);
+    // One warning for all the logins that find it away.
+    const log::Level level = visit.place->answered(false) ? log::Level::warning : log::Level::info;
     context.password_unjudged = true;
-    refuse(login, e.what(), log::Level::warning);
+    refuse(login, e.what(), level);
   } catch (const ldap::Failure& e) {
-    visit.place->answered(true);
+    note_answer(visit);
     context.password_unjudged = true;
     refuse(login, e.what(), log::Level::warning);
   }
