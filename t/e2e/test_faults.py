@@ -176,18 +176,18 @@ def test_a_reload_ends_while_postgresql_is_frozen(stack, psql, insert_token, wai
         nginx.stop()
 
 
-def test_an_nginx_that_starts_before_postgresql_waits(stack, psql, insert_token, wait_until):
+def test_an_nginx_that_starts_before_postgresql_is_ready_later(stack, psql, insert_token, wait_until):
     token = insert_token()['token']
     nginx = stack.new_nginx('early', start=False)
     nginx.probe = None
     try:
-        with ThreadPoolExecutor(1) as pool:
-            with stack.away(stack.postgres):
-                nginx.start()
-                asked = pool.submit(nginx.api.get, '/backends')
-                assert nginx.gate.get('/', token).status_code == 503
-            assert asked.result(30).status_code == 200
-        assert nginx.gate.get('/', token).status_code == 200
+        with stack.away(stack.postgres):
+            nginx.start()
+            answer = nginx.api.get('/backends')
+            assert (answer.status_code, answer.headers['Retry-After']) == (503, '2')
+            assert nginx.gate.get('/', token).status_code == 503
+        wait_until(lambda: nginx.api.get('/backends').status_code == 200, 30, 'the API to be ready')
+        wait_until(lambda: nginx.gate.get('/', token).status_code == 200, 10)
     finally:
         nginx.stop()
 

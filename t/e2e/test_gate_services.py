@@ -49,7 +49,6 @@ SERVERS = """\
         }
 
         location = /quickly { wazo_auth_timeout 300ms; proxy_pass http://upstream; }
-        location = /quickly-tenant { wazo_auth_timeout 300ms; wazo_auth_tenant header; proxy_pass http://upstream; }
 
         location = /limited { limit_req zone=users; limit_req_status 429; proxy_pass http://upstream; }
         location = /one { limit_conn connections 1; limit_conn_status 429; proxy_pass http://upstream; }
