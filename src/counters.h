@@ -22,6 +22,7 @@ enum : unsigned {
   logins_refused,
   overloads,
   upgrades_ended,
+  events_dropped,
   named,  // how many there are
 };
 

@@ -53,6 +53,8 @@ void add_requests(const Zone& zone, Exposition& out) {
   out.single("overloads_total", "counter", "Requests that found a full queue.", zone.counter(counter::overloads));
   out.single("upgraded_connections_ended_total", "counter", "Upgraded connections that ended with their token.",
              zone.counter(counter::upgrades_ended));
+  out.single("events_dropped_total", "counter", "Events of sessions that waited too long for RabbitMQ.",
+             zone.counter(counter::events_dropped));
 }
 
 void add_zone(const Zone& zone, Exposition& out) {
