@@ -27,6 +27,7 @@ enum Name : unsigned {
   logins_refused,
   overloads,
   upgrades_ended,
+  events_dropped,
   names,  // how many there are
 };
 
@@ -36,7 +37,9 @@ Name of(Status refusal);
 
 class Counters {
  public:
-  void add(counter::Name name) { counters_[name].value.fetch_add(1, std::memory_order_relaxed); }
+  void add(counter::Name name, std::uint64_t number = 1) {
+    counters_[name].value.fetch_add(number, std::memory_order_relaxed);
+  }
   std::uint64_t value(counter::Name name) const { return counters_[name].value.load(std::memory_order_relaxed); }
 
  private:

@@ -55,6 +55,8 @@ void add_requests(const Counters& counters, Exposition& out) {
   out.single("upgraded_connections_ended_total", "counter",
              "Upgraded connections and watched answers that ended with their token.",
              counters.value(counter::upgrades_ended));
+  out.single("events_dropped_total", "counter", "Events of sessions that waited too long for RabbitMQ.",
+             counters.value(counter::events_dropped));
 }
 
 void add_zone(const Zone& zone, Exposition& out) {

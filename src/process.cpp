@@ -88,6 +88,7 @@ bool Process::start(ngx_cycle_t* cycle) {
   options.database = app.database_options();
   options.zone = &zone;
   options.redis_uri = view(conf.redis);
+  options.events_dropped = [this](std::uint64_t number) { counters.add(counter::events_dropped, number); };
   housekeeper_ = std::make_unique<Housekeeper>(std::move(options));
   const SignalsBlocked blocked;
   housekeeper_->start();

@@ -3,11 +3,34 @@
 -- name: node.tenants
 SELECT uuid, parent_uuid FROM auth_tenant
 
--- name: node.waiting
+-- name: node.events_waiting
+-- The target isn't a parameter, here and below: a plan that fits all of them looks for the few deaths of tokens among a
+-- million events that wait for RabbitMQ.
 SELECT id, routing_key, headers, body FROM wazo_auth.outbox
-WHERE target = $1
+WHERE target = 'bus'
 ORDER BY id
 LIMIT 500
+
+-- name: node.deaths_waiting
+SELECT id, body FROM wazo_auth.outbox
+WHERE target = 'redis'
+ORDER BY id
+LIMIT 500
+
+-- name: node.drop_late
+-- The next of the bus's events behind the id $1, of which those of sessions are dropped that are older than $2 seconds.
+-- They are in the order of their age, more or less: the last one tells whether there may be more.
+WITH next AS (SELECT id, headers ->> 'name' AS name, created_at < now() - $2::bigint * interval '1 second' AS late
+              FROM wazo_auth.outbox
+              WHERE target = 'bus' AND id > $1::bigint
+              ORDER BY id
+              LIMIT 5000),
+     gone AS (DELETE FROM wazo_auth.outbox
+              WHERE id IN (SELECT id FROM next
+                           WHERE late AND (name LIKE 'auth\_session\_%' OR name LIKE 'auth\_refresh\_token\_%'))
+              RETURNING id)
+SELECT (SELECT count(*) FROM gone) AS dropped, (SELECT max(id) FROM next) AS last,
+       (SELECT late FROM next ORDER BY id DESC LIMIT 1) AS more
 
 -- name: node.done
 DELETE FROM wazo_auth.outbox WHERE id = ANY ($1::bigint[])

@@ -349,7 +349,7 @@ rest_api: {cors: {origins: 'https://a.example', max_age: 60, supports_credential
   equal(Json::strings(s.backends).dump(), "[\"wazo_user\"]");
   equal(Json::strings(s.purpose_metadata_mapping.at("user")).dump(), "[\"user_admin_status\"]");
   equal(Json::strings(s.idps).dump(), "[\"saml\"]");  // LDAP needs its backend
-  assert_true(!s.amqp_exchange_durable && s.amqp_uri.empty());
+  assert_true(!s.amqp_exchange_durable && s.amqp_servers.empty());
   equal(Json::strings(s.cors_origins).dump(), "[\"https://a.example\"]");
   equal(*s.cors_max_age, "60");
   assert_int_equal(warnings.size(), 6);

@@ -20,31 +20,6 @@ constexpr int heartbeat_seconds = 10;
 constexpr amqp_channel_t channel = 1;
 constexpr char certificates[] = "/etc/ssl/certs/ca-certificates.crt";
 
-struct Address {
-  std::string host, user, password, vhost;
-  int port = 0;
-  bool tls = false;
-};
-
-// Everything behind the first slash is the virtual host, while librabbitmq refuses a second one.
-std::string with_escaped_vhost(std::string uri) {
-  const std::size_t scheme = uri.find("://");
-  const std::size_t slash = scheme == std::string::npos ? scheme : uri.find('/', scheme + 3);
-  if (slash == std::string::npos) return uri;
-  for (std::size_t at = slash; (at = uri.find('/', at + 1)) != std::string::npos;) uri.replace(at, 1, "%2F");
-  return uri;
-}
-
-Address parse(const std::string& uri) {
-  std::string text = with_escaped_vhost(uri.substr(0, uri.find('?')));
-  amqp_connection_info info{};
-  const int status = amqp_parse_url(text.data(), &info);
-  if (status != AMQP_STATUS_OK) throw BrokerUnavailable("amqp.uri isn't valid");
-  Address address{info.host, info.user, info.password, info.vhost, info.port, info.ssl != 0};
-  if (address.vhost.empty()) address.vhost = "/";
-  return address;
-}
-
 amqp_bytes_t bytes(const std::string& text) {
   amqp_bytes_t result;
   result.len = text.size();
@@ -111,18 +86,27 @@ struct Broker::State {
 
   amqp_connection_state_t get() { return connection.get(); }
 
-  void open_socket(const Address& address) {
+  static void set_certificates(amqp_socket_t* socket, const AmqpServer& server) {
+    const std::string file = server.ca_file.empty() ? certificates : server.ca_file;
+    if (amqp_ssl_socket_set_cacert(socket, file.c_str()) != AMQP_STATUS_OK)
+      throw BrokerUnavailable("no authority's certificate can be read from " + file);
+    if (!server.cert_file.empty() &&
+        amqp_ssl_socket_set_key(socket, server.cert_file.c_str(), server.key_file.c_str()) != AMQP_STATUS_OK)
+      throw BrokerUnavailable("no certificate with its key can be read from " + server.cert_file + " and " +
+                              server.key_file);
+  }
+
+  void open_socket(const AmqpServer& address) {
     amqp_socket_t* const socket = address.tls ? amqp_ssl_socket_new(get()) : amqp_tcp_socket_new(get());
     if (!socket) throw std::bad_alloc();
-    if (address.tls && amqp_ssl_socket_set_cacert(socket, certificates) != AMQP_STATUS_OK)
-      throw BrokerUnavailable(std::string("can't read ") + certificates);
+    if (address.tls) set_certificates(socket, address);
     timeval limit = handshake_limit;
     const int status = amqp_socket_open_noblock(socket, address.host.c_str(), address.port, &limit);
     if (status != AMQP_STATUS_OK)
       throw BrokerUnavailable(address.host + ":" + std::to_string(address.port) + ": " + amqp_error_string2(status));
   }
 
-  void log_in(const Address& address) {
+  void log_in(const AmqpServer& address) {
     amqp_table_entry_t can[] = {boolean_entry("connection.blocked", true)};
     amqp_table_entry_t entry;
     entry.key = amqp_cstring_bytes("capabilities");
@@ -196,9 +180,8 @@ struct Broker::State {
   }
 };
 
-Broker::Broker(const std::string& uri, const Exchange& exchange) : state_(std::make_unique<State>()) {
+Broker::Broker(const AmqpServer& address, const Exchange& exchange) : state_(std::make_unique<State>()) {
   if (!state_->connection) throw std::bad_alloc();
-  const Address address = parse(uri);
   timeval handshake = handshake_limit, rpc = rpc_limit;
   amqp_set_handshake_timeout(state_->get(), &handshake);
   amqp_set_rpc_timeout(state_->get(), &rpc);

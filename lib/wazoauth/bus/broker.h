@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "wazoauth/base/amqp_uri.h"
 #include "wazoauth/base/json.h"
 
 namespace wazoauth {
@@ -30,7 +31,7 @@ class Broker {
     bool durable;
   };
   // Connects and declares the exchange. Throws BrokerUnavailable.
-  Broker(const std::string& uri, const Exchange& exchange);
+  Broker(const AmqpServer& address, const Exchange& exchange);
   ~Broker();
 
   // Sends; confirm() tells what came of it. `headers`: texts and booleans. Throws BrokerUnavailable, MessageRefused.

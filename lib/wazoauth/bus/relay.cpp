@@ -15,7 +15,7 @@ namespace wazoauth {
 
 namespace {
 
-constexpr std::chrono::milliseconds idle{2000}, first_retry{500}, last_retry{10000};
+constexpr std::chrono::milliseconds idle{2000}, first_retry{500}, last_retry{10000}, look_every{60000};
 
 // Local time without a zone; no fraction when there is none.
 std::string timestamp() {
@@ -30,17 +30,6 @@ std::string timestamp() {
   if (fraction != 0)
     size += static_cast<std::size_t>(std::snprintf(text + size, sizeof text - size, ".%06d", fraction));
   return {text, size};
-}
-
-std::vector<std::string> split(const std::string& uris) {
-  std::vector<std::string> parts;
-  for (std::size_t at = 0; at <= uris.size();) {
-    const std::size_t end = std::min(uris.find(';', at), uris.size());
-    if (end > at) parts.push_back(uris.substr(at, end - at));
-    at = end + 1;
-  }
-  if (parts.empty()) parts.emplace_back();
-  return parts;
 }
 
 void publish(Broker& broker, const Rows& rows, std::size_t row, const std::string& origin_uuid) {
@@ -59,14 +48,12 @@ std::vector<std::string> ids(const Rows& rows) {
 
 }  // namespace
 
-BusRelay::BusRelay(Options options)
-    : options_(std::move(options)), database_(leader_options(options_.database)), uris_(split(options_.amqp_uri)) {}
+BusRelay::BusRelay(Options options) : options_(std::move(options)), database_(leader_options(options_.database)) {}
 
 BusRelay::~BusRelay() = default;
 
 void BusRelay::run() {
   std::uint64_t seen = 0;
-  std::string last_trouble;
   std::chrono::milliseconds pause{0}, back_off = first_retry;
   while (options_.wake->wait(pause, seen)) {
     try {
@@ -75,15 +62,17 @@ void BusRelay::run() {
         pause = last_retry;
         continue;
       }
+      drop_late();
       pause = relay() ? std::chrono::milliseconds(0) : idle;
       if (broker_) broker_->serve_heartbeat();
-      if (!last_trouble.empty() && broker_) log::info("events: the broker is back");
-      if (broker_) last_trouble.clear();
+      if (broker_) {
+        trouble_.over();
+        late_.over();
+      }
       back_off = first_retry;
     } catch (const std::exception& e) {
       disconnect();
-      if (last_trouble != e.what()) log::warning(std::string("events wait in the outbox: ") + e.what());
-      last_trouble = e.what();
+      trouble_.is(std::string("events wait in the outbox: ") + e.what());
       pause = back_off;
       back_off = std::min(back_off * 2, last_retry);
       // Rows that are written meanwhile are no reason to try sooner.
@@ -100,11 +89,33 @@ void BusRelay::interrupt() {
 
 void BusRelay::connect() {
   if (broker_) return;
-  const std::string& uri = uris_[next_uri_++ % uris_.size()];
+  if (options_.servers.empty()) throw BrokerUnavailable("amqp.uri is empty");
+  const AmqpServer& server = options_.servers[next_server_++ % options_.servers.size()];
   broker_ = std::make_unique<Broker>(
-      uri, Broker::Exchange{options_.exchange_name, options_.exchange_type, options_.exchange_durable});
+      server, Broker::Exchange{options_.exchange_name, options_.exchange_type, options_.exchange_durable});
   socket_ = broker_->socket();
   if (options_.wake->stopping()) throw BrokerUnavailable("stopping");
+}
+
+// Sessions that began and ended long ago are nobody's news, and there are as many as there were logins. What is left of
+// tenants and users waits for as long as it takes: others keep data of theirs.
+void BusRelay::drop_late() {
+  if (options_.session_event_lifetime.count() == 0 || BootClock::now() < next_look_) return;
+  std::uint64_t dropped = 0;
+  std::string last = "0";
+  for (bool more = true; more && !options_.wake->stopping();) {
+    UnitOfWork unit(database_);
+    require_lead(unit);
+    const Rows rows = unit.run("node.drop_late", {last, std::to_string(options_.session_event_lifetime.count())});
+    unit.commit();
+    dropped += static_cast<std::uint64_t>(rows.integer(0, "dropped"));
+    more = rows.boolean(0, "more");
+    last = rows.text(0, "last");
+  }
+  next_look_ = BootClock::now() + look_every;
+  if (dropped == 0) return;
+  late_.is("events of sessions are older than amqp.session_event_lifetime, and dropped");
+  if (options_.dropped) options_.dropped(dropped);
 }
 
 // The rows stay until the broker has them; who dies in between leaves them to the next, who sends them again. No
@@ -112,7 +123,7 @@ void BusRelay::connect() {
 bool BusRelay::relay() {
   UnitOfWork reading(database_);
   require_lead(reading);
-  const Rows rows = reading.run("node.waiting", {"bus"});
+  const Rows rows = reading.run("node.events_waiting");
   reading.commit();
   if (rows.empty()) return false;
   connect();

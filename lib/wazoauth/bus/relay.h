@@ -3,10 +3,14 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "wazoauth/base/amqp_uri.h"
+#include "wazoauth/base/clock.h"
+#include "wazoauth/base/trouble.h"
 #include "wazoauth/base/wake.h"
 #include "wazoauth/store/unit_of_work.h"
 
@@ -17,10 +21,12 @@ class Broker;
 class BusRelay {
  public:
   struct Options {
-    std::string amqp_uri;  // several are joined by ';'
+    std::vector<AmqpServer> servers;  // tried in turn
     std::string exchange_name, exchange_type;
     bool exchange_durable = true;
     std::string origin_uuid;
+    std::chrono::seconds session_event_lifetime{0};  // 0: they wait for ever
+    std::function<void(std::uint64_t)> dropped;      // so many were too old
     DatabaseOptions database;
     Wake* wake;
   };
@@ -32,6 +38,7 @@ class BusRelay {
 
  private:
   bool relay();  // false: there was nothing to do
+  void drop_late();
   void connect();
   void disconnect();
   void publish_alone(const Rows& rows, std::size_t row);
@@ -39,8 +46,9 @@ class BusRelay {
 
   Options options_;
   Database database_;
-  std::vector<std::string> uris_;
-  std::size_t next_uri_ = 0;
+  std::size_t next_server_ = 0;
+  Trouble trouble_{log::Level::warning, "events: the broker is back"}, late_{log::Level::warning};
+  BootTime next_look_;  // for late events
   std::unique_ptr<Broker> broker_;
   std::atomic<int> socket_{-1};
 };

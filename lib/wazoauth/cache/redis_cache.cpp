@@ -3,11 +3,13 @@
 #include <hiredis/hiredis.h>
 
 #include <algorithm>
+#include <charconv>
 #include <mutex>
 #include <stdexcept>
 
 #include "wazoauth/base/clock.h"
-#include "wazoauth/base/log.h"
+#include "wazoauth/base/server_uri.h"
+#include "wazoauth/base/trouble.h"
 
 namespace wazoauth {
 
@@ -28,50 +30,71 @@ struct Address {
 };
 
 // The address isn't quoted: it may hold a password, and nginx logs this.
+struct InvalidAddress : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+
 [[noreturn]] void invalid(const std::string& what) {
-  throw std::invalid_argument("invalid Redis address: " + what);
+  throw InvalidAddress("invalid Redis address: " + what);
 }
 
-int number(const std::string& text, const std::string& what) {
-  std::size_t end = 0;
-  int value = -1;
-  try {
-    value = std::stoi(text, &end);
-  } catch (const std::exception&) {
-    end = 0;
-  }
-  if (end == 0 || end != text.size() || value < 0) invalid(what + " must be a number");
+int database_number(const std::string& text) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0) invalid("the database must be a number");
   return value;
 }
 
-Address parse(const std::string& uri) {
+// Of the registration of "redis" with IANA, and of other clients.
+void set_parameter(Address& address, const std::string& name, const std::string& value) {
+  if (name == "db" || name == "database") {
+    address.database = database_number(value);
+  } else if (name == "password") {
+    address.password = value;
+  } else {
+    invalid("a parameter behind the ? isn't known; known are db and password");
+  }
+}
+
+// "unix:/path", "unix://user:password@/path?db=1"
+Address parse_socket(const std::string& text) {
+  const ServerUri uri = parse_server_uri(text.starts_with("unix://") ? text : "unix://" + text.substr(5));
   Address address;
-  std::string rest = uri;
-  if (rest.starts_with("unix:")) {
-    address.path = rest.substr(rest.starts_with("unix://") ? 7 : 5);
-    if (address.path.empty()) invalid("no path of a socket");
-    return address;
-  }
-  if (rest.starts_with("redis://")) rest = rest.substr(8);
-  if (const auto at = rest.rfind('@'); at != std::string::npos) {
-    const std::string login = rest.substr(0, at);
-    const auto colon = login.find(':');
-    address.user = login.substr(0, colon);
-    if (colon != std::string::npos) address.password = login.substr(colon + 1);
-    rest = rest.substr(at + 1);
-  }
-  if (const auto slash = rest.find('/'); slash != std::string::npos) {
-    if (slash + 1 < rest.size()) address.database = number(rest.substr(slash + 1), "the database");
-    rest = rest.substr(0, slash);
-  }
-  if (const auto colon = rest.rfind(':'); colon != std::string::npos) {
-    address.port = number(rest.substr(colon + 1), "the port");
-    rest = rest.substr(0, colon);
-  }
-  if (rest.empty()) invalid("no host");
-  if (address.port > 65535) invalid("the port must be at most 65535");
-  address.host = rest;
+  if (!uri.path || uri.path->empty()) invalid("no path of a socket");
+  if (!uri.host.empty()) invalid("a socket has no host: write unix:/path");
+  address.path = "/" + *uri.path;
+  address.user = uri.user.value_or("");
+  address.password = uri.password.value_or("");
+  for (const auto& [name, value] : uri.query) set_parameter(address, name, value);
   return address;
+}
+
+Address parse_host(const std::string& text) {
+  const ServerUri uri = parse_server_uri(text.find("://") == std::string::npos ? "redis://" + text : text);
+  if (uri.scheme == "rediss")
+    invalid("rediss:// (TLS) isn't supported: use a unix socket, or a tunnel on this machine");
+  if (uri.scheme != "redis") invalid("it must begin with redis:// or unix:");
+  if (uri.host.empty()) invalid("no host");
+  Address address;
+  address.host = uri.host;
+  address.port = uri.port.value_or(address.port);
+  address.user = uri.user.value_or("");
+  address.password = uri.password.value_or("");
+  if (uri.path && !uri.path->empty()) address.database = database_number(*uri.path);
+  for (const auto& [name, value] : uri.query) set_parameter(address, name, value);
+  return address;
+}
+
+Address parse(const std::string& text) {
+  try {
+    const Address address = text.starts_with("unix:") ? parse_socket(text) : parse_host(text);
+    if (!address.user.empty() && address.password.empty()) invalid("a user without a password: write user:password@");
+    return address;
+  } catch (const InvalidAddress&) {
+    throw;
+  } catch (const std::invalid_argument& e) {
+    invalid(e.what());
+  }
 }
 
 std::uint64_t hash(const std::string& text) {
@@ -100,6 +123,7 @@ struct RedisCache::State {
   Context context;
   std::uint64_t server = 0;
   BootTime not_before;
+  Trouble trouble{log::Level::warning, "Redis: it is back"};
 
   // Null when Redis doesn't answer; the connection is closed then.
   Reply ask(const std::vector<std::string>& words) {
@@ -124,7 +148,7 @@ struct RedisCache::State {
   }
 
   void give_up(const std::string& why) {
-    log::warning("Redis: " + why);
+    trouble.is("Redis: " + why);
     context.reset();
     not_before = BootClock::now() + retry_after;
   }
@@ -157,6 +181,7 @@ struct RedisCache::State {
       return false;
     }
     const std::string_view run_id = text.substr(at + 7, text.find_first_of("\r\n", at) - at - 7);
+    trouble.over();
     server = hash(std::string(run_id) + "/" + std::to_string(address.database));
     return true;
   }

@@ -18,7 +18,7 @@ namespace wazoauth {
 
 class RedisCache {
  public:
-  // unix:/path, redis://[user:password@]host:port[/database], host:port. Throws std::invalid_argument.
+  // unix:/path, redis://[[user]:password@]host[:port][/database], host:port. Throws std::invalid_argument.
   explicit RedisCache(const std::string& uri);
   ~RedisCache();
 

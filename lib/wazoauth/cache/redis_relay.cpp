@@ -43,8 +43,9 @@ void RedisRelay::run() {
         next_prune = BootClock::now() + prune_every;
       }
       pause = relay() ? std::chrono::milliseconds(0) : retry;
+      trouble_.over();
     } catch (const std::exception& e) {
-      log::warning(std::string("relay to Redis: ") + e.what());
+      trouble_.is(std::string("relay to Redis: ") + e.what());
     }
   }
 }
@@ -56,7 +57,7 @@ bool RedisRelay::relay() {
   bool all = true;
   UnitOfWork unit(database_);
   require_lead(unit);
-  const Rows rows = unit.run("node.waiting", {"redis"});
+  const Rows rows = unit.run("node.deaths_waiting");
   // Read after the rows: a token that was revoked before this life began can't have a record in it.
   const RedisLife life = parse_life(unit.run("node.life").text(0, "life")).redis;
   if (life.server != *server) {

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "wazoauth/base/trouble.h"
 #include "wazoauth/base/wake.h"
 #include "wazoauth/cache/redis_cache.h"
 #include "wazoauth/store/unit_of_work.h"
@@ -28,6 +29,7 @@ class RedisRelay {
   Options options_;
   Database database_;
   RedisCache redis_;
+  Trouble trouble_{log::Level::warning};
 };
 
 }  // namespace wazoauth

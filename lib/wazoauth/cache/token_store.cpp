@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "wazoauth/base/log.h"
+#include "wazoauth/base/trouble.h"
 #include "wazoauth/cache/load.h"
 #include "wazoauth/cache/redis_cache.h"
 
@@ -15,9 +15,12 @@ constexpr milliseconds unknown_for{2000};
 }  // namespace
 
 struct TokenStore::State {
+  State(Zone* z, Database& d, RedisCache* r) : zone(z), database(d), redis(r) {}
+
   Zone* zone;
   Database& database;
   RedisCache* redis;
+  Trouble trouble{log::Level::warning};
 
   Loaded unavailable() {
     if (zone) zone->node().open_breaker(BootClock::now(), breaker_time);
@@ -35,9 +38,10 @@ struct TokenStore::State {
       UnitOfWork unit(database, Mode::read_only);
       record = load_token(unit, token);
     } catch (const Unavailable& e) {
-      log::warning(std::string("a token can't be looked up: ") + e.what());
+      trouble.is(std::string("a token can't be looked up: ") + e.what());
       return unavailable();
     }
+    trouble.over();
     if (zone) zone->node().close_breaker();
     if (!record) {
       if (zone) {
@@ -76,7 +80,7 @@ struct TokenStore::State {
 };
 
 TokenStore::TokenStore(Zone* zone, Database& database, RedisCache* redis)
-    : state_(std::make_unique<State>(State{zone, database, redis})) {}
+    : state_(std::make_unique<State>(zone, database, redis)) {}
 TokenStore::~TokenStore() = default;
 
 Loaded TokenStore::load(std::string_view token) {

@@ -1,6 +1,7 @@
 #include "wazoauth/config/settings.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include "wazoauth/base/ascii.h"
@@ -161,7 +162,18 @@ void read_directories(const ConfigReader& config, ldap::LdapSettings& ldap) {
 }
 
 void read_bus(const ConfigReader& config, Settings& s) {
-  s.amqp_uri = config.text("amqp.uri");
+  try {
+    s.amqp_servers = parse_amqp_uris(config.text("amqp.uri"));
+  } catch (const std::invalid_argument& e) {
+    config.fail("amqp.uri", std::string("isn't a URI like amqp://user:password@host:port/vhost: ") + e.what());
+  }
+  if (const auto file = config.optional_text("amqp.ca_file")) {
+    for (AmqpServer& server : s.amqp_servers) {
+      if (server.ca_file.empty()) server.ca_file = *file;
+    }
+  }
+  if (!config.value("amqp.session_event_lifetime").is_null())
+    s.session_event_lifetime = config.integer("amqp.session_event_lifetime", 0, hundred_years);
   s.amqp_exchange_name = config.text("amqp.exchange_name");
   s.amqp_exchange_type = config.text("amqp.exchange_type");
   s.amqp_exchange_durable = config.flag("amqp.exchange_durable", true);

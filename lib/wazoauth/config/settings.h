@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "wazoauth/base/amqp_uri.h"
 #include "wazoauth/base/json.h"
 #include "wazoauth/config/external.h"
 #include "wazoauth/config/ldap.h"
@@ -78,8 +79,10 @@ struct Settings {
   ldap::LdapSettings ldap;
   saml::SamlSettings saml;
   OutgoingRules outgoing;
-  std::string amqp_uri, amqp_exchange_name, amqp_exchange_type;
+  std::vector<AmqpServer> amqp_servers;
+  std::string amqp_exchange_name, amqp_exchange_type;
   bool amqp_exchange_durable = true;
+  std::int64_t session_event_lifetime = 7 * 86400;  // seconds; 0: for ever
   MailSettings mail;
   // Read where the configuration is read (read_mail_templates()), null elsewhere.
   std::shared_ptr<const MailTemplates> mail_templates;

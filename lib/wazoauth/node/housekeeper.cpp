@@ -55,9 +55,17 @@ Housekeeper::~Housekeeper() {
 
 void Housekeeper::start() {
   const Settings& settings = options_.settings;
-  bus_ = std::make_unique<BusRelay>(BusRelay::Options{settings.amqp_uri, settings.amqp_exchange_name,
-                                                      settings.amqp_exchange_type, settings.amqp_exchange_durable,
-                                                      settings.xivo_uuid, options_.database, &wake_});
+  BusRelay::Options bus;
+  bus.servers = settings.amqp_servers;
+  bus.exchange_name = settings.amqp_exchange_name;
+  bus.exchange_type = settings.amqp_exchange_type;
+  bus.exchange_durable = settings.amqp_exchange_durable;
+  bus.origin_uuid = settings.xivo_uuid;
+  bus.session_event_lifetime = std::chrono::seconds(settings.session_event_lifetime);
+  bus.dropped = options_.events_dropped;
+  bus.database = options_.database;
+  bus.wake = &wake_;
+  bus_ = std::make_unique<BusRelay>(std::move(bus));
   mails_ = std::make_unique<MailRelay>(MailRelay::Options{settings.mail.smtp, options_.database, &wake_});
   std::vector<std::pair<const char*, std::function<void()>>> work{
       {"wazo-start", [this] { prepare_database(); }},      {"wazo-sweep", [this] { sweep(); }},

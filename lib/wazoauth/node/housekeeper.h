@@ -26,7 +26,8 @@ struct HousekeeperOptions {
   Settings settings;
   DatabaseOptions database;  // its conninfo and `prepared` count
   Zone* zone = nullptr;
-  std::string redis_uri;  // "" for none
+  std::string redis_uri;                              // "" for none
+  std::function<void(std::uint64_t)> events_dropped;  // told to the metrics; may be empty
 };
 
 class Housekeeper {

@@ -35,7 +35,7 @@ bool Listener::serve() {
   try {
     return connect() && listen();
   } catch (const std::exception& e) {
-    log::error(std::string("LISTEN: ") + e.what());
+    trouble_.is(std::string("LISTEN: ") + e.what());
     return false;
   }
 }
@@ -47,7 +47,7 @@ bool Listener::superseded() const {
 bool Listener::connect() {
   connection_.reset(PQconnectdb(options_.conninfo.c_str()));
   if (PQstatus(connection_.get()) == CONNECTION_OK) return true;
-  log::warning(std::string("LISTEN: ") + PQerrorMessage(connection_.get()));
+  trouble_.is(std::string("LISTEN: ") + PQerrorMessage(connection_.get()));
   return false;
 }
 
@@ -64,7 +64,7 @@ bool Listener::exec(const std::string& sql, std::string* value) {
     if (!result) return good;
     const ExecStatusType status = PQresultStatus(result);
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-      log::warning(std::string("LISTEN: ") + PQresultErrorMessage(result));
+      trouble_.is(std::string("LISTEN: ") + PQresultErrorMessage(result));
       good = false;
     }
     if (value && status == PGRES_TUPLES_OK && PQntuples(result) > 0)
@@ -205,7 +205,7 @@ void Listener::see(const Life& life) {
 bool Listener::can_be_written() {
   std::string read_only;
   if (!exec("SHOW transaction_read_only", &read_only)) return false;
-  if (read_only == "on") log::warning("LISTEN: the server is read-only");
+  if (read_only == "on") trouble_.is("LISTEN: the server is read-only");
   return read_only == "off";
 }
 
@@ -244,6 +244,7 @@ bool Listener::listen() {
   settled_ = false;
   unseen_by_ = "{}";
   if (!take_over(since) || !register_node()) return false;
+  trouble_.over();
   log::info("listening for revoked tokens");
   options_.wake->poke();
   BootTime next_row = BootClock::now() + row_every;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "wazoauth/base/clock.h"
+#include "wazoauth/base/trouble.h"
 #include "wazoauth/base/wake.h"
 #include "wazoauth/cache/life.h"
 #include "wazoauth/cache/zone.h"
@@ -55,6 +56,7 @@ class Listener {
   Options options_;
   NodeState& node_;
   std::unique_ptr<PGconn, Close> connection_;
+  Trouble trouble_{log::Level::warning};
   std::uint64_t life_ = 0;  // of the database, as it was seen last
   bool heartbeat_seen_ = false;
   bool all_died_ = false;  // heard since the last heartbeat

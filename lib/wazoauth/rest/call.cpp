@@ -1,6 +1,7 @@
 #include "wazoauth/rest/call.h"
 
 #include "wazoauth/base/log.h"
+#include "wazoauth/base/trouble.h"
 #include "wazoauth/cache/token_notice.h"
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/cors.h"
@@ -9,6 +10,8 @@
 namespace wazoauth {
 
 namespace {
+
+Trouble database_trouble{log::Level::error, "database: it is back"};
 
 Response html(int status, std::string_view body) {
   Response response;
@@ -150,7 +153,10 @@ struct Call::State {
     context->unit = std::make_unique<UnitOfWork>(services.database, match.route->mode);
     try {
       Step step = next(*context);
-      if (context->unit->started()) forget(context->unit->commit());
+      if (context->unit->started()) {
+        forget(context->unit->commit());
+        database_trouble.over();
+      }
       context->unit.reset();
       lane = step.lane;
       pause = step.pause;
@@ -177,7 +183,7 @@ struct Call::State {
     } catch (const Problem& problem) {
       fail(problem);
     } catch (const Unavailable& e) {
-      log::error(std::string("database: ") + e.what());
+      database_trouble.is(std::string("database: ") + e.what());
       fail(problems::unavailable());
     } catch (const BadValue&) {
       fail(problems::unreadable_body());
