@@ -2,21 +2,20 @@
 // many of them there are, so that the event loops keep a core.
 #pragma once
 
-#include <pthread.h>
+#include "shared_mutex.h"
 
 namespace wazoauth::nginx {
 
 // In memory that the workers share.
 class CpuPermits {
  public:
-  CpuPermits();             // throws std::runtime_error when the system has no such mutexes
   static unsigned count();  // max(1, cores - 1)
-  pthread_mutex_t& mutex(unsigned permit) { return permits_[permit].mutex; }
+  SharedMutex& mutex(unsigned permit) { return permits_[permit].mutex; }
 
  private:
   static constexpr unsigned most = 64;
   struct alignas(64) Permit {
-    pthread_mutex_t mutex;
+    SharedMutex mutex;
   };
   Permit permits_[most];
 };
@@ -29,7 +28,7 @@ class CpuPermit {
   CpuPermit& operator=(const CpuPermit&) = delete;
 
  private:
-  pthread_mutex_t* held_ = nullptr;
+  SharedMutex* held_ = nullptr;
 };
 
 }  // namespace wazoauth::nginx

@@ -62,7 +62,7 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
       node(shared.node),
       counters(shared.counters),
       cpu_permits(shared.cpu_permits),
-      mutex(SharedMemory::mutex(main.zone)),
+      mutex(shared.zone_mutex),
       zone(shared.zone, shared.zone_size, mutex, node),
       throttle(shared.throttle),
       redis(make_redis(main)),

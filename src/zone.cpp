@@ -93,7 +93,7 @@ void SharedMemory::set_database(ngx_conf_t* cf, ngx_shm_zone_t* zone, const std:
 namespace {
 // "wazsh", then the version of the layout, then the size: raise the version with a change that keeps the size.
 constexpr std::uint64_t shared_layout =
-    std::uint64_t{0x68'73'7a'61'77} << 24 | std::uint64_t{1} << 16 | std::uint64_t{sizeof(SharedMemory)};
+    std::uint64_t{0x68'73'7a'61'77} << 24 | std::uint64_t{2} << 16 | std::uint64_t{sizeof(SharedMemory)};
 static_assert(sizeof(SharedMemory) < 1 << 16);
 }  // namespace
 
@@ -105,10 +105,6 @@ bool SharedMemory::compatible() const {
 
 SharedMemory& SharedMemory::of(const ngx_shm_zone_t* zone) {
   return *static_cast<SharedMemory*>(zone->data);
-}
-
-ngx_shmtx_t& SharedMemory::mutex(const ngx_shm_zone_t* zone) {
-  return pool_of(zone)->mutex;
 }
 
 }  // namespace wazoauth::nginx

@@ -7,6 +7,7 @@
 #include "counters.h"
 #include "cpu_permit.h"
 #include "ngx.h"
+#include "shared_mutex.h"
 #include "wazoauth/cache/node_state.h"
 #include "wazoauth/cache/zone.h"
 
@@ -14,12 +15,12 @@ namespace wazoauth::nginx {
 
 class ZoneMutex : public ZoneLock {
  public:
-  explicit ZoneMutex(ngx_shmtx_t& mutex) : mutex_(mutex) {}
-  void lock() override { ngx_shmtx_lock(&mutex_); }
-  void unlock() override { ngx_shmtx_unlock(&mutex_); }
+  explicit ZoneMutex(SharedMutex& mutex) : mutex_(mutex) {}
+  void lock() override { mutex_.lock(); }
+  void unlock() override { mutex_.unlock(); }
 
  private:
-  ngx_shmtx_t& mutex_;
+  SharedMutex& mutex_;
 };
 
 // The head of this memory, and where the rest lies. A reload keeps it all; processes of two configurations use it then.
@@ -34,6 +35,7 @@ struct SharedMemory {
   NodeState node;
   Counters counters;
   CpuPermits cpu_permits;
+  SharedMutex zone_mutex;    // of those who write into the zone
   void* throttle = nullptr;  // gate::LoginThrottle
   void* zone = nullptr;      // the tokens, see Zone
   std::size_t zone_size = 0;
@@ -44,7 +46,6 @@ struct SharedMemory {
   // writing tokens of theirs into the old one.
   static void set_database(ngx_conf_t* cf, ngx_shm_zone_t* zone, const std::string& conninfo);
   static SharedMemory& of(const ngx_shm_zone_t* zone);
-  static ngx_shmtx_t& mutex(const ngx_shm_zone_t* zone);
 };
 
 }  // namespace wazoauth::nginx
