@@ -2,8 +2,8 @@
 import uuid
 
 import pytest
-import servers
-from conftest import ADMIN
+from support import servers
+from support.stack import ADMIN
 
 LOGIN = (ADMIN['username'], ADMIN['password'])
 

@@ -7,11 +7,10 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-import pgbouncer
 import pytest
 import requests
-import servers
-from conftest import ADMIN
+from support import servers
+from support.stack import ADMIN
 
 LOGIN = (ADMIN['username'], ADMIN['password'])
 
@@ -307,7 +306,7 @@ def test_servers_that_cannot_be_written_to_are_refused(stack, expect_log, value)
 
 @pytest.fixture(params=['', 'ignore_startup_parameters = options'], ids=['plain', 'ignoring'])
 def bouncer(stack, request):
-    server = pgbouncer.PgBouncer(
+    server = servers.PgBouncer(
         stack.folder / f'bouncer-{uuid.uuid4().hex[:6]}',
         servers.free_port(),
         stack.postgres,

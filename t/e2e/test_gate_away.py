@@ -47,7 +47,7 @@ def tenants(psql):
 
 
 @pytest.fixture(params=['stopped', 'frozen'])
-def away(request, nginx, postgres, gate, metrics, wait_until, insert_token):
+def away(request, stack, nginx, postgres, gate, metrics, wait_until, insert_token):
     """Makes PostgreSQL be away, and the gate know it. Up to then nothing can have been missed."""
     wait_until(lambda: metrics(nginx)['wazo_auth_listen_age_milliseconds'] < 1500, 30, 'the gate to listen', 0.1)
 
@@ -57,6 +57,7 @@ def away(request, nginx, postgres, gate, metrics, wait_until, insert_token):
 
     yield go
     postgres.start() if request.param == 'stopped' else postgres.thaw()
+    stack.wait_recovered(postgres)
     token = insert_token()['token']
     wait_until(lambda: gate.get('/', token).status_code == 200, 30, 'the gate to be well', 0.1)
 
@@ -107,8 +108,7 @@ def test_a_tree_that_has_changed_since_is_nobodys(gate, psql, insert_token, tena
 def test_the_api_says_at_once_that_postgresql_is_away_since_the_start(stack, postgres, admin, wait_until):
     nginx = stack.new_nginx('away-since-start', SERVERS, start=False)
     nginx.probe = None
-    postgres.stop()
-    try:
+    with stack.away(postgres):
         nginx.start()
         began = time.monotonic()
         answers = [
@@ -121,7 +121,5 @@ def test_the_api_says_at_once_that_postgresql_is_away_since_the_start(stack, pos
             assert (answer.status_code, 'Retry-After' in answer.headers) == (503, True)
             assert answer.elapsed.total_seconds() < 4
         assert time.monotonic() - began < 14
-    finally:
-        postgres.start()
     wait_until(lambda: nginx.api.get('/backends').status_code == 200, 30, 'the API to be well')
     nginx.stop()

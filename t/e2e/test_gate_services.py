@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import servers
+from support import servers
 
 HTTP = """\
     limit_req_zone $wazo_auth_user_uuid zone=users:1m rate=1r/m;

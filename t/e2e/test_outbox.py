@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import redis as redis_client
-import servers
-from conftest import ADMIN, SECRETS
+from support import servers
+from support.logs import SECRETS
+from support.stack import ADMIN
 
 LOGIN = (ADMIN['username'], ADMIN['password'])
 DAY = 86400

@@ -10,6 +10,7 @@ from .mail import MailServer
 from .nginx import Nginx, sanitized
 from .oauth2 import OAuth2Provider
 from .paths import BUILD, CHECKOUT, state_folder, temporary_folder
+from .pgbouncer import PgBouncer
 from .ports import ADDRESS, free_port, port_answers, port_is_free
 from .postgres import Postgres, postgres_program, statement
 from .process import Server, ServerError, cpu_seconds, family, signal_all, start_time, user_of_servers
@@ -27,6 +28,7 @@ __all__ = [
     'MailServer',
     'Nginx',
     'OAuth2Provider',
+    'PgBouncer',
     'Postgres',
     'RabbitMQ',
     'Redis',

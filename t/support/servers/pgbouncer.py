@@ -1,5 +1,9 @@
-"""PgBouncer in front of a servers.Postgres."""
-import servers
+"""PgBouncer in front of a Postgres."""
+import os
+import shutil
+
+from .ports import ADDRESS
+from .process import Server, user_of_servers
 
 CONFIG = """\
 [databases]
@@ -17,7 +21,7 @@ default_pool_size = 100
 """
 
 
-class PgBouncer(servers.Server):
+class PgBouncer(Server):
     """In session mode. It refuses to run as root, and `users` (name: password) to all others."""
 
     name = 'pgbouncer'
@@ -25,14 +29,14 @@ class PgBouncer(servers.Server):
     def __init__(self, folder, port, postgres, users, more=''):
         super().__init__(folder)
         self.port = port
-        self.user = servers.user_of_servers()
+        self.user = user_of_servers()
         self.postgres = postgres
         self.users = users
         self.more = more
 
     def prepare(self):
-        if servers.os.geteuid() == 0:
-            servers.shutil.chown(self.folder, self.user, self.user)
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, self.user, self.user)
         (self.folder / 'users').write_text(''.join(f'"{name}" "{password}"\n' for name, password in self.users.items()))
         (self.folder / 'pgbouncer.ini').write_text(
             CONFIG.format(
@@ -48,4 +52,4 @@ class PgBouncer(servers.Server):
         return ['/usr/sbin/pgbouncer', self.folder / 'pgbouncer.ini']
 
     def uri(self, name, user):
-        return f'postgresql://{user}:{self.users[user]}@{servers.ADDRESS}:{self.port}/{name}'
+        return f'postgresql://{user}:{self.users[user]}@{ADDRESS}:{self.port}/{name}'
