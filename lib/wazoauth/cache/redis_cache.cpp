@@ -87,7 +87,7 @@ Address parse_host(const std::string& text) {
 
 Address parse(const std::string& text) {
   try {
-    const Address address = text.starts_with("unix:") ? parse_socket(text) : parse_host(text);
+    Address address = text.starts_with("unix:") ? parse_socket(text) : parse_host(text);
     if (!address.user.empty() && address.password.empty()) invalid("a user without a password: write user:password@");
     return address;
   } catch (const InvalidAddress&) {
