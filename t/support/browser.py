@@ -5,9 +5,12 @@
 gives a selenium WebDriver, and wait_for() waits for what a page becomes. Certificates aren't checked: links in mails
 begin with https, and a test may have to take nginx as it is.
 """
+import base64
 import contextlib
+import hashlib
 import os
 import shutil
+import subprocess
 import tempfile
 
 from selenium import webdriver
@@ -16,8 +19,19 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
 
+def quic(certificate, port):
+    """Arguments `more` with which everything from this port of 127.0.0.1 is asked for over HTTP/3, and nothing else."""
+    key = subprocess.run(
+        ['openssl', 'x509', '-in', certificate, '-noout', '-pubkey'], capture_output=True, check=True
+    ).stdout
+    der = subprocess.run(['openssl', 'pkey', '-pubin', '-outform', 'der'], input=key, capture_output=True, check=True)
+    digest = base64.b64encode(hashlib.sha256(der.stdout).digest()).decode()
+    # QUIC takes no certificate by ignore-certificate-errors.
+    return f'origin-to-force-quic-on=127.0.0.1:{port}', f'ignore-certificate-errors-spki-list={digest}'
+
+
 @contextlib.contextmanager
-def chromium(script=True, width=1000, dark=False):
+def chromium(script=True, width=1000, dark=False, more=()):
     folder = tempfile.mkdtemp(prefix='wazo-auth-chromium-')
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which('chromium')
@@ -34,6 +48,7 @@ def chromium(script=True, width=1000, dark=False):
         'lang=en',
         'ignore-certificate-errors',
         'no-proxy-server',
+        *more,
     ):
         options.add_argument(f'--{argument}')
     if os.geteuid() == 0:

@@ -7,7 +7,7 @@ made again over the same folder finds the running server.
 from .certificates import Authority
 from .clock import WallClock
 from .mail import MailServer
-from .nginx import Nginx, sanitized
+from .nginx import Nginx, nginx_program, sanitized
 from .oauth2 import OAuth2Provider
 from .paths import BUILD, CHECKOUT, state_folder, temporary_folder
 from .pgbouncer import PgBouncer
@@ -39,6 +39,7 @@ __all__ = [
     'cpu_seconds',
     'family',
     'free_port',
+    'nginx_program',
     'port_answers',
     'port_is_free',
     'postgres_program',

@@ -73,7 +73,7 @@ env TZ;
 
     def _command(self, *options):
         return [
-            _nginx_program(),
+            nginx_program(),
             '-p',
             f'{self.folder}/',
             '-e',
@@ -157,8 +157,8 @@ env TZ;
         wait_until(lambda: len(self.workers()) == int(self.values['WORKERS']), 20, 'only new workers')
 
 
-def _nginx_program():
-    return shutil.which('nginx') or '/usr/sbin/nginx'
+def nginx_program():
+    return os.environ.get('WAZO_AUTH_NGINX') or shutil.which('nginx') or '/usr/sbin/nginx'
 
 
 def _compiler_file(name):
