@@ -30,7 +30,7 @@ def gate(nginx):
     return nginx.gate
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture
 def tenants(psql):
     """parent > child, and other."""
     made = {}
