@@ -166,7 +166,7 @@ void require_type_name(const ConfigReader& config, const std::string& section, c
 // A declared type is switched on, unless enabled_external_auth_plugins names it.
 void read_types(const ConfigReader& config, ExternalSettings& external) {
   const std::string section = "enabled_external_auth_plugins", types = "external_auth_types";
-  const auto declared = config.members(types);
+  const auto& declared = config.members(types);
   KnownNames known = built_in;
   for (const auto& [type, entry] : declared) {
     require_type_name(config, types, type);

@@ -67,7 +67,7 @@ Json first_check(const Json& error, std::string& message) {
     message = error.text_or("message", "");
     return error;
   }
-  const auto members = error.members();
+  const auto& members = error.members();
   if (members.empty()) return error;
   return Json::object({{members.front().first, first_check(members.front().second, message)}});
 }
