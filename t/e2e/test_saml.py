@@ -10,9 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from saml2.samlp import STATUS_AUTHN_FAILED
 from saml2.xmldsig import SIG_RSA_SHA256
 
 from support import servers
+from support.logs import LogReader
 from support.saml_idp import BASIC, UNSPECIFIED, SamlIdp, configure, make_key
 
 ENTITY_ID = 'https://wazo.example.org/saml'
@@ -369,6 +371,30 @@ def test_expired(one, tenant, user, idp):
     finally:
         idp.minutes = 5
     assert failed(post(one, form))
+
+
+def test_the_log_says_why(nodes, one, tenant, user, idp):
+    """What the identity provider says about its refusal, which attributes came, what isn't signed."""
+    log = LogReader(nodes[0].error_log)
+
+    def lines_of(make):
+        begun = begin(one, tenant)
+        ask_idp(begun['location'], user['username'])
+        xml = make(idp.requests[-1].id)
+        log.news()
+        relay_state = relay_state_of(begun)
+        assert failed(post(one, {'SAMLResponse': base64.b64encode(xml.encode()), 'RelayState': relay_state}))
+        return [line for line in log.news().splitlines() if f'a login through "{tenant.domain}" failed: ' in line]
+
+    text = 'Please verify\nyour email'
+    [line] = lines_of(lambda request: idp.refusal(STATUS_AUTHN_FAILED, text, request, tenant.acs_url))
+    assert 'refuses: status "Responder", "AuthnFailed", message "Please verify your email"' in line
+    options = {'identity': {'mail': ['somebody@example.org']}}
+    response = lambda request, **more: idp.response(user['username'], request, tenant.acs_url, tenant.entity_id, **more)
+    [line] = lines_of(lambda request: response(request, **options))
+    assert 'no attribute with the user\'s name: there came "' in line and 'somebody' not in line
+    [line] = lines_of(lambda request: response(request, sign_response=False, sign_assertion=True))
+    assert "the response isn't signed; switch it on at the identity provider" in line and 'Entra ID' in line
 
 
 def test_another_identity_provider(one, tenant, user, stack, idp):
