@@ -42,11 +42,11 @@ FROM (
 INSERT INTO auth_saml_session (request_id, session_id, redirect_url, domain, relay_state) VALUES ($1, $2, $3, $4, $5)
 
 -- name: saml.by_relay_state
-SELECT request_id, session_id, redirect_url, domain, saml_name_id, login IS NOT NULL AS finished
+SELECT request_id, session_id, redirect_url, domain, saml_name_id, login
 FROM auth_saml_session WHERE relay_state = $1 LIMIT 1
 
 -- name: saml.finish
--- Once, whichever node a response reaches first.
+-- Once, whichever node a response reaches first. Browsers may post it again: what it says is kept until then.
 UPDATE auth_saml_session SET login = $3, saml_name_id = $4
 WHERE request_id = $1 AND session_id = $2 AND login IS NULL
 

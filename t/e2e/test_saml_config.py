@@ -1,11 +1,13 @@
 """Configurations of SAML, one a tenant; docs/spec/federation.md section 4.1."""
+import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from saml2.md import entity_descriptor_from_string
 
-from support.saml_idp import make_key
+from support import servers
+from support.saml_idp import SamlIdp, make_key
 
 METADATA = '<xml><h1>title</h1><body>lorem ipv5</body></xml>'
 PATH = '/backends/saml'
@@ -177,6 +179,56 @@ def test_bad_metadata(api, tenant, send, admin_token, file):
     if file:
         refused(send('PUT', uuid_, {}, {'metadata': file}), 400, 'unknown-saml-config')
     assert api.get(PATH + '/metadata', admin_token, headers={'Wazo-Tenant': uuid_}).text == METADATA
+
+
+@pytest.fixture(scope='module')
+def idp_metadata(stack):
+    """What an identity provider gives out, with changes."""
+    idp = SamlIdp(stack.folder / 'idp-of-metadata', servers.free_port())
+    idp.close()
+    return idp.metadata
+
+
+@pytest.fixture(scope='module')
+def metadata_that_fails(idp_metadata):
+    prefix = re.search(r'<(\w+):EntityDescriptor', idp_metadata)[1]
+    space = 'xmlns="urn:oasis:names:tc:SAML:2.0:metadata"'
+    start = f'<{prefix}:EntityDescriptor'
+    plain = re.sub(r'<\?xml[^>]*>', '', idp_metadata)
+    return {
+        'its validUntil has passed': idp_metadata.replace(start, f'{start} validUntil="2020-01-01T00:00:00Z"', 1),
+        'no SingleSignOnService has the binding HTTP-Redirect': idp_metadata.replace('HTTP-Redirect', 'HTTP-POST'),
+        'a service provider (SPSSODescriptor), not an identity provider': idp_metadata.replace(
+            'IDPSSODescriptor', 'SPSSODescriptor'
+        ),
+        'it describes 2 identity providers': f'<EntitiesDescriptor {space}>{plain * 2}</EntitiesDescriptor>',
+        'no KeyDescriptor': idp_metadata.replace('use="signing"', 'use="encryption"'),
+        'UTF-16': idp_metadata.encode('utf-16'),
+    }
+
+
+@pytest.mark.parametrize(
+    'why',
+    [
+        'its validUntil has passed',
+        'no SingleSignOnService has the binding HTTP-Redirect',
+        'a service provider (SPSSODescriptor), not an identity provider',
+        'it describes 2 identity providers',
+        'no KeyDescriptor',
+        'UTF-16',
+    ],
+)
+def test_metadata_that_cannot_work(api, admin_token, tenant, send, idp_metadata, metadata_that_fails, why):
+    """Refused when it is uploaded, not at each login; what was there stays."""
+    uuid_, [domain] = tenant
+    file = {'metadata': ('m', metadata_that_fails[why])}
+    problem = refused(send('POST', uuid_, fields_of(domain), file), 400, 'unknown-saml-config')
+    assert problem['message'].startswith("The metadata can't be used: ") and why in problem['message']
+    assert api.get(PATH, admin_token, headers={'Wazo-Tenant': uuid_}).status_code == 404
+    good = {'metadata': ('m', idp_metadata)}
+    assert send('POST', uuid_, fields_of(domain), good).status_code == 200
+    assert why in refused(send('PUT', uuid_, {}, file), 400, 'unknown-saml-config')['message']
+    assert api.get(PATH + '/metadata', admin_token, headers={'Wazo-Tenant': uuid_}).text == idp_metadata
 
 
 def test_metadata_as_a_field_is_no_file(tenant, send):

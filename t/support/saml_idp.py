@@ -175,6 +175,11 @@ class SamlIdp:
         }
         return str(Server(config=self._config()).create_authn_response(**{**settings, **options}))
 
+    def refusal(self, code, text, request_id, acs_url):
+        """A signed response that lets nobody in."""
+        server = Server(config=self._config())
+        return str(server.create_error_response(request_id, acs_url, (code, text), sign=True, sign_alg=SIG_RSA_SHA256))
+
     def _answer(self, handler):
         url = urlsplit(handler.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}

@@ -64,8 +64,16 @@ std::string refusal(const std::string& xml, const ServiceProvider& sp = provider
   return "";
 }
 
+// `why`, or more after it about what came.
 void refused(const std::string& xml, const std::string& why) {
-  equal(refusal(xml), why);
+  const std::string refused = refusal(xml);
+  if (why.empty() || (!refused.starts_with(why + ": ") && !refused.starts_with(why + "; "))) equal(refused, why);
+}
+
+std::string refusal_of(const std::function<void(Message&)>& change) {
+  Message message;
+  change(message);
+  return refusal(message.xml(idp_keys()));
 }
 
 using Change = std::function<void(Message&)>;
@@ -295,8 +303,10 @@ void signed_logout_response(void**) {
 void logout_response(void**) {
   equal(logout_refusal(deflated(logout_xml("id-abc", idp_id, "Success"))), "");
   equal(logout_refusal(deflated(logout_xml("id-abd", idp_id, "Success"))), "an answer to another request");
-  equal(logout_refusal(deflated(logout_xml("id-abc", "https://other", "Success"))), "another issuer");
-  equal(logout_refusal(deflated(logout_xml("id-abc", idp_id, "Responder"))), "not a success");
+  equal(logout_refusal(deflated(logout_xml("id-abc", "https://other", "Success"))),
+        std::string("another issuer: \"https://other\" instead of \"") + idp_id + "\"");
+  equal(logout_refusal(deflated(logout_xml("id-abc", idp_id, "Responder"))),
+        "the identity provider refuses: status \"Responder\"");
   equal(logout_refusal(deflated(logout_xml("id-abc", idp_id, "Success", "Response"))), "not a logout response");
   equal(logout_refusal(deflated("nonsense")), "not well-formed");
   equal(logout_refusal(encode_base64("nonsense")), "not deflated, or too long");
@@ -372,7 +382,7 @@ void comments(void**) {
 
 void times(void**) {
   const std::string late = "expired", early = "not yet valid",
-                    unconfirmed = "the subject isn't confirmed: method, recipient, time or address";
+                    unconfirmed = "the subject isn't confirmed: method, recipient or time";
   wrong([](Message& m) { m.conditions = " NotOnOrAfter=\"" + Message::at(-61) + "\""; }, late);
   right([](Message& m) { m.conditions = " NotOnOrAfter=\"" + Message::at(-50) + "\""; });
   wrong([](Message& m) { m.conditions = " NotBefore=\"" + Message::at(90) + "\""; }, early);
@@ -406,7 +416,7 @@ void times(void**) {
 }
 
 void addressed_to_others(void**) {
-  const std::string unconfirmed = "the subject isn't confirmed: method, recipient, time or address";
+  const std::string unconfirmed = "the subject isn't confirmed: method, recipient or time";
   wrong([](Message& m) { m.destination = " Destination=\"https://other.example.org/acs\""; },
         "for another destination");
   wrong([](Message& m) { m.destination = std::string(" Destination=\"") + acs + "/\""; }, "for another destination");
@@ -427,7 +437,8 @@ void addressed_to_others(void**) {
   wrong([](Message& m) { m.confirmation = replaced(m.confirmation, std::string(" Recipient=\"") + acs + "\"", ""); },
         unconfirmed);
   wrong([](Message& m) { m.method = "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key"; }, unconfirmed);
-  wrong([](Message& m) { m.confirmation += " Address=\"192.0.2.8\""; }, unconfirmed);
+  wrong([](Message& m) { m.confirmation += " Address=\"192.0.2.8\""; },
+        "the subject is confirmed for address 192.0.2.8, and the browser has address 192.0.2.7");
   right([](Message& m) { m.confirmation += " Address=\"192.0.2.7\""; });
   wrong([](Message& m) { m.in_response_to = " InResponseTo=\"id-other\""; }, "an answer to another request");
   wrong([](Message& m) { m.in_response_to = ""; }, "an answer to another request");
@@ -435,13 +446,98 @@ void addressed_to_others(void**) {
         "a confirmation for another request");
   wrong([](Message& m) { m.issuer = "https://other"; }, "another issuer");
   wrong([](Message& m) { m.assertion_issuer = "https://other"; }, "another issuer");
-  wrong([](Message& m) { m.status = "urn:oasis:names:tc:SAML:2.0:status:Responder"; }, "not a success");
+  wrong([](Message& m) { m.status = "urn:oasis:names:tc:SAML:2.0:status:Responder"; },
+        "the identity provider refuses: status \"Responder\"");
   wrong([](Message& m) { m.version = "1.1"; }, "another version");
   wrong([](Message& m) { m.name_id = ""; }, "0 NameID in a Subject");
   wrong([](Message& m) { m.name_id = "<saml:NameID/>"; }, "an empty NameID");
   wrong([](Message& m) { m.name_id += m.name_id; }, "2 NameID in a Subject");
   wrong([](Message& m) { m.statement = ""; }, "0 AuthnStatement in a Assertion");
   wrong([](Message& m) { m.statement += m.statement; }, "2 AuthnStatement in a Assertion");
+}
+
+// What a browser at `seen` is told when the response is for one at `address`.
+std::string told(const std::string& address, const std::string& seen) {
+  Message message;
+  message.confirmation += " Address=\"" + address + "\"";
+  try {
+    provider().accept(encode_base64(message.xml(idp_keys())), "id-abcdefghijklmnopq", seen, std::time(nullptr));
+  } catch (const Refused& e) {
+    return e.what();
+  }
+  return "";
+}
+
+void addresses(void**) {
+  for (const auto& [address, seen] : std::vector<std::pair<const char*, const char*>>{
+           {"2001:db8:0:0:0:0:0:7", "2001:db8::7"},
+           {"2001:DB8::7", "2001:db8::7"},
+           {"0:0:0:0:0:0:0:1", "::1"},
+           {"198.51.100.7", "::ffff:198.51.100.7"},
+           {"::ffff:198.51.100.7", "198.51.100.7"},
+           {"198.51.100.7:443", "198.51.100.7"},
+           {"[2001:db8::7]:443", "2001:db8::7"},
+           {" 198.51.100.7 ", "198.51.100.7"},
+           {"login.example.org", "198.51.100.7"},  // no address: it binds to nothing
+           {"", "198.51.100.7"}})
+    equal(told(address, seen), "");
+  for (const auto& [address, seen] : std::vector<std::pair<const char*, const char*>>{
+           {"2001:db8::8", "2001:db8::7"}, {"198.51.100.8", "198.51.100.7"}, {"198.51.100.7", "unix:"}})
+    equal(told(address, seen),
+          std::string("the subject is confirmed for address ") + address + ", and the browser has address " + seen);
+}
+
+// What an administrator reads who wants to know what to change, and where.
+void words_for_the_log(void**) {
+  const auto refuses = [](const std::string& status, bool sign) {
+    Message message;
+    message.sign_response = sign;
+    const std::string xml = message.xml(idp_keys());
+    return refusal(replaced(replaced(xml, between(xml, "<saml:Assertion", "</saml:Assertion>"), ""),
+                            between(xml, "<samlp:Status>", "</samlp:Status>"),
+                            "<samlp:Status>" + status + "</samlp:Status>"));
+  };
+  const std::string code =
+      "<samlp:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:Responder\"><samlp:StatusCode "
+      "Value=\"urn:oasis:names:tc:SAML:2.0:status:AuthnFailed\"/></samlp:StatusCode>";
+  const std::string refuses_so = "the identity provider refuses: status \"Responder\", \"AuthnFailed\"";
+  for (const bool sign : {true, false}) {
+    equal(refuses(code, sign), refuses_so);
+    equal(refuses(code + "<samlp:StatusMessage>Please verify your e-mail</samlp:StatusMessage>", sign),
+          refuses_so + ", message \"Please verify your e-mail\"");
+  }
+  // Nothing in it begins a line, ends the quotes, or is long.
+  equal(refuses(code + "<samlp:StatusMessage>a\nb\"c&#9;\xc3\xa4\x7f</samlp:StatusMessage>", true),
+        refuses_so + ", message \"a b c ?? \"");
+  equal(refuses(code + "<samlp:StatusMessage>" + std::string(10000, 'x') + "</samlp:StatusMessage>", true),
+        refuses_so + ", message \"" + std::string(200, 'x') + "...\"");
+  equal(refuses("<samlp:StatusCode Value=\"urn:else\"/>", true), "the identity provider refuses: status \"urn:else\"");
+  equal(refuses("", true), "0 StatusCode in a Status");
+
+  const std::string wanted =
+      "; wanted is \"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name\" without a format, or "
+      "\"urn:mace:dir:attribute-def:name\" in the basic format";
+  equal(refusal_of([](Message& m) {
+          m.attribute_name = "mail";
+          m.attribute_format = " NameFormat=\"urn:oasis:names:tc:SAML:2.0:attrname-format:uri\"";
+          m.value += "</saml:AttributeValue></saml:Attribute><saml:Attribute Name=\"groups\"><saml:AttributeValue>x";
+        }),
+        "no attribute with the user's name: there came \"mail\" (\"uri\"), \"groups\"" + wanted);
+  std::string names = "there came \"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name\"";
+  for (int i = 1; i < 20; ++i) names += ", \"x\"";
+  equal(refusal_of([](Message& m) {
+          m.value = "";
+          for (int i = 0; i < 500; ++i)
+            m.value += "</saml:AttributeValue></saml:Attribute><saml:Attribute Name=\"x\"><saml:AttributeValue>";
+        }),
+        "no attribute with the user's name: " + names + ", ..." + wanted);
+  equal(refusal_of([](Message& m) { m.restrictions = replaced(m.restrictions, sp_id, "https://other"); }),
+        std::string("for another audience: \"https://other\" instead of \"") + sp_id + "\"");
+  equal(refusal_of([](Message& m) { m.destination = " Destination=\"https://other\""; }),
+        std::string("for another destination: \"https://other\" instead of \"") + acs + "\"");
+  const std::string unsigned_one = refusal_of([](Message& m) { m.sign_response = false, m.sign_assertion = true; });
+  for (const char* word : {"Entra ID", "Sign SAML response", "SamlResponseSignature", "Google"})
+    check::never(unsigned_one.find(word) == std::string::npos, word);
 }
 
 void signatures(void**) {
@@ -695,16 +791,18 @@ void metadata_of_idps(void**) {
   };
   equal(complaint(many(entity("<md:SPSSODescriptor/>", "https://sp") + many(good))), "");
   equal(complaint(many(good + entity(role(key_descriptor(idp_keys())), "https://second"))),
-        prefix + "it describes 2 identity providers");
+        prefix + "it describes 2 identity providers of SAML 2.0 instead of one");
   equal(complaint(entity(role(key_descriptor(idp_keys())) + role(key_descriptor(idp_keys())))),
         prefix + "it describes one identity provider more than once");
-  equal(complaint("<xml><h1>title</h1></xml>"), prefix + "it describes 0 identity providers");
-  equal(complaint(entity(role(""))), prefix + "no key for signatures");
-  equal(complaint(entity(role(key_descriptor(idp_keys(), " use=\"encryption\"")))), prefix + "no key for signatures");
+  equal(complaint("<xml><h1>title</h1></xml>"),
+        prefix + "it describes 0 identity providers of SAML 2.0 instead of one");
+  equal(complaint(entity(role(""))), prefix + "no KeyDescriptor for signatures");
+  equal(complaint(entity(role(key_descriptor(idp_keys(), " use=\"encryption\"")))),
+        prefix + "no KeyDescriptor for signatures");
   equal(complaint(entity(role(key_descriptor(idp_keys(), "")))), "");
   equal(complaint(
             entity(role(key_descriptor(idp_keys()), "<md:SingleSignOnService Binding=\"x\" Location=\"https://x\"/>"))),
-        prefix + "no redirect location for logins");
+        prefix + "no SingleSignOnService has the binding HTTP-Redirect");
   for (const char* location : {"javascript:alert(1)", "https://a@b/", "//x", "https://x/\n", "https://x\\y", ""}) {
     assert_string_not_equal(complaint(replaced(good, sso, location)).c_str(), "");
   }
@@ -717,7 +815,18 @@ void metadata_of_idps(void**) {
                                                 "</ds:X509Data></ds:KeyInfo></md:KeyDescriptor>")))
                               .c_str(),
                           "");
-  check_metadata("<xml><h1>title</h1><body>lorem ipv5</body></xml>");
+  check_metadata("<xml><h1>title</h1><body>lorem ipv5</body></xml>", 0);
+  const auto ends = [](const std::string& until, std::int64_t now) {
+    try {
+      check_metadata(entity(role(key_descriptor(idp_keys())), idp_id, " validUntil=\"" + until + "\""), now);
+    } catch (const BadXml& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  equal(ends("2026-01-01T00:00:00Z", *parse_instant("2025-12-31T23:59:59Z")), "");
+  equal(ends("2026-01-01T02:00:00+02:00", *parse_instant("2026-01-01T00:00:00Z")),
+        "its validUntil has passed: it ended at 2026-01-01T00:00:00Z; get it from the identity provider again");
   equal(provider().idp().login_url, sso);
   equal(*provider().idp().logout_url, slo);
 }
@@ -884,6 +993,8 @@ int main() {
       cmocka_unit_test(comments),
       cmocka_unit_test(times),
       cmocka_unit_test(addressed_to_others),
+      cmocka_unit_test(addresses),
+      cmocka_unit_test(words_for_the_log),
       cmocka_unit_test(signatures),
       cmocka_unit_test(shapes_of_signatures),
       cmocka_unit_test(wrapping),

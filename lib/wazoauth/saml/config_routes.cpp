@@ -1,3 +1,4 @@
+#include "wazoauth/base/clock.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/row_writer.h"
@@ -43,7 +44,7 @@ std::string checked_metadata(const FormData::File& file, const std::string& tena
   std::string_view xml = file.content;
   if (xml.starts_with("\xef\xbb\xbf")) xml.remove_prefix(3);
   try {
-    saml::check_metadata(xml);
+    saml::check_metadata(xml, unix_seconds());
   } catch (const saml::BadXml& e) {
     throw refused(400, tenant, std::string("The metadata can't be used: ") + e.what());
   }

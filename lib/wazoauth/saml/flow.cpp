@@ -1,6 +1,12 @@
 #include "wazoauth/saml/flow.h"
 
+#include "wazoauth/base/log.h"
+
 namespace wazoauth::saml {
+
+bool Session::used() const {
+  return session_id == "token-already-used";
+}
 
 std::optional<Session> session_by_relay_state(UnitOfWork& unit, const std::string& relay_state) {
   if (relay_state.empty() || relay_state.size() > 100 || relay_state.find('\0') != std::string::npos)
@@ -12,7 +18,16 @@ std::optional<Session> session_by_relay_state(UnitOfWork& unit, const std::strin
                  rows.text(0, "redirect_url"),
                  rows.text(0, "domain"),
                  rows.optional_text(0, "saml_name_id"),
-                 rows.boolean(0, "finished")};
+                 rows.optional_text(0, "login")};
+}
+
+std::optional<NameId> name_id_of(const Session& session) {
+  try {
+    if (session.name_id) return name_id_from_xml(*session.name_id);
+  } catch (const BadXml& e) {
+    log::warning(std::string("SAML: a NameID in the database: ") + e.what());
+  }
+  return std::nullopt;
 }
 
 Problem processing_error(int status, std::string_view error) {

@@ -8,6 +8,7 @@
 
 #include "wazoauth/rest/route.h"
 #include "wazoauth/saml/providers.h"
+#include "wazoauth/saml/response.h"
 
 namespace wazoauth::saml {
 
@@ -15,10 +16,14 @@ namespace wazoauth::saml {
 struct Session {
   std::string request_id, session_id, redirect_url, domain;
   std::optional<std::string> name_id;  // XML
-  bool finished = false;
+  std::optional<std::string> login;    // of one that is finished
+
+  bool used() const;  // it has become a token
 };
 
 std::optional<Session> session_by_relay_state(UnitOfWork& unit, const std::string& relay_state);
+
+std::optional<NameId> name_id_of(const Session& session);  // nullopt when there is none, or none that can be read
 
 Problem processing_error(int status, std::string_view error);  // A-form
 inline const Failure unknown_context{404, ErrorForm::error_id, "processing-error"};

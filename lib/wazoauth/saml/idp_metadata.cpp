@@ -24,6 +24,10 @@ std::vector<Element> idps_of(const Element& entity) {
   return found;
 }
 
+bool is_service(const Element& entity) {
+  return !entity.children(metadata_ns, "SPSSODescriptor").empty();
+}
+
 // The only entity that is an identity provider.
 Element find_idp(const Element& root) {
   std::vector<Element> entities;
@@ -33,7 +37,10 @@ Element find_idp(const Element& root) {
   for (const Element& entity : entities) {
     if (!idps_of(entity).empty()) idps.push_back(entity);
   }
-  if (idps.size() != 1) throw BadXml("it describes " + std::to_string(idps.size()) + " identity providers");
+  if (idps.empty() && std::any_of(entities.begin(), entities.end(), is_service))
+    throw BadXml("it describes a service provider (SPSSODescriptor), not an identity provider");
+  if (idps.size() != 1)
+    throw BadXml("it describes " + std::to_string(idps.size()) + " identity providers of SAML 2.0 instead of one");
   return idps.front();
 }
 
@@ -121,14 +128,11 @@ std::string descriptor_of(const std::string& entity_id, const Element& idp) {
   return {reinterpret_cast<const char*>(text), static_cast<std::size_t>(size)};
 }
 
-}  // namespace
-
-void check_metadata(std::string_view xml) {
-  Document::parse(xml, Document::Kind::metadata, most_metadata_bytes);
+Document parse_metadata(std::string_view xml) {
+  return Document::parse(xml, Document::Kind::metadata, most_metadata_bytes);
 }
 
-IdpMetadata read_idp_metadata(std::string_view xml) {
-  const Document document = Document::parse(xml, Document::Kind::metadata, most_metadata_bytes);
+IdpMetadata read(const Document& document) {
   const Element entity = find_idp(document.root());
   const std::vector<Element> roles = idps_of(entity);
   if (roles.size() != 1) throw BadXml("it describes one identity provider more than once");
@@ -137,15 +141,32 @@ IdpMetadata read_idp_metadata(std::string_view xml) {
   metadata.entity_id = entity.attribute("entityID").value_or("");
   if (metadata.entity_id.empty() || metadata.entity_id.size() > 1024) throw BadXml("the identity provider has no name");
   const auto login_url = redirect_location(idp, "SingleSignOnService");
-  if (!login_url) throw BadXml("no redirect location for logins");
+  if (!login_url) throw BadXml("no SingleSignOnService has the binding HTTP-Redirect");
   metadata.login_url = *login_url;
   metadata.logout_url = redirect_location(idp, "SingleLogoutService");
   const std::vector<Element> keys = signing_keys(idp);
-  if (keys.empty()) throw BadXml("no key for signatures");
+  if (keys.empty()) throw BadXml("no KeyDescriptor for signatures");
   metadata.certificates = certificates_in(keys);
   metadata.valid_until = earliest_end(entity, idp);
   metadata.descriptor = descriptor_of(metadata.entity_id, idp);
   return metadata;
+}
+
+}  // namespace
+
+void check_metadata(std::string_view xml, std::int64_t now) {
+  if (xml.starts_with("\xff\xfe") || xml.starts_with("\xfe\xff"))
+    throw BadXml("it is written in UTF-16; save it as UTF-8");
+  const Document document = parse_metadata(xml);
+  if (!document.root().is(metadata_ns, document.root().name())) return;
+  const auto until = read(document).valid_until;
+  if (until && now >= *until)
+    throw BadXml("its validUntil has passed: it ended at " + format_instant(*until) +
+                 "; get it from the identity provider again");
+}
+
+IdpMetadata read_idp_metadata(std::string_view xml) {
+  return read(parse_metadata(xml));
 }
 
 }  // namespace wazoauth::saml

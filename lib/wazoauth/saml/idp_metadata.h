@@ -20,8 +20,9 @@ struct IdpMetadata {
   std::string descriptor;                   // an EntityDescriptor of this identity provider and of nothing else
 };
 
-// Whether it may be stored: any XML that isn't hostile. Throws BadXml.
-void check_metadata(std::string_view xml);
+// Whether it may be stored. XML that isn't SAML's metadata may be, as long as it isn't hostile; metadata only when
+// logins can work with it now. Throws BadXml, whose what() is a sentence for who uploads it.
+void check_metadata(std::string_view xml, std::int64_t now);
 
 // Throws BadXml when it isn't the metadata of exactly one identity provider of SAML 2.0 with a redirect location for
 // logins and a key for signatures.

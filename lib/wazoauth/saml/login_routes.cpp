@@ -99,26 +99,38 @@ void remember_subject(UnitOfWork& unit, const Assertion& assertion) {
   unit.run("saml.remember_subject", {key, assertion.issuer, info.dump(), until});
 }
 
-Step finish_login(Context& context, const Session& session, const Assertion& assertion) {
+// Did this very response, or one that says the same, finish the login, and is that waiting to become a token?
+bool came_a_moment_ago(UnitOfWork& unit, const std::string& relay_state, const Assertion& assertion) {
+  const auto session = session_by_relay_state(unit, relay_state);
+  if (!session || session->used() || session->login != assertion.login) return false;
+  const auto name_id = name_id_of(*session);
+  return name_id && coded(*name_id) == coded(assertion.name_id);
+}
+
+// Browsers post twice, by a script and by a click, and follow the second answer.
+Step finish_login(Context& context, const Session& session, const std::string& relay_state,
+                  const Assertion& assertion) {
   if (context.db()
           .run("saml.finish", {session.request_id, session.session_id, assertion.login, to_xml(assertion.name_id)})
-          .affected() != 1) {
+          .affected() == 1) {
+    remember_subject(context.db(), assertion);
+  } else if (!came_a_moment_ago(context.db(), relay_state, assertion)) {
     log_refusal(session, "the response came again");
     return failed(session);
   }
-  remember_subject(context.db(), assertion);
   return redirect_to(session.redirect_url);
 }
 
 Step judge(Context& context, Providers& providers, const Session& session, const Source& source,
-           const std::string& message) {
+           const std::string& message, const std::string& relay_state) {
   try {
     const auto provider = providers.get(source);
     if (!provider) throw Refused("the configuration can't be used");
     Assertion assertion = provider->accept(message, session.request_id, context.request.remote_addr, unix_seconds());
     if (code_points(assertion.login) > longest_login) throw Refused("the user's name is too long");
-    return Step::then(Lane::database,
-                      [session, assertion](Context& next) { return finish_login(next, session, assertion); });
+    return Step::then(Lane::database, [session, relay_state, assertion](Context& next) {
+      return finish_login(next, session, relay_state, assertion);
+    });
   } catch (const Refused& e) {
     log_refusal(session, e.what());
     return Step::then(Lane::database, [session](Context& next) { return give_up(next, session); });
@@ -135,13 +147,13 @@ Step consume_assertion(Context& context, Providers& providers) {
     throw processing_error(404, "Context not found");
   const auto source = providers.find(context.db(), session->domain);
   if (!source) throw processing_error(500, "Unexpected error");
-  // The login that it was for stays what it is: browsers post twice, too.
-  if (session->finished) {
+  // The token that it gave stays what it is.
+  if (session->used()) {
     log_refusal(*session, "the response came again");
     return failed(*session);
   }
-  return Step::then(Lane::cpu, [&providers, session, source, message](Context& next) {
-    return judge(next, providers, *session, *source, *message);
+  return Step::then(Lane::cpu, [&providers, session, source, message, relay_state](Context& next) {
+    return judge(next, providers, *session, *source, *message, *relay_state);
   });
 }
 

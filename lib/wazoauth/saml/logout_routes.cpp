@@ -39,15 +39,6 @@ std::string presented_token(const Context& context) {
   return token;
 }
 
-std::optional<NameId> name_id_of(const Session& session) {
-  try {
-    if (session.name_id) return name_id_from_xml(*session.name_id);
-  } catch (const BadXml& e) {
-    log::warning(std::string("SAML: a NameID in the database: ") + e.what());
-  }
-  return std::nullopt;
-}
-
 void delete_tokens(Context& context, const Ending& ending) {
   UnitOfWork& unit = context.db();
   const Rows session = unit.run("tokens.delete", {ending.token});
@@ -103,7 +94,7 @@ Step log_out(Context& context, Providers& providers) {
                     rows.text(0, "redirect_url"),
                     rows.text(0, "domain"),
                     rows.optional_text(0, "saml_name_id"),
-                    true};
+                    std::nullopt};
   ending.refresh_token = rows.text(0, "refresh_token_uuid");
   const auto name_id = name_id_of(ending.session);
   if (name_id) ending.name_id = *name_id;

@@ -6,6 +6,7 @@
 
 #include "wazoauth/base/text.h"
 #include "wazoauth/base/url.h"
+#include "wazoauth/gate/forwarded.h"
 
 namespace wazoauth::saml {
 
@@ -17,6 +18,17 @@ constexpr std::string_view bearer = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 
 void require(bool condition, const std::string& why) {
   if (!condition) throw Refused(why);
+}
+
+// What strangers wrote, for the log: short, in quotes, and in ASCII, without anything that acts on a terminal.
+std::string quoted(std::string_view text) {
+  constexpr std::size_t longest = 200;
+  std::string shown;
+  for (const char c : text.substr(0, longest)) {
+    const bool control = (c >= '\0' && c < ' ') || c == '\x7f' || c == '"';
+    shown += control ? ' ' : c < 0 ? '?' : c;
+  }
+  return "\"" + shown + (text.size() > longest ? "..." : "") + "\"";
 }
 
 // -- signatures
@@ -119,10 +131,14 @@ std::string id_of(const Element& element) {
   return id;
 }
 
+constexpr const char* unsigned_response =
+    "the response isn't signed; switch it on at the identity provider. Microsoft Entra ID: signing option \"Sign SAML "
+    "response\" or \"Sign SAML response and assertion\"; AD FS: Set-AdfsRelyingPartyTrust -SamlResponseSignature "
+    "MessageAndAssertion; Google: \"Signed response\"";
+
 // The response is signed, the assertion may be too; no other signature stands anywhere, no other assertion or response
 // stands anywhere, and nothing is encrypted.
 Element check_shape(const Element& response, bool allow_sha1) {
-  require(response.is(protocol_ns, "Response"), "not a response");
   const auto assertions = response.descendants(assertion_ns, "Assertion");
   require(assertions.size() == 1, std::to_string(assertions.size()) + " assertions");
   const Element& assertion = assertions.front();
@@ -136,7 +152,7 @@ Element check_shape(const Element& response, bool allow_sha1) {
   const auto signatures = response.descendants(signature_ns, "Signature");
   const auto of_response = response.children(signature_ns, "Signature");
   const auto of_assertion = assertion.children(signature_ns, "Signature");
-  require(of_response.size() == 1, "the response isn't signed");
+  require(of_response.size() == 1, unsigned_response);
   require(of_assertion.size() <= 1 && signatures.size() == 1 + of_assertion.size(), "signatures in the wrong place");
   check_signature(of_response.front(), id_of(response), allow_sha1);
   id_of(assertion);
@@ -159,7 +175,8 @@ void check_issuer(const Element& element, const std::string& expected) {
   require(issuer.attribute("Format").value_or("urn:oasis:names:tc:SAML:2.0:nameid-format:entity") ==
               "urn:oasis:names:tc:SAML:2.0:nameid-format:entity",
           "an issuer of another format");
-  require(issuer.trimmed() == expected, "another issuer");
+  require(issuer.trimmed() == expected,
+          "another issuer: " + quoted(issuer.trimmed()) + " instead of " + quoted(expected));
 }
 
 void check_message(const Element& message, const Expected& expected, std::int64_t skew) {
@@ -170,11 +187,39 @@ void check_message(const Element& message, const Expected& expected, std::int64_
       issued && *issued >= expected.now - most_message_age - skew && *issued <= expected.now + most_message_age + skew,
       "issued long ago or in the future");
   check_issuer(message, expected.issuer);
-  const Element code = message.child(protocol_ns, "Status").child(protocol_ns, "StatusCode");
-  require(code.attribute("Value") == success, "not a success");
+}
+
+// "Responder, AuthnFailed" for the codes of SAML, and any others as they are.
+std::string codes_in(const Element& status) {
+  constexpr std::string_view known = "urn:oasis:names:tc:SAML:2.0:status:";
+  constexpr int most = 3;
+  std::string codes;
+  std::vector<Element> level = status.children(protocol_ns, "StatusCode");
+  for (int i = 0; i < most && !level.empty(); ++i, level = level.front().children(protocol_ns, "StatusCode")) {
+    std::string code = level.front().attribute("Value").value_or("");
+    if (code.starts_with(known)) code.erase(0, known.size());
+    codes += (codes.empty() ? "" : ", ") + quoted(code);
+  }
+  return codes;
+}
+
+// Before anything else: a refusal has neither assertion nor, often, a signature.
+void check_status(const Element& message) {
+  const Element status = message.child(protocol_ns, "Status");
+  if (status.child(protocol_ns, "StatusCode").attribute("Value") == success) return;
+  std::string why = "the identity provider refuses: status " + codes_in(status);
+  const auto messages = status.children(protocol_ns, "StatusMessage");
+  if (!messages.empty()) why += ", message " + quoted(messages.front().trimmed());
+  throw Refused(why);
 }
 
 // -- the assertion
+
+std::string names_of(const std::vector<Element>& elements) {
+  std::string names;
+  for (const Element& each : elements) names += (names.empty() ? "" : ", ") + quoted(each.trimmed());
+  return names.empty() ? "none" : names.substr(0, 1000);
+}
 
 void check_conditions(const Element& conditions, const Expected& expected, std::int64_t skew, Assertion& assertion) {
   const auto from = time_of(conditions, "NotBefore"), until = time_of(conditions, "NotOnOrAfter");
@@ -189,13 +234,22 @@ void check_conditions(const Element& conditions, const Expected& expected, std::
     const auto audiences = each.children(assertion_ns, "Audience");
     require(std::any_of(audiences.begin(), audiences.end(),
                         [&](const Element& audience) { return audience.trimmed() == expected.entity_id; }),
-            "for another audience");
+            "for another audience: " + names_of(audiences) + " instead of " + quoted(expected.entity_id));
     ++restrictions;
   }
   require(restrictions > 0, "for no audience");
 }
 
-bool confirms(const Element& confirmation, const Expected& expected, std::int64_t skew, bool by_address) {
+// nullopt when it names none: what isn't an address, like a host's name, binds to nothing.
+std::optional<std::string> address_of(const Element& data) {
+  return gate::canonical_address(data.attribute("Address").value_or(""));
+}
+
+bool is_from(const std::string& address, const Expected& expected) {
+  return address == gate::canonical_address(expected.remote_addr).value_or(expected.remote_addr);
+}
+
+bool confirms(const Element& confirmation, const Expected& expected, std::int64_t skew) {
   if (confirmation.attribute("Method") != bearer) return false;
   const auto all = confirmation.children(assertion_ns, "SubjectConfirmationData");
   if (all.size() != 1) return false;
@@ -203,23 +257,29 @@ bool confirms(const Element& confirmation, const Expected& expected, std::int64_
   const auto from = time_of(data, "NotBefore"), until = time_of(data, "NotOnOrAfter");
   const auto recipient = data.attribute("Recipient");
   return until && expected.now < *until + skew && (!from || *from <= expected.now + skew) && recipient &&
-         (*recipient == expected.acs_url || *recipient == expected.entity_id) &&
-         (!by_address || data.attribute("Address") == expected.remote_addr);
+         (*recipient == expected.acs_url || *recipient == expected.entity_id);
 }
 
 void check_subject(const Element& subject, const Expected& expected, std::int64_t skew) {
   const auto confirmations = subject.children(assertion_ns, "SubjectConfirmation");
   const auto all_data = subject.descendants(assertion_ns, "SubjectConfirmationData");
   // They bind to an address only when each of them does.
-  bool by_address = !expected.remote_addr.empty() && !all_data.empty();
+  bool by_address = !expected.remote_addr.empty();
   for (const Element& data : all_data) {
     require(data.attribute("InResponseTo").value_or(expected.request_id) == expected.request_id,
             "a confirmation for another request");
-    by_address = by_address && data.attribute("Address").has_value();
+    by_address = by_address && address_of(data);
   }
-  require(std::any_of(confirmations.begin(), confirmations.end(),
-                      [&](const Element& each) { return confirms(each, expected, skew, by_address); }),
-          "the subject isn't confirmed: method, recipient, time or address");
+  std::string addresses;
+  for (const Element& each : confirmations) {
+    if (!confirms(each, expected, skew)) continue;
+    const auto address = address_of(each.child(assertion_ns, "SubjectConfirmationData"));
+    if (!by_address || is_from(*address, expected)) return;
+    addresses += (addresses.empty() ? "" : ", ") + *address;
+  }
+  require(!addresses.empty(), "the subject isn't confirmed: method, recipient or time");
+  throw Refused("the subject is confirmed for address " + addresses + ", and the browser has address " +
+                expected.remote_addr);
 }
 
 NameId read_name_id(const Element& element) {
@@ -243,14 +303,30 @@ void read_statement(const Element& statement, const Expected& expected, std::int
   }
 }
 
+constexpr const char* login_claim = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name";
+constexpr const char* login_name = "urn:mace:dir:attribute-def:name";
+
 // The names that become "name".
 bool is_login(const Element& attribute) {
   const std::string name = fold_case(attribute.attribute("Name").value_or(""));
   const std::string format =
       attribute.attribute("NameFormat").value_or("urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified");
-  if (format == "urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified")
-    return name == "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name";
-  return format == "urn:oasis:names:tc:SAML:2.0:attrname-format:basic" && name == "urn:mace:dir:attribute-def:name";
+  if (format == "urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified") return name == login_claim;
+  return format == "urn:oasis:names:tc:SAML:2.0:attrname-format:basic" && name == login_name;
+}
+
+// Their names, not their values, for the log.
+std::string attributes_in(const Element& assertion) {
+  constexpr int most = 20;
+  int count = 0;
+  std::string names;
+  for (const Element& each : assertion.descendants(assertion_ns, "Attribute")) {
+    if (++count > most) return names + ", ...";
+    const std::string format = each.attribute("NameFormat").value_or("");
+    names += (names.empty() ? "there came " : ", ") + quoted(each.attribute("Name").value_or("")) +
+             (format.empty() ? "" : " (" + quoted(format.substr(format.rfind(':') + 1)) + ")");
+  }
+  return names.empty() ? "there came none" : names;
 }
 
 std::string read_login(const Element& assertion) {
@@ -262,7 +338,8 @@ std::string read_login(const Element& assertion) {
       }
     }
   }
-  throw Refused("no attribute with the user's name");
+  throw Refused("no attribute with the user's name: " + attributes_in(assertion) + "; wanted is \"" + login_claim +
+                "\" without a format, or \"" + login_name + "\" in the basic format");
 }
 
 Assertion read_assertion(const Element& element, const Expected& expected, std::int64_t skew) {
@@ -317,9 +394,12 @@ std::string coded(const NameId& name_id) {
 Assertion check_response(const Document& document, const Expected& expected, const Rules& rules) {
   try {
     const Element response = document.root();
+    require(response.is(protocol_ns, "Response"), "not a response");
+    check_status(response);
     const Element assertion = check_shape(response, rules.allow_sha1);
     require(response.attribute("Destination").value_or(expected.acs_url) == expected.acs_url,
-            "for another destination");
+            "for another destination: " + quoted(*response.attribute("Destination")) + " instead of " +
+                quoted(expected.acs_url));
     check_message(response, expected, rules.clock_skew);
     return read_assertion(assertion, expected, rules.clock_skew);
   } catch (const BadXml& e) {
@@ -334,6 +414,7 @@ void check_signature_method(std::string_view name, const Rules& rules) {
 void check_logout_response(const Document& document, const Expected& expected) {
   try {
     require(document.root().is(protocol_ns, "LogoutResponse"), "not a logout response");
+    check_status(document.root());
     check_message(document.root(), expected, 0);
   } catch (const BadXml& e) {
     throw Refused(e.what());

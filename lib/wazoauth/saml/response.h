@@ -15,7 +15,8 @@ namespace wazoauth::saml {
 
 constexpr std::size_t most_message_bytes = 512 << 10;
 
-// A message that isn't believed. what() is for the log and holds nothing of the message.
+// A message that isn't believed. what() is for the log: what it quotes of the message is short and printable, and holds
+// nothing about a person but what a StatusMessage says.
 struct Refused : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
