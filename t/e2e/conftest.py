@@ -73,6 +73,11 @@ pytest_plugins = ['support.order', 'support.loops']
 # -- logs --------------------------------------------------------------------------------------------------------------
 
 
+def pytest_make_parametrize_id(val, argname):
+    """A value that is very long: names of tests are in the environment of what they start, which has a limit."""
+    return f'{argname} of {len(val)}' if isinstance(val, (str, bytes)) and len(val) > 200 else None
+
+
 @pytest.fixture(scope='module', autouse=True)
 def _expected_lines_end_with_their_module():
     yield

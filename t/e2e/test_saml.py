@@ -390,7 +390,10 @@ def test_the_log_says_why(nodes, one, tenant, user, idp):
     [line] = lines_of(lambda request: idp.refusal(STATUS_AUTHN_FAILED, text, request, tenant.acs_url))
     assert 'refuses: status "Responder", "AuthnFailed", message "Please verify your email"' in line
     options = {'identity': {'mail': ['somebody@example.org']}}
-    response = lambda request, **more: idp.response(user['username'], request, tenant.acs_url, tenant.entity_id, **more)
+
+    def response(request, **more):
+        return idp.response(user['username'], request, tenant.acs_url, tenant.entity_id, **more)
+
     [line] = lines_of(lambda request: response(request, **options))
     assert 'no attribute with the user\'s name: there came "' in line and 'somebody' not in line
     [line] = lines_of(lambda request: response(request, sign_response=False, sign_assertion=True))

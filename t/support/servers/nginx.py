@@ -7,7 +7,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from .ports import ADDRESS
+from .ports import ADDRESS, port_is_free
 from .process import Server, signal_all, start_time
 from .wait import wait_until
 
@@ -139,6 +139,12 @@ env TZ;
             except TimeoutError:
                 pass
         super().stop(number or signal.SIGTERM)
+
+    def kill(self):
+        super().kill()
+        # A process counts as dead when its first thread is; the others may hold its sockets for a moment.
+        for name in 'API_PORT', 'GATE_PORT':
+            wait_until(lambda port=self.values.get(name): port is None or port_is_free(port), 10, 'the end of threads')
 
     def signal(self, number):
         signal_all([self.pid], number)
