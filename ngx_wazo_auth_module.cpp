@@ -130,7 +130,7 @@ ngx_module_t ngx_wazo_auth_module = {
     commands,
     NGX_HTTP_MODULE,
     nullptr,  // init master
-    log_version,
+    init_module,
     init_process,
     nullptr,  // init thread
     nullptr,  // exit thread

@@ -74,6 +74,7 @@ struct MainConf : MainConfBase {
   std::optional<Settings> settings;
   std::vector<std::string> query_names;  // of every query source, and of answers to nginx itself: hidden in logs
   std::vector<ngx_log_t*> logs;          // of every location
+  Place database_place{};                // of wazo_auth_database
   Place needed_by{};                     // the first directive that can't do without a configuration and a zone
   bool watches = false;                  // somewhere an answer ends with its token
   KeptVariables kept;

@@ -108,6 +108,7 @@ char* set_database(ngx_conf_t* cf, ngx_command_t*, void* data) {
   auto* conf = static_cast<MainConf*>(data);
   if (conf->database.data) return const_cast<char*>("is duplicate");
   conf->database = arguments(cf)[1];
+  conf->database_place = here(cf);
   if (cf->args->nelts == 3) {
     const ngx_str_t& value = arguments(cf)[2];
     constexpr std::string_view prefix = "connections=";

@@ -1,13 +1,13 @@
 #include "offload.h"
 
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
+
+#include "wazoauth/base/start_thread.h"
 
 namespace wazoauth::nginx {
 
@@ -18,9 +18,11 @@ constexpr std::size_t most_lines = 4096;
 
 }  // namespace
 
-Offload::Offload(unsigned connections, unsigned spare_cores) : loop_(std::this_thread::get_id()) {
-  for (std::size_t lane = 0; lane < std::size(lanes); ++lane)
-    pools_[lane].size = lanes[lane].threads(connections, spare_cores);
+Offload::Offload(unsigned connections, unsigned cpu_threads) : loop_(std::this_thread::get_id()) {
+  for (std::size_t lane = 0; lane < std::size(lanes); ++lane) {
+    pools_[lane].most = lanes[lane].threads(connections, cpu_threads);
+    pools_[lane].threads.reserve(pools_[lane].most);
+  }
 }
 
 Offload::~Offload() {
@@ -35,7 +37,7 @@ bool Offload::start(ngx_cycle_t* cycle) {
   }
   connection_ = ngx_get_connection(fd_, cycle->log);
   if (!connection_) {
-    close(fd_);
+    ::close(fd_);
     return false;
   }
   connection_->data = this;
@@ -53,23 +55,22 @@ bool Offload::start(ngx_cycle_t* cycle) {
   return true;
 }
 
-void Offload::start_threads() {
-  const SignalsBlocked blocked;
-  for (std::size_t lane = 0; lane < std::size(lanes); ++lane) {
-    for (unsigned i = 0; i < pools_[lane].size; ++i) {
-      ++alive_;
-      pools_[lane].threads.emplace_back([this, lane] { run(static_cast<Lane>(lane)); });
-    }
-  }
-  started_ = true;
+bool Offload::grow(Lane lane) {
+  std::thread thread = start_thread(size_of(lane).thread_name, [this, lane] { run(lane); });
+  if (!thread.joinable()) return false;
+  pool_of(lane).threads.push_back(std::move(thread));
+  ++alive_;
+  return true;
 }
 
 bool Offload::post(Lane lane, std::function<void()> work, std::function<void()> done) {
-  if (!started_) start_threads();
   Pool& pool = pool_of(lane);
   {
     const std::lock_guard lock(pool.mutex);
     if (pool.stopping || pool.queue.size() >= size_of(lane).queue) return false;
+    // Those that were woken for a job, and haven't taken it yet, count as idle.
+    const bool short_of_threads = pool.queue.size() >= pool.idle && pool.threads.size() < pool.most;
+    if (short_of_threads && !grow(lane) && pool.threads.empty()) return false;
     pool.queue.push_back({std::move(work), std::move(done)});
   }
   pool.wake.notify_one();
@@ -90,7 +91,9 @@ void Offload::run(Lane lane) {
   Pool& pool = pool_of(lane);
   std::unique_lock lock(pool.mutex);
   for (;;) {
+    ++pool.idle;
     pool.wake.wait(lock, [&] { return pool.stopping || !pool.queue.empty(); });
+    --pool.idle;
     if (pool.stopping) break;
     Job job = std::move(pool.queue.front());
     pool.queue.pop_front();
@@ -169,13 +172,17 @@ void Offload::drain_lines() {
   if (lost) write_log(log::Level::warning, std::to_string(lost) + " lines were too many for the log");
 }
 
-bool Offload::stop(std::chrono::milliseconds limit) {
+void Offload::close() {
   for (Pool& pool : pools_) {
     const std::lock_guard lock(pool.mutex);
     pool.stopping = true;
     pool.queue.clear();
     pool.wake.notify_all();
   }
+}
+
+bool Offload::stop(std::chrono::milliseconds limit) {
+  close();
   const auto end = std::chrono::steady_clock::now() + limit;
   while (alive_ && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(2));
   const bool all_ended = alive_ == 0;
@@ -192,7 +199,11 @@ void write_log(log::Level level, std::string_view message) {
   static constexpr struct {
     ngx_uint_t level;
     const char* name;
-  } levels[] = {{NGX_LOG_DEBUG, "DEBUG"}, {NGX_LOG_INFO, "INFO"}, {NGX_LOG_WARN, "WARNING"}, {NGX_LOG_ERR, "ERROR"}};
+  } levels[] = {{NGX_LOG_DEBUG, "DEBUG"},
+                {NGX_LOG_INFO, "INFO"},
+                {NGX_LOG_WARN, "WARNING"},
+                {NGX_LOG_ERR, "ERROR"},
+                {NGX_LOG_EMERG, "CRITICAL"}};
   const auto& at = levels[static_cast<int>(level)];
   std::string line(message);
   // A client's text must not be able to look like another line.

@@ -23,41 +23,30 @@
 
 namespace wazoauth::nginx {
 
-// Threads inherit the mask: signals are for nginx's own thread.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
-
 class Offload {
  public:
-  // The numbers of threads depend on these two, see lanes.h.
-  Offload(unsigned connections, unsigned spare_cores);
+  // The limits of the lanes depend on these two, see lanes.h.
+  Offload(unsigned connections, unsigned cpu_threads);
   ~Offload();  // stop() must have been called when start() was
   Offload(const Offload&) = delete;
   Offload& operator=(const Offload&) = delete;
 
   bool start(ngx_cycle_t* cycle);  // false: logged
 
-  // From the loop. False: the queue is full, nothing will be called.
+  // From the loop. Starts a thread when none of the lane's is idle and its limit isn't reached. False: the queue is
+  // full, or the lane has no thread and can't get one; nothing will be called.
   bool post(Lane lane, std::function<void()> work, std::function<void()> done);
   std::size_t waiting(Lane lane);
   std::size_t pending() const { return pending_; }
+  bool has_threads() const { return alive_ != 0; }
 
   // From any thread: a line for nginx's error log, written in the loop (a thread must not touch a log that may be
   // reopened at the same time).
   void log(log::Level level, std::string_view message);
 
-  // Drops what waits and ends the threads. False: one of them didn't end within the limit; it still uses whatever its
-  // job uses.
+  void close();  // drops what waits; from now on nothing is taken, and threads end with their job
+  // Closes, and waits for the threads. False: one of them didn't end within the limit; it still uses whatever its job
+  // uses.
   bool stop(std::chrono::milliseconds limit);
 
  private:
@@ -65,11 +54,12 @@ class Offload {
     std::function<void()> work, done;
   };
   struct Pool {
-    unsigned size = 0;  // threads, once there is a job
-    std::mutex mutex;
+    std::size_t most = 0;  // threads
+    std::vector<std::thread> threads;
+    std::mutex mutex;  // of those that follow
     std::condition_variable wake;
     std::deque<Job> queue;
-    std::vector<std::thread> threads;
+    std::size_t idle = 0;  // threads that wait for a job
     bool stopping = false;
   };
   struct Line {
@@ -77,7 +67,7 @@ class Offload {
     std::string text;
   };
 
-  void start_threads();
+  bool grow(Lane lane);  // false: the system has no thread to spare
   void run(Lane lane);
   Pool& pool_of(Lane lane) { return pools_[static_cast<std::size_t>(lane)]; }
   void notify();
@@ -94,7 +84,6 @@ class Offload {
   std::size_t lost_lines_ = 0;
   std::atomic<unsigned> alive_{0};
   std::size_t pending_ = 0;  // only the loop's
-  bool started_ = false;
   int fd_ = -1;
   std::thread::id loop_;
   ngx_connection_t* connection_ = nullptr;

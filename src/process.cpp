@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "connections.h"
 #include "wazoauth/base/version.h"
 #include "wazoauth/external/pending_authorizations.h"
 
@@ -13,22 +14,21 @@ namespace {
 
 constexpr ngx_msec_t tick_ms = 1000;
 constexpr unsigned close_idle_ticks = 15;
-constexpr std::chrono::seconds exit_limit{4};
+// The master kills who is still there 1.5 s after `nginx -s stop`.
+constexpr std::chrono::milliseconds exit_limit{4000}, exit_at_once_limit{1000};
 
 Process* current;
 
-int workers(ngx_cycle_t* cycle) {
-  if (ngx_process != NGX_PROCESS_WORKER) return 1;
-  const auto* core = reinterpret_cast<ngx_core_conf_t*>(ngx_get_conf(cycle->conf_ctx, ngx_core_module));
-  return std::max(1, static_cast<int>(core->worker_processes));
+// Over all workers twice as many as may work at a time: some workers have more to do than others.
+unsigned cpu_threads(int workers) {
+  const unsigned all = CpuPermits::count(), of = static_cast<unsigned>(workers);
+  return std::min(all, (2 * all + of - 1) / of);
 }
 
 DatabaseOptions database_options(ngx_cycle_t* cycle, const MainConf& conf, const NodeState& node) {
-  const Settings& settings = *conf.settings;
-  const int per_nginx = conf.connections ? static_cast<int>(conf.connections) : std::min(settings.max_threads, 8);
   DatabaseOptions options;
   options.conninfo = conninfo(conf);
-  options.connections = std::max(1, per_nginx / workers(cycle));
+  options.connections = plan_connections(cycle, conf).requests;
   // Who listens sees first that the database is another one: after a failover, say.
   options.renewals = [&node] { return node.database_life(); };
   return options;
@@ -67,9 +67,9 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
       throttle(shared.throttle),
       redis(make_redis(main)),
       app(app_options(*this, cycle)),
-      trees(database_options(cycle, main, node).for_short_reads()),
-      tenants(trees, node),
-      offload(static_cast<unsigned>(app.database_options().connections), CpuPermits::count()),
+      tenants(app.short_reads(), node),
+      offload(static_cast<unsigned>(app.database_options().connections),
+              cpu_threads(plan_connections(cycle, main).workers)),
       loads(offload, app.tokens(), tenants),
       upgrades(zone, counters, app.tokens(), offload) {}
 
@@ -80,9 +80,13 @@ bool Process::start(ngx_cycle_t* cycle) {
   tick_.data = this;
   tick_.log = cycle->log;
   tick_.cancelable = 1;
-  tick();
   // One worker of each cycle keeps house; it gives way to a newer one by itself.
-  if (ngx_worker != 0 && ngx_process == NGX_PROCESS_WORKER) return true;
+  if (ngx_worker == 0 || ngx_process != NGX_PROCESS_WORKER) keep_house();
+  tick();
+  return true;
+}
+
+void Process::keep_house() {
   HousekeeperOptions options;
   options.settings = app.settings();
   options.database = app.database_options();
@@ -90,17 +94,25 @@ bool Process::start(ngx_cycle_t* cycle) {
   options.redis_uri = view(conf.redis);
   options.events_dropped = [this](std::uint64_t number) { counters.add(counter::events_dropped, number); };
   housekeeper_ = std::make_unique<Housekeeper>(std::move(options));
-  const SignalsBlocked blocked;
   housekeeper_->start();
   app.pending_authorizations().take_over();
-  return true;
 }
 
 void Process::stop() {
+  using Clock = std::chrono::steady_clock;
   if (tick_.timer_set) ngx_del_timer(&tick_);
-  const bool waits_ended = app.pending_authorizations().stop(exit_limit);
-  const bool housekeeper_ended = !housekeeper_ || housekeeper_->stop(exit_limit);
-  if (!offload.stop(exit_limit) || !housekeeper_ended || !waits_ended) {
+  const auto limit = ngx_terminate ? exit_at_once_limit : exit_limit;
+  const Clock::time_point end = Clock::now() + limit;
+  const auto left = [end] {
+    return std::max(std::chrono::milliseconds(0),
+                    std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()));
+  };
+  // All of them end at the same time.
+  offload.close();
+  if (housekeeper_) housekeeper_->close();
+  const bool waits_ended = app.pending_authorizations().stop(limit);
+  const bool housekeeper_ended = !housekeeper_ || housekeeper_->stop(left());
+  if (!offload.stop(left()) || !housekeeper_ended || !waits_ended) {
     // The thread still uses this object, and static ones: neither may be destroyed.
     write_log(log::Level::warning, "a thread is still at work, the worker exits without it");
     _exit(0);
@@ -119,31 +131,45 @@ void Process::tick() {
     app.limit_connections(1);
     app.pending_authorizations().let_go();
   }
-  if (++ticks_ % close_idle_ticks == 0) {
-    auto work = [this] {
-      app.close_idle();
-      trees.close_idle();
-    };
-    offload.post(Lane::loading, std::move(work), [] {});
-  }
+  start_rest();
+  // Without threads there are no connections.
+  if (++ticks_ % close_idle_ticks == 0 && offload.has_threads())
+    offload.post(
+        Lane::loading, [this] { app.close_idle(); }, [] {});
   ngx_add_timer(&tick_, tick_ms);
+}
+
+void Process::start_rest() {
+  if (housekeeper_) housekeeper_->start_rest();
+  app.pending_authorizations().start_rest();
 }
 
 Process* process() {
   return current;
 }
 
-ngx_int_t log_version(ngx_cycle_t* cycle) {
+namespace {
+
+// Null when there is nothing to do for us.
+MainConf* configured(ngx_cycle_t* cycle) {
+  auto* http = reinterpret_cast<ngx_http_conf_ctx_t*>(ngx_get_conf(cycle->conf_ctx, ngx_http_module));
+  if (!http) return nullptr;
+  auto* conf = static_cast<MainConf*>(http->main_conf[ngx_wazo_auth_module.ctx_index]);
+  return conf->settings && conf->zone ? conf : nullptr;
+}
+
+}  // namespace
+
+ngx_int_t init_module(ngx_cycle_t* cycle) {
   ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0, "wazo_auth: version %*s", version.size(), version.data());
+  if (const MainConf* conf = configured(cycle)) check_connections(cycle, *conf);
   return NGX_OK;
 }
 
 ngx_int_t init_process(ngx_cycle_t* cycle) {
   if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) return NGX_OK;
-  auto* http = reinterpret_cast<ngx_http_conf_ctx_t*>(ngx_get_conf(cycle->conf_ctx, ngx_http_module));
-  if (!http) return NGX_OK;
-  auto* conf = static_cast<MainConf*>(http->main_conf[ngx_wazo_auth_module.ctx_index]);
-  if (!conf->settings || !conf->zone) return NGX_OK;
+  MainConf* conf = configured(cycle);
+  if (!conf) return NGX_OK;
   try {
     mask_logs(cycle, *conf);
     auto process = std::make_unique<Process>(cycle, *conf);

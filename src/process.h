@@ -21,7 +21,7 @@ class Process {
   Process(ngx_cycle_t* cycle, MainConf& conf);
 
   bool start(ngx_cycle_t* cycle);  // false: logged
-  void stop();
+  void stop();                     // within about a second when nginx is told to stop at once, else within some more
 
   MainConf& conf;
   SharedMemory& shared;
@@ -33,7 +33,6 @@ class Process {
   gate::LoginThrottle throttle;
   std::unique_ptr<RedisCache> redis;
   App app;
-  Database trees;  // a connection for the tenants' tree, opened when a gate asks for it
   TenantTree tenants;
   Offload offload;
   Loads loads;
@@ -41,6 +40,8 @@ class Process {
   std::size_t delayed_logins = 0;
 
  private:
+  void keep_house();
+  void start_rest();
   void tick();
   static void on_tick(ngx_event_t* event);
 
@@ -56,7 +57,8 @@ Process* process();
 // From now on nothing that this process writes to an error log shows a token, or a client's control characters.
 void mask_logs(ngx_cycle_t* cycle, const MainConf& conf);
 
-ngx_int_t log_version(ngx_cycle_t* cycle);  // of this module, at every start, reload and `nginx -t`
+// At every start, reload and `nginx -t`: logs the module's version, and what is only known when all has been read.
+ngx_int_t init_module(ngx_cycle_t* cycle);
 ngx_int_t init_process(ngx_cycle_t* cycle);
 void exit_process(ngx_cycle_t* cycle);
 

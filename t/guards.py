@@ -7,7 +7,8 @@
 * the module that was built asks nobody for symbols that are its own;
 * sql/queries: every statement is used, every used statement is there, and one file walks along the tree of tenants;
 * nothing but lib/wazoauth/base/clock.cpp reads the wall clock or waits until it shows some time (what expires by it asks
-  unix_seconds() or ngx_time()).
+  unix_seconds() or ngx_time());
+* nothing but lib/wazoauth/base/start_thread.cpp makes a thread.
 """
 import re
 import subprocess
@@ -154,6 +155,17 @@ def check_clocks():
                     complain(f'{path.relative_to(TOP)}:{number}: the wall clock may be set at any moment, see clock.h')
 
 
+def check_threads():
+    own_way = re.compile(r'std::thread\(|std::thread \w+[({]|std::jthread|std::async|pthread_create')
+    for folder in ('lib', 'src'):
+        for path in sorted((TOP / folder).rglob('*')):
+            if path.suffix not in ('.c', '.cpp', '.h') or path.stem == 'start_thread':
+                continue
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                if own_way.search(line):
+                    complain(f'{path.relative_to(TOP)}:{number}: the system may refuse a thread, see start_thread.h')
+
+
 def main():
     table = directives()
     check_configuration(table)
@@ -161,6 +173,7 @@ def main():
     guards_docs.check(table, complain)
     check_statements()
     check_clocks()
+    check_threads()
     build = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else TOP / 'build'
     if (build / 'ngx_wazo_auth_module.so').exists():
         check_symbols(build)

@@ -230,9 +230,7 @@ def check_lanes(complain):
     for (name, threads, queue), (_, number, waiting) in zip(lanes, rows):
         if queue != waiting or (threads.isdigit() and threads != number):
             complain(f'docs/operations.md: {name} has {threads} threads, {queue} may wait')
-    each = 1 + sum(int(threads) for _, threads, _ in lanes if threads.isdigit())
-    if f'max(1, C - 1) + {each})' not in operations:
-        complain(f'docs/operations.md: the sum of threads has not {each} that every worker has')
+    check_sums(complain, operations, 2 + sum(int(threads) for _, threads, _ in lanes if threads.isdigit()))
     metric = re.search(r'^\| `wazo_auth_worker_jobs_waiting.*', operations, re.M)
     if not metric or re.findall(r'`(\w+)`', metric[0]) != names:
         complain('docs/operations.md: wazo_auth_worker_jobs_waiting has other lanes than lanes.h')
@@ -240,6 +238,34 @@ def check_lanes(complain):
     table = re.search(r'^\| lane \| work.*?\n\n', architecture, re.M | re.S)
     if not table or re.findall(r'^\| (\w+) \|', table[0], re.M)[1:] != names:
         complain('docs/ARCHITECTURE.md: the table of lanes has others than lanes.h')
+
+
+def check_sums(complain, operations, each):
+    """`each`: threads of a worker at most, but for those of its lanes `database` and `cpu`."""
+    source = (TOP / 'src/connections.cpp').read_text()
+    of_worker, of_house, by_default = (
+        int(re.search(rf'constexpr int {name} = (\d+);', source)[1])
+        for name in ('of_each_worker', 'of_housekeeper', 'by_default')
+    )
+    for formula in (f'W × (max(2, c) + p + {each})', f'W × (c + {of_worker}) + {of_house}.'):
+        if formula not in operations:
+            complain(f'docs/operations.md: lacks "{formula}"')
+    table = re.search(r'^\| W = C \|.*?\n\n', operations, re.M | re.S)
+    rows = re.findall(r'^\| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$', table[0] if table else '', re.M)
+    background = re.search(r'threads = W \+ (\d+)', operations)
+    if not rows or not background:
+        complain('docs/operations.md: lacks the sums of threads and connections')
+    for workers, idle, threads, connections in (map(int, row) for row in rows):
+        requests, spare = max(1, by_default // workers), max(1, workers - 1)
+        cpu = min(spare, -(-2 * spare // workers))
+        house = int(background[1])
+        expected = (
+            workers + house,
+            workers * (max(2, requests) + cpu + each) + house - 1,
+            workers * (requests + of_worker) + of_house,
+        )
+        if (idle, threads, connections) != expected:
+            complain(f'docs/operations.md: the sums for {workers} workers are {expected}')
 
 
 def flat(tree, prefix=''):

@@ -36,7 +36,7 @@ struct App::State {
         directories(options.settings.ldap.logins_per_directory),
         identity_providers(directories),
         saml(options.settings.saml),
-        pending({&options.settings, options.database, node()}),
+        pending({&options.settings, &database, node()}),
         landing_page(wazoauth::landing_page(pending.completion())) {}
 
   NodeState* node() { return options.zone ? &options.zone->node() : nullptr; }
@@ -74,7 +74,7 @@ struct App::State {
 
   AppOptions options;
   Database database;
-  Database loads;  // a miss doesn't wait behind long requests
+  Database loads;  // by one connection: a miss doesn't wait behind long requests
   TokenStore tokens;
   MasterTenant master_tenant;
   Services services;
@@ -122,6 +122,9 @@ external::PendingAuthorizations& App::pending_authorizations() {
 }
 const DatabaseOptions& App::database_options() const {
   return state_->options.database;
+}
+Database& App::short_reads() {
+  return state_->loads;
 }
 void App::limit_connections(int connections) {
   state_->database.limit(connections);

@@ -39,6 +39,7 @@ class App {
   external::PendingAuthorizations& pending_authorizations();
 
   const DatabaseOptions& database_options() const;
+  Database& short_reads();                  // by one connection, for what requests of others wait for
   void limit_connections(int connections);  // from now on
   void close_idle();  // database connections that were idle for long; blocks a little, call it now and then
 

@@ -111,7 +111,7 @@ DIRECTIVES = {
             'postgresql://a:b@127.0.0.1:1/x',
             'postgresql+psycopg2://a@127.0.0.1/x?application_name=y',
             '"host=a,b port=1,2 dbname=x target_session_attrs=read-write"',
-            'postgresql://a,b/x connections=1',
+            'postgresql://a,b/x connections=100',
             'postgresql:///x connections=10000',
         ],
         [

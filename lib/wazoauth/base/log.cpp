@@ -6,7 +6,7 @@
 namespace wazoauth::log {
 namespace {
 
-constexpr const char* names[] = {"DEBUG", "INFO", "WARNING", "ERROR"};
+constexpr const char* names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
 
 void to_stderr(Level level, std::string_view message) {
   std::string line = std::string(names[static_cast<int>(level)]) + ": ";

@@ -7,7 +7,7 @@
 
 namespace wazoauth::log {
 
-enum class Level { debug, info, warning, error };
+enum class Level { debug, info, warning, error, emergency };
 
 // Called from any thread. Set once, before threads exist.
 void set_sink(std::function<void(Level, std::string_view)> sink);
@@ -26,6 +26,10 @@ inline void warning(std::string_view message) {
 }
 inline void error(std::string_view message) {
   write(Level::error, message);
+}
+// The machine lacks what the service needs: somebody has to look at it.
+inline void emergency(std::string_view message) {
+  write(Level::emergency, message);
 }
 
 // "XXXXXXXX-XXXX-XXXX-XXXX-XXXX" + the last 8 characters: how a token may appear in a log.

@@ -1,8 +1,7 @@
 #include "wazoauth/external/completion.h"
 
-#include <pthread.h>
-
 #include "wazoauth/base/log.h"
+#include "wazoauth/base/start_thread.h"
 #include "wazoauth/external/authorization.h"
 
 namespace wazoauth::external {
@@ -21,7 +20,9 @@ std::string state_in_logs(const std::string& state) {
   return "authorization " + state.substr(0, 6) + "...";
 }
 
-Completion::Completion(const Settings& settings, Database& database) : settings_(settings), database_(database) {}
+Completion::Completion(const Settings& settings, Database& database) : settings_(settings), database_(database) {
+  threads_.reserve(workers);
+}
 
 Completion::~Completion() {
   for (std::thread& thread : threads_) {
@@ -89,25 +90,30 @@ bool Completion::store(const Authorization& authorization, const Json& answer) {
 
 // -- the threads ------------------------------------------------------------------------------------------------------
 
-void Completion::start() {
+// One for each job that would wait otherwise, up to the limit.
+void Completion::grow() {
+  if (stopping_ || alive_ == workers || jobs_.size() + busy_ <= alive_) return;
+  std::thread thread = start_thread("wazo-redeem", [this] {
+    work();
+    // Notified under the lock: the thread that waits in stop() may destroy this right afterwards.
+    const std::lock_guard last(mutex_);
+    --alive_;
+    changed_.notify_all();
+  });
+  if (!thread.joinable()) return;
+  threads_.push_back(std::move(thread));
+  ++alive_;
+}
+
+void Completion::start_rest() {
   const std::lock_guard lock(mutex_);
-  if (!threads_.empty()) return;
-  alive_ = workers;
-  for (unsigned i = 0; i < workers; ++i) {
-    threads_.emplace_back([this] {
-      pthread_setname_np(pthread_self(), "wazo-redeem");
-      work();
-      // Notified under the lock: the thread that waits in stop() may destroy this right afterwards.
-      const std::lock_guard last(mutex_);
-      --alive_;
-      changed_.notify_all();
-    });
-  }
+  grow();
 }
 
 void Completion::later(std::function<void()> job) {
   const std::lock_guard lock(mutex_);
   jobs_.push_back(std::move(job));
+  grow();
   jobs_changed_.notify_one();
 }
 

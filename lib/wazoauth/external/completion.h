@@ -37,7 +37,7 @@ class Completion {
   // Repeats the work for half a minute while the database is away, then: false. For what mustn't be lost.
   bool in_database(const std::function<void(UnitOfWork&)>& work);
 
-  void start();                                                                 // the threads; again: nothing
+  void start_rest();  // a thread for jobs that couldn't get one; call it every now and then
   void claim_later(const std::string& state, const Json& answer);               // claims the row and completes it
   void complete_later(const Authorization& authorization, const Json& answer);  // of a row that is claimed
 
@@ -46,6 +46,7 @@ class Completion {
 
  private:
   void work();
+  void grow();  // with the lock held
   void later(std::function<void()> job);
   void claim(const std::string& state, const Json& answer);
   bool store(const Authorization& authorization, const Json& answer);
@@ -56,7 +57,7 @@ class Completion {
   std::condition_variable changed_, jobs_changed_;
   std::deque<std::function<void()>> jobs_;
   std::vector<std::thread> threads_;
-  std::size_t alive_ = 0, busy_ = 0;
+  std::size_t alive_ = 0, busy_ = 0;  // threads
   bool stopping_ = false;
 };
 

@@ -1,10 +1,9 @@
 #include "wazoauth/external/pending_authorizations.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 
 #include "wazoauth/base/log.h"
+#include "wazoauth/base/start_thread.h"
 #include "wazoauth/base/uuid.h"
 #include "wazoauth/external/authorization.h"
 
@@ -15,15 +14,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds tick{1000}, renew_every{5000}, hand_over_poll{50}, first_back_off{1000}, longest_back_off{30000};
-constexpr milliseconds hand_over_limit{2500}, overlap{300}, sockets_limit{1000};
-
-DatabaseOptions own(DatabaseOptions options) {
-  options.connections = 2;
-  options.acquire_timeout = milliseconds(5000);
-  options.connect_timeout = milliseconds(2000);
-  options.statement_timeout = milliseconds(5000);
-  return options;
-}
+// For the end, of the whole limit: others take over, they connect, WebSockets close.
+constexpr double hand_over_share = 0.6, overlap_share = 0.075, sockets_share = 0.25;
 
 // Other nginx on this database may know other services.
 std::vector<std::string> known_types(const Settings& settings) {
@@ -43,7 +35,7 @@ PendingAuthorizations::PendingAuthorizations(Options options)
     : options_(std::move(options)),
       id_(new_uuid()),
       types_(known_types(*options_.settings)),
-      database_(own(options_.database)),
+      database_(*options_.database),
       completion_(*options_.settings, database_),
       sockets_({.rules = options_.settings->outgoing,
                 .ca = options_.settings->external.ca,
@@ -63,9 +55,9 @@ std::string PendingAuthorizations::holder() const {
 void PendingAuthorizations::listen(const std::string& state, const std::string& websocket) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return;
+  Held& held = held_[state] = {websocket, Phase::opening, first_back_off};
   start();
-  held_[state] = {websocket, Phase::opening, first_back_off};
-  sockets_.open(state, websocket);
+  open(state, held);
   changed_.notify_all();
 }
 
@@ -89,16 +81,17 @@ void PendingAuthorizations::let_go() {
 
 bool PendingAuthorizations::stop(milliseconds limit) {
   const auto end = Clock::now() + limit;
+  const auto share = [&](double part) { return std::chrono::duration_cast<milliseconds>(limit * part); };
   let_go();
   std::unique_lock lock(mutex_);
-  changed_.wait_until(lock, std::min(end, Clock::now() + hand_over_limit), [this] { return held_.empty(); });
+  changed_.wait_for(lock, share(hand_over_share), [this] { return held_.empty(); });
   // The process that took over still has to connect.
-  if (handed_over_) changed_.wait_for(lock, overlap, [] { return false; });
+  if (handed_over_) changed_.wait_for(lock, share(overlap_share), [] { return false; });
   lock.unlock();
   // First no further answers, then an end of those that are here.
-  const bool silent = sockets_.stop(sockets_limit);
+  const bool silent = sockets_.stop(share(sockets_share));
   completion_.finish(end);
-  const auto last = std::max(end, Clock::now() + sockets_limit);
+  const auto last = std::max(end, Clock::now() + share(sockets_share));
   lock.lock();
   stopping_ = true;
   changed_.notify_all();
@@ -160,18 +153,22 @@ void PendingAuthorizations::answered(const std::string& state, const std::string
 
 // -- the rows ---------------------------------------------------------------------------------------------------------
 
+void PendingAuthorizations::start_rest() {
+  const std::lock_guard lock(mutex_);
+  if (!stopping_ && (adopts_ || !held_.empty())) start();
+}
+
+// Without a thread: start_rest() tries again.
 void PendingAuthorizations::start() {
   if (thread_.joinable()) return;
-  running_ = true;
-  completion_.start();
-  thread_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), "wazo-waits");
+  thread_ = start_thread("wazo-waits", [this] {
     run();
     // Notified under the lock: the thread that waits in stop() may destroy this right afterwards.
     const std::lock_guard lock(mutex_);
     running_ = false;
     changed_.notify_all();
   });
+  running_ = thread_.joinable();
 }
 
 milliseconds PendingAuthorizations::pause() {
@@ -200,6 +197,7 @@ void PendingAuthorizations::run() {
 }
 
 void PendingAuthorizations::round() {
+  completion_.start_rest();
   open_again();
   renew();
   if (adopts()) adopt();
@@ -208,10 +206,15 @@ void PendingAuthorizations::round() {
 void PendingAuthorizations::open_again() {
   const std::lock_guard lock(mutex_);
   for (auto& [state, held] : held_) {
-    if (held.phase != Phase::closed || held.retry > Clock::now()) continue;
-    held.phase = Phase::opening;
-    sockets_.open(state, held.websocket);
+    if (held.phase == Phase::closed && held.retry <= Clock::now()) open(state, held);
   }
+}
+
+void PendingAuthorizations::open(const std::string& state, Held& held) {
+  held.phase = Phase::opening;
+  if (sockets_.open(state, held.websocket)) return;
+  held.phase = Phase::closed;
+  held.retry = Clock::now() + held.back_off;
 }
 
 // Rows that are no longer ours were used, have expired, or have been taken over.
@@ -245,8 +248,7 @@ void PendingAuthorizations::adopt() {
     const std::string state = rows.text(i, "state"), websocket = rows.text(i, "websocket");
     log::info("awaiting " + state_in_logs(state));
     const std::lock_guard lock(mutex_);
-    held_[state] = {websocket, Phase::opening, first_back_off};
-    sockets_.open(state, websocket);
+    open(state, held_[state] = {websocket, Phase::opening, first_back_off});
   }
   for (const auto& [authorization, answer] : answered) {
     log::info("resuming " + state_in_logs(authorization.state));

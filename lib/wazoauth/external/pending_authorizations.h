@@ -26,7 +26,7 @@ class PendingAuthorizations {
  public:
   struct Options {
     const Settings* settings;
-    DatabaseOptions database;
+    Database* database;
     const NodeState* node;  // null: the database is there
   };
   explicit PendingAuthorizations(Options options);
@@ -42,6 +42,8 @@ class PendingAuthorizations {
   bool is_opening(const std::string& state) const;  // false: it is open, or couldn't be opened at the first try
 
   Completion& completion() { return completion_; }
+
+  void start_rest();  // what couldn't begin for want of a thread; call it every now and then
 
   void take_over();  // from now on also adopts rows that others let go of; one process of an nginx does
   void let_go();     // this process ends soon
@@ -69,6 +71,7 @@ class PendingAuthorizations {
   void start();
   void run();
   void round();
+  void open(const std::string& state, Held& held);
   void open_again();
   void renew();
   void adopt();
@@ -80,7 +83,7 @@ class PendingAuthorizations {
   const Options options_;
   const std::string id_;
   const std::vector<std::string> types_;
-  Database database_;
+  Database& database_;
   Completion completion_;
   WebSockets sockets_;
   mutable std::mutex mutex_;

@@ -1,13 +1,12 @@
 #include "wazoauth/node/housekeeper.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <cmath>
 #include <random>
 
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
+#include "wazoauth/base/start_thread.h"
 #include "wazoauth/cache/redis_relay.h"
 #include "wazoauth/node/listener.h"
 #include "wazoauth/node/seed.h"
@@ -67,16 +66,30 @@ void Housekeeper::start() {
   bus.wake = &wake_;
   bus_ = std::make_unique<BusRelay>(std::move(bus));
   mails_ = std::make_unique<MailRelay>(MailRelay::Options{settings.mail.smtp, options_.database, &wake_});
-  std::vector<std::pair<const char*, std::function<void()>>> work{
-      {"wazo-start", [this] { prepare_database(); }},      {"wazo-sweep", [this] { sweep(); }},
-      {"wazo-listen", on_schema([this] { listen(); })},    {"wazo-bus", on_schema([this] { bus_->run(); })},
-      {"wazo-mail", on_schema([this] { mails_->run(); })}, {"wazo-clean-up", on_schema([this] { clean_up(); })}};
+  rest_ = {{"wazo-start", [this] { prepare_database(); }},      {"wazo-sweep", [this] { sweep(); }},
+           {"wazo-listen", on_schema([this] { listen(); })},    {"wazo-bus", on_schema([this] { bus_->run(); })},
+           {"wazo-mail", on_schema([this] { mails_->run(); })}, {"wazo-clean-up", on_schema([this] { clean_up(); })}};
   if (!options_.redis_uri.empty())
-    work.emplace_back("wazo-redis", on_schema([this] {
-                        RedisRelay({options_.redis_uri, options_.database, &wake_}).run();
-                      }));
-  alive_ = work.size();
-  for (const auto& [name, function] : work) threads_.emplace_back([this, n = name, f = function] { run(n, f); });
+    rest_.push_back({"wazo-redis", on_schema([this] {
+                       RedisRelay({options_.redis_uri, options_.database, &wake_}).run();
+                     })});
+  threads_.reserve(rest_.size());
+  start_rest();
+}
+
+// In their order: without the first one there is no database for the others.
+void Housekeeper::start_rest() {
+  while (!rest_.empty() && !wake_.stopping()) {
+    std::thread thread = start_thread(rest_.front().name, [this, work = rest_.front()] { run(work); });
+    if (!thread.joinable()) return;
+    threads_.push_back(std::move(thread));
+    rest_.erase(rest_.begin());
+  }
+}
+
+void Housekeeper::close() {
+  wake_.stop();
+  bus_->interrupt();
 }
 
 std::function<void()> Housekeeper::on_schema(std::function<void()> work) {
@@ -88,25 +101,23 @@ std::function<void()> Housekeeper::on_schema(std::function<void()> work) {
   };
 }
 
-void Housekeeper::run(const char* name, const std::function<void()>& work) {
-  pthread_setname_np(pthread_self(), name);
+void Housekeeper::run(const Work& work) {
   try {
-    work();
+    work.work();
   } catch (const std::exception& e) {
-    log::error(std::string(name) + " ended: " + e.what());
+    log::error(std::string(work.name) + " ended: " + e.what());
   }
   // Notified under the lock: the thread that waits in stop() may destroy this right afterwards.
   const std::lock_guard lock(mutex_);
-  --alive_;
-  ended_.notify_all();
+  ++ended_;
+  changed_.notify_all();
 }
 
 bool Housekeeper::stop(std::chrono::milliseconds limit) {
-  wake_.stop();
-  bus_->interrupt();
+  close();
   {
     std::unique_lock lock(mutex_);
-    if (!ended_.wait_for(lock, limit, [this] { return alive_ == 0; })) return false;
+    if (!changed_.wait_for(lock, limit, [this] { return ended_ == threads_.size(); })) return false;
   }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
@@ -152,8 +163,7 @@ void Housekeeper::listen() {
             &wake_})
       .run();
   // Another housekeeper of this nginx took over: then it does the rest as well.
-  wake_.stop();
-  bus_->interrupt();
+  close();
 }
 
 void Housekeeper::sweep() {

@@ -36,12 +36,18 @@ class Housekeeper {
   ~Housekeeper();  // stop() must have been called
 
   void start();
+  void start_rest();  // what couldn't begin for want of threads; call it every now and then
 
-  // False: a thread didn't end within the limit; it still uses what it uses.
+  void close();  // from now on nothing is begun, and threads end
+  // Closes, and waits for the threads. False: one of them didn't end within the limit; it still uses what it uses.
   bool stop(std::chrono::milliseconds limit);
 
  private:
-  void run(const char* name, const std::function<void()>& work);
+  struct Work {
+    const char* name;
+    std::function<void()> work;
+  };
+  void run(const Work& work);
   void prepare_database();
   void prepare_schema();
   void seed_database();
@@ -57,10 +63,11 @@ class Housekeeper {
   std::atomic<bool> schema_is_there_{false};
   std::unique_ptr<BusRelay> bus_;
   std::unique_ptr<MailRelay> mails_;
+  std::vector<Work> rest_;  // what has no thread yet
   std::vector<std::thread> threads_;
   std::mutex mutex_;
-  std::condition_variable ended_;
-  std::size_t alive_ = 0;
+  std::condition_variable changed_;
+  std::size_t ended_ = 0;  // threads
 };
 
 }  // namespace wazoauth

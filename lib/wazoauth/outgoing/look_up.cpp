@@ -8,8 +8,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <system_error>
 #include <thread>
+
+#include "wazoauth/base/start_thread.h"
 
 namespace wazoauth {
 
@@ -65,19 +66,16 @@ std::shared_ptr<Lookup> begin(const std::shared_ptr<Lookups>& all, const std::st
   if (const auto known = all->pending.find(key); known != all->pending.end()) return known->second;
   if (all->pending.size() >= most_at_once) throw Unreachable(host + ": too many names are being looked up");
   auto lookup = std::make_shared<Lookup>();
-  all->pending.emplace(key, lookup);
-  try {
-    std::thread([all, lookup, host, port, key]() noexcept {
-      Result result = ask(host, port, AI_CANONNAME);
-      const std::lock_guard lock(all->mutex);
-      lookup->result = std::move(result);
-      all->pending.erase(key);
-      all->changed.notify_all();
-    }).detach();
-  } catch (const std::system_error&) {
+  std::thread thread = start_thread("wazo-look-up", [all, lookup, host, port, key]() noexcept {
+    Result result = ask(host, port, AI_CANONNAME);
+    const std::lock_guard lock(all->mutex);
+    lookup->result = std::move(result);
     all->pending.erase(key);
-    throw Unreachable(host + ": no thread to look it up");
-  }
+    all->changed.notify_all();
+  });
+  if (!thread.joinable()) throw Unreachable(host + ": no thread to look it up");
+  thread.detach();
+  all->pending.emplace(key, lookup);
   return lookup;
 }
 

@@ -1,7 +1,5 @@
 #include "wazoauth/outgoing/web_sockets.h"
 
-#include <pthread.h>
-
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -17,6 +15,7 @@
 #include <thread>
 
 #include "wazoauth/base/log.h"
+#include "wazoauth/base/start_thread.h"
 
 namespace wazoauth {
 
@@ -79,7 +78,6 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
   std::condition_variable changed;
 
   void run() {
-    pthread_setname_np(pthread_self(), "wazo-websocket");
     for (;;) {
       try {
         context->run();
@@ -100,15 +98,20 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
     changed.notify_all();
   }
 
-  void post(std::function<void()> job) {
+  bool post(std::function<void()> job) {
     const std::lock_guard lock(mutex);
-    if (stopping) return;
-    if (!thread.joinable()) {
-      work.emplace(context->get_executor());
-      thread = std::thread([self = shared_from_this()] { self->run(); });
-      ended = false;
-    }
+    if (stopping || !has_thread()) return false;
     asio::post(*context, std::move(job));
+    return true;
+  }
+
+  bool has_thread() {
+    if (thread.joinable()) return true;
+    work.emplace(context->get_executor());
+    thread = start_thread("wazo-websocket", [self = shared_from_this()] { self->run(); });
+    ended = !thread.joinable();
+    if (ended) work.reset();
+    return !ended;
   }
 
   ssl::context& tls_context() {
@@ -296,8 +299,8 @@ WebSockets::~WebSockets() {
   if (state_->thread.joinable()) state_->thread.detach();
 }
 
-void WebSockets::open(const std::string& id, const std::string& url) {
-  state_->post([state = state_.get(), id, url] { state->begin(id, url); });
+bool WebSockets::open(const std::string& id, const std::string& url) {
+  return state_->post([state = state_.get(), id, url] { state->begin(id, url); });
 }
 
 void WebSockets::close(const std::string& id) {

@@ -29,8 +29,8 @@ class WebSockets {
   WebSockets& operator=(const WebSockets&) = delete;
 
   // From any thread. An id that is open already is closed first. The URL: ws:// or wss://, whose certificate is
-  // verified. A host of which one address is denied is denied.
-  void open(const std::string& id, const std::string& url);
+  // verified. A host of which one address is denied is denied. False: nothing will be called, as there is no thread.
+  bool open(const std::string& id, const std::string& url);
   void close(const std::string& id);
 
   // False: the thread didn't end within the limit; it still uses what it uses.

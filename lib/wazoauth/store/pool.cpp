@@ -11,16 +11,6 @@ namespace wazoauth {
 Pool::Pool(DatabaseOptions options)
     : options_(std::move(options)), conninfo_(connection_string(options_)), settings_(session_settings(options_)) {}
 
-Pool::~Pool() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  stopped_.notify_all();
-  if (watchdog_.joinable()) watchdog_.join();
-}
-
 Pool::Lease Pool::acquire() {
   renew_when_told();
   std::unique_lock lock(mutex_);
@@ -45,12 +35,12 @@ Pool::Lease Pool::acquire() {
 }
 
 std::shared_ptr<Connection> Pool::connect(std::uint64_t generation) {
+  watchdog_->start();
   auto connection = std::make_shared<Connection>(conninfo_, settings_, options_.statement_timeout);
   connection->generation = generation;
+  watchdog_->watch(connection);
   const std::lock_guard lock(mutex_);
   --connecting_;
-  all_.push_back(connection);
-  if (!watchdog_.joinable() && !stopping_) watchdog_ = std::thread([this] { watch(); });
   return connection;
 }
 
@@ -121,18 +111,6 @@ void Pool::close_idle() {
     old.push_back(std::move(idle_.front()));
     idle_.erase(idle_.begin());
     --open_;
-  }
-}
-
-void Pool::watch() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    stopped_.wait_for(lock, std::chrono::milliseconds(200));
-    const auto now = Connection::Clock::now();
-    std::erase_if(all_, [](const auto& weak) { return weak.expired(); });
-    for (const auto& weak : all_) {
-      if (const auto connection = weak.lock()) connection->end_overdue(now);
-    }
   }
 }
 

@@ -6,18 +6,17 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "wazoauth/store/connection.h"
 #include "wazoauth/store/database_options.h"
+#include "wazoauth/store/watchdog.h"
 
 namespace wazoauth {
 
 class Pool {
  public:
   explicit Pool(DatabaseOptions options);
-  ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
@@ -41,21 +40,17 @@ class Pool {
   std::shared_ptr<Connection> another(std::chrono::steady_clock::time_point deadline);
   void renew_when_told();
   std::vector<std::shared_ptr<Connection>> drop_idle();  // with the lock held; to be closed without it
-  void watch();
 
   DatabaseOptions options_;
   const std::string conninfo_, settings_;
   std::mutex mutex_;
   std::condition_variable changed_;  // only of those who wait for a connection: one of them is notified
-  std::condition_variable stopped_;
   std::vector<std::shared_ptr<Connection>> idle_;
-  std::vector<std::weak_ptr<Connection>> all_;
   int open_ = 0;  // in use, idle, or being connected
   int connecting_ = 0;
   std::uint64_t generation_ = 0;
   std::uint64_t told_ = 0;  // what options_.renewals said last
-  bool stopping_ = false;
-  std::thread watchdog_;
+  const std::shared_ptr<Watchdog> watchdog_ = Watchdog::of_process();
 };
 
 }  // namespace wazoauth
