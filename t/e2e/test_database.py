@@ -147,7 +147,7 @@ def test_tables_are_altered_under_a_living_nginx(stack, new_database, new_nginx)
                 )
             traffic.rounds()
     assert traffic.bad() == []
-    assert 'cached plan' not in nginx.error_log.read_text()
+    assert 'cached plan' not in nginx.error_log.read_text(errors='replace')
 
 
 def forget_statements(postgres, database, table):
@@ -351,6 +351,9 @@ def test_pgbouncer_in_session_mode(stack, bouncer, new_database, new_nginx, comm
     wait_until(lambda: log_in(nginx).status_code == 200, 10)
     token = log_in(nginx).json()['data']['token']
     assert nginx.gate.get('/', token).status_code == 200
-    wait_until(lambda: 'listening for revoked tokens' in nginx.error_log.read_text().rsplit('LISTEN: ', 1)[-1], 10)
+    wait_until(
+        lambda: 'listening for revoked tokens' in nginx.error_log.read_text(errors='replace').rsplit('LISTEN: ', 1)[-1],
+        10,
+    )
     stack.postgres.psql(database, f"DELETE FROM auth_token WHERE uuid = '{token}'")
     wait_until(lambda: nginx.gate.get('/', token).status_code == 401, 1)

@@ -681,10 +681,10 @@ def test_no_xivo_uuid_is_warned_of_where_it_matters(folder, wait_until):
     nginx.start()
     try:
         warning = re.compile(r'\[warn\].* XIVO_UUID is not in the environment')
-        assert warning.search(nginx.error_log.read_text())
+        assert warning.search(nginx.error_log.read_text(errors='replace'))
         start = nginx.error_log.stat().st_size
         nginx.reload()
-        wait_until(lambda: warning.search(nginx.error_log.read_text()[start:]))
+        wait_until(lambda: warning.search(nginx.error_log.read_text(errors='replace')[start:]))
     finally:
         nginx.stop()
 

@@ -354,7 +354,7 @@ def test_what_one_user_got_is_not_served_to_another(gate, nginx, insert_token):
         for token in one, other, one, other:
             answer = gate.get(path, token['token'])
             assert (whose(answer), answer.headers['X-Cache']) == (token['user_uuid'], 'MISS')
-    log = nginx.error_log.read_text()
+    log = nginx.error_log.read_text(errors='replace')
     told = [line for line in log.splitlines() if '[warn]' in line and "aren't stored" in line]
     conf = nginx.conf_file.read_text().splitlines()
     line = next(number for number, text in enumerate(conf, 1) if 'location /cached/' in text)

@@ -1222,7 +1222,7 @@ def test_this_machine_can_be_denied(stack, log_in, tenant, configure, directory)
         assert_refused(log_in('alice', client=nginx.api))
     nginx.stop()
     assert directory.log.stat().st_size == before
-    text = nginx.error_log.read_text()
+    text = nginx.error_log.read_text(errors='replace')
     assert len([line for line in text.splitlines() if 'is loopback' in line]) == len(hosts)
 
 
@@ -1253,7 +1253,7 @@ def test_a_directory_that_is_switched_off(stack, log_in, tenant, configure, admi
     assert sorted(items) == ['default', 'native', 'saml']
     assert_refused(answer)
     assert native.status_code == 200
-    text = nginx.error_log.read_text()
+    text = nginx.error_log.read_text(errors='replace')
     assert 'Checking configured authentication methods for missing implementations' in text
     assert 'Authentication method ldap is in use but is not available' in text
 

@@ -44,7 +44,7 @@ def log_in(nginx):
 
 
 def lines_of(nginx, words):
-    return [line for line in nginx.error_log.read_text().splitlines() if words in line]
+    return [line for line in nginx.error_log.read_text(errors='replace').splitlines() if words in line]
 
 
 def fill(stack, nginx, count, name, days):

@@ -513,7 +513,7 @@ def test_another_nginx_delivers_what_one_cannot(lonely, mail_settings, mail):
     nowhere = {'hostname': '127.0.0.1', 'port': servers.free_port()}
     broken = lonely.nginx('mails1', mail_settings | {'smtp': nowhere})
     lonely.queue(recipient := f'other-{label()}@example.com')
-    servers.wait_until(lambda: 'mails wait in the outbox' in broken.error_log.read_text(), 10)
+    servers.wait_until(lambda: 'mails wait in the outbox' in broken.error_log.read_text(errors='replace'), 10)
     lonely.nginx('mails2', mail_settings)
     mail.wait_for(recipient, timeout=30)
 
@@ -526,7 +526,7 @@ def test_nginx_ends_while_a_mail_is_under_way(lonely, mail_settings, mail, away)
         began = time.monotonic()
         nginx.stop()
         assert time.monotonic() - began < 3
-    assert 'still at work' not in nginx.error_log.read_text()
+    assert 'still at work' not in nginx.error_log.read_text(errors='replace')
     nginx.start()
     mail.wait_for(recipient, timeout=30)
     assert len(mail.messages(recipient)) == 1
@@ -559,7 +559,7 @@ def test_refused_for_good_after_all(stack, registered, psql):
     assert '554' in reason
     # The link in it would still be good.
     assert psql(f"SELECT body IS NULL FROM wazo_auth.dead_event WHERE headers ->> 'to' = '{address}'") == 't'
-    logs = ''.join(nginx.error_log.read_text() for nginx in stack.all_nginx if nginx.error_log.exists())
+    logs = ''.join(nginx.error_log.read_text(errors='replace') for nginx in stack.all_nginx if nginx.error_log.exists())
     assert 'is refused for good: the mail server refuses with code 554' in logs
     registered()
 

@@ -744,6 +744,8 @@ def test_missing_files_switch_it_off(tenant, new_nginx):
     try:
         assert nginx.api.post('/saml/sso', json={'domain': tenant.domain, 'redirect_url': APP}).status_code == 500
         assert '/nowhere/x.key: No such file or directory; nobody can log in by SAML' in Path(nginx.log).read_text()
-        assert f'SAML: nobody can log in through "{tenant.domain}": there is no key' in nginx.error_log.read_text()
+        assert f'SAML: nobody can log in through "{tenant.domain}": there is no key' in nginx.error_log.read_text(
+            errors='replace'
+        )
     finally:
         nginx.stop()

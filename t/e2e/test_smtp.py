@@ -81,8 +81,8 @@ def assert_sent(nginx, server, timeout=15, **headers):
 def assert_failed(nginx, server, reason):
     answer = ask(nginx)
     assert (answer.status_code, answer.json()) == (500, {'message': 'Internal Server Error'})
-    assert reason in nginx.error_log.read_text()
-    assert server.messages() == [] and PASSWORD not in nginx.error_log.read_text()
+    assert reason in nginx.error_log.read_text(errors='replace')
+    assert server.messages() == [] and PASSWORD not in nginx.error_log.read_text(errors='replace')
 
 
 def test_as_it_was_always(server, site):
@@ -196,7 +196,9 @@ def test_what_waits_is_delivered_when_the_login_is_mended(server, site, stack):
         ('mail', 2000000000, '{{"from": "a@example.com", "to": "{recipient}"}}', '{{"message": "To: x\\r\\n\\r\\nx\\r\\n"}}')""",
     )
     servers.wait_until(
-        lambda: 'mails wait in the outbox: the mail server refuses with code 535' in nginx.error_log.read_text(), 10
+        lambda: 'mails wait in the outbox: the mail server refuses with code 535'
+        in nginx.error_log.read_text(errors='replace'),
+        10,
     )
     config = nginx.folder / 'config.yml'
     config.write_text(config.read_text().replace('smtp-wrong-41aa', PASSWORD))
@@ -295,7 +297,7 @@ def test_an_answer_about_us_drops_no_mail(server, site, stack):
     nginx = site(mail, ehlo='wazo1')
     assert ask(nginx).status_code == 204  # the question names no recipient, so the server has said nothing yet
     waits = r"is not taken yet: the mail server refuses with code 504 5.5.2 at RCPT: <wazo1>: Helo command rejected"
-    servers.wait_until(lambda: waits in nginx.error_log.read_text(), 10)
+    servers.wait_until(lambda: waits in nginx.error_log.read_text(errors='replace'), 10)
     _, answer = register(nginx)
     assert answer.status_code == 500
     config = nginx.folder / 'config.yml'
@@ -339,9 +341,9 @@ def test_later_is_no_no(server, site, stack, place, answer):
     assert registered.status_code == 200, registered.text
     assert ask(nginx).status_code == 204
     told = f'the mail server refuses for now with code {answer[:9]} at '
-    servers.wait_until(lambda: told in nginx.error_log.read_text(), 10)
+    servers.wait_until(lambda: told in nginx.error_log.read_text(errors='replace'), 10)
     time.sleep(2)  # several attempts
-    lines = [line for line in nginx.error_log.read_text().splitlines() if told in line]
+    lines = [line for line in nginx.error_log.read_text(errors='replace').splitlines() if told in line]
     assert len(lines) == (1 if place in ('greeting', 'EHLO') else 2), lines  # for all mails, or for each of them
     mail.order(f'at-{place}', False)
     for recipient in (address, nginx.address):

@@ -101,7 +101,7 @@ def test_a_thread_that_cannot_be_made(new_nginx, admin, admin_token, insert_toke
     assert nginx.api.get('/users?limit=1', admin_token).status_code == 200
     missed = insert_token()['token']
     log_in = lambda: nginx.api.post('/token', auth=(admin['username'], admin['password']))  # noqa: E731
-    begin, before = time.monotonic(), len(nginx.error_log.read_text())
+    begin, before = time.monotonic(), len(nginx.error_log.read_text(errors='replace'))
     limit_threads(pid)
     try:
         for _ in range(10):
@@ -112,7 +112,7 @@ def test_a_thread_that_cannot_be_made(new_nginx, admin, admin_token, insert_toke
             assert future.result().status_code == 200
     finally:
         limit_threads(pid, none=False)
-    lines = re.findall(r'\[emerg\].*' + NO_THREAD, nginx.error_log.read_text()[before:])
+    lines = re.findall(r'\[emerg\].*' + NO_THREAD, nginx.error_log.read_text(errors='replace')[before:])
     assert 1 <= len(lines) <= time.monotonic() - begin + 1
     assert log_in().status_code == 200
     assert nginx.gate.get('/', missed).status_code == 200
@@ -129,7 +129,9 @@ def test_a_start_without_threads(new_nginx, admin, expect_log):
     nginx.start()
     servers.wait_until(lambda: len(nginx.workers()) == 2, 10)
     workers = nginx.workers()
-    servers.wait_until(lambda: len(re.findall(NO_THREAD, nginx.error_log.read_text())) >= 3, 10, 'several tries')
+    servers.wait_until(
+        lambda: len(re.findall(NO_THREAD, nginx.error_log.read_text(errors='replace'))) >= 3, 10, 'several tries'
+    )
     assert [set(threads(pid)) for pid in workers] == [{'nginx'}] * 2
     assert_refused(nginx.api.get('/backends'))
     assert nginx.workers() == workers
@@ -165,7 +167,7 @@ def test_a_stop_with_work_under_way(new_nginx, admin_token, insert_token, away, 
         took = time.monotonic() - begin
         for future in asked:
             future.result()
-    assert 'exited on signal' not in nginx.error_log.read_text()
+    assert 'exited on signal' not in nginx.error_log.read_text(errors='replace')
     assert took < 2.5
 
 

@@ -43,9 +43,10 @@ bool lost_connection(const std::string& state) {
   return state.empty() || state.starts_with("57P") || state.starts_with("08");
 }
 
-// A server that has just been connected to is the one that there is.
+// A server that has just been connected to is the one that there is. Not longer: while servers change places, a new
+// connection may become read-only at once.
 bool young(const Connection& connection) {
-  return Connection::Clock::now() - connection.opened < std::chrono::seconds(1);
+  return Connection::Clock::now() - connection.opened < std::chrono::milliseconds(100);
 }
 }  // namespace
 

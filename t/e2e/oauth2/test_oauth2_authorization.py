@@ -259,7 +259,8 @@ def test_providers_that_misbehave_store_nothing(world, admin_token, make_user, a
     state = ask(user)['state']
     world.broker.tell(state, {'code': code()})
     servers.wait_until(
-        lambda: 'the authorization of user ' + user['uuid'] + ' failed' in world.nginx[0].error_log.read_text(),
+        lambda: 'the authorization of user ' + user['uuid'] + ' failed'
+        in world.nginx[0].error_log.read_text(errors='replace'),
         10,
         'a line in the log',
     )

@@ -35,7 +35,7 @@ class OneService:
 
     def lines(self, text):
         """Lines of the log; none has a state or a code (conftest looks for those)."""
-        return [line for line in self.nginx.error_log.read_text().splitlines() if text in line]
+        return [line for line in self.nginx.error_log.read_text(errors='replace').splitlines() if text in line]
 
 
 @pytest.fixture
