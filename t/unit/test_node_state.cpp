@@ -9,6 +9,7 @@
 #include <new>
 
 #include "check.h"
+#include "child.h"
 #include "wazoauth/cache/node_state.h"
 
 namespace {
@@ -38,19 +39,6 @@ class Shared {
   static_assert(sizeof(NodeState) <= size);
   void* memory_;
 };
-
-pid_t spawn(const std::function<bool()>& work) {
-  const pid_t child = fork();
-  if (child == 0) _exit(work() ? 0 : 1);
-  assert_true(child > 0);
-  return child;
-}
-
-bool succeeded(pid_t child) {
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 // -- one process -----------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "check.h"
+#include "child.h"
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/cache/zone_layout.h"
 #include "wazoauth/gate/verdict.h"
@@ -455,19 +456,6 @@ void lists_make_room(void**) {
 }
 
 // -- several processes ---------------------------------------------------------------------------------------------
-
-pid_t spawn(const std::function<bool()>& work) {
-  const pid_t child = fork();
-  if (child == 0) _exit(work() ? 0 : 1);
-  assert_true(child > 0);
-  return child;
-}
-
-bool succeeded(pid_t child) {
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 constexpr auto duration = 1500ms;
 
