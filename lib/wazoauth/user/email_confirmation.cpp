@@ -150,29 +150,25 @@ void add_email_confirmation_routes(Router& router) {
               .tenancy = Tenancy::caller,
               .summary = "Send the mail that confirms an address",
               .failures = {failures::unknown_email, failures::conflict}});
-  family.add({.method = "GET",
-              .path = "/emails/<email_uuid>/confirm",
-              .access = access,
-              .handler = get_confirmation,
-              .summary = "Confirm an address: where the link in the mail leads to; a browser gets a page "
-                         "with a button that does it",
-              .parameters = {"token"},
-              .status = 200,
-              .produces = "text/html",
-              .failures = {failures::unknown_email},
-              .query_token = true,
-              .problem_page = problem_page});
-  family.add({.method = "POST",
-              .path = "/emails/<email_uuid>/confirm",
-              .access = access,
-              .handler = post_confirmation,
-              .summary = "Confirm an address: the button of the page that the link in the mail leads to",
-              .parameters = {"token"},
-              .status = 200,
-              .produces = "text/html",
-              .failures = {failures::unknown_email},
-              .query_token = true,
-              .problem_page = problem_page});
+  // What a browser sees: the link in the mail leads to the first, its button to the second.
+  Route page{.method = "GET",
+             .path = "/emails/<email_uuid>/confirm",
+             .access = access,
+             .handler = get_confirmation,
+             .summary =
+                 "Confirm an address: where the link in the mail leads to; a browser gets a page "
+                 "with a button that does it",
+             .parameters = {"token"},
+             .status = 200,
+             .produces = "text/html",
+             .failures = {failures::unknown_email},
+             .query_token = true,
+             .problem_page = problem_page};
+  family.add(page);
+  page.method = "POST";
+  page.handler = post_confirmation;
+  page.summary = "Confirm an address: the button of the page that the link in the mail leads to";
+  family.add(page);
   family.add({.method = "PUT",
               .path = "/emails/<email_uuid>/confirm",
               .access = access,
