@@ -10,6 +10,7 @@ import pytest
 import redis as redis_client
 from support import servers
 from support.logs import SECRETS
+from support.peer import Peer
 from support.stack import ADMIN
 
 LOGIN = (ADMIN['username'], ADMIN['password'])
@@ -146,57 +147,36 @@ def test_a_million_events_slow_nothing_down(stack, new_nginx):
 # -- URIs --------------------------------------------------------------------------------------------------------------
 
 
-class TlsDoor:
-    """TLS in front of a server that has none: a certificate, and what comes through it goes on."""
+def tls_to(port, certificate):
+    """For a Peer: TLS in front of a server that has none. What comes through it goes on to the port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
 
-    def __init__(self, certificate, port, authority=None):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        if authority:
-            context.load_verify_locations(authority)
-            context.verify_mode = ssl.CERT_REQUIRED
-        self._context, self._target = context, port
-        self._listener = socket.create_server(('127.0.0.1', 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._run, daemon=True).start()
+    def serve(connection):
+        with context.wrap_socket(connection, server_side=True) as inside:
+            with socket.create_connection(('127.0.0.1', port)) as outside:
+                inside.settimeout(0.02)
+                outside.settimeout(0.02)
+                while passed(inside, outside) and passed(outside, inside):
+                    pass
 
-    def _run(self):
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+    return serve
 
-    def _serve(self, connection):
-        try:
-            inside = self._context.wrap_socket(connection, server_side=True)
-            outside = socket.create_connection(('127.0.0.1', self._target))
-            inside.settimeout(0.02)
-            outside.settimeout(0.02)
-            while self._pass(inside, outside) and self._pass(outside, inside):
-                pass
-        except OSError:
-            pass
-        connection.close()
 
-    @staticmethod
-    def _pass(source, target):
-        try:
-            data = source.recv(65536)
-        except (TimeoutError, ssl.SSLWantReadError):
-            return True
-        if data:
-            target.sendall(data)
-        return bool(data)
-
-    def close(self):
-        self._listener.close()
+def passed(source, target):
+    """Whether the source goes on; what it had is the target's."""
+    try:
+        data = source.recv(65536)
+    except (TimeoutError, ssl.SSLWantReadError):
+        return True
+    if data:
+        target.sendall(data)
+    return bool(data)
 
 
 @pytest.fixture
 def tls_broker(stack, authority):
-    door = TlsDoor(authority.certificate('DNS:localhost'), stack.rabbitmq.port)
+    door = Peer(tls_to(stack.rabbitmq.port, authority.certificate('DNS:localhost')))
     yield door
     door.close()
 
