@@ -84,10 +84,10 @@ void on_timeout(ngx_event_t* event) noexcept {
   gate_tenants_known(context);
 }
 
-// One visit of the access phase. A request that waits is visited again when what it waits for is here.
-class Visit {
+// A gated request in the access phase, which it enters again when what it waits for is here.
+class GatedRequest {
  public:
-  Visit(ngx_http_request_t* r, RequestContext& context, Process& process)
+  GatedRequest(ngx_http_request_t* r, RequestContext& context, Process& process)
       : r_(r), context_(context), conf_(loc_conf(r)), process_(process) {}
 
   ngx_int_t run() {
@@ -292,7 +292,7 @@ ngx_int_t gate_handler(ngx_http_request_t* r) {
   RequestContext* context = get_context(r);
   if (!process || !context) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   try {
-    return Visit(r, *context, *process).run();
+    return GatedRequest(r, *context, *process).run();
   } catch (const std::exception& e) {
     log::error(std::string("gate: ") + e.what());
     return NGX_HTTP_INTERNAL_SERVER_ERROR;

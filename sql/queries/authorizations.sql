@@ -21,7 +21,7 @@ SET told = $2, holder = NULL, held_until = now() + $3::bigint * interval '1 seco
 WHERE state = $1 AND told IS NULL AND expires_at > now() AND (websocket IS NULL) = $4::boolean
 RETURNING state, type, user_uuid, tenant_uuid, scope, redirect_uri, verifier, told
 
--- name: authorizations.go_on
+-- name: authorizations.resume
 -- Those of the types $2 whose taker didn't come to an end.
 UPDATE wazo_auth.pending_authorization SET held_until = now() + $1::bigint * interval '1 second'
 WHERE state IN (SELECT state FROM wazo_auth.pending_authorization

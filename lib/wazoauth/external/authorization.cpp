@@ -117,7 +117,7 @@ std::optional<Authorization> claim(UnitOfWork& unit, const Settings& settings, c
 }
 
 std::vector<Answered> resume(UnitOfWork& unit, const Settings& settings, const std::vector<std::string>& types) {
-  const Rows rows = unit.run("authorizations.go_on", {lease(settings), Param(types)});
+  const Rows rows = unit.run("authorizations.resume", {lease(settings), Param(types)});
   std::vector<Answered> found;
   for (std::size_t row = 0; row < rows.size(); ++row)
     found.push_back({authorization_of(rows, row), rows.json(row, "told")});

@@ -12,7 +12,7 @@ namespace wazoauth {
 namespace {
 
 // Waits for the directory, on a thread that has nothing else to do.
-struct Visit {
+struct DirectoryLookup {
   ldap::Configuration directory;
   Deadline deadline;
   std::unique_ptr<ldap::Directories::Place> place;
@@ -54,31 +54,31 @@ ldap::Configuration directory_of(UnitOfWork& unit, const Login& login) {
           .search_filters = text("search_filters")};
 }
 
-void note_answer(Visit& visit) {
-  if (visit.place->answered(true))
-    log::info("The directory of tenant " + visit.directory.tenant_uuid + " answers again");
+void note_answer(DirectoryLookup& lookup) {
+  if (lookup.place->answered(true))
+    log::info("The directory of tenant " + lookup.directory.tenant_uuid + " answers again");
 }
 
 // The address that the directory gives. Trouble with it says nothing about the password: such a 401 must not slow down
 // the next try.
-std::string ask(Context& context, const Login& login, Visit& visit) {
+std::string ask(Context& context, const Login& login, DirectoryLookup& lookup) {
   const Settings& settings = context.settings;
-  if (visit.deadline.passed()) throw gate::overloaded();  // all the time went by before a thread was free
+  if (lookup.deadline.passed()) throw gate::overloaded();  // all the time went by before a thread was free
   try {
-    std::string email = ldap::log_in(visit.directory, login.credentials->login, login.credentials->password,
-                                     settings.ldap, settings.outgoing, visit.deadline);
-    note_answer(visit);
+    std::string email = ldap::log_in(lookup.directory, login.credentials->login, login.credentials->password,
+                                     settings.ldap, settings.outgoing, lookup.deadline);
+    note_answer(lookup);
     return email;
   } catch (const ldap::Refused& e) {
-    note_answer(visit);
+    note_answer(lookup);
     refuse(login, e.what());
   } catch (const ldap::Away& e) {
     // One warning for all the logins that find it away.
-    const log::Level level = visit.place->answered(false) ? log::Level::warning : log::Level::info;
+    const log::Level level = lookup.place->answered(false) ? log::Level::warning : log::Level::info;
     context.password_unjudged = true;
     refuse(login, e.what(), level);
   } catch (const ldap::Failure& e) {
-    note_answer(visit);
+    note_answer(lookup);
     context.password_unjudged = true;
     refuse(login, e.what(), log::Level::warning);
   }
@@ -101,10 +101,10 @@ Step LdapProvider::identify(Context& context, const LoginPtr& login, Finish fini
   ldap::Configuration directory = directory_of(context.db(), *login);
   auto place = directories_.enter(directory.tenant_uuid);
   if (!place) throw gate::overloaded();
-  auto visit = std::make_shared<Visit>(
-      Visit{std::move(directory), Deadline(context.settings.ldap.limits.login), std::move(place)});
-  return Step::then(Lane::directory, [login, visit, finish](Context& c) mutable {
-    const std::shared_ptr<Visit> mine = std::move(visit);  // it ends with this step
+  auto lookup = std::make_shared<DirectoryLookup>(
+      DirectoryLookup{std::move(directory), Deadline(context.settings.ldap.limits.login), std::move(place)});
+  return Step::then(Lane::directory, [login, lookup, finish](Context& c) mutable {
+    const std::shared_ptr<DirectoryLookup> mine = std::move(lookup);  // it ends with this step
     // Not `proved_password`: that makes up for wrong ones, and a directory of one's own says yes to any.
     const std::string email = ask(c, *login, *mine);
     return Step::then(Lane::database, [login, email, tenant = mine->directory.tenant_uuid, finish](Context& last) {
