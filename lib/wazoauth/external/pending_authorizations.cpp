@@ -32,7 +32,7 @@ std::vector<std::string> known_types(const Settings& settings) {
 }  // namespace
 
 PendingAuthorizations::PendingAuthorizations(Options options)
-    : options_(std::move(options)),
+    : options_(options),
       id_(new_uuid()),
       types_(known_types(*options_.settings)),
       database_(*options_.database),
