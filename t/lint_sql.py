@@ -64,7 +64,7 @@ class Lint:
     def lists(self):
         code = '\n'.join(path.read_text() for path in (TOP / 'lib').rglob('*.cpp'))
         pages = {name.rpartition('.')[0] for name in self.texts if name.endswith('.page')}
-        made = re.findall(r'(?:\bPage page\(|return \{)"(\w+)", "(\w+)", "([\w.]+)", query[)}]', code)
+        made = re.findall(r'(?:\bListStatement \w+\(|return \{)"(\w+)", "(\w+)", "([\w.]+)", query[)}]', code)
         for resource, alias, tenant in sorted(set(made)):
             pages.discard(resource)
             before = len(self.problems)
