@@ -9,11 +9,13 @@ import os
 import subprocess
 import time
 
+import pytest
 import requests
 
 from support.saml_idp import make_key
 
 INSTALLED = '/usr/share/simplesamlphp'
+RELEASE_HAS_IT = 'VERSION_ID="12"' in open('/etc/os-release').read()
 
 CONFIG = """<?php
 $config = [
@@ -43,6 +45,8 @@ $metadata['@URL@/metadata'] = [
 
 class PhpIdp:
     def __init__(self, folder, port):
+        if not RELEASE_HAS_IT:
+            pytest.skip('simplesamlphp is no package of this Debian')
         (folder / 'tmp').mkdir(parents=True)
         self.folder = folder
         self.url = f'http://127.0.0.1:{port}'

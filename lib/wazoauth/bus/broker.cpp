@@ -1,9 +1,16 @@
 #include "wazoauth/bus/broker.h"
 
+#if __has_include(<rabbitmq-c/amqp.h>)  // where librabbitmq 0.12 moved them to
+#include <rabbitmq-c/amqp.h>
+#include <rabbitmq-c/framing.h>
+#include <rabbitmq-c/ssl_socket.h>
+#include <rabbitmq-c/tcp_socket.h>
+#else
 #include <amqp.h>
 #include <amqp_framing.h>
 #include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
+#endif
 
 #include <chrono>
 #include <vector>

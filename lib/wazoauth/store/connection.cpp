@@ -8,6 +8,48 @@ namespace {
 constexpr std::size_t most_prepared = 300;          // on one connection
 constexpr std::chrono::milliseconds patience{500};  // beyond the time that PostgreSQL gives a statement
 
+// Debian 12 has libpqxx 6.4, Debian 13 7.10, and their ways to give parameters have nothing in common.
+#if PQXX_VERSION_MAJOR < 7
+auto bound(const std::vector<const char*>& values) {
+  return pqxx::prepare::make_dynamic_params(values);
+}
+
+template <typename Transaction>
+pqxx::result execute_text(Transaction& transaction, const std::string& sql, const std::vector<const char*>& values) {
+  return transaction.exec_params(sql, bound(values));
+}
+
+template <typename Transaction>
+pqxx::result execute_prepared(Transaction& transaction, const std::string& name,
+                              const std::vector<const char*>& values) {
+  return transaction.exec_prepared(name, bound(values));
+}
+#else
+pqxx::params bound(const std::vector<const char*>& values) {
+  pqxx::params params;
+  params.reserve(values.size());
+  for (const char* value : values) {
+    if (value) {
+      params.append(pqxx::zview(value));
+    } else {
+      params.append();
+    }
+  }
+  return params;
+}
+
+template <typename Transaction>
+pqxx::result execute_text(Transaction& transaction, const std::string& sql, const std::vector<const char*>& values) {
+  return transaction.exec(sql, bound(values));
+}
+
+template <typename Transaction>
+pqxx::result execute_prepared(Transaction& transaction, const std::string& name,
+                              const std::vector<const char*>& values) {
+  return transaction.exec(pqxx::prepped{name}, bound(values));
+}
+#endif
+
 // 0A000: "cached plan must not change result type", and 26000: there is no such prepared statement. Class 42: types or
 // columns are other ones than when it was prepared. A right that was taken away (42501) is missed by a new one as well.
 bool is_stale(const std::string& state) {
@@ -23,11 +65,13 @@ struct Connection::Busy {
 
 Connection::Connection(const std::string& conninfo, const std::string& settings, std::chrono::milliseconds limit)
     : pqxx_(conninfo), transaction_(pqxx_), limit_(limit) {
-// Deprecated, and still the only way to keep libpqxx 6 from reconnecting under a transaction.
+#if PQXX_VERSION_MAJOR < 7
+// Deprecated, and still the only way to keep libpqxx 6 from reconnecting under a transaction. Later ones never do.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
   pqxx_.inhibit_reactivation(true);
 #pragma GCC diagnostic pop
+#endif
   socket_ = pqxx_.sock();
   if (!settings.empty()) transaction_.exec(settings);
 }
@@ -37,14 +81,14 @@ pqxx::result Connection::run(const Statement& statement, const std::vector<const
   // Lists have many forms, each a statement; a server keeps a plan for each in each connection.
   const bool room = known_.size() < most_prepared || known_.contains(statement.name);
   if (prepared && room && !statement.name.empty()) return run_prepared(statement, params);
-  return transaction_.exec_params(statement.text, pqxx::prepare::make_dynamic_params(params));
+  return execute_text(transaction_, statement.text, params);
 }
 
 pqxx::result Connection::run_prepared(const Statement& statement, const std::vector<const char*>& params) {
   const bool known = known_.contains(statement.name);
   if (!known) pqxx_.prepare(statement.name, statement.text);
   try {
-    const pqxx::result result = transaction_.exec_prepared(statement.name, pqxx::prepare::make_dynamic_params(params));
+    const pqxx::result result = execute_prepared(transaction_, statement.name, params);
     if (!known) known_.insert(statement.name);
     return result;
   } catch (const pqxx::sql_error& e) {
@@ -56,7 +100,7 @@ pqxx::result Connection::run_prepared(const Statement& statement, const std::vec
 pqxx::result Connection::execute(const std::string& sql, const std::vector<const char*>& params) {
   const Busy busy(*this);
   if (params.empty()) return transaction_.exec(sql);
-  return transaction_.exec_params(sql, pqxx::prepare::make_dynamic_params(params));
+  return execute_text(transaction_, sql, params);
 }
 
 void Connection::end_overdue(Clock::time_point now) {

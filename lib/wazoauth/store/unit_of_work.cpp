@@ -74,15 +74,15 @@ struct UnitOfWork::State {
       } catch (const StaleStatement& e) {
         pool.renew(lease.connection->generation);
         start_over(again, e.what());
+      } catch (const pqxx::statement_completion_unknown& e) {
+        throw Unavailable(e.what());
+      } catch (const pqxx::transaction_rollback& e) {  // an sql_error since libpqxx 7
+        if (mode == Mode::write) throw SerializationFailure(e.what());
+        start_over(again, e.what());
       } catch (const pqxx::sql_error& e) {
         if (lost_connection(e.sqlstate()) && lost(again)) continue;
         if (e.sqlstate() != "25006" || !lease.connection || young(*lease.connection)) translate(e);
         pool.renew(lease.connection->generation);  // the server became a standby, or was fenced off
-        start_over(again, e.what());
-      } catch (const pqxx::statement_completion_unknown& e) {
-        throw Unavailable(e.what());
-      } catch (const pqxx::transaction_rollback& e) {  // no sql_error in libpqxx 6
-        if (mode == Mode::write) throw SerializationFailure(e.what());
         start_over(again, e.what());
       } catch (const pqxx::broken_connection& e) {
         if (lost(again)) continue;
