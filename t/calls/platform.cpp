@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include <stdexcept>
+#include <thread>
 
 #include "wazoauth/config/defaults.h"
 
@@ -75,6 +76,7 @@ Answer finish(Call& call) {
   bool ready = false;
   while (!ready) {
     if (lanes.empty() || lanes.back() != call.lane()) lanes.push_back(call.lane());
+    std::this_thread::sleep_for(call.pause());
     ready = call.step();
   }
   const Response& response = call.response();

@@ -38,7 +38,7 @@ class Platform {
   App app_;
 };
 
-// Runs what is left of a request.
+// Runs what is left of a request, with its pauses.
 Answer finish(Call& call);
 
 }  // namespace wazoauth

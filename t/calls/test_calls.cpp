@@ -181,6 +181,61 @@ void a_database_that_is_away_is_told_from_an_empty_one(void**) {
   check::that(retry != answer.headers.end(), "Retry-After");
 }
 
+// Transactions that make a tenant of this name fail so often, as those that collide with others do.
+struct Collisions {
+  Collisions(Stand& s, const std::string& name, int number) : stand(s) {
+    stand.sql.run(
+        "CREATE SEQUENCE collisions; GRANT USAGE ON collisions TO PUBLIC;"
+        "CREATE FUNCTION collide() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF nextval('collisions') <= " +
+        std::to_string(number) +
+        " THEN RAISE 'others were faster' USING ERRCODE = 'deadlock_detected'; END IF; RETURN NEW; END $$;"
+        "CREATE TRIGGER collide BEFORE INSERT ON auth_tenant FOR EACH ROW WHEN (NEW.name = '" +
+        name + "') EXECUTE FUNCTION collide()");
+  }
+  ~Collisions() {
+    stand.sql.run("DROP TRIGGER collide ON auth_tenant; DROP FUNCTION collide; DROP SEQUENCE collisions");
+  }
+  std::string tries() const { return stand.sql.value("SELECT last_value FROM collisions"); }
+  Stand& stand;
+};
+
+// Runs the request, and adds up its pauses without making them.
+int status_after(Call& call, std::chrono::milliseconds& pauses, int& stops) {
+  while (!call.step()) {
+    check::that(call.pause().count() > 0, "a pause before the next try");
+    pauses += call.pause();
+    ++stops;
+    equal(stand().count("pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"),
+          "0");
+  }
+  return call.response().status;
+}
+
+void a_transaction_that_collides_is_tried_again_later(void**) {
+  Stand& s = stand();
+  const Collisions collisions(s, "crowded", 8);
+  Call call = s.platform->begin("POST", "/tenants", s.token, Json::object({{"name", "crowded"}}));
+  std::chrono::milliseconds pauses{0};
+  int stops = 0;
+  equal(status_after(call, pauses, stops), 200);
+  equal(stops, 8);
+  equal(collisions.tries(), "9");
+  equal(s.count("auth_tenant WHERE name = 'crowded'"), "1");
+}
+
+void collisions_without_end_have_an_end(void**) {
+  Stand& s = stand();
+  const Collisions collisions(s, "hopeless", 1000000);
+  Call call = s.platform->begin("POST", "/tenants", s.token, Json::object({{"name", "hopeless"}}));
+  std::chrono::milliseconds pauses{0};
+  int stops = 0;
+  equal(status_after(call, pauses, stops), 503);
+  equal(stops, 9);
+  equal(collisions.tries(), "10");
+  check::that(pauses <= std::chrono::milliseconds(2200), "the client has its answer soon");
+  equal(s.count("auth_tenant WHERE name = 'hopeless'"), "0");
+}
+
 }  // namespace
 
 int main() {
@@ -194,6 +249,8 @@ int main() {
       cmocka_unit_test(a_deleted_token_is_refused_before_its_answer_is_sent),
       cmocka_unit_test(a_connection_that_broke_between_steps_is_replaced),
       cmocka_unit_test(a_database_that_is_away_is_told_from_an_empty_one),
+      cmocka_unit_test(a_transaction_that_collides_is_tried_again_later),
+      cmocka_unit_test(collisions_without_end_have_an_end),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -139,11 +139,108 @@ void declared(void**) {
   assert_false(made.http_plugin("external.off") || made.http_plugin("external.google"));
 }
 
+// What of a service's settings can't be used: the error's text, "" for none.
+std::string refusal_of(const char* key, const Json& value) {
+  Json tree = default_config(), service = Json::object({{"authorization_base_url", "https://a/"},
+                                                        {"token_url", "https://a/token"},
+                                                        {"redirect_uri", "https://b/"}});
+  service.set(key, value);
+  tree.set("external_auth_types", Json::object({{"x", Json::object({{"oauth2", service}})}}));
+  std::vector<std::string> warnings;
+  try {
+    make_settings(tree, "uuid", warnings);
+    return "";
+  } catch (const std::runtime_error& e) {
+    return e.what();
+  }
+}
+
+void urls(void**) {
+  for (const char* url : {"https://a.example", "HTTPS://A.Example:8443/t%20x?x=%2f&y", "https://[2001:db8::1]:1/",
+                          "https://xn--mnchen-3ya.example/", "https://a_b.example.:/", "https://192.0.2.1?x",
+                          "https://a/?", "https://a/;p=1/~'()*!$,:@"}) {
+    for (const char* key : {"authorization_base_url", "token_url", "redirect_uri"})
+      equal(refusal_of(key, url), "", url);
+  }
+  const std::pair<const char*, const char*> wrong[] = {
+      {"a.example", "must begin with https://"},
+      {"http://a.example", "must begin with https://"},
+      {"https://", "it names no host"},
+      {"https:///x", "it names no host"},
+      {"https://a..example/", "it names no host"},
+      {"https://a%2Fb/", "it names no host"},
+      {"https://a\\@b/", "user and no password"},
+      {"https://me@a.example/", "user and no password"},
+      {"https://me:secret@a.example/", "user and no password"},
+      {"https://a.example:0/", "the port must be"},
+      {"https://a.example:65536/", "the port must be"},
+      {"https://a.example:http/", "the port must be"},
+      {"https://[::1/", "isn't closed"},
+      {"https://[1.2.3.4]/", "must be an IPv6 address"},
+      {"https://2001:db8::1/", "must stand in brackets"},
+      {"https://a.example/#top", "a # can't stand in it"},
+      {"https://a.example/%zz", "a percent sign must be followed"},
+      {"https://a.example/a b", "blanks and control characters"},
+      {"https://m\xc3\xbcnchen.example/", "in ASCII: a host's name with xn--"},
+      {"https://a.example/\xc3\xbc", "in ASCII: a host's name with xn--"},
+  };
+  for (const auto& [url, says] : wrong) {
+    for (const char* key : {"authorization_base_url", "token_url", "redirect_uri"}) {
+      const std::string why = refusal_of(key, url);
+      check::that(why.find(says) != std::string::npos, std::string(url) + ": " + why);
+      check::that(why.find(key) != std::string::npos, why);
+      check::never(why.find("secret") != std::string::npos, why);
+    }
+  }
+  equal(refusal_of("websocket_host", "wss://a.example:8443/prefix/"), "");
+  check::that(refusal_of("websocket_host", "wss://a.example/?x=1").find("can't have a query") != std::string::npos,
+              "a broker's address ends with its path");
+}
+
+// Nothing is said twice at the page of consent.
+void parameters(void**) {
+  for (const char* name : {"response_type", "client_id", "client_secret", "redirect_uri", "scope", "state",
+                           "code_challenge", "code_challenge_method"}) {
+    check::that(refusal_of("authorization_base_url", std::string("https://a/?x=1&") + name + "=y").find(name) !=
+                    std::string::npos,
+                name);
+    check::that(refusal_of("parameters", Json::object({{name, "y"}})).find("nginx fills it in") != std::string::npos,
+                name);
+  }
+  Json tree = default_config();
+  tree.set("google", Json::object({{"authorization_base_url", "https://a/auth?prompt=none"},
+                                   {"token_url", "https://a/token"},
+                                   {"redirect_uri", "https://b/"}}));
+  std::vector<std::string> warnings;
+  const Settings made = make_settings(tree, "uuid", warnings);
+  const OAuth2Service& google = made.external.oauth2_services.at(0);
+  equal(google.type, "google");
+  assert_int_equal(google.parameters.size(), 1);
+  equal(google.parameters.at(0).first, "access_type");
+}
+
+void addresses_with_a_query(void**) {
+  const std::pair<const char*, const char*> bases[] = {{"https://a/auth", "https://a/auth?response_type"},
+                                                       {"https://a", "https://a?response_type"},
+                                                       {"https://a/auth?", "https://a/auth?response_type"},
+                                                       {"https://a/auth?x", "https://a/auth?x&response_type"},
+                                                       {"https://a/auth?x=1&", "https://a/auth?x=1&response_type"}};
+  for (const auto& [base, begins] : bases) {
+    const OAuth2Service made = service(base, "");
+    const auto asked = external::new_authorization(made, "user", "tenant", Json::array());
+    const std::string address = external::consent_address(made, {"me", "secret"}, asked);
+    check::that(address.starts_with(begins), address);
+    check::never(address.find("scope") != std::string::npos, "an empty scope");
+  }
+}
+
 }  // namespace
 
 int main() {
-  const CMUnitTest tests[] = {cmocka_unit_test(forms),   cmocka_unit_test(addresses), cmocka_unit_test(states),
-                              cmocka_unit_test(answers), cmocka_unit_test(refusals),  cmocka_unit_test(messages),
-                              cmocka_unit_test(declared)};
+  const CMUnitTest tests[] = {cmocka_unit_test(forms),      cmocka_unit_test(addresses),
+                              cmocka_unit_test(states),     cmocka_unit_test(answers),
+                              cmocka_unit_test(refusals),   cmocka_unit_test(messages),
+                              cmocka_unit_test(declared),   cmocka_unit_test(urls),
+                              cmocka_unit_test(parameters), cmocka_unit_test(addresses_with_a_query)};
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

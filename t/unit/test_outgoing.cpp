@@ -13,6 +13,7 @@
 #include "check.h"
 #include "wazoauth/outgoing/connect.h"
 #include "wazoauth/outgoing/form_post.h"
+#include "wazoauth/outgoing/web_socket_url.h"
 #include "wazoauth/outgoing/web_sockets.h"
 
 using wazoauth::Address;
@@ -216,6 +217,32 @@ void web_sockets(void**) {
   assert_true(listener.has_client());
 }
 
+// host, port, what the request calls them, target
+std::string parts(const std::string& text) {
+  try {
+    const auto url = wazoauth::parse_web_socket_url(text);
+    return std::string(url.secure ? "TLS " : "") + url.host + " " + url.port + " " + url.asked + " " + url.target;
+  } catch (const std::invalid_argument&) {
+    return "refused";
+  }
+}
+
+void web_socket_urls(void**) {
+  const std::pair<const char*, const char*> urls[] = {
+      {"wss://a.example", "TLS a.example 443 a.example /"},
+      {"WSS://a.example:443/ws/x", "TLS a.example 443 a.example /ws/x"},
+      {"ws://a.example:/x", "a.example 80 a.example /x"},
+      {"ws://a.example:443?a=b/c", "a.example 443 a.example:443 /?a=b/c"},
+      {"wss://[2001:db8::1]/%20?q=%2F", "TLS 2001:db8::1 443 [2001:db8::1] /%20?q=%2F"},
+      {"ws://[::1]:8080/a//b", "::1 8080 [::1]:8080 /a//b"},
+      {"ws://me:secret@a.example/", "a.example 80 a.example /"},
+  };
+  for (const auto& [text, expected] : urls) equal(parts(text), expected, text);
+  for (const char* text : {"", "ws://", "wss:///x", "https://a.example/", "a.example", "ws://a:b/", "ws://a:0/",
+                           "ws://a:65536/", "ws://[::1/", "ws://::1/", "ws://a/#b", "ws://a /", "ws://a/%zz"})
+    equal(parts(text), "refused", text);
+}
+
 void web_sockets_end_when_nothing_is_open(void**) {
   for (int i = 0; i < 100; ++i) equal(socket_error("http://127.0.0.1/", lenient), "it has no address");
 }
@@ -255,6 +282,7 @@ int main() {
                               cmocka_unit_test(a_limit_that_has_passed),
                               cmocka_unit_test(forms),
                               cmocka_unit_test(web_sockets),
+                              cmocka_unit_test(web_socket_urls),
                               cmocka_unit_test(web_sockets_without_their_authority),
                               cmocka_unit_test(web_sockets_end_when_nothing_is_open)};
   return cmocka_run_group_tests(tests, nullptr, nullptr);

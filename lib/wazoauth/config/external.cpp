@@ -6,7 +6,11 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string_view>
+
+#include "wazoauth/base/ascii.h"
+#include "wazoauth/base/server_uri.h"
 
 namespace wazoauth {
 namespace {
@@ -60,31 +64,50 @@ Schema read_fields(const ConfigReader& config, const std::string& path) {
 
 // -- services -------------------------------------------------------------------------------------------------------
 
+// What nginx itself says when it asks for consent: nothing may be said twice there (RFC 6749, 3.1). Nor may the secret.
+const KnownNames own_parameters{"response_type", "client_id", "client_secret",  "redirect_uri",
+                                "scope",         "state",     "code_challenge", "code_challenge_method"};
+
 TextPairs read_parameters(const ConfigReader& config, const std::string& path) {
   TextPairs parameters;
   for (const auto& [name, value] : config.members(path)) {
     if (!value.is_string())
       config.fail(path + "." + name, "must be a text (in quotes, if it looks like something else)");
+    if (contains(own_parameters, name)) config.fail(path + "." + name, "has no place here: nginx fills it in");
     parameters.emplace_back(name, value.text());
   }
   return parameters;
+}
+
+bool is_host(const std::string& text) {
+  const auto allowed = [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '.' || c == '_'; };
+  if (text.find(':') != std::string::npos) return true;  // IPv6: the parser has looked at it
+  return !text.empty() && text.front() != '.' && text.find("..") == std::string::npos &&
+         std::all_of(text.begin(), text.end(), allowed);
 }
 
 class ServiceReader {
  public:
   ServiceReader(const ConfigReader& config, bool plain_http) : config_(config), plain_http_(plain_http) {}
 
-  std::string https(const std::string& path) const { return address(path, "https://", "http://"); }
-  std::string websocket(const std::string& path) const { return address(path, "wss://", "ws://"); }
+  std::string https(const std::string& path) const {
+    address(path, "https", "http");
+    return config_.text(path);
+  }
+
+  std::string websocket(const std::string& path) const {
+    address(path, "wss", "ws");
+    return config_.text(path);
+  }
 
   OAuth2Service oauth2(const std::string& type, const std::string& path, TextPairs parameters) const {
     OAuth2Service service;
     service.type = type;
-    service.parameters = std::move(parameters);
     service.authorization_base_url = https(path + ".authorization_base_url");
+    service.parameters = without_own(path + ".authorization_base_url", std::move(parameters));
     service.token_url = https(path + ".token_url");
     service.redirect_uri = https(path + ".redirect_uri");
-    if (config_.optional_text(path + ".websocket_host")) service.websocket_host = websocket(path + ".websocket_host");
+    if (config_.optional_text(path + ".websocket_host")) service.websocket_host = broker(path + ".websocket_host");
     while (service.websocket_host.ends_with('/')) service.websocket_host.pop_back();
     service.scope = config_.text_or_texts(path + ".scope", {});
     return service;
@@ -118,20 +141,37 @@ class ServiceReader {
   }
 
  private:
-  std::string address(const std::string& path, std::string_view scheme, std::string_view plain_scheme) const {
-    std::string text = config_.text(path);
-    std::string_view rest = text;
-    if (rest.starts_with(scheme))
-      rest.remove_prefix(scheme.size());
-    else if (plain_http_ && rest.starts_with(plain_scheme))
-      rest.remove_prefix(plain_scheme.size());
-    else
-      config_.fail(path, "must begin with " + std::string(scheme));
-    const auto printable = [](unsigned char c) { return c > ' ' && c < 127; };
-    if (rest.empty() || rest.front() == '/' || rest.find('#') != std::string_view::npos ||
-        !std::all_of(rest.begin(), rest.end(), printable))
-      config_.fail(path, "must be like " + std::string(scheme) + "host/path");
+  std::string broker(const std::string& path) const {
+    std::string text = websocket(path);
+    if (text.find('?') != std::string::npos) config_.fail(path, "can't have a query: /ws/<state> follows");
     return text;
+  }
+
+  // The address's own parameters count.
+  TextPairs without_own(const std::string& path, TextPairs parameters) const {
+    for (const auto& said : address(path, "https", "http").query) {
+      if (contains(own_parameters, said.first))
+        config_.fail(path, "can't have " + said.first + " in its query: nginx fills it in");
+      std::erase_if(parameters, [&](const auto& parameter) { return parameter.first == said.first; });
+    }
+    return parameters;
+  }
+
+  ServerUri address(const std::string& path, const std::string& scheme, const std::string& plain_scheme) const {
+    const std::string text = config_.text(path), begins_with = ascii::lower(text.substr(0, text.find("://")));
+    if (begins_with != scheme && !(plain_http_ && begins_with == plain_scheme))
+      config_.fail(path, "must begin with " + scheme + "://");
+    const std::string like = "must be like " + scheme + "://host/path";
+    try {
+      ServerUri uri = parse_server_uri(text);
+      if (!std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 128; }))
+        config_.fail(path, like + " in ASCII: a host's name with xn--, anything else with percent signs");
+      if (uri.user) config_.fail(path, like + ": no user and no password can stand in it");
+      if (!is_host(uri.host)) config_.fail(path, like + ": it names no host");
+      return uri;
+    } catch (const std::invalid_argument& e) {
+      config_.fail(path, like + ": " + e.what());
+    }
   }
 
   const ConfigReader& config_;

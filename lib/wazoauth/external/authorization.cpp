@@ -77,18 +77,17 @@ Authorization new_authorization(const StoredService& service, const std::string&
 }
 
 std::string consent_address(const OAuth2Service& service, const Client& client, const Authorization& authorization) {
-  FormFields fields{{"response_type", "code"},
-                    {"client_id", client.id},
-                    {"redirect_uri", authorization.redirect_uri},
-                    {"scope", joined(authorization.scope)},
-                    {"state", authorization.state}};
+  FormFields fields{{"response_type", "code"}, {"client_id", client.id}, {"redirect_uri", authorization.redirect_uri}};
+  if (authorization.scope.size() > 0) fields.emplace_back("scope", joined(authorization.scope));
+  fields.emplace_back("state", authorization.state);
   fields.insert(fields.end(), service.parameters.begin(), service.parameters.end());
   if (authorization.verifier) {
     fields.emplace_back("code_challenge", challenge(*authorization.verifier));
     fields.emplace_back("code_challenge_method", "S256");
   }
-  const bool has_query = service.authorization_base_url.find('?') != std::string::npos;
-  return service.authorization_base_url + (has_query ? '&' : '?') + form_encoded(fields);
+  const std::string& base = service.authorization_base_url;
+  const bool has_query = base.find('?') != std::string::npos, goes_on = base.ends_with('?') || base.ends_with('&');
+  return base + (goes_on ? "" : has_query ? "&" : "?") + form_encoded(fields);
 }
 
 void ask(UnitOfWork& unit, const Authorization& authorization, const std::string& holder) {

@@ -3,6 +3,7 @@
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/start_thread.h"
 #include "wazoauth/external/authorization.h"
+#include "wazoauth/store/retry_pause.h"
 
 namespace wazoauth::external {
 
@@ -41,6 +42,7 @@ bool Completion::in_database(const std::function<void(UnitOfWork&)>& work) {
       return true;
     } catch (const SerializationFailure&) {
       if (tries >= database_tries) return false;
+      std::this_thread::sleep_for(retry_pause(tries));
     } catch (const Unavailable&) {
       std::unique_lock lock(mutex_);
       if (tries >= database_tries || stopping_) return false;
@@ -79,7 +81,7 @@ bool Completion::store(const Authorization& authorization, const Json& answer) {
   const OAuth2Service* service = oauth2_service(settings_, authorization.type);
   if (!service) throw std::runtime_error("the service isn't configured here");
   const std::string code = answer.text_or("code", "");
-  if (code.empty()) throw std::runtime_error("the service, or the person who was asked, refused it");
+  if (code.empty()) throw std::runtime_error(refusal(answer.text_or("error", "")));
   Client client;
   if (!in_database([&](UnitOfWork& unit) { client = client_of(unit, authorization); })) return false;
   const Grant grant{code, authorization.redirect_uri, authorization.verifier};

@@ -3,6 +3,7 @@
 #include "wazoauth/base/log.h"
 #include "wazoauth/external/authorization.h"
 #include "wazoauth/external/completion.h"
+#include "wazoauth/external/provider.h"
 #include "wazoauth/http/web_pages.h"
 #include "wazoauth/rest/context.h"
 
@@ -46,14 +47,17 @@ Step used(Completion::End end) {
 
 // This step uses the authorization up, whatever follows. The next one is on the same lane, so it runs even when the
 // browser doesn't wait for it.
-Step claim(Context& context, Completion& completion, const std::string& state, const std::string& code) {
+Step claim(Context& context, Completion& completion, const std::string& state, const std::string& code,
+           const std::string& error) {
   const Json answer = Json::object({{"code", code}});
   const auto authorization =
       external::claim(context.db(), context.settings, state, answer, external::AnsweredBy::browser);
   if (!authorization) return outdated();
   if (code.empty()) {
     external::end(context.db(), *authorization);
-    log::info(authorization->type + ": the authorization of user " + authorization->user + " was refused");
+    log::write(error == "access_denied" ? log::Level::info : log::Level::warning,
+               authorization->type + ": the authorization of user " + authorization->user +
+                   " failed: " + external::refusal(error));
     return page(403, "Your account was not connected", "The other service reports that access was not granted.");
   }
   return Step::then(Lane::external, [&completion, authorization = *authorization, answer](Context&) {
@@ -66,9 +70,9 @@ Step come_back(Context& context, Completion& completion) {
   const auto parameter = [&](std::string_view name) {
     return query_parameter(context.request.query, name).value_or("");
   };
-  return Step::then(Lane::external, [&completion, state = parameter("state"), code = parameter("code")](Context& c) {
-    return claim(c, completion, state, code);
-  });
+  return Step::then(Lane::external,
+                    [&completion, state = parameter("state"), code = parameter("code"),
+                     error = parameter("error")](Context& c) { return claim(c, completion, state, code, error); });
 }
 
 }  // namespace

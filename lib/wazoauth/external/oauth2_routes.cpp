@@ -1,4 +1,6 @@
 // Routes of a service that hands out tokens: connect a user, get a token, disconnect. All services are alike.
+#include <algorithm>
+
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/config/settings.h"
@@ -25,8 +27,8 @@ constexpr milliseconds renewal_poll{40};
 constexpr std::int64_t margin = 30;
 constexpr double end_of_time = 1e15;
 
-// Seconds for which the next callers get the same outcome.
-constexpr std::int64_t failure_holds = 1, refusal_holds = 30;
+// Seconds for which the next callers get the same outcome; a service may ask for more (Retry-After), within a limit.
+constexpr std::int64_t failure_holds = 1, refusal_holds = 30, longest_hold = 60;
 
 const std::shared_ptr<const Schema>& token_shape() {
   static const auto token =
@@ -150,8 +152,8 @@ class Renewal {
       return store(data, external::renew(context.settings, service_, client, data));
     } catch (const external::ProviderError& e) {
       log::warning(service_.type + ": the token of user " + user_ + " isn't renewed: " + e.what());
-      return Step::then(Lane::external,
-                        [self = *this, refused = e.for_good](Context& c) { return self.write_failure(c, refused); });
+      write_failure(e);
+      e.for_good ? refuse(service_.type) : fail(service_.type);
     }
   }
 
@@ -177,11 +179,11 @@ class Renewal {
     return true;
   }
 
-  Step write_failure(Context& context, bool refused) const {
-    context.db().run("renewals.fail",
-                     {user_, service_.type, refused ? "refused" : "failed", refused ? refusal_holds : failure_holds});
-    return Step::then(Lane::external,
-                      [type = service_.type, refused](Context&) -> Step { refused ? refuse(type) : fail(type); });
+  void write_failure(const external::ProviderError& error) const {
+    const std::int64_t asked = std::clamp(error.retry_after, failure_holds, longest_hold);
+    const std::vector<Param> failure{user_, service_.type, error.for_good ? "refused" : "failed",
+                                     error.for_good ? refusal_holds : asked};
+    completion_.in_database([&](UnitOfWork& unit) { unit.run("renewals.fail", failure); });
   }
 
   const OAuth2Service& service_;

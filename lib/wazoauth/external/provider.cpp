@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "wazoauth/base/clock.h"
+#include "wazoauth/base/text.h"
 
 namespace wazoauth::external {
 
@@ -40,8 +41,15 @@ Json body_of(const HttpAnswer& answer) {
   }
   const std::string error = shown(body.text_or("error", ""));
   const bool client_error = answer.status >= 400 && answer.status < 500;
+  const bool not_now = answer.status == 429 || answer.status == 503;
   throw ProviderError("it answered " + std::to_string(answer.status) + (error.empty() ? "" : " " + error),
-                      client_error && is_final(error));
+                      client_error && is_final(error), not_now ? answer.retry_after : 0);
+}
+
+// Some say no with a 200.
+[[noreturn]] void no_token(const Json& body) {
+  const std::string error = shown(body.text_or("error", ""));
+  throw ProviderError("its answer has no access token" + (error.empty() ? "" : ", but says " + error), false);
 }
 
 std::int64_t expiration(const Json& body) {
@@ -68,6 +76,18 @@ Json scope_list(const Json& body, const Json& asked) {
   return list;
 }
 
+// Servers read other characters in two ways, as they are and encoded (RFC 6749, 2.3.1).
+bool fits_basic(const Client& client) {
+  return !client.secret.empty() && percent_encoded(client.id) == client.id &&
+         percent_encoded(client.secret) == client.secret;
+}
+
+// There is one reading of a form.
+void name_client(FormPost& form, const Client& client) {
+  form.fields.emplace_back("client_id", client.id);
+  if (!client.secret.empty()) form.fields.emplace_back("client_secret", client.secret);
+}
+
 FormPost form_to(const Settings& settings, const OAuth2Service& service) {
   FormPost form;
   form.url = service.token_url;
@@ -84,12 +104,17 @@ Json granted(const HttpAnswer& answer, const std::string& refresh_token, const J
   const Json body = body_of(answer);
   const std::string access_token = body.text_or("access_token", ""), given = body.text_or("refresh_token", "");
   const std::string& kept = given.empty() ? refresh_token : given;
-  if (access_token.empty()) throw ProviderError("its answer has no access token", false);
+  if (access_token.empty()) no_token(body);
   if (kept.empty()) throw ProviderError("its answer has no refresh token", false);
   return Json::object({{"access_token", access_token},
                        {"refresh_token", kept},
                        {"token_expiration", expiration(body)},
                        {"scope", scope_list(body, scope)}});
+}
+
+std::string refusal(const std::string& error) {
+  const std::string code = shown(error);
+  return "the service, or the person who was asked, refused it" + (code.empty() ? "" : ": " + code);
 }
 
 Client client_of(const Json& config) {
@@ -103,7 +128,10 @@ Json redeem(const Settings& settings, const OAuth2Service& service, const Client
   FormPost form = form_to(settings, service);
   form.fields = {{"grant_type", "authorization_code"}, {"code", grant.code}, {"redirect_uri", grant.redirect_uri}};
   if (grant.verifier) form.fields.emplace_back("code_verifier", *grant.verifier);
-  form.basic = {client.id, client.secret};
+  if (fits_basic(client))
+    form.basic = {client.id, client.secret};
+  else
+    name_client(form, client);
   return granted(ask(form), "", scope);
 }
 
@@ -111,10 +139,8 @@ Json redeem(const Settings& settings, const OAuth2Service& service, const Client
 Json renew(const Settings& settings, const OAuth2Service& service, const Client& client, const Json& data) {
   const std::string old_token = data.text_or("refresh_token", "");
   FormPost form = form_to(settings, service);
-  form.fields = {{"grant_type", "refresh_token"},
-                 {"client_id", client.id},
-                 {"client_secret", client.secret},
-                 {"refresh_token", old_token}};
+  form.fields = {{"grant_type", "refresh_token"}, {"refresh_token", old_token}};
+  name_client(form, client);
   return granted(ask(form), old_token, data.get("scope"));
 }
 

@@ -2,6 +2,7 @@
 // ExternalSettings::timeout; nothing here touches the database.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -18,11 +19,16 @@ struct Client {
 };
 Client client_of(const Json& config);  // throws std::runtime_error when it holds no such thing
 
-// what() shows no secret, and nothing that the provider wrote.
+// what() shows no secret, and of what the provider wrote only an error code.
 struct ProviderError : std::runtime_error {
-  ProviderError(const std::string& what, bool is_final) : std::runtime_error(what), for_good(is_final) {}
-  bool for_good;  // trying again with the same grant is of no use
+  ProviderError(const std::string& what, bool is_final, std::int64_t seconds = 0)
+      : std::runtime_error(what), for_good(is_final), retry_after(seconds) {}
+  bool for_good;             // trying again with the same grant is of no use
+  std::int64_t retry_after;  // seconds for which the provider wants to be left alone
 };
+
+// What to log when there is no code. `error`: the service's own word for why (RFC 6749, 4.1.2.1), "" for none.
+std::string refusal(const std::string& error);
 
 struct Grant {
   std::string code, redirect_uri;

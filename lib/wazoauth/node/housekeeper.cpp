@@ -133,6 +133,8 @@ void Housekeeper::prepare_database() {
       prepare_schema();
       schema_is_there_ = true;
       seed_database();
+      options_.zone->node().set_started(true);
+      log::info("the database is ready");
       return;
     } catch (const std::exception& e) {
       if (last != e.what()) log::error(std::string("start: ") + e.what());
@@ -147,11 +149,10 @@ void Housekeeper::prepare_schema() {
   if (options_.settings.db_upgrade_on_startup || !ours_installed(conninfo)) upgrade_database(conninfo);
 }
 
+// Its connection has closed when this returns: those that API requests may open from then on are all that there are.
 void Housekeeper::seed_database() {
   Database database(start_options(options_.database));
   seed(database, options_.settings);
-  options_.zone->node().set_started(true);
-  log::info("the database is ready");
 }
 
 // -- beside running service

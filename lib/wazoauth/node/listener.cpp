@@ -202,11 +202,17 @@ void Listener::see(const Life& life) {
 
 // One that became read-only isn't the database any more: the others of the conninfo are asked which of them is. Where
 // it is the only one, nobody writes what could be heard.
-bool Listener::can_be_written() {
-  std::string read_only;
-  if (!exec("SHOW transaction_read_only", &read_only)) return false;
-  if (read_only == "on") trouble_.is("LISTEN: the server is read-only");
-  return read_only == "off";
+bool Listener::notify_and_ask(std::string* life) {
+  const std::string ask = "SELECT concat_ws(' ', current_setting('transaction_read_only'), life) FROM (";
+  std::string told;
+  if (!exec("NOTIFY " + heartbeat_channel() + ";" + ask + fragment("node.life") + ") AS l", &told)) return false;
+  const auto blank = std::min(told.find(' '), told.size());
+  if (told.substr(0, blank) != "off") {
+    trouble_.is("LISTEN: the server is read-only");
+    return false;
+  }
+  *life = told.substr(std::min(blank + 1, told.size()));
+  return true;
 }
 
 // What a heartbeat that came back proves is that everything before its NOTIFY has arrived, so that is its time.
@@ -214,9 +220,8 @@ bool Listener::beat() {
   const BootTime sent = BootClock::now();
   const Deadline deadline(NodeState::good_for);
   heartbeat_seen_ = all_died_ = false;
-  if (!can_be_written()) return false;
   std::string life;
-  if (!exec("NOTIFY " + heartbeat_channel() + ";" + fragment("node.life"), &life)) return false;
+  if (!notify_and_ask(&life)) return false;
   while (!heartbeat_seen_) {
     if (deadline.passed() || options_.wake->stopping() || !pump(deadline.left())) return false;
   }

@@ -38,7 +38,7 @@ class Listener {
   bool connect();
   bool exec(const std::string& sql, std::string* value = nullptr);  // false: failed, or took over 2 s
   bool beat();                                                      // false: it didn't come back
-  bool can_be_written();
+  bool notify_and_ask(std::string* life);  // a heartbeat; false: the server is read-only, or the connection is lost
   std::string heartbeat_channel() const;
   void see(const Life& life);
   void forget_all();  // any token may have died unheard

@@ -69,6 +69,7 @@ HttpAnswer post_form(const FormPost& form) {
     set(handle, CURLOPT_PASSWORD, form.basic->second.c_str());
   }
   set(handle, CURLOPT_USERAGENT, "wazo-auth");
+  set(handle, CURLOPT_ACCEPT_ENCODING, "");  // all that libcurl can undo: some compress without being asked
   set(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(form.timeout.count()));
   set(handle, CURLOPT_OPENSOCKETFUNCTION, open_socket);
   set(handle, CURLOPT_OPENSOCKETDATA, &gate);
@@ -82,6 +83,8 @@ HttpAnswer post_form(const FormPost& form) {
     throw OutgoingError("its host is denied: " + gate.denial);
   if (result != CURLE_OK) throw OutgoingError(reason_of(result, details.data()));
   curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &answer.status);
+  curl_off_t seconds = 0;
+  if (curl_easy_getinfo(handle.get(), CURLINFO_RETRY_AFTER, &seconds) == CURLE_OK) answer.retry_after = seconds;
   return answer;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -29,6 +30,7 @@ struct FormPost {
 struct HttpAnswer {
   long status;
   std::string body;
+  std::int64_t retry_after = 0;  // seconds, as Retry-After says
 };
 
 // what() shows nothing of the form, nor of the answer.

@@ -16,6 +16,7 @@
 
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/start_thread.h"
+#include "wazoauth/outgoing/web_socket_url.h"
 
 namespace wazoauth {
 
@@ -29,30 +30,6 @@ using asio::ip::tcp;
 using Error = boost::system::error_code;
 using Plain = websocket::stream<beast::tcp_stream>;
 using Secure = websocket::stream<beast::ssl_stream<beast::tcp_stream>>;
-
-struct Url {
-  bool secure = false;
-  std::string host, port, target;
-};
-
-std::optional<Url> parse(std::string_view text) {
-  Url url;
-  url.secure = text.starts_with("wss://");
-  if (!url.secure && !text.starts_with("ws://")) return std::nullopt;
-  text.remove_prefix(url.secure ? 6 : 5);
-  std::string_view authority = text.substr(0, text.find_first_of("/?"));
-  url.target = text.substr(authority.size());
-  if (!url.target.starts_with('/')) url.target.insert(0, "/");
-  const auto bracket = authority.rfind(']');
-  const auto colon = authority.rfind(':');
-  const bool has_port = colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
-  url.port = has_port ? authority.substr(colon + 1) : url.secure ? "443" : "80";
-  if (has_port) authority = authority.substr(0, colon);
-  if (authority.starts_with('[') && authority.ends_with(']')) authority = authority.substr(1, authority.size() - 2);
-  url.host = authority;
-  if (url.host.empty() || url.port.empty()) return std::nullopt;
-  return url;
-}
 
 // One connection. Every operation holds it; what happens after end() is ignored.
 class Session {
@@ -139,7 +116,7 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
   }
 
   void begin(const std::string& id, const std::string& address);
-  std::shared_ptr<Session> make_session(const std::string& id, const Url& url);
+  std::shared_ptr<Session> make_session(const std::string& id, const WebSocketUrl& url);
 };
 
 namespace {
@@ -148,7 +125,8 @@ template <typename Stream>
 class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<Stream>> {
  public:
   template <typename... More>
-  SessionOf(const WebSockets::Options& options, asio::io_context& context, std::string id, Url url, More&... more)
+  SessionOf(const WebSockets::Options& options, asio::io_context& context, std::string id, WebSocketUrl url,
+            More&... more)
       : options_(options),
         id_(std::move(id)),
         url_(std::move(url)),
@@ -193,6 +171,7 @@ class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<
   }
 
   std::string reason_of(const Error& error) {
+    if (error == websocket::error::upgrade_declined) return "it answered " + std::to_string(answer_.result_int());
     if constexpr (std::is_same_v<Stream, Secure>) {
       const long verdict = SSL_get_verify_result(stream_.next_layer().native_handle());
       if (verdict != X509_V_OK)
@@ -212,15 +191,16 @@ class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<
   void connected(tcp::endpoint) {  // NOLINT: as Asio hands it over
     if constexpr (std::is_same_v<Stream, Secure>) {
       auto& layer = stream_.next_layer();
+      std::string name = url_.host;
+      if (name.ends_with('.')) name.pop_back();  // the dot of a full name isn't told (RFC 6066), nor in certificates
       Error no_address;
-      asio::ip::make_address(url_.host, no_address);  // addresses aren't told there
-      if (no_address && SSL_set_tlsext_host_name(layer.native_handle(), url_.host.c_str()) != 1) return fail("no TLS");
-      layer.set_verify_callback(
-          [is_its = ssl::host_name_verification(url_.host)](bool good, ssl::verify_context& chain) {
-            const bool named = is_its(good, chain);
-            if (good && !named) X509_STORE_CTX_set_error(chain.native_handle(), X509_V_ERR_HOSTNAME_MISMATCH);
-            return named;
-          });
+      asio::ip::make_address(name, no_address);  // addresses aren't told there
+      if (no_address && SSL_set_tlsext_host_name(layer.native_handle(), name.c_str()) != 1) return fail("no TLS");
+      layer.set_verify_callback([is_its = ssl::host_name_verification(name)](bool good, ssl::verify_context& chain) {
+        const bool named = is_its(good, chain);
+        if (good && !named) X509_STORE_CTX_set_error(chain.native_handle(), X509_V_ERR_HOSTNAME_MISMATCH);
+        return named;
+      });
       layer.async_handshake(ssl::stream_base::client, on(&SessionOf::upgrade));
     } else {
       upgrade();
@@ -233,9 +213,14 @@ class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<
     stream_.set_option(websocket::stream_base::decorator(
         [](websocket::request_type& request) { request.set(beast::http::field::user_agent, "wazo-auth"); }));
     stream_.read_message_max(options_.most_bytes);
-    const bool is_ipv6 = url_.host.find(':') != std::string::npos;
-    const std::string host = is_ipv6 ? "[" + url_.host + "]" : url_.host;
-    stream_.async_handshake(host + ":" + url_.port, url_.target, on(&SessionOf::opened));
+    // Beast would wait for the peer's end of the connection, half a minute if need be.
+    stream_.control_callback([this](websocket::frame_type kind, beast::string_view) {
+      if (kind != websocket::frame_type::close) return;
+      asio::post(stream_.get_executor(), [self = this->shared_from_this()] {
+        self->fail("it closed the connection (" + std::to_string(self->stream_.reason().code) + ")");
+      });
+    });
+    stream_.async_handshake(answer_, url_.asked, url_.target, on(&SessionOf::opened));
   }
 
   void opened() {
@@ -256,7 +241,8 @@ class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<
 
   const WebSockets::Options& options_;
   const std::string id_;
-  const Url url_;
+  const WebSocketUrl url_;
+  websocket::response_type answer_;  // to the request to open it
   tcp::resolver resolver_;
   asio::steady_timer timer_;
   Stream stream_;
@@ -266,17 +252,15 @@ class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<
 
 }  // namespace
 
-std::shared_ptr<Session> WebSockets::State::make_session(const std::string& id, const Url& url) {
+std::shared_ptr<Session> WebSockets::State::make_session(const std::string& id, const WebSocketUrl& url) {
   if (url.secure) return std::make_shared<SessionOf<Secure>>(options, *context, id, url, tls_context());
   return std::make_shared<SessionOf<Plain>>(options, *context, id, url);
 }
 
 void WebSockets::State::begin(const std::string& id, const std::string& address) {
   end(id);
-  const auto url = parse(address);
-  if (!url) return options.on_close(id, "it has no address");
   try {
-    const std::shared_ptr<Session> session = make_session(id, *url);
+    const std::shared_ptr<Session> session = make_session(id, parse_web_socket_url(address));
     sessions[id] = session;
     session->start();
   } catch (const std::exception& e) {

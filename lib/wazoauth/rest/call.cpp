@@ -6,12 +6,15 @@
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/cors.h"
 #include "wazoauth/rest/router.h"
+#include "wazoauth/store/retry_pause.h"
 
 namespace wazoauth {
 
 namespace {
 
 Trouble database_trouble{log::Level::error, "database: it is back"};
+
+constexpr int most_tries = 10;  // of a transaction that others make fail
 
 Response html(int status, std::string_view body) {
   Response response;
@@ -81,6 +84,7 @@ struct Call::State {
   std::function<Step(Context&)> next;
   Lane lane = Lane::database;
   std::chrono::milliseconds pause{0};
+  int failed_tries = 0;  // of the next step
   std::optional<Guess> guess;
   std::optional<Response> response;
 
@@ -148,7 +152,7 @@ struct Call::State {
     respond(shown.value_or(from_problem(problem)));
   }
 
-  // Runs the next step in a unit of work of its own. False: it may be worth a second try.
+  // Runs the next step in a unit of work of its own. False: others made its transaction fail.
   bool attempt() {
     context->unit = std::make_unique<UnitOfWork>(services.database, match.route->mode);
     try {
@@ -175,11 +179,19 @@ struct Call::State {
     if (services.zone && !notice.empty()) apply(*services.zone, notice);
   }
 
+  // The step stays the next one. No thread sleeps until then.
+  void try_later() {
+    if (++failed_tries == most_tries)
+      throw Unavailable("others made the transaction fail " + std::to_string(most_tries) + " times");
+    pause = retry_pause(failed_tries);
+  }
+
   void run() {
     try {
-      for (int tries = 0; !attempt(); ++tries) {
-        if (tries == 3) throw Unavailable("the transaction failed four times");
-      }
+      if (attempt())
+        failed_tries = 0;
+      else
+        try_later();
     } catch (const Problem& problem) {
       fail(problem);
     } catch (const Unavailable& e) {

@@ -24,7 +24,8 @@ struct Guess {
 // connection is held between steps.
 //
 // Consecutive steps on one lane run back to back. A step on another lane may never run (client gone, lane full): keep
-// work that must complete together on one lane.
+// work that must complete together on one lane. A step whose transaction others made fail is done again after a pause,
+// and by then the client may be gone, too.
 struct Step {
   std::optional<Response> response;
   Lane lane = Lane::database;
