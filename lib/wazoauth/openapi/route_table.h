@@ -1,62 +1,19 @@
 // The operations of API documents, and which one a request is for.
 //
-// A table is made once, at configuration time, and is const from then on: any thread may use it. match() and
-// append_access() allocate nothing beyond what the caller's text already has room for.
+// A table is made once, at configuration time, and only read from then on: any thread may. match() allocates nothing,
+// and append_access() nothing beyond what the text has no room for.
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "wazoauth/openapi/operation.h"
+#include "wazoauth/openapi/route_tree.h"
+#include "wazoauth/openapi/template.h"
+
 namespace wazoauth::openapi {
-
-inline constexpr std::size_t max_parameters = 16;  // of one path
-
-enum class Need {
-  open,   // no token
-  token,  // any live token
-  acl,    // a live token with one of the operation's accesses
-};
-
-// An access with {parameters}, cut into parts.
-struct AccessTemplate {
-  struct Part {
-    std::string literal;
-    int parameter = -1;  // which of the path's parameters follows the literal; -1: none
-  };
-  std::string text;  // as written: "calld.calls.{call_id}.read"
-  std::vector<Part> parts;
-};
-
-struct Parameter {
-  std::string name;
-  bool integer = false;  // declared so: zeros in front don't count
-  bool spans = false;    // may hold slashes
-};
-
-struct Operation {
-  std::size_t number;                 // its index in RouteTable::operations()
-  std::size_t document;               // index in RouteTable::documents()
-  std::string method;                 // "GET"
-  std::string path;                   // public, with its parameters: "/api/calld/1.0/calls/{call_id}"
-  std::vector<Parameter> parameters;  // of the path, from left to right
-  Need need = Need::token;
-  std::vector<AccessTemplate> accesses;  // of Need::acl: one of them is enough, never none
-  bool token_in_query = false;           // the token may come as ?token=..., too
-  std::string file;                      // where the operation, or its overlay, is written
-  int line = 0;
-  std::string
-      stated_by;  // what says the need: "description", "x-required-acl", "security", "nothing"; "(overlay)" behind
-};
-
-struct Document {
-  std::string name;                // "calld": its title without "wazo-", or as the configuration names it
-  std::vector<std::string> roots;  // prefix + base, "/api/calld/1.0": the public paths that it is about lie below
-};
 
 struct Match {
   enum class Outcome {
@@ -67,9 +24,9 @@ struct Match {
   };
 
   Outcome outcome = Outcome::unmatched;
-  const Operation* operation = nullptr;                   // of Outcome::matched
-  std::array<std::string_view, max_parameters> values{};  // of its path's parameters: views into the path
-  unsigned allowed = 0;                                   // of Outcome::wrong_method and options: see allow_header()
+  const Operation* operation = nullptr;  // of Outcome::matched
+  Values values{};                       // of its path's parameters: views into the path
+  unsigned allowed = 0;                  // of Outcome::wrong_method and options: see allow_header()
 };
 
 // "GET, HEAD, OPTIONS, PUT" for Match::allowed.
@@ -77,11 +34,6 @@ std::string allow_header(unsigned allowed);
 
 class RouteTable {
  public:
-  RouteTable();  // without operations: nothing matches
-  ~RouteTable();
-  RouteTable(RouteTable&&) noexcept;
-  RouteTable& operator=(RouteTable&&) noexcept;
-
   // `path`: the request's, decoded and without query, as nginx's r->uri. A slash at its end doesn't count. The segment
   // that is more literal wins, from left to right, as in the daemons' own routers; a template that leads nowhere, or
   // that doesn't have the method, doesn't hide another one. HEAD is GET where there is no HEAD.
@@ -90,13 +42,19 @@ class RouteTable {
   // The document whose root is the longest that the path lies below; nullptr for none. Also for unmatched ones.
   const Document* document_of(std::string_view path) const noexcept;
 
-  std::span<const Operation> operations() const;  // by document, path, method
-  std::span<const Document> documents() const;
+  std::span<const Operation> operations() const { return operations_; }  // by document, path, method
+  std::span<const Document> documents() const { return documents_; }
+
+  // While the table is made.
+  std::size_t add(Document document);  // its index
+  // Takes the operation, whose number is set here, unless there is one for the same requests: then that one is
+  // returned, valid until the next call, and nothing changes.
+  const Operation* add(Operation operation, const std::vector<Segment>& path);
 
  private:
-  friend class TableBuilder;
-  struct Data;
-  std::unique_ptr<const Data> data_;
+  std::vector<Document> documents_;
+  std::vector<Operation> operations_;
+  RouteTree tree_;
 };
 
 // Appends the operation's access number `alternative`, with the values that the request's path has. False: a value is
