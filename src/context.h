@@ -40,6 +40,7 @@ struct RequestContext {
   Status status;
   Reason reason;
   ngx_str_t route;           // the path that documents decide by, see routes.h; empty: none of theirs
+  bool route_settled;        // the location that it led to was asked
   std::size_t slot;          // of what judges, in Shadow
   ngx_str_t query;           // the client's own, as it came: nginx's redirects lose it, `strip` takes from it
   ngx_array_t* captured_of;  // LocConf::captured

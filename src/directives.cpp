@@ -340,9 +340,9 @@ bool set_option(ngx_conf_t* cf, const ngx_str_t& value, Routes::Line& line, bool
   } else if (const auto name = after("name=")) {
     line.source.name = *name;
     return !name->empty();
-  } else if (const auto overlays = after("overlays=")) {
-    ngx_str_t file = copy(cf->pool, *overlays);
-    if (overlays->empty() || !file.data || ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) return false;
+  } else if (const auto overlay = after("overlay=")) {
+    ngx_str_t file = copy(cf->pool, *overlay);
+    if (overlay->empty() || !file.data || ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) return false;
     line.source.overlays.emplace_back(view(file));
   } else {
     known = false;

@@ -371,6 +371,7 @@ ngx_int_t arrival_handler(ngx_http_request_t* r) {
 
 ngx_int_t gate_handler(ngx_http_request_t* r) {
   const LocConf& conf = loc_conf(r);
+  settle_route(r);
   if (!conf.gate && !conf.routes) return NGX_DECLINED;
   const Area* area = area_of(r, conf);
   if (!conf.gate && !area) return NGX_DECLINED;

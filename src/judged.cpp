@@ -23,6 +23,7 @@ void remember(ngx_http_request_t* r) {
   RequestContext* context = get_context(r);
   if (!context) throw std::bad_alloc();
   context->route = r->uri;
+  context->route_settled = false;
 }
 
 }  // namespace
@@ -31,7 +32,8 @@ void begin_route(ngx_http_request_t* r) {
   const MainConf& main = main_conf(r);
   if (main.routes.empty() || r != r->main) return;
   if (in_any_area(main, r->uri)) return remember(r);
-  if (RequestContext* context = find_context(r)) context->route = {};
+  RequestContext* context = find_context(r);
+  if (context && context->route_settled) context->route = {};
 }
 
 void follow_route(ngx_http_request_t* r) {
@@ -40,6 +42,11 @@ void follow_route(ngx_http_request_t* r) {
   const RequestContext* context = find_context(r);
   if (context && context->route.data == r->uri.data && context->route.len == r->uri.len) return;
   if (in_any_area(main, r->uri)) remember(r);
+}
+
+void settle_route(ngx_http_request_t* r) {
+  if (main_conf(r).routes.empty()) return;
+  if (RequestContext* context = find_context(r)) context->route_settled = true;
 }
 
 bool overrides_method(ngx_http_request_t* r) {

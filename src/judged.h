@@ -1,7 +1,7 @@
 // What documents decide by. The path that counts is the client's, as nginx has normalized it to find a location: before
-// a location's own `rewrite ... break`, and before proxy_pass cuts a prefix off. When `rewrite ... last` leads from a
-// path of a document to one of none, the former counts; an internal redirect to another URI (error_page, try_files,
-// X-Accel-Redirect) begins anew.
+// a location's own `rewrite ... break`, and before proxy_pass cuts a prefix off. When a rewrite or a redirect leads from a
+// path of a document to one of none, the former counts until a location has been asked about it; after that a redirect to
+// another URI (a page for a refusal, try_files, X-Accel-Redirect) begins anew.
 #pragma once
 
 #include "conf.h"
@@ -16,6 +16,9 @@ const Area* area_of(ngx_http_request_t* r, const LocConf& conf);
 // path. Throws std::bad_alloc.
 void begin_route(ngx_http_request_t* r);
 void follow_route(ngx_http_request_t* r);
+
+// In the access phase.
+void settle_route(ngx_http_request_t* r);
 
 // A header asks for another method than the request's: an upstream that obeys would do something else than what was
 // asked for here.

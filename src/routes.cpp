@@ -1,5 +1,7 @@
 #include "routes.h"
 
+#include <fnmatch.h>
+
 #include <algorithm>
 #include <memory>
 #include <new>
@@ -48,9 +50,24 @@ bool Routes::read(ngx_conf_t* cf, Shadow* shadow) {
   }
 }
 
+// The last line that names its file.
+const Place& Routes::place_of(const openapi::Finding& finding) const {
+  const auto names = [&](const std::string& name) {
+    return fnmatch(name.c_str(), finding.file.c_str(), 0) == 0 || finding.file == name ||
+           finding.file.starts_with(name + "/");
+  };
+  for (auto line = lines_.rbegin(); line != lines_.rend(); ++line) {
+    const openapi::Source& source = line->source;
+    if (std::any_of(source.files.begin(), source.files.end(), names) ||
+        std::any_of(source.overlays.begin(), source.overlays.end(), names))
+      return line->place;
+  }
+  return lines_.front().place;
+}
+
 bool Routes::report(ngx_conf_t* cf, const std::vector<openapi::Finding>& findings) const {
-  const Place& place = lines_.front().place;
   for (const openapi::Finding& finding : findings) {
+    const Place& place = place_of(finding);
     const ngx_uint_t level = finding.severity == openapi::Finding::Severity::error ? NGX_LOG_EMERG : NGX_LOG_WARN;
     ngx_log_error(level, cf->log, 0, "%s, by \"%V\" in %V:%ui", finding.str().c_str(), &place.directive, &place.file,
                   place.line);

@@ -41,6 +41,7 @@ class Routes {
   bool tokens_in_query() const { return tokens_in_query_; }
 
  private:
+  const Place& place_of(const openapi::Finding& finding) const;
   bool report(ngx_conf_t* cf, const std::vector<openapi::Finding>& findings) const;
   void find_areas();
   void add_area(const std::string& root, bool deny);

@@ -9,6 +9,7 @@ import pytest
 from test_gate import FORGED, header
 
 from support import servers
+from support.client import lives
 
 CALLD = {
     'plugins/api/api.yml': """\
@@ -63,9 +64,12 @@ paths:
 """
 
 ONE_FILE = """\
+    limit_req_zone $wazo_auth_user_uuid zone=by_user:1m rate=1r/m;
+    proxy_cache_path @FOLDER@/cache keys_zone=cached:1m;
     wazo_auth_identity on;
-    wazo_auth_openapi @FOLDER@/calld/plugins/*/api.yml prefix=/api/calld overlays=@FOLDER@/overlays/calld.yml;
+    wazo_auth_openapi @FOLDER@/calld/plugins/*/api.yml prefix=/api/calld overlay=@FOLDER@/overlays/calld.yml;
     wazo_auth_openapi @FOLDER@/confd.yml prefix=/api/confd unmatched=pass;
+    wazo_auth_openapi @CONF@/platform/websocketd.yml prefix=/api/websocketd;
     wazo_auth_openapi @FOLDER@/dird/plugins/*/api.yml prefix=/api/dird optional;
 """
 
@@ -95,6 +99,7 @@ DETOURS = """\
             return 418;
             error_page 418 = @calld;
         }
+        location ^~ /api/calld/1.0/calls/trick { error_page 418 = /inside$uri; return 418; }
         location @calld { proxy_pass http://upstream; }
         location ^~ /api/calld/1.0/calls/tried { try_files /none @calld; }
         location ^~ /api/calld/1.0/calls/same { proxy_pass http://upstream; }
@@ -106,6 +111,20 @@ DETOURS = """\
 
         # Of their own.
         location ^~ /api/calld/1.0/calls/open { wazo_auth off; proxy_pass http://upstream/; }
+        location ^~ /api/calld/1.0/calls/instead { wazo_auth off; try_files /none /status; }
+        location ^~ /api/calld/1.0/calls/limited { limit_req zone=by_user; proxy_pass http://upstream/; }
+        location ^~ /api/calld/1.0/calls/cached {
+            proxy_cache cached;
+            proxy_cache_key $uri;
+            proxy_cache_valid 1h;
+            add_header X-Cache $upstream_cache_status;
+            proxy_pass http://upstream/;
+        }
+        location ^~ /api/websocketd/ {
+            proxy_pass http://upstream/;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+        }
         location ^~ /api/calld/1.0/calls/own {
             wazo_auth on;
             wazo_auth_acl confd.users.read;
@@ -158,7 +177,7 @@ def write_documents(folder):
 
 @pytest.fixture(scope='module')
 def nginx(new_nginx):
-    nginx = new_nginx('platform', SERVERS, http=ONE_FILE, start=False)
+    nginx = new_nginx('platform', SERVERS, http=ONE_FILE.replace('@CONF@', str(servers.CHECKOUT / 'conf')), start=False)
     nginx.values |= {f'{name}_PORT': servers.free_port() for name in ('HTTP2', 'CLOSED', 'OPEN')}
     write_documents(nginx.folder)
     nginx.start()
@@ -371,7 +390,7 @@ def test_an_absolute_target(gate, caller, prefix):
 
 
 @pytest.mark.parametrize(
-    'place', ['cut', 'last', 'named', 'tried', 'same', 'loose', 'hidden', 'gated', 'mirrored', 'asked']
+    'place', ['cut', 'last', 'named', 'tried', 'same', 'loose', 'hidden', 'trick', 'gated', 'mirrored', 'asked']
 )
 def test_the_public_path_decides(gate, nobody, insert_token, place):
     path = f'/api/calld/1.0/calls/{place}'
@@ -401,6 +420,7 @@ def test_pages_in_place_of_a_refusal(gate, nobody, caller):
 
 def test_a_location_has_its_own_way(gate, nobody, reader):
     assert gate.get('/api/calld/1.0/calls/open').status_code == 200
+    assert gate.get('/api/calld/1.0/calls/instead').json()['target'] == '/status'
     assert gate.get('/api/calld/1.0/calls/own').status_code == 401
     assert gate.get('/api/calld/1.0/calls/own', nobody['token']).status_code == 403
     assert gate.get('/api/calld/1.0/calls/own', reader['token']).status_code == 200
@@ -489,3 +509,31 @@ def test_pipelined_requests(nginx, caller):
         while part := connection.recv(65536):
             text += part
     assert re.findall(r'HTTP/1.1 (\d+)', text.decode()) == ['200', '401', '200', '403', '401']
+
+
+def test_limits_by_user(gate, insert_token):
+    token = insert_token(acl=['calld.calls.limited.read'])['token']
+    path = '/api/calld/1.0/calls/limited'
+    assert [gate.get(path, token).status_code for _ in range(3)] == [200, 200, 503]  # at first nobody knows it
+    assert gate.get(path, insert_token(acl=['calld.calls.limited.read'])['token']).status_code == 200
+
+
+def test_an_answer_is_not_stored_for_others(gate, insert_token, expect_log):
+    path = '/api/calld/1.0/calls/cached'
+    for _ in range(2):
+        user = insert_token(acl=['calld.calls.cached.read'])
+        answer = gate.get(path, user['token'])
+        assert (answer.headers['X-Cache'], answer.json()['headers']['wazo-user-uuid']) == ('MISS', user['user_uuid'])
+
+
+def test_a_websocket_ends_with_its_token(gate, insert_token, nobody, api, admin_token, open_websocket, wait_until):
+    token = insert_token(acl=['websocketd'])['token']
+    path = f'/api/websocketd/?token={token}'
+    connection = open_websocket(token, path, in_header=False)
+    connection.send('hello')
+    assert connection.recv() == 'hello'
+    assert gate.get(f'/api/websocketd/?token={nobody["token"]}').status_code == 403
+    assert gate.get('/api/websocketd/').status_code == 401
+    assert gate.get('/api/websocketd/other', token).status_code == 403
+    assert api.delete(f'/token/{token}').status_code == 200
+    wait_until(lambda: not lives(connection))
