@@ -333,6 +333,8 @@ bool set_option(ngx_conf_t* cf, const ngx_str_t& value, Routes::Line& line, bool
     line.source.optional = true;
   } else if (view(value) == "unmatched=deny" || view(value) == "unmatched=pass") {
     line.deny = view(value) == "unmatched=deny";
+  } else if (view(value) == "enforce=on" || view(value) == "enforce=shadow") {
+    line.enforce = view(value) == "enforce=on";
   } else if (const auto prefix = after("prefix=")) {
     line.source.prefix = *prefix;
     while (line.source.prefix.ends_with('/')) line.source.prefix.pop_back();
@@ -346,7 +348,7 @@ bool set_option(ngx_conf_t* cf, const ngx_str_t& value, Routes::Line& line, bool
     line.source.overlays.emplace_back(view(file));
   } else {
     known = false;
-    return !after("unmatched=");
+    return !after("unmatched=") && !after("enforce=");
   }
   return true;
 }
@@ -368,6 +370,7 @@ char* set_openapi(ngx_conf_t* cf, ngx_command_t*, void* data) {
     if (line.source.files.empty()) return fail(cf, "\"wazo_auth_openapi\" names no file");
     if (conf->routes == NGX_CONF_UNSET_PTR) conf->routes = make_routes(cf);
     if (!conf->routes) return failed;
+    if (line.enforce == false) main_of(cf)->shadows = true;
     conf->routes->add(std::move(line));
     needs_process(cf);
     return ok;

@@ -24,7 +24,8 @@ bool gate_is_next(ngx_http_request_t* r) {
 bool identify_early(ngx_http_request_t* r, TokenFacts& facts) {
   const LocConf& conf = loc_conf(r);
   const Process* const process = nginx::process();
-  if (!process || !conf.enforce || !(conf.gate || area_of(r, conf)) || r != r->main || !gate_is_next(r) ||
+  const Area* area = area_of(r, conf);
+  if (!process || !(conf.gate || area) || !is_enforced(conf, area) || r != r->main || !gate_is_next(r) ||
       (conf.preflight && is_preflight(r)))
     return false;
   RequestContext own{};  // the gate's own begins when it is asked

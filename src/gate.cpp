@@ -92,7 +92,12 @@ class GatedRequest {
  public:
   // `area`: of documents that decide about it; null: none do.
   GatedRequest(ngx_http_request_t* r, const Area* area, RequestContext& context, Process& process)
-      : r_(r), area_(area), context_(context), conf_(loc_conf(r)), process_(process) {}
+      : r_(r),
+        area_(area),
+        context_(context),
+        conf_(loc_conf(r)),
+        enforced_(is_enforced(conf_, area)),
+        process_(process) {}
 
   ngx_int_t run() {
     switch (context_.stage) {
@@ -145,14 +150,10 @@ class GatedRequest {
 
   // By the documents: nobody has to show who they are.
   bool is_open(const openapi::Match& match) const {
-    switch (match.outcome) {
-      case openapi::Match::Outcome::matched:
-        return match.operation->need == openapi::Need::open;
-      case openapi::Match::Outcome::options:
-        return has_nothing_but_a_method(r_);  // the daemons answer it themselves
-      default:
-        return !area_->deny;
-    }
+    if (match.operation) return match.operation->need == openapi::Need::open;
+    // The daemons answer it themselves.
+    if (match.outcome == openapi::Match::Outcome::options) return has_nothing_but_a_method(r_);
+    return !area_->deny;
   }
 
   void require(const openapi::Match& match) {
@@ -173,13 +174,13 @@ class GatedRequest {
   // As in a location that isn't gated.
   ngx_int_t leave_alone() {
     context_.stage = Stage::done;
-    if (!conf_.enforce) process_.conf.shadow.passed(context_.slot);
+    if (!enforced_) process_.conf.shadow.passed(context_.slot);
     return NGX_DECLINED;
   }
 
   ngx_int_t preflight() {
     context_.status = Status::preflight;
-    if (!conf_.enforce) return leave_alone();
+    if (!enforced_) return leave_alone();
     process_.counters.add(counter::preflights);
     return NGX_OK;
   }
@@ -243,7 +244,7 @@ class GatedRequest {
 
   ngx_int_t pass() {
     context_.stage = Stage::done;
-    if (!conf_.enforce) {
+    if (!enforced_) {
       context_.identified = false;
       return leave_alone();
     }
@@ -272,7 +273,7 @@ class GatedRequest {
     context_.timer.data = &context_;
     context_.timer.log = r_->connection->log;
     context_.parked_at = ngx_current_msec;
-    const ngx_msec_t timeout = conf_.enforce ? conf_.timeout : std::min(conf_.timeout, shadow_timeout);
+    const ngx_msec_t timeout = enforced_ ? conf_.timeout : std::min(conf_.timeout, shadow_timeout);
     ngx_add_timer(&context_.timer, timeout - std::min(timeout, context_.waited_ms));
     r_->read_event_handler = ngx_http_test_reading;  // a client that leaves is noticed
     r_->write_event_handler = ngx_http_request_empty_handler;
@@ -283,7 +284,7 @@ class GatedRequest {
   ngx_int_t give_up() {
     context_.stop_waiting();
     context_.stage = Stage::done;
-    return conf_.enforce ? NGX_HTTP_INTERNAL_SERVER_ERROR : NGX_DECLINED;
+    return enforced_ ? NGX_HTTP_INTERNAL_SERVER_ERROR : NGX_DECLINED;
   }
 
   ngx_int_t no_token(Status status, Reason reason) {
@@ -305,7 +306,7 @@ class GatedRequest {
     context_.stage = Stage::done;
     context_.status = status;
     context_.reason = reason;
-    if (!conf_.enforce) return only_count();
+    if (!enforced_) return only_count();
     log_refusal(r_, context_);
     process_.counters.add(counter::of(status));
     const ngx_int_t code = answer_in_place_of_page(r_, context_, problem);
@@ -334,6 +335,7 @@ class GatedRequest {
   const Area* area_;
   RequestContext& context_;
   const LocConf& conf_;
+  const bool enforced_;
   Process& process_;
 };
 
@@ -354,13 +356,14 @@ ngx_int_t arrival_handler(ngx_http_request_t* r) {
   const LocConf& conf = loc_conf(r);
   try {
     follow_route(r);
-    const bool judged = conf.gate || area_of(r, conf), enforced = judged && conf.enforce;
+    const Area* area = area_of(r, conf);
+    const bool judged = conf.gate || area, enforced = judged && is_enforced(conf, area);
     if (!judged && !conf.identity) return NGX_DECLINED;
     const RequestContext* of_main = r == r->main ? nullptr : find_context(r);
     const bool ours = conf.identity && of_main && of_main->passed;
     if ((enforced || conf.identity) && !ours && !clear_identity(r)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
     if (!judged || r != r->main) return NGX_DECLINED;
-    keep_query(r, conf);
+    keep_query(r, conf, enforced);
     keep_captures(r, conf);
     return NGX_DECLINED;
   } catch (const std::exception& e) {
@@ -375,7 +378,7 @@ ngx_int_t gate_handler(ngx_http_request_t* r) {
   if (!conf.gate && !conf.routes) return NGX_DECLINED;
   const Area* area = area_of(r, conf);
   if (!conf.gate && !area) return NGX_DECLINED;
-  const ngx_int_t failed = conf.enforce ? NGX_HTTP_INTERNAL_SERVER_ERROR : NGX_DECLINED;
+  const ngx_int_t failed = is_enforced(conf, area) ? NGX_HTTP_INTERNAL_SERVER_ERROR : NGX_DECLINED;
   Process* const process = nginx::process();
   RequestContext* context = get_context(r);
   if (!process || !context) return failed;

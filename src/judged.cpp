@@ -12,6 +12,10 @@ const Area* area_of(ngx_http_request_t* r, const LocConf& conf) {
   return context && context->route.len ? conf.routes->area_of(view(context->route)) : nullptr;
 }
 
+bool is_enforced(const LocConf& conf, const Area* area) {
+  return area && area->enforce ? *area->enforce : conf.enforce == 1;
+}
+
 namespace {
 
 bool in_any_area(const MainConf& main, const ngx_str_t& uri) {

@@ -1,7 +1,7 @@
 // What documents decide by. The path that counts is the client's, as nginx has normalized it to find a location: before
-// a location's own `rewrite ... break`, and before proxy_pass cuts a prefix off. When a rewrite or a redirect leads from a
-// path of a document to one of none, the former counts until a location has been asked about it; after that a redirect to
-// another URI (a page for a refusal, try_files, X-Accel-Redirect) begins anew.
+// a location's own `rewrite ... break`, and before proxy_pass cuts a prefix off. When a rewrite or a redirect leads
+// from a path of a document to one of none, the former counts until a location has been asked about it; after that a
+// redirect to another URI (a page for a refusal, try_files, X-Accel-Redirect) begins anew.
 #pragma once
 
 #include "conf.h"
@@ -11,6 +11,9 @@ namespace wazoauth::nginx {
 
 // The part of the location's documents that the request lies in; null: they don't decide about it.
 const Area* area_of(ngx_http_request_t* r, const LocConf& conf);
+
+// False: in shadow.
+bool is_enforced(const LocConf& conf, const Area* area);
 
 // In the rewrite phase of the server, where a URI begins, and in that of a location, which it has led to: remembers the
 // path. Throws std::bad_alloc.

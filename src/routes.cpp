@@ -79,14 +79,15 @@ void Routes::find_areas() {
   for (const openapi::Operation& operation : table_.operations()) {
     const openapi::Document& document = table_.documents()[operation.document];
     for (const std::string& root : document.roots) {
-      const auto holds = [&](const Line& line) { return is_below(root, line.source.prefix); };
-      const auto named = std::find_if(lines_.begin(), lines_.end(),
-                                      [&](const Line& line) { return !line.source.prefix.empty() && holds(line); });
+      const auto named = std::find_if(lines_.begin(), lines_.end(), [&](const Line& line) {
+        return !line.source.prefix.empty() && is_below(root, line.source.prefix);
+      });
       if (named != lines_.end()) {
-        add_area(named->source.prefix, named->deny);
-      } else {
-        add_area(root, std::any_of(lines_.begin(), lines_.end(),
-                                   [](const Line& line) { return line.source.prefix.empty() && line.deny; }));
+        add_area(named->source.prefix, *named);
+        continue;
+      }
+      for (const Line& line : lines_) {
+        if (line.source.prefix.empty()) add_area(root, line);
       }
     }
   }
@@ -94,13 +95,15 @@ void Routes::find_areas() {
                    [](const Area& a, const Area& b) { return a.root.size() > b.root.size(); });
 }
 
-void Routes::add_area(const std::string& root, bool deny) {
+// Of several lines about the same paths the strictest one counts.
+void Routes::add_area(const std::string& root, const Line& line) {
   for (Area& area : areas_) {
     if (area.root != root) continue;
-    area.deny = area.deny || deny;
+    area.deny = area.deny || line.deny;
+    if (line.enforce != false) area.enforce = area.enforce == true ? true : line.enforce;
     return;
   }
-  areas_.push_back({root, deny, 0});
+  areas_.push_back({root, line.deny, line.enforce, 0});
 }
 
 void Routes::add_to(Shadow& shadow) {

@@ -1,6 +1,7 @@
 // The gate by API documents: their tables, and which paths they are about.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,8 @@ namespace wazoauth::nginx {
 struct Area {
   std::string root;  // "/api/calld"; "": every path
   bool deny;
-  std::size_t slot;  // in Shadow, of what no document has
+  std::optional<bool> enforce;  // false: in shadow; nullopt: as wazo_auth_enforce says
+  std::size_t slot;             // in Shadow, of what no document has
 };
 
 // The lines of wazo_auth_openapi of one level, and what becomes of them: one table.
@@ -25,6 +27,7 @@ class Routes {
     Place place;
     openapi::Source source;
     bool deny = true;
+    std::optional<bool> enforce;
   };
 
   void add(Line line) { lines_.push_back(std::move(line)); }
@@ -44,7 +47,7 @@ class Routes {
   const Place& place_of(const openapi::Finding& finding) const;
   bool report(ngx_conf_t* cf, const std::vector<openapi::Finding>& findings) const;
   void find_areas();
-  void add_area(const std::string& root, bool deny);
+  void add_area(const std::string& root, const Line& line);
   void add_to(Shadow& shadow);
 
   std::vector<Line> lines_;

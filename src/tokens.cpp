@@ -98,7 +98,7 @@ void strip(ngx_http_request_t* r, std::string_view name) {
 
 }  // namespace
 
-void keep_query(ngx_http_request_t* r, const LocConf& conf) {
+void keep_query(ngx_http_request_t* r, const LocConf& conf, bool strips) {
   const auto* sources = static_cast<const TokenSource*>(conf.token_from->elts);
   const auto* end = sources + conf.token_from->nelts;
   const bool by_location =
@@ -109,7 +109,7 @@ void keep_query(ngx_http_request_t* r, const LocConf& conf) {
   if (!context) throw std::bad_alloc();
   if (context->query.len == 0) context->query = r->args;
   for (const auto* source = sources; source != end; ++source) {
-    if (source->strip && conf.enforce) strip(r, view(source->name));
+    if (source->strip && strips) strip(r, view(source->name));
   }
 }
 

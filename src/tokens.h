@@ -8,9 +8,9 @@ namespace wazoauth::nginx {
 
 enum class Found { none, one, several };
 
-// Remembers the client's own arguments where they may hold a token. Parameters to be stripped leave the request's
-// arguments and its raw target.
-void keep_query(ngx_http_request_t* r, const LocConf& conf);
+// Remembers the client's own arguments where they may hold a token. With `strips`, parameters to be stripped leave
+// the request's arguments and its raw target.
+void keep_query(ngx_http_request_t* r, const LocConf& conf, bool strips);
 
 // Remembers what the location's regular expression captured, where that is part of the access.
 void keep_captures(ngx_http_request_t* r, const LocConf& conf);

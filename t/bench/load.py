@@ -49,7 +49,7 @@ http {
         listen 127.0.0.1:@ROUTES_PORT@;
         wazo_auth_openapi @FOLDER@/routes.yml prefix=/api/bench;
         location ^~ /api/bench/ { proxy_pass http://upstream/; }
-        location ~ ^/own/1\.0/resource99/(?<id>[^/]+)$ {
+        location ~ ^/own/1[.]0/resource99/(?<id>[^/]+)$ {
             wazo_auth on;
             wazo_auth_acl bench.resource99.$id.read;
             proxy_pass http://upstream;

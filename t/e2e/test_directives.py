@@ -248,6 +248,8 @@ DIRECTIVES = {
             f'{DOCUMENT} prefix=/api/calld/ unmatched=deny',
             f'{DOCUMENT} prefix= unmatched=pass name=calld optional',
             f'{DOCUMENT} overlay={DOCUMENT}',
+            f'{DOCUMENT} enforce=shadow',
+            f'{DOCUMENT} enforce=on',
         ],
         [
             '',
@@ -257,6 +259,7 @@ DIRECTIVES = {
             f'{DOCUMENT} unmatched=',
             f'{DOCUMENT} unmatched=open',
             f'{DOCUMENT} name=',
+            f'{DOCUMENT} enforce=off',
             f'{DOCUMENT} overlay=',
             '""',
         ],

@@ -133,7 +133,10 @@ DETOURS = """\
         location ^~ /api/calld/1.0/guests/closed { wazo_auth on; proxy_pass http://upstream/; }
         location ^~ /api/calld/1.0/calls/gated { wazo_auth on; proxy_pass http://upstream/; }
         location /other/ { wazo_auth_openapi @FOLDER@/confd.yml prefix=/other/confd; proxy_pass http://upstream/; }
-        location ^~ /api/calld/1.0/outside { wazo_auth_openapi @FOLDER@/confd.yml prefix=/other/confd; proxy_pass http://upstream/; }
+        location ^~ /api/calld/1.0/outside {
+            wazo_auth_openapi @FOLDER@/confd.yml prefix=/other/confd;
+            proxy_pass http://upstream/;
+        }
 
         # Subrequests, and others who judge.
         location = /asking { auth_request /api/calld/1.0/calls; proxy_pass http://upstream; }

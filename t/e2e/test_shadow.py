@@ -4,7 +4,7 @@ import time
 import uuid
 
 import pytest
-from test_gate import FORGED, header
+from test_gate import FORGED
 from test_platform import CONFD, ONE_FILE, write_documents
 
 from support import servers
@@ -53,11 +53,15 @@ SERVERS = f"""\
 """
 
 
+def documents_in_http():
+    return ONE_FILE.replace('wazo_auth_identity on;', '').replace('@CONF@', str(servers.CHECKOUT / 'conf'))
+
+
 def make(new_nginx, name, **options):
     nginx = new_nginx(
         name,
         SERVERS,
-        http=ONE_FILE.replace('wazo_auth_identity on;', '').replace('@CONF@', str(servers.CHECKOUT / 'conf')),
+        http=documents_in_http(),
         start=False,
         **options,
     )
@@ -78,6 +82,13 @@ def report(nginx):
     answer = nginx.gate.get('/report')
     assert answer.status_code == 200
     return {each['operation']: each for each in answer.json()['operations']}
+
+
+def make_known(nginx, *tokens):
+    """In shadow nobody waits long for a token that nginx doesn't know yet."""
+    for token in tokens:
+        assert nginx.gate.get('/enforced', token['token']).status_code == 200
+    return tokens
 
 
 def refused(nginx, operation):
@@ -122,6 +133,7 @@ def test_nothing_changes_on_the_wire(nginx, strangers, method, path):
 
 
 def test_who_may_is_not_told_either(nginx, reader):
+    make_known(nginx, reader)
     for client in nginx.gate, nginx.ungated:
         assert not {'wazo-user-uuid', 'wazo-session-uuid'} & set(client.get('/read', reader['token']).json()['headers'])
     told = nginx.gate.get('/told', reader['token'])
@@ -135,6 +147,7 @@ def test_who_may_is_not_told_either(nginx, reader):
 def test_all_is_counted(nginx, strangers, nobody, reader, insert_token):
     gate, before = nginx.gate, report(nginx)
     user = insert_token(acl=['calld.calls.read'])
+    make_known(nginx, nobody, reader, user)
     for _ in range(3):
         gate.get('/api/calld/1.0/calls')
         gate.get('/api/calld/1.0/calls', nobody['token'])
@@ -171,7 +184,7 @@ def test_all_is_counted(nginx, strangers, nobody, reader, insert_token):
 
 
 def test_few_are_remembered(nginx, insert_token):
-    users = [insert_token() for _ in range(9)]
+    users = make_known(nginx, *(insert_token() for _ in range(9)))
     for user in users:
         nginx.gate.post('/api/calld/1.0/calls', user['token'])
     recent = report(nginx)['POST /api/calld/1.0/calls']['recent']
@@ -186,6 +199,7 @@ def test_one_line_in_a_second(nginx, nobody):
             if 'would be refused' in line and '/calls/77' in line
         ]
 
+    make_known(nginx, nobody)
     begin, before = time.monotonic(), len(lines())
     while time.monotonic() - begin < 2.5:
         for _ in range(20):
@@ -224,8 +238,35 @@ def test_a_websocket_goes_on(nginx, insert_token, api, admin_token, open_websock
     assert connection.recv() == 'hello'
 
 
+def test_one_daemon_after_the_other(new_nginx, nobody):
+    """A line of its own says it, whatever wazo_auth_enforce does."""
+    http = documents_in_http().replace('prefix=/api/calld', 'prefix=/api/calld enforce=shadow')
+    servers_text = f"""\
+    server {{
+        listen 127.0.0.1:@GATE_PORT@;
+        wazo_auth_identity on;
+        wazo_auth_token_from query:token strip header:X-Auth-Token;
+{PLACES}
+        location = /report {{ wazo_auth off; wazo_auth_shadow_report; }}
+    }}
+"""
+    nginx = new_nginx('shadow-one', servers_text.replace('wazo_auth_tenant header; ', ''), http=http, start=False)
+    write_documents(nginx.folder)
+    nginx.start()
+    gate, token = nginx.gate, make_known(nginx, nobody)[0]['token']
+    assert gate.get('/api/calld/1.0/calls').status_code == 200
+    answer = gate.get(f'/api/calld/1.0/calls?token={token}').json()
+    assert answer['target'].endswith(f'?token={token}') and 'wazo-user-uuid' not in answer['headers']
+    assert gate.get('/api/confd/1.1/users').status_code == 401
+    assert gate.get('/read', token).status_code == 403
+    counted = report(nginx)
+    assert counted['GET /api/calld/1.0/calls']['refused'] == {'no_token': 1, 'missing_access': 1}
+    assert counted['GET /api/confd/1.1/users']['refused'] == {}
+
+
 def test_a_reload_keeps_what_is_the_same(new_nginx, nobody, wait_until):
     nginx = make(new_nginx, 'shadow-reload')
+    make_known(nginx, nobody)
     nginx.gate.get('/api/calld/1.0/calls', nobody['token'])
     nginx.gate.get('/api/confd/1.1/users', nobody['token'])
     before = report(nginx)
@@ -245,6 +286,7 @@ def test_a_reload_keeps_what_is_the_same(new_nginx, nobody, wait_until):
 
 def test_the_command(nginx, new_nginx, command, nobody):
     url = f"http://127.0.0.1:{nginx.values['GATE_PORT']}/report"
+    make_known(nginx, nobody)
     nginx.gate.get('/api/calld/1.0/calls', nobody['token'])
     told = command('wazo-auth-gate', 'report', url, '--for', '1h')
     assert told.returncode == 3, told.stderr
