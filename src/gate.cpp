@@ -97,6 +97,7 @@ class GatedRequest {
         context_(context),
         conf_(loc_conf(r)),
         enforced_(is_enforced(conf_, area)),
+        only_told_(area && enforced_ && !documents_enforced(conf_, *area)),
         process_(process) {}
 
   ngx_int_t run() {
@@ -125,15 +126,18 @@ class GatedRequest {
     context_.grace_ms = static_cast<std::int64_t>(conf_.grace);
     context_.tenant_reads = 0;
     // By which operation a request is judged has to be sure, whatever the location thinks of paths.
-    if ((conf_.path || area_) && !gate::unambiguous(view(r_->unparsed_uri)))
+    if ((conf_.path || (area_ && !only_told_)) && !gate::unambiguous(view(r_->unparsed_uri)))
       return refuse(Status::refused, Reason::ambiguous_path, gate::ambiguous_path());
-    if (area_ && overrides_method(r_)) return refuse(Status::refused, Reason::ambiguous_method, gate::two_methods());
+    if (area_ && overrides_method(r_)) {
+      if (!only_told_) return refuse(Status::refused, Reason::ambiguous_method, gate::two_methods());
+      tell(Reason::ambiguous_method);
+    }
     if (conf_.preflight && is_preflight(r_)) return preflight();
     openapi::Match match;
     if (area_) {
       match = conf_.routes->table().match(view(r_->method_name), view(context_.route));
       if (match.operation) context_.slot = conf_.routes->slot_of(*match.operation);
-      if (!conf_.token_always && is_open(match)) return leave_alone();
+      if (!conf_.token_always && !only_told_ && is_open(match)) return leave_alone();
     }
     const bool in_query = match.operation && match.operation->token_in_query;
     const Found found = find_token(r_, conf_, in_query, context_);
@@ -169,6 +173,13 @@ class GatedRequest {
     context_.has_access = context_.unknown_operation || (need != openapi::Need::open && need != openapi::Need::token);
     context_.required_refused =
         context_.has_access && (need != openapi::Need::acl || !make_accesses(r_, match, context_));
+  }
+
+  // What documents in shadow would have refused.
+  void tell(Reason reason) {
+    context_.reason = reason;
+    Shadow& shadow = process_.conf.shadow;
+    if (shadow.refused(r_, context_)) log_shadow(r_, context_, shadow.operation(context_.slot));
   }
 
   // As in a location that isn't gated.
@@ -248,6 +259,7 @@ class GatedRequest {
       context_.identified = false;
       return leave_alone();
     }
+    if (only_told_ && context_.reason == Reason::none) process_.conf.shadow.passed(context_.slot);
     context_.passed = true;
     context_.watch = conf_.watch;
     process_.counters.add(context_.status == Status::hit ? counter::hits : counter::misses);
@@ -294,11 +306,17 @@ class GatedRequest {
   }
 
   ngx_int_t denied() {
+    const Reason unusable = context_.unknown_operation ? Reason::unknown_operation : Reason::unusable_access;
+    const Reason reason = context_.required_refused ? unusable : Reason::missing_access;
+    if (only_told_) {
+      tell(reason);
+      context_.has_access = context_.required_refused = false;  // any live token does
+      return follow_tenant();
+    }
     std::string_view wanted;
     find_wanted_tenant(r_, wanted);
     const std::string_view access = context_.required_refused ? std::string_view() : view(context_.required);
-    const Reason unusable = context_.unknown_operation ? Reason::unknown_operation : Reason::unusable_access;
-    return refuse(Status::denied, context_.required_refused ? unusable : Reason::missing_access,
+    return refuse(Status::denied, reason,
                   gate::denied(static_cast<int>(conf_.denied), view(context_.token), access, wanted));
   }
 
@@ -315,11 +333,10 @@ class GatedRequest {
   }
 
   ngx_int_t only_count() {
-    Shadow& shadow = process_.conf.shadow;
     if (context_.status == Status::unavailable)
-      shadow.undecided(context_.slot);
-    else if (shadow.refused(r_, context_))
-      log_shadow(r_, context_, shadow.operation(context_.slot));
+      process_.conf.shadow.undecided(context_.slot);
+    else
+      tell(context_.reason);
     context_.status = Status::shadow;
     context_.identified = false;
     return NGX_DECLINED;
@@ -336,6 +353,7 @@ class GatedRequest {
   RequestContext& context_;
   const LocConf& conf_;
   const bool enforced_;
+  const bool only_told_;  // the documents are in shadow, and `wazo_auth on` isn't
   Process& process_;
 };
 

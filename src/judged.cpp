@@ -12,8 +12,12 @@ const Area* area_of(ngx_http_request_t* r, const LocConf& conf) {
   return context && context->route.len ? conf.routes->area_of(view(context->route)) : nullptr;
 }
 
+bool documents_enforced(const LocConf& conf, const Area& area) {
+  return area.enforce.value_or(conf.enforce == 1);
+}
+
 bool is_enforced(const LocConf& conf, const Area* area) {
-  return area && area->enforce ? *area->enforce : conf.enforce == 1;
+  return (conf.gate && conf.enforce) || (area && documents_enforced(conf, *area));
 }
 
 namespace {

@@ -12,7 +12,9 @@ namespace wazoauth::nginx {
 // The part of the location's documents that the request lies in; null: they don't decide about it.
 const Area* area_of(ngx_http_request_t* r, const LocConf& conf);
 
-// False: in shadow.
+// False: they are in shadow.
+bool documents_enforced(const LocConf& conf, const Area& area);
+// Of what is judged: false when nothing is refused. Documents in shadow take nothing away from a `wazo_auth on`.
 bool is_enforced(const LocConf& conf, const Area* area);
 
 // In the rewrite phase of the server, where a URI begins, and in that of a location, which it has led to: remembers the
