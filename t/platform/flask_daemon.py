@@ -133,7 +133,9 @@ class FlaskDaemon:
         else:
             app, api = module.app, module.api
         if self.name == 'confd':
-            app.url_map.converters['filename'] = importlib.import_module('wazo_confd.helpers.converter').FilenameConverter
+            app.url_map.converters['filename'] = importlib.import_module(
+                'wazo_confd.helpers.converter'
+            ).FilenameConverter
         given = Dependencies(api=api, flask_app=app, app=app, config=config)
         found = self.plugins[f'{self.package}.{where.group}']
         for plugin in [getattr(importlib.import_module(target), kind)() for _, target, kind in found]:
@@ -145,7 +147,12 @@ class FlaskDaemon:
 
         xivo.tenant_flask_helpers.AuthClient = lambda **_: self.authority
         self.app.config['auth'] = {'master_tenant_uuid': MASTER_TENANT}
-        for hooks in ('before_request_funcs', 'before_first_request_funcs', 'after_request_funcs', 'teardown_request_funcs'):
+        for hooks in (
+            'before_request_funcs',
+            'before_first_request_funcs',
+            'after_request_funcs',
+            'teardown_request_funcs',
+        ):
             getattr(self.app, hooks, {}).clear()
         for rule in self.rules():
             view = self.view(rule)
@@ -249,7 +256,9 @@ def answer(daemon, questions):
     for method, target, lists in questions.get('ask', ()):
         outcome = daemon.ask(method, target, **{'X-Auth-Token': 'by-header'})._asdict()
         outcome['asked'] = [asked.access for asked in outcome['asked']]
-        outcome['query'] = [asked.token for asked in daemon.ask(method, f'{target}?token=by-query').asked] == ['by-query']
+        outcome['query'] = [asked.token for asked in daemon.ask(method, f'{target}?token=by-query').asked] == [
+            'by-query'
+        ]
         outcome['verdicts'] = []
         for accesses in lists or ():
             check = AccessCheck(AUTH_ID, SESSION_ID, accesses)
