@@ -153,10 +153,10 @@ class SourceReader {
     }
   }
 
-  static void apply(const Draft& correction, Merged& merged) {
+  void apply(const Draft& correction, Merged& merged) {
     Draft& draft = merged.draft;
     merged.corrected = true;
-    draft.path = correction.path;
+    rename(draft, correction.path);
     if (correction.statement) {
       draft.statement = correction.statement;
       draft.stated_by = correction.stated_by;
@@ -167,6 +167,30 @@ class SourceReader {
     if (correction.token_in_query) draft.token_in_query = correction.token_in_query;
     if (correction.spans) draft.spans = correction.spans;
     draft.parameters.insert(draft.parameters.end(), correction.parameters.begin(), correction.parameters.end());
+  }
+
+  // Another spelling of its path: what is known of the parameters stays.
+  void rename(Draft& draft, const std::string& path) const {
+    const auto before = parameters_in(draft.path), after = parameters_in(path);
+    std::vector<PathParameter> parameters;
+    for (std::size_t i = 0; i < after.size(); ++i) parameters.push_back({after[i], is_integer(draft, before[i])});
+    std::vector<std::string> spans = draft.spans.value_or(std::vector<std::string>());
+    for (std::string& name : spans) {
+      const auto found = std::find(before.begin(), before.end(), name);
+      if (found != before.end()) name = after[static_cast<std::size_t>(found - before.begin())];
+    }
+    if (draft.spans) draft.spans = std::move(spans);
+    draft.path = path;
+    draft.parameters = std::move(parameters);
+    draft.references.clear();
+  }
+
+  static std::vector<std::string> parameters_in(const std::string& path) {
+    std::vector<std::string> names;
+    for (const Segment& segment : parse_path(path)) {
+      if (!segment.is_fixed()) names.push_back(segment.parameter);
+    }
+    return names;
   }
 
   std::string name() const {
