@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "check.h"
+#include "wazoauth/base/json.h"
 #include "wazoauth/openapi/document.h"
 #include "wazoauth/openapi/files.h"
 #include "wazoauth/openapi/read.h"
@@ -555,6 +556,44 @@ void test_access(void**) {
   }
 }
 
+// What Werkzeug 2.2.2, the router of Debian 12, made of random rules and requests. OPTIONS is a method of each rule, as
+// Flask adds it.
+void test_match_agrees_with_werkzeug(void**) {
+  std::ifstream file(TEST_DATA "/route-vectors.json");
+  const auto tables = Json::parse(std::string(std::istreambuf_iterator<char>(file), {}));
+  assert_true(tables && tables->size() == 60);
+  for (const Json& vector : tables->items()) {
+    RouteTable table;
+    for (const Json& item : vector.get("operations").items()) {
+      Operation operation{};
+      operation.method = item.at(0).text();
+      operation.path = item.at(1).text();
+      auto path = parse_path(operation.path);
+      for (Segment& segment : path) {
+        segment.spans = item.at(2).is_string() && segment.parameter == item.at(2).text();
+        if (!segment.is_fixed()) operation.parameters.push_back({segment.parameter, false, segment.spans});
+      }
+      assert_null(table.add(operation, path));
+    }
+    for (const Json& request : vector.get("requests").items()) {
+      const std::string path(request.at(1).text()), name = std::string(request.at(0).text()) + " " + path;
+      const Match match = table.match(request.at(0).text(), path);
+      const std::string_view expected = request.at(2).text();
+      if (expected == "unmatched" || expected == "options" || expected == "wrong_method") {
+        const auto outcome = expected == "unmatched" ? Match::Outcome::unmatched
+                             : expected == "options" ? Match::Outcome::options
+                                                     : Match::Outcome::wrong_method;
+        check::that(match.outcome == outcome, name + " is " + std::string(expected));
+        continue;
+      }
+      check::equal(shown(match), expected, name);
+      check::equal(match.operation->parameters.size(), request.at(3).size(), name);
+      for (std::size_t i = 0; i < request.at(3).size(); ++i)
+        check::equal(match.values[i], request.at(3).at(i).text(), name);
+    }
+  }
+}
+
 // -- against a matcher that tries everything
 // ---------------------------------------------------------------------------
 
@@ -571,10 +610,11 @@ std::vector<std::string> split(std::string path) {
   return parts;
 }
 
-// How literal a segment is: fixed, with some text, a parameter, one with slashes (the more that follows, the better).
+// How literal a segment is: fixed, one with slashes and something behind it, with some text, a parameter, one with
+// slashes that takes all.
 int rank(const std::vector<Segment>& path, std::size_t i) {
   if (path[i].is_fixed()) return 1000;
-  if (path[i].spans) return static_cast<int>(path.size() - i);
+  if (path[i].spans) return i + 1 == path.size() ? 1 : 500 + static_cast<int>(path.size() - i);
   return 200 + static_cast<int>(path[i].prefix.size() + path[i].suffix.size());
 }
 
@@ -699,6 +739,7 @@ int main() {
       cmocka_unit_test(test_several_documents),
       cmocka_unit_test(test_match),
       cmocka_unit_test(test_access),
+      cmocka_unit_test(test_match_agrees_with_werkzeug),
       cmocka_unit_test(test_match_agrees_with_trying_everything),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -48,14 +48,13 @@ class SourceReader {
   SourceReader(const Source& source, std::vector<Finding>& findings) : source_(source), findings_(findings) {}
 
   void read() {
-    bool any = false;
     for (const std::string& name : source_.files) {
       const auto files = files_of(name);
       if (files.empty()) report(severity_of_absence(), name, 0, "there is no such file");
-      for (const std::string& file : files) any = read_file(file) || any;
+      for (const std::string& file : files) read_file(file);
     }
     if (source_.files.empty()) report(Finding::Severity::error, name(), 0, "no file is named");
-    if (!any) return;
+    if (seen_.empty()) return;
     for (const std::string& name : source_.overlays) {
       const auto files = files_of(name);
       if (files.empty()) report(Finding::Severity::error, name, 0, "there is no such file");
@@ -98,16 +97,15 @@ class SourceReader {
     }
   }
 
-  bool read_file(const std::string& file) {
-    if (!seen_.insert(file).second) return true;
+  void read_file(const std::string& file) {
+    if (!seen_.insert(file).second) return;
     if (first_file_.empty()) first_file_ = file;
     auto contents = contents_of(file, Role::document);
-    if (!contents) return true;
+    if (!contents) return;
     if (title_.empty()) title_ = contents->title;
     if (!bases_) bases_ = contents->bases;
     parameters_.merge(contents->parameters);
     for (Draft& draft : contents->operations) add(std::move(draft));
-    return true;
   }
 
   std::optional<Key> key_of(const Draft& draft) {
@@ -196,7 +194,9 @@ class SourceReader {
   std::string name() const {
     if (!source_.name.empty()) return source_.name;
     if (title_.starts_with("wazo-")) return title_.substr(5);
-    return title_.empty() ? first_file_ : title_;
+    if (!title_.empty()) return title_;
+    const std::string prefix = trimmed_root(source_.prefix);
+    return prefix.empty() ? first_file_ : prefix.substr(prefix.rfind('/') + 1);
   }
 
   // Prefix and base, each once. A base that lies below the prefix already, as provd's does, isn't prefixed.
