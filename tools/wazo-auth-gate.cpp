@@ -3,6 +3,7 @@
 #include <iomanip>
 #include <sstream>
 
+#include "report.h"
 #include "tool.h"
 #include "wazoauth/openapi/read.h"
 
@@ -21,9 +22,15 @@ What nginx makes of the API documents of daemons (wazo_auth_openapi).
       a folder with its api.yml files, or a glob; all of them are one
       document. Warnings go to the standard error.
 
+  report URL [--for TIME] [--document NAME]
+      What wazo_auth_enforce shadow would have refused, and whether it is safe
+      to enforce: nobody would have been refused for TIME (7d; 12h, 10m, 90s).
+      URL: of a location with wazo_auth_shadow_report.
+
   --help    this text
 
-Exit status: 0, 1 when a document is wrong, 2 for a wrong command line.
+Exit status: 0, 1 when a document is wrong, 2 for a wrong command line, 3 when
+it isn't safe to enforce.
 See docs/platform.md.
 )";
 
@@ -158,6 +165,7 @@ int main(int argc, char** argv) {
     }
     if (given.empty()) throw tool::UsageError("which verb? See --help");
     if (given[0] == "routes") return routes({given.begin() + 1, given.end()});
+    if (given[0] == "report") return tool::report::main({given.begin() + 1, given.end()});
     throw tool::UsageError("unknown verb \"" + given[0] + "\", see --help");
   });
 }
