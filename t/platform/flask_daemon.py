@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections import namedtuple
 from pathlib import Path
@@ -112,7 +113,12 @@ class FlaskDaemon:
         logging.disable()
         warnings.simplefilter('ignore')
         self.plugins = entry_points(self.checkout)
-        self.app = self._make()
+        start = threading.Thread.start
+        threading.Thread.start = lambda _: None  # plug-ins' own: nobody is behind them
+        try:
+            self.app = self._make()
+        finally:
+            threading.Thread.start = start
         self.hooks = sorted(hook.__name__ for hooks in self.app.before_request_funcs.values() for hook in hooks)
         self.authority = Authority()
         self.reached = False
