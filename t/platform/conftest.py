@@ -59,3 +59,8 @@ def pytest_sessionstart():
     lacking = checkouts.missing()
     if lacking:
         pytest.exit(lacking, 2)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.timeout(1200))

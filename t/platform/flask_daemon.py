@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections import namedtuple
 from pathlib import Path
@@ -112,7 +113,12 @@ class FlaskDaemon:
         logging.disable()
         warnings.simplefilter('ignore')
         self.plugins = entry_points(self.checkout)
-        self.app = self._make()
+        start = threading.Thread.start
+        threading.Thread.start = lambda _: None  # plug-ins' own: nobody is behind them
+        try:
+            self.app = self._make()
+        finally:
+            threading.Thread.start = start
         self.hooks = sorted(hook.__name__ for hooks in self.app.before_request_funcs.values() for hook in hooks)
         self.authority = Authority()
         self.reached = False
@@ -133,7 +139,9 @@ class FlaskDaemon:
         else:
             app, api = module.app, module.api
         if self.name == 'confd':
-            app.url_map.converters['filename'] = importlib.import_module('wazo_confd.helpers.converter').FilenameConverter
+            app.url_map.converters['filename'] = importlib.import_module(
+                'wazo_confd.helpers.converter'
+            ).FilenameConverter
         given = Dependencies(api=api, flask_app=app, app=app, config=config)
         found = self.plugins[f'{self.package}.{where.group}']
         for plugin in [getattr(importlib.import_module(target), kind)() for _, target, kind in found]:
@@ -145,7 +153,12 @@ class FlaskDaemon:
 
         xivo.tenant_flask_helpers.AuthClient = lambda **_: self.authority
         self.app.config['auth'] = {'master_tenant_uuid': MASTER_TENANT}
-        for hooks in ('before_request_funcs', 'before_first_request_funcs', 'after_request_funcs', 'teardown_request_funcs'):
+        for hooks in (
+            'before_request_funcs',
+            'before_first_request_funcs',
+            'after_request_funcs',
+            'teardown_request_funcs',
+        ):
             getattr(self.app, hooks, {}).clear()
         for rule in self.rules():
             view = self.view(rule)
@@ -249,7 +262,9 @@ def answer(daemon, questions):
     for method, target, lists in questions.get('ask', ()):
         outcome = daemon.ask(method, target, **{'X-Auth-Token': 'by-header'})._asdict()
         outcome['asked'] = [asked.access for asked in outcome['asked']]
-        outcome['query'] = [asked.token for asked in daemon.ask(method, f'{target}?token=by-query').asked] == ['by-query']
+        outcome['query'] = [asked.token for asked in daemon.ask(method, f'{target}?token=by-query').asked] == [
+            'by-query'
+        ]
         outcome['verdicts'] = []
         for accesses in lists or ():
             check = AccessCheck(AUTH_ID, SESSION_ID, accesses)

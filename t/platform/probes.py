@@ -37,7 +37,15 @@ def access_lists(required, count=50):
     known = {AUTH_ID: 'me', SESSION_ID: 'my_session'}
     own = ['.'.join(known.get(word, word) for word in words)]
     last = ['read', 'update', 'edit', 'create', 'delete', 'get']
-    near = [required + '.#', required + '.x', '.'.join(words[:-1]) or 'x', required + 's', 'x' + required, '*', required.upper()]
+    near = [
+        required + '.#',
+        required + '.x',
+        '.'.join(words[:-1]) or 'x',
+        required + 's',
+        'x' + required,
+        '*',
+        required.upper(),
+    ]
     near += ['.'.join((*words[:-1], word)) for word in last]
     near += ['.'.join((*words[:at], 'other', *words[at + 1 :])) for at in range(len(words))]
     good = [required, *own, *wild, *deep, '#']
@@ -52,3 +60,39 @@ def access_lists(required, count=50):
         ]
         lists.append(picked)
     return lists
+
+
+# What a client may write for a parameter besides the usual.
+ODD = {
+    'integer': ('0077', '00', '%D9%A3', '7701%0A'),
+    'uuid': (AUTH_ID.replace('7', 'a').upper(),),
+    'other': (
+        'a.b',
+        'a..b',
+        '0077',
+        'a%20b',
+        '*',
+        'a*b',
+        '%23',
+        'a%23b',
+        '%7Bx%7D',
+        '%C3%A9',
+        'a%0Ab',
+        'me',
+        '!a',
+        'A' * 40,
+    ),
+}
+
+
+def odd_targets(operation):
+    """The operation's target with one odd value in it."""
+    for name, kind in operation['parameters'].items():
+        for value in ODD.get(kind, ODD['other']):
+            target = operation['path']
+            for other in operation['parameters']:
+                usual = {'integer': '7701', 'uuid': f'{AUTH_ID[:-1]}1'}.get(
+                    operation['parameters'][other], f'value-{other}'
+                )
+                target = target.replace(f'{{{other}}}', value if other == name else usual)
+            yield target

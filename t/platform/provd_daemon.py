@@ -89,8 +89,11 @@ class ProvdDaemon:
         tree = server.new_authenticated_server_resource(Application(), stand_ins.make('dhcp')())
         root.putChild(b'0.2', tree)
 
+        daemon = self
+
         class File(Resource):
             def render_GET(self, _):
+                daemon.reached = True
                 return b''
 
         api = importlib.import_module('wazo_provd.main').UnsecuredResource()
@@ -114,7 +117,9 @@ class ProvdDaemon:
         self.reached = False
         request = Request(method, target, headers)
         found = []
-        self.site.getChildForRequest(self.root, request).addCallback(found.append)
+        self.site.getChildForRequest(self.root, request).addCallbacks(found.append, lambda _: None)
+        if not found:  # it fell over the path
+            return Outcome(500, False, [])
         if method == 'OPTIONS':  # the site answers it before it looks for a resource
             return Outcome(200, False, [])
         try:
@@ -163,7 +168,16 @@ class ProvdDaemon:
             access = access.replace(f'value-{name}', f'{{{name}}}')
         by_query = bool(query.asked and query.asked[0].token)
         kinds = dict.fromkeys(names, 'unicode')
-        return Operation(method, path, target, kinds, access, by_query, False, f'{type(resource).__module__}.{type(resource).__name__}')
+        return Operation(
+            method,
+            path,
+            target,
+            kinds,
+            access,
+            by_query,
+            False,
+            f'{type(resource).__module__}.{type(resource).__name__}',
+        )
 
 
 def main(ref):

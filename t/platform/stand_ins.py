@@ -96,7 +96,9 @@ class StandIn(Exception, metaclass=_Kind):
     def _same(self, *_):
         return self
 
-    __or__ = __ror__ = __and__ = __rand__ = __add__ = __radd__ = __sub__ = __mul__ = __rmul__ = __mod__ = __truediv__ = _same
+    __or__ = (
+        __ror__
+    ) = __and__ = __rand__ = __add__ = __radd__ = __sub__ = __mul__ = __rmul__ = __mod__ = __truediv__ = _same
     __invert__ = __neg__ = _same
 
 

@@ -416,6 +416,21 @@ void test_overlay_renames(void**) {
   assert_false(text.operations()[0].parameters[0].integer);
 }
 
+// A type that a document declares once for many operations is corrected once, and counts for those that are added, too.
+void test_overlay_of_shared_parameters(void**) {
+  const std::string document =
+      "parameters: {one: {name: a, in: path, type: string}, two: {name: b, in: path, type: integer}}\n"
+      "paths:\n"
+      "  /x/{a}/{b}:\n"
+      "    get: {x-required-acl: x.read, parameters: [{$ref: '#/parameters/one'}, {$ref: '#/parameters/two'}]}\n";
+  const RouteTable table = table_of(document,
+                                    "parameters: {one: {name: a, in: path, type: integer}}\n"
+                                    "paths:\n"
+                                    "  /y/{a}: {get: {x-required-acl: y, parameters: [{$ref: '#/parameters/one'}]}}\n");
+  assert_true(table.operations()[0].parameters[0].integer && table.operations()[0].parameters[1].integer);
+  assert_true(table.operations()[1].parameters[0].integer);
+}
+
 void test_several_documents(void**) {
   const Folder folder;
   const auto file = folder.write("d.yml", small);
@@ -720,6 +735,7 @@ int main() {
       cmocka_unit_test(test_warnings),
       cmocka_unit_test(test_overlay),
       cmocka_unit_test(test_overlay_renames),
+      cmocka_unit_test(test_overlay_of_shared_parameters),
       cmocka_unit_test(test_several_documents),
       cmocka_unit_test(test_match),
       cmocka_unit_test(test_access),

@@ -131,6 +131,7 @@ class SourceReader {
   void read_overlay(const std::string& file) {
     const auto contents = contents_of(file, Role::overlay);
     if (!contents) return;
+    for (const auto& [name, parameter] : contents->parameters) parameters_.insert_or_assign(name, parameter);
     for (const Draft& correction : contents->operations) correct(correction);
   }
 
