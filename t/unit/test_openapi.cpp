@@ -3,8 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <new>
 #include <random>
 #include <string>
 #include <utility>
@@ -19,6 +22,20 @@
 
 using namespace wazoauth;
 using namespace wazoauth::openapi;
+
+// Counted for the test that a request allocates nothing. Inlined, they make the compiler warn of pairs that mismatch.
+static std::size_t allocations = 0;
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size ? size : 1)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
 
 namespace {
 
@@ -237,6 +254,18 @@ void test_bases(void**) {
                "error d.yml: a base has no parameters: \"/p/{v}\"\n");
 }
 
+void test_wrong_prefixes(void**) {
+  const Folder folder;
+  const auto file = folder.write("d.yml", "paths: {/a: {get: {x-required-acl: none}}}");
+  const auto found = [&](const std::string& prefix) {
+    return shown(read_routes({{{file}, {}, prefix, "", false}}).findings);
+  };
+  check::equal(found("api/x"), "error " + file + ": prefix and base begin with '/', not \"api/x\"\n");
+  check::equal(found("/api/{x}"), "error " + file + ": a base has no parameters: \"/api/{x}\"\n");
+  check::equal(found("/"), "");
+  check::equal(found(""), "");
+}
+
 void test_json(void**) {
   const std::string text =
       "{\n\t\"openapi\": \"3.0.0\", \"servers\": [{\"url\": \"https:\\/\\/h\\/v1\"}],\n\t\"paths\": {\"/a/{n}\": "
@@ -286,11 +315,15 @@ void test_merged_files(void**) {
 void test_files_that_are_not_there(void**) {
   const Folder folder;
   const std::string none = folder / "none.yml", glob = folder / "*.yml";
-  for (const auto& name : {none, glob, folder / ""}) {
-    check::equal(shown(read_routes({{{name}, {}, "", "", false}}).findings),
-                 "error " + name + ": there is no such file\n");
+  const std::pair<std::string, std::string> cases[] = {
+      {none, "there is no such file\n"},
+      {glob, "there is no such file\n"},
+      {folder / "", "there is no api.yml, api.yaml or api.json below it\n"},
+  };
+  for (const auto& [name, why] : cases) {
+    check::equal(shown(read_routes({{{name}, {}, "", "", false}}).findings), "error " + name + ": " + why);
     const auto reading = read_routes({{{name}, {"overlay"}, "/api/x", "", true}});
-    check::equal(shown(reading.findings), "warning " + name + ": there is no such file\n");
+    check::equal(shown(reading.findings), "warning " + name + ": " + why);
     check::equal(reading.table.operations().size(), 0U);
   }
   const auto document = folder.write("d.yml", small);
@@ -594,6 +627,28 @@ void test_match_agrees_with_werkzeug(void**) {
   }
 }
 
+void test_a_request_allocates_nothing(void**) {
+  const RouteTable table = table_of(
+      "paths:\n"
+      "  /users/{user_uuid}/lines/{line_id}: {get: {x-required-acl: 'a.{user_uuid}.lines.{line_id}.read'}}\n"
+      "  /users/{user_uuid}: {put: {x-required-acl: 'a.{user_uuid}.update'}}\n");
+  const std::string path = "/users/6FA459EA-ee8a-4CA4-894e-DB77E160355E/lines/a-name-that-no-short-string-has-room-for";
+  const std::string unknown = path + "/more", item = path.substr(0, 43);
+  std::string access;
+  access.reserve(200);
+  const std::size_t before = allocations;
+  const Match match = table.match("GET", path);
+  const bool filled = append_access(match, 0, access);
+  const Match::Outcome outcomes[] = {table.match("GET", unknown).outcome, table.match("GET", item).outcome,
+                                     table.match("OPTIONS", item).outcome};
+  check::equal(allocations - before, 0U);
+  assert_true(filled);
+  check::equal(access, "a.6fa459ea-ee8a-4ca4-894e-db77e160355e.lines.a-name-that-no-short-string-has-room-for.read");
+  assert_true(outcomes[0] == Match::Outcome::unmatched && outcomes[1] == Match::Outcome::wrong_method &&
+              outcomes[2] == Match::Outcome::options);
+  assert_true(std::make_unique<std::string>(path)->size() > 0 && allocations > before);  // they are counted
+}
+
 // -- against a matcher that tries everything
 // ---------------------------------------------------------------------------
 
@@ -728,6 +783,7 @@ int main() {
       cmocka_unit_test(test_document),
       cmocka_unit_test(test_security),
       cmocka_unit_test(test_bases),
+      cmocka_unit_test(test_wrong_prefixes),
       cmocka_unit_test(test_json),
       cmocka_unit_test(test_merged_files),
       cmocka_unit_test(test_files_that_are_not_there),
@@ -739,6 +795,7 @@ int main() {
       cmocka_unit_test(test_several_documents),
       cmocka_unit_test(test_match),
       cmocka_unit_test(test_access),
+      cmocka_unit_test(test_a_request_allocates_nothing),
       cmocka_unit_test(test_match_agrees_with_werkzeug),
       cmocka_unit_test(test_match_agrees_with_trying_everything),
   };

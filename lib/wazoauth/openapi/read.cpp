@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <exception>
+#include <filesystem>
 #include <map>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "wazoauth/config/text_file.h"
@@ -50,14 +52,14 @@ class SourceReader {
   void read() {
     for (const std::string& name : source_.files) {
       const auto files = files_of(name);
-      if (files.empty()) report(severity_of_absence(), name, 0, "there is no such file");
+      if (files.empty()) report(severity_of_absence(), name, 0, why_nothing(name));
       for (const std::string& file : files) read_file(file);
     }
     if (source_.files.empty()) report(Finding::Severity::error, name(), 0, "no file is named");
     if (seen_.empty()) return;
     for (const std::string& name : source_.overlays) {
       const auto files = files_of(name);
-      if (files.empty()) report(Finding::Severity::error, name, 0, "there is no such file");
+      if (files.empty()) report(Finding::Severity::error, name, 0, why_nothing(name));
       for (const std::string& file : files) read_overlay(file);
     }
     if (operations_.empty() && !has_errors(findings_))
@@ -86,6 +88,12 @@ class SourceReader {
   }
   Finding::Severity severity_of_absence() const {
     return source_.optional ? Finding::Severity::warning : Finding::Severity::error;
+  }
+
+  static std::string why_nothing(const std::string& name) {
+    std::error_code error;
+    return std::filesystem::is_directory(name, error) ? "there is no api.yml, api.yaml or api.json below it"
+                                                      : "there is no such file";
   }
 
   std::optional<FileContents> contents_of(const std::string& file, Role role) {
@@ -256,7 +264,8 @@ class SourceReader {
     if (!draft.statement) return tell("the document doesn't say what it needs: any valid token passes");
     operation.need = draft.statement->need;
     operation.stated_by = draft.stated_by;
-    if (operation.need == Need::closed) tell(draft.statement->trouble + ": nobody passes");
+    if (operation.need == Need::closed && draft.stated_by == "description")
+      tell(draft.statement->trouble + ": nobody passes");
     for (const std::string& access : draft.statement->accesses) {
       std::vector<std::string> unknown;
       AccessTemplate parsed = parse_access(access, operation.parameters, unknown);

@@ -1,6 +1,7 @@
 #include "wazoauth/openapi/route_table.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "wazoauth/base/ascii.h"
@@ -75,7 +76,11 @@ bool is_digits(std::string_view text) {
 }
 
 bool append(std::string& access, std::string_view value, const Parameter& parameter) {
-  if (is_uuid(value)) return gate::append_value(access, ascii::lower(value));
+  if (is_uuid(value)) {
+    std::array<char, 36> lower;
+    std::transform(value.begin(), value.end(), lower.begin(), [](char c) { return ascii::lower(c); });
+    return gate::append_value(access, {lower.data(), lower.size()});
+  }
   if (parameter.integer && is_digits(value)) {
     const auto first = value.find_first_not_of('0');
     value.remove_prefix(std::min(first, value.size() - 1));
