@@ -156,7 +156,7 @@ class GatedRequest {
   bool is_open(const openapi::Match& match) const {
     if (match.operation) return match.operation->need == openapi::Need::open;
     // The daemons answer it themselves.
-    if (match.outcome == openapi::Match::Outcome::options) return has_nothing_but_a_method(r_);
+    if (match.outcome == openapi::Match::Outcome::options) return conf_.preflight && has_nothing_but_a_method(r_);
     return !area_->deny;
   }
 

@@ -131,6 +131,7 @@ DETOURS = """\
             proxy_pass http://upstream/;
         }
         location ^~ /api/calld/1.0/guests/closed { wazo_auth on; proxy_pass http://upstream/; }
+        location ^~ /api/calld/1.0/calls/strict { wazo_auth_preflight deny; proxy_pass http://upstream/; }
         location ^~ /api/calld/1.0/calls/gated { wazo_auth on; proxy_pass http://upstream/; }
         location /other/ { wazo_auth_openapi @FOLDER@/confd.yml prefix=/other/confd; proxy_pass http://upstream/; }
         location ^~ /api/calld/1.0/outside {
@@ -377,6 +378,9 @@ def test_another_method_by_header(gate, caller, name):
 def test_options_with_more_than_a_method(gate, nobody):
     preflight = {'Origin': 'http://a.example', 'Access-Control-Request-Method': 'GET'}
     assert gate.options('/api/calld/1.0/calls', headers=preflight).status_code == 200
+    assert gate.options('/api/calld/1.0/calls/strict', headers=preflight).status_code == 401
+    assert gate.options('/api/calld/1.0/calls/strict').status_code == 401
+    assert gate.options('/api/calld/1.0/calls/strict', nobody['token']).status_code == 200
     assert gate.options('/api/calld/1.0/calls', data=b'x').status_code == 401
     assert gate.options('/api/calld/1.0/calls', headers={'Upgrade': 'websocket'}).status_code == 401
 

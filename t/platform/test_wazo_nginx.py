@@ -80,9 +80,7 @@ def platform(tmp_path_factory):
     shutil.copytree(PLATFORM / 'overlays', folder / 'wazo-auth-gate/overlays')
     shutil.copy(PLATFORM / 'websocketd.yml', folder / 'wazo-auth-gate')
     text = moved((PLATFORM / 'wazo-auth-gate.conf').read_text())
-    (folder / 'conf.d/wazo-auth-gate.conf').write_text(
-        text.replace('enforce=shadow', 'enforce=on')
-    )
+    (folder / 'conf.d/wazo-auth-gate.conf').write_text(text.replace('enforce=shadow', 'enforce=on'))
     config = servers.write_settings(folder, {'db_uri': 'postgresql://a:b@127.0.0.1:1/x'})
     nginx = servers.Nginx(folder, servers.BUILD, CONF, values={'CONFIG': config})
     checked = nginx.test()
