@@ -16,6 +16,7 @@ ngx_conf_enum_t denied_choices[] = {
     {ngx_string("403"), NGX_HTTP_FORBIDDEN}, {ngx_string("401"), NGX_HTTP_UNAUTHORIZED}, {ngx_null_string, 0}};
 ngx_conf_enum_t preflight_choices[] = {{ngx_string("deny"), 0}, {ngx_string("pass"), 1}, {ngx_null_string, 0}};
 ngx_conf_enum_t cache_choices[] = {{ngx_string("private"), 0}, {ngx_string("shared"), 1}, {ngx_null_string, 0}};
+ngx_conf_enum_t enforce_choices[] = {{ngx_string("shadow"), 0}, {ngx_string("on"), 1}, {ngx_null_string, 0}};
 ngx_conf_enum_t path_choices[] = {{ngx_string("loose"), 0}, {ngx_string("strict"), 1}, {ngx_null_string, 0}};
 
 constexpr ngx_uint_t main_level = NGX_HTTP_MAIN_CONF;
@@ -38,6 +39,9 @@ ngx_command_t commands[] = {
     {ngx_string("wazo_auth"), every_level | NGX_CONF_FLAG, set_gate, NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, gate),
      nullptr},
     {ngx_string("wazo_auth_acl"), location_level | NGX_CONF_1MORE, set_acl, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("wazo_auth_openapi"), every_level | NGX_CONF_1MORE, set_openapi, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("wazo_auth_enforce"), every_level | NGX_CONF_TAKE1, set_enforce, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, enforce), enforce_choices},
     {ngx_string("wazo_auth_token_from"), every_level | NGX_CONF_1MORE, set_token_from, NGX_HTTP_LOC_CONF_OFFSET, 0,
      nullptr},
     {ngx_string("wazo_auth_tenant"), every_level | NGX_CONF_TAKE1, of_gate<ngx_conf_set_enum_slot>,
@@ -60,6 +64,8 @@ ngx_command_t commands[] = {
      offsetof(LocConf, timeout), nullptr},
     {ngx_string("wazo_auth_metrics"), location_level | NGX_CONF_NOARGS, set_metrics, NGX_HTTP_LOC_CONF_OFFSET, 0,
      nullptr},
+    {ngx_string("wazo_auth_shadow_report"), location_level | NGX_CONF_NOARGS, set_shadow_report,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     ngx_null_command,
 };
 
@@ -92,9 +98,10 @@ ngx_http_core_main_conf_t* core_of(ngx_conf_t* cf) {
 
 ngx_int_t postconfiguration(ngx_conf_t* cf) {
   auto* core = core_of(cf);
-  // arrival_handler runs before nginx's rewrite module, mask_handler before its log, last_word_handler after all
-  // others.
-  if (!finish_conf(cf) || !add_handler(core, NGX_HTTP_REWRITE_PHASE, arrival_handler) ||
+  // begin_handler and arrival_handler run before nginx's rewrite module, mask_handler before its log, last_word_handler
+  // after all others.
+  if (!finish_conf(cf) || !add_handler(core, NGX_HTTP_SERVER_REWRITE_PHASE, begin_handler) ||
+      !add_handler(core, NGX_HTTP_REWRITE_PHASE, arrival_handler) ||
       !add_handler_in_front(core, NGX_HTTP_ACCESS_PHASE, last_word_handler) ||
       !add_handler_in_front(core, NGX_HTTP_LOG_PHASE, mask_handler))
     return NGX_ERROR;

@@ -52,7 +52,8 @@ void keep_private(ngx_http_request_t* r) noexcept {
   if (!r->cache || r->cached || !r->upstream || !r->upstream->cacheable) return;
   const LocConf& conf = loc_conf(r);
   const RequestContext* context = find_context(r);
-  if (!context || !context->passed || conf.cache || !(conf.gate || conf.identity) || key_has_identity(r, *context))
+  if (!context || !context->passed || conf.cache || !(conf.gate || conf.identity || context->route.len) ||
+      key_has_identity(r, *context))
     return;
   r->upstream->cacheable = 0;
   try {

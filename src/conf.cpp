@@ -80,7 +80,7 @@ char* missing(ngx_conf_t* cf, const MainConf& conf, const char* directive) {
 // It is meant to be gated, or its directives would be of no use.
 char* check_gate(ngx_conf_t* cf, const LocConf& conf, bool decided_here) {
   const Place& place = conf.directive;
-  if (conf.gate || !place.line || decided_here) return NGX_CONF_OK;
+  if (conf.gate || conf.routes || !place.line || decided_here) return NGX_CONF_OK;
   // Below a `wazo_auth off` somebody has thought of it.
   const ngx_uint_t level = conf.decided && !conf.gate_inside ? NGX_LOG_WARN : NGX_LOG_EMERG;
   ngx_log_error(
@@ -209,10 +209,14 @@ std::string conninfo(const MainConf& conf) {
 void* create_loc_conf(ngx_conf_t* cf) {
   auto* conf = static_cast<LocConf*>(ngx_pcalloc(cf->pool, sizeof(LocConf)));
   if (!conf) return nullptr;
-  // set by ngx_pcalloc(): handler, prefix, entrance, decided, directive, named, captured
+  // set by ngx_pcalloc(): handler, prefix, entrance, decided, directive, named, captured, slot,
+  // routes_inside
   conf->begin = here(cf);
   conf->gate = conf->gate_inside = NGX_CONF_UNSET;
   conf->access = static_cast<Accesses*>(NGX_CONF_UNSET_PTR);
+  conf->routes = static_cast<Routes*>(NGX_CONF_UNSET_PTR);
+  conf->token_always = NGX_CONF_UNSET;
+  conf->enforce = NGX_CONF_UNSET_UINT;
   conf->token_from = static_cast<ngx_array_t*>(NGX_CONF_UNSET_PTR);
   conf->tenant = NGX_CONF_UNSET_UINT;
   conf->identity = NGX_CONF_UNSET;
@@ -245,6 +249,59 @@ void merge_gate(const LocConf& prev, LocConf& conf) {
 
 }  // namespace
 
+namespace {
+
+bool is_set(const void* pointer) {
+  return pointer != NGX_CONF_UNSET_PTR;
+}
+
+bool read_routes(ngx_conf_t* cf, MainConf& main, Routes* routes) {
+  if (!routes || routes->is_read()) return true;
+  if (!routes->read(cf, main.shadows ? &main.shadow : nullptr)) return false;
+  if (routes->tokens_in_query()) main.query_names.emplace_back("token");
+  main.routes.push_back(routes);
+  return true;
+}
+
+// Documents decide, unless something nearer does: `wazo_auth off`, an access of the location's own, or what hands out
+// tokens. They never open what a nearer `wazo_auth on` closes.
+bool merge_routes(ngx_conf_t* cf, MainConf& main, bool part, LocConf& prev, LocConf& conf, bool gate_said,
+                  bool access_said) {
+  if (!is_set(prev.routes)) prev.routes = nullptr;  // the http block, which nothing is around
+  if (!prev.routes_inside) prev.routes_inside = prev.routes;
+  if (!read_routes(cf, main, prev.routes)) return false;
+  if (is_set(conf.routes)) {
+    if (access_said) {
+      const Place& place = conf.access->place;
+      ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                    "\"wazo_auth_acl\" and \"wazo_auth_openapi\" in one location: which of them decides? in %V:%ui",
+                    &place.file, place.line);
+      return false;
+    }
+    conf.token_always = 0;
+    conf.routes_inside = conf.routes;
+    return read_routes(cf, main, conf.routes);
+  }
+  const bool off = gate_said && !conf.gate;
+  conf.routes_inside = off || access_said ? nullptr : prev.routes_inside;
+  conf.routes = conf.entrance ? nullptr : conf.routes_inside;
+  if (part) conf.routes = prev.routes;
+  const bool before = prev.token_always == 1;
+  conf.token_always = before || (gate_said && conf.gate) ? 1 : 0;
+  return true;
+}
+
+// What of this block is counted for itself, and not for an operation.
+void merge_slot(const ngx_http_core_loc_conf_t& core, MainConf& main, const LocConf& prev, LocConf& conf) {
+  conf.slot = prev.slot;
+  if (conf.enforce || !conf.gate || core.noname) return;
+  std::string name = core.name.len ? "location " + std::string(view(core.name)) : "server";
+  name += ", in " + std::string(view(conf.begin.file)) + ":" + std::to_string(conf.begin.line);
+  conf.slot = main.shadow.add("locations", std::move(name), "");
+}
+
+}  // namespace
+
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   auto* prev = static_cast<LocConf*>(parent);
   auto* conf = static_cast<LocConf*>(child);
@@ -254,7 +311,12 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   merge_handler(*core, *prev, *conf);
   const bool decided_here = conf->decided;  // `directive` and `begin` are this block's alone
   conf->decided = conf->decided || prev->decided;
+  const bool gate_said = conf->gate != NGX_CONF_UNSET, access_said = is_set(conf->access);
   merge_gate(*prev, *conf);
+  if (!merge_routes(cf, main, core->noname, *prev, *conf, gate_said, access_said))
+    return static_cast<char*>(NGX_CONF_ERROR);
+  ngx_conf_merge_uint_value(conf->enforce, prev->enforce, 1);
+  merge_slot(*core, main, *prev, *conf);
   ngx_conf_merge_ptr_value(conf->access, prev->access, nullptr);
   if (prev->token_from == NGX_CONF_UNSET_PTR) prev->token_from = default_sources(cf);
   if (!prev->token_from) return static_cast<char*>(NGX_CONF_ERROR);
@@ -285,6 +347,7 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
 bool finish_conf(ngx_conf_t* cf) {
   auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_wazo_auth_module));
   find_kept_variables(cf, main->kept);
+  if (main->shadows && !main->shadow.declare(cf)) return false;
   return !positional_captures_are_refused(cf, *main);
 }
 

@@ -8,6 +8,8 @@
 
 #include "ngx.h"
 #include "rewrites.h"
+#include "routes.h"
+#include "shadow.h"
 #include "wazoauth/config/settings.h"
 
 namespace wazoauth::nginx {
@@ -17,13 +19,6 @@ struct TokenSource {
   enum Kind { header, bearer, query, cookie } kind;
   ngx_str_t name;  // of a header in lower case
   bool strip;      // of a query parameter: the upstream doesn't see it
-};
-
-// A directive, and where it stands.
-struct Place {
-  ngx_str_t directive;
-  ngx_str_t file;
-  ngx_uint_t line;  // 0: nowhere
 };
 
 // A piece of a required access: a literal, or a variable's value.
@@ -80,6 +75,9 @@ struct MainConf : MainConfBase {
   KeptVariables kept;
   PositionalCaptures positional;
   std::vector<AskedVariable> asked;
+  std::vector<const Routes*> routes;  // of every level
+  bool shadows = false;               // somewhere wazo_auth_enforce is shadow
+  Shadow shadow;
 };
 
 struct LocConf {
@@ -90,6 +88,8 @@ struct LocConf {
   ngx_flag_t gate;          // is it gated?
   ngx_flag_t gate_inside;   // ... as locations inside inherit it
   Accesses* access;         // null: any live token
+  Routes* routes;           // the documents that decide about their paths; null: none
+  ngx_uint_t enforce;       // 1: on; 0: in shadow nothing is refused
   ngx_array_t* token_from;  // TokenSource
   ngx_uint_t tenant;
   ngx_flag_t identity;
@@ -102,11 +102,14 @@ struct LocConf {
   ngx_msec_t timeout;  // of a request that waits for what the gate has to know
 
   // What no directive says, but where they stand, and what else does:
-  Place begin;            // of the block
-  ngx_flag_t decided;     // `wazo_auth` stands here or around
-  Place directive;        // the first of the gate's that stands here, in a location
-  ngx_array_t* named;     // indexes of the variables that the location's own regular expressions set
-  ngx_array_t* captured;  // those of them that are part of the access; null: none
+  Routes* routes_inside;    // `routes` as locations inside inherit it
+  ngx_flag_t token_always;  // `wazo_auth on` stands nearer than they do: what they leave open needs a token
+  Place begin;              // of the block
+  ngx_flag_t decided;       // `wazo_auth` stands here or around
+  Place directive;          // the first of the gate's that stands here, in a location
+  ngx_array_t* named;       // indexes of the variables that the location's own regular expressions set
+  ngx_array_t* captured;    // those of them that are part of the access; null: none
+  std::size_t slot;         // of the location in Shadow
 };
 
 // Of the database: the directive's, else the YAML's. Needs settings.
@@ -146,9 +149,12 @@ char* set_api(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_oauth2(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_gate(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_acl(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_openapi(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_enforce(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_watch(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_timeout(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_token_from(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_metrics(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_shadow_report(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 
 }  // namespace wazoauth::nginx

@@ -48,8 +48,8 @@ RequestContext* get_context(ngx_http_request_t* r) {
 }
 
 const char* status_name(Status status) {
-  static constexpr const char* names[] = {"",       "hit",     "miss",     "grace",   "preflight",
-                                          "denied", "unknown", "no_token", "refused", "unavailable"};
+  static constexpr const char* names[] = {"",        "hit",      "miss",    "grace",       "preflight", "denied",
+                                          "unknown", "no_token", "refused", "unavailable", "shadow"};
   return names[static_cast<int>(status)];
 }
 
@@ -61,8 +61,10 @@ const char* reason_name(Reason reason) {
                                           "expired_token",
                                           "missing_access",
                                           "unusable_access",
+                                          "unknown_operation",
                                           "foreign_tenant",
                                           "ambiguous_path",
+                                          "ambiguous_method",
                                           "ambiguous_token",
                                           "ambiguous_tenant",
                                           "database_away",

@@ -8,7 +8,7 @@
 
 namespace wazoauth::nginx {
 
-enum class Status { none, hit, miss, grace, preflight, denied, unknown, no_token, refused, unavailable };
+enum class Status { none, hit, miss, grace, preflight, denied, unknown, no_token, refused, unavailable, shadow };
 // Why it was refused.
 enum class Reason {
   none,
@@ -17,9 +17,11 @@ enum class Reason {
   revoked_token,
   expired_token,
   missing_access,
-  unusable_access,  // a variable's value can't be part of an access
+  unusable_access,    // a variable's value, or a part of the path, can't be part of an access
+  unknown_operation,  // no document has it
   foreign_tenant,
   ambiguous_path,
+  ambiguous_method,
   ambiguous_token,
   ambiguous_tenant,
   database_away,
@@ -37,6 +39,9 @@ struct RequestContext {
   enum class Stage { fresh, loading, loaded, asking_tenant, tenant_known, done } stage;
   Status status;
   Reason reason;
+  ngx_str_t route;           // the path that documents decide by, see routes.h; empty: none of theirs
+  bool route_settled;        // the location that it led to was asked
+  std::size_t slot;          // of what judges, in Shadow
   ngx_str_t query;           // the client's own, as it came: nginx's redirects lose it, `strip` takes from it
   ngx_array_t* captured_of;  // LocConf::captured
   ngx_http_variable_value_t* captured;  // ... and the values, in its order
@@ -50,10 +55,11 @@ struct RequestContext {
   bool has_access;      // an access is required
   ngx_str_t* accesses;  // any of them will do
   ngx_uint_t access_count;
-  ngx_str_t required;     // the one that it has; all of them, for people, when it has none
-  bool required_refused;  // variables' values can't be part of an access
-  std::int64_t grace_ms;  // of the location that judged
-  const char* challenge;  // ... and its WWW-Authenticate
+  ngx_str_t required;      // the one that it has; all of them, for people, when it has none
+  bool required_refused;   // variables' values can't be part of an access
+  bool unknown_operation;  // ... because no document has the operation
+  std::int64_t grace_ms;   // of the location that judged
+  const char* challenge;   // ... and its WWW-Authenticate
   unsigned tenant_reads;
   ngx_queue_t waiters;  // the list of a load in which it waits
   bool linked;

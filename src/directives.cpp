@@ -181,6 +181,12 @@ char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void* data) {
   return handled_by(cf, metrics_handler);
 }
 
+char* set_shadow_report(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  conf->handler = shadow_report_handler;
+  return handled_by(cf, shadow_report_handler);
+}
+
 // What a browser brings back from another service is nobody else's.
 char* set_oauth2(ngx_conf_t* cf, ngx_command_t*, void* data) {
   auto* conf = static_cast<LocConf*>(data);
@@ -313,6 +319,68 @@ char* set_acl(ngx_conf_t* cf, ngx_command_t*, void* data) {
     if (char* problem = read_access(cf, value, *access); problem != ok) return problem;
   }
   return ok;
+}
+
+namespace {
+
+bool set_option(ngx_conf_t* cf, const ngx_str_t& value, Routes::Line& line, bool& known) {
+  const auto after = [&](std::string_view name) -> std::optional<std::string> {
+    if (!view(value).starts_with(name)) return std::nullopt;
+    return std::string(view(value).substr(name.size()));
+  };
+  known = true;
+  if (view(value) == "optional") {
+    line.source.optional = true;
+  } else if (view(value) == "unmatched=deny" || view(value) == "unmatched=pass") {
+    line.deny = view(value) == "unmatched=deny";
+  } else if (view(value) == "enforce=on" || view(value) == "enforce=shadow") {
+    line.enforce = view(value) == "enforce=on";
+  } else if (const auto prefix = after("prefix=")) {
+    line.source.prefix = *prefix;
+    while (line.source.prefix.ends_with('/')) line.source.prefix.pop_back();
+    return line.source.prefix.empty() || line.source.prefix.starts_with('/');
+  } else if (const auto name = after("name=")) {
+    line.source.name = *name;
+    return !name->empty();
+  } else if (const auto overlay = after("overlay=")) {
+    ngx_str_t file = copy(cf->pool, *overlay);
+    if (overlay->empty() || !file.data || ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) return false;
+    line.source.overlays.emplace_back(view(file));
+  } else {
+    known = false;
+    return !after("unmatched=") && !after("enforce=");
+  }
+  return true;
+}
+
+}  // namespace
+
+char* set_openapi(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  return guarded(cf, [&] {
+    Routes::Line line{here(cf), {}};
+    for (ngx_uint_t i = 1; i < cf->args->nelts; ++i) {
+      ngx_str_t value = arguments(cf)[i];
+      bool known;
+      if (value.len == 0 || !set_option(cf, value, line, known)) return invalid(cf, value);
+      if (known) continue;
+      if (ngx_conf_full_name(cf->cycle, &value, 1) != NGX_OK) return failed;
+      line.source.files.emplace_back(view(value));
+    }
+    if (line.source.files.empty()) return fail(cf, "\"wazo_auth_openapi\" names no file");
+    if (conf->routes == NGX_CONF_UNSET_PTR) conf->routes = make_routes(cf);
+    if (!conf->routes) return failed;
+    if (line.enforce == false) main_of(cf)->shadows = true;
+    conf->routes->add(std::move(line));
+    needs_process(cf);
+    return ok;
+  });
+}
+
+char* set_enforce(ngx_conf_t* cf, ngx_command_t* command, void* data) {
+  char* result = ngx_conf_set_enum_slot(cf, command, data);
+  main_of(cf)->shadows = main_of(cf)->shadows || static_cast<LocConf*>(data)->enforce == 0;
+  return result;
 }
 
 char* set_watch(ngx_conf_t* cf, ngx_command_t* command, void* data) {

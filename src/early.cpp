@@ -1,6 +1,7 @@
 #include "early.h"
 
 #include "handlers.h"
+#include "judged.h"
 #include "process.h"
 #include "tokens.h"
 
@@ -23,10 +24,13 @@ bool gate_is_next(ngx_http_request_t* r) {
 bool identify_early(ngx_http_request_t* r, TokenFacts& facts) {
   const LocConf& conf = loc_conf(r);
   const Process* const process = nginx::process();
-  if (!process || !conf.gate || r != r->main || !gate_is_next(r) || (conf.preflight && is_preflight(r))) return false;
+  const Area* area = area_of(r, conf);
+  if (!process || !(conf.gate || area) || !is_enforced(conf, area) || r != r->main || !gate_is_next(r) ||
+      (conf.preflight && is_preflight(r)))
+    return false;
   RequestContext own{};  // the gate's own begins when it is asked
   if (const RequestContext* context = find_context(r)) own.query = context->query;
-  if (find_token(r, conf, own) != Found::one) return false;
+  if (find_token(r, conf, false, own) != Found::one) return false;
   const gate::Question question{std::nullopt, ngx_time(), loop_time(),
                                 std::chrono::milliseconds(static_cast<std::int64_t>(conf.grace))};
   const TokenKey key = token_key(view(own.token));

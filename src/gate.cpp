@@ -4,6 +4,7 @@
 #include "counters.h"
 #include "handlers.h"
 #include "identity.h"
+#include "judged.h"
 #include "process.h"
 #include "refusals.h"
 #include "tokens.h"
@@ -19,6 +20,8 @@ using Stage = RequestContext::Stage;
 using Outcome = gate::Verdict::Outcome;
 
 constexpr unsigned most_tenant_reads = 3;
+// In shadow nobody is to notice that the authority is slow.
+constexpr ngx_msec_t shadow_timeout = 100;
 
 // Judges by one access after the other, until one isn't missing.
 template <typename Judge>
@@ -87,8 +90,15 @@ void on_timeout(ngx_event_t* event) noexcept {
 // A gated request in the access phase, which it enters again when what it waits for is here.
 class GatedRequest {
  public:
-  GatedRequest(ngx_http_request_t* r, RequestContext& context, Process& process)
-      : r_(r), context_(context), conf_(loc_conf(r)), process_(process) {}
+  // `area`: of documents that decide about it; null: none do.
+  GatedRequest(ngx_http_request_t* r, const Area* area, RequestContext& context, Process& process)
+      : r_(r),
+        area_(area),
+        context_(context),
+        conf_(loc_conf(r)),
+        enforced_(is_enforced(conf_, area)),
+        only_told_(area && enforced_ && !documents_enforced(conf_, *area)),
+        process_(process) {}
 
   ngx_int_t run() {
     switch (context_.stage) {
@@ -107,29 +117,83 @@ class GatedRequest {
  private:
   ngx_int_t begin() {
     context_.identified = context_.passed = context_.held_back = context_.timed_out = false;
-    context_.has_access = context_.required_refused = false;
+    context_.has_access = context_.required_refused = context_.unknown_operation = false;
+    context_.status = Status::none;
     context_.reason = Reason::none;
+    context_.required = {};
+    context_.slot = area_ ? area_->slot : conf_.slot;
     context_.challenge = challenge_of(conf_);
     context_.grace_ms = static_cast<std::int64_t>(conf_.grace);
     context_.tenant_reads = 0;
-    if (conf_.path && !gate::unambiguous(view(r_->unparsed_uri)))
+    // By which operation a request is judged has to be sure, whatever the location thinks of paths.
+    if ((conf_.path || (area_ && !only_told_)) && !gate::unambiguous(view(r_->unparsed_uri)))
       return refuse(Status::refused, Reason::ambiguous_path, gate::ambiguous_path());
-    if (conf_.preflight && is_preflight(r_)) {
-      context_.status = Status::preflight;
-      process_.counters.add(counter::preflights);
-      return NGX_OK;
+    if (area_ && overrides_method(r_)) {
+      if (!only_told_) return refuse(Status::refused, Reason::ambiguous_method, gate::two_methods());
+      tell(Reason::ambiguous_method);
     }
-    const Found found = find_token(r_, conf_, context_);
+    if (conf_.preflight && is_preflight(r_)) return preflight();
+    openapi::Match match;
+    if (area_) {
+      match = conf_.routes->table().match(view(r_->method_name), view(context_.route));
+      if (match.operation) context_.slot = conf_.routes->slot_of(*match.operation);
+      if (!conf_.token_always && !only_told_ && is_open(match)) return leave_alone();
+    }
+    const bool in_query = match.operation && match.operation->token_in_query;
+    const Found found = find_token(r_, conf_, in_query, context_);
     if (found == Found::several) return refuse(Status::refused, Reason::ambiguous_token, gate::two_tokens());
     if (found == Found::none) return no_token(Status::no_token, Reason::no_token);
-    context_.has_access = conf_.access != nullptr;
-    context_.required_refused = conf_.access && !make_accesses(r_, conf_, context_);
+    require(match);
     context_.key = token_key(view(context_.token));
     context_.status = Status::hit;
     context_.verdict = judge_any(context_, [&](const gate::Question& question) {
       return gate::judge(process_.zone, context_.key, question, context_.facts);
     });
     return follow();
+  }
+
+  // By the documents: nobody has to show who they are.
+  bool is_open(const openapi::Match& match) const {
+    if (match.operation) return match.operation->need == openapi::Need::open;
+    // The daemons answer it themselves.
+    if (match.outcome == openapi::Match::Outcome::options) return conf_.preflight && has_nothing_but_a_method(r_);
+    return !area_->deny;
+  }
+
+  void require(const openapi::Match& match) {
+    if (!area_) {
+      context_.has_access = conf_.access != nullptr;
+      context_.required_refused = conf_.access && !make_accesses(r_, conf_, context_);
+      return;
+    }
+    // A method that the document doesn't have at a path isn't one that the daemon doesn't have.
+    const bool known = match.operation || match.outcome == openapi::Match::Outcome::options;
+    const openapi::Need need = match.operation ? match.operation->need : openapi::Need::token;
+    context_.unknown_operation = !known && area_->deny;
+    context_.has_access = context_.unknown_operation || (need != openapi::Need::open && need != openapi::Need::token);
+    context_.required_refused =
+        context_.has_access && (need != openapi::Need::acl || !make_accesses(r_, match, context_));
+  }
+
+  // What documents in shadow would have refused.
+  void tell(Reason reason) {
+    context_.reason = reason;
+    Shadow& shadow = process_.conf.shadow;
+    if (shadow.refused(r_, context_)) log_shadow(r_, context_, shadow.operation(context_.slot));
+  }
+
+  // As in a location that isn't gated.
+  ngx_int_t leave_alone() {
+    context_.stage = Stage::done;
+    if (!enforced_) process_.conf.shadow.passed(context_.slot);
+    return NGX_DECLINED;
+  }
+
+  ngx_int_t preflight() {
+    context_.status = Status::preflight;
+    if (!enforced_) return leave_alone();
+    process_.counters.add(counter::preflights);
+    return NGX_OK;
   }
 
   ngx_int_t follow() {
@@ -191,6 +255,11 @@ class GatedRequest {
 
   ngx_int_t pass() {
     context_.stage = Stage::done;
+    if (!enforced_) {
+      context_.identified = false;
+      return leave_alone();
+    }
+    if (only_told_ && context_.reason == Reason::none) process_.conf.shadow.passed(context_.slot);
     context_.passed = true;
     context_.watch = conf_.watch;
     process_.counters.add(context_.status == Status::hit ? counter::hits : counter::misses);
@@ -216,7 +285,8 @@ class GatedRequest {
     context_.timer.data = &context_;
     context_.timer.log = r_->connection->log;
     context_.parked_at = ngx_current_msec;
-    ngx_add_timer(&context_.timer, conf_.timeout - std::min(conf_.timeout, context_.waited_ms));
+    const ngx_msec_t timeout = enforced_ ? conf_.timeout : std::min(conf_.timeout, shadow_timeout);
+    ngx_add_timer(&context_.timer, timeout - std::min(timeout, context_.waited_ms));
     r_->read_event_handler = ngx_http_test_reading;  // a client that leaves is noticed
     r_->write_event_handler = ngx_http_request_empty_handler;
     return NGX_AGAIN;
@@ -226,7 +296,7 @@ class GatedRequest {
   ngx_int_t give_up() {
     context_.stop_waiting();
     context_.stage = Stage::done;
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return enforced_ ? NGX_HTTP_INTERNAL_SERVER_ERROR : NGX_DECLINED;
   }
 
   ngx_int_t no_token(Status status, Reason reason) {
@@ -236,10 +306,17 @@ class GatedRequest {
   }
 
   ngx_int_t denied() {
+    const Reason unusable = context_.unknown_operation ? Reason::unknown_operation : Reason::unusable_access;
+    const Reason reason = context_.required_refused ? unusable : Reason::missing_access;
+    if (only_told_) {
+      tell(reason);
+      context_.has_access = context_.required_refused = false;  // any live token does
+      return follow_tenant();
+    }
     std::string_view wanted;
     find_wanted_tenant(r_, wanted);
     const std::string_view access = context_.required_refused ? std::string_view() : view(context_.required);
-    return refuse(Status::denied, context_.required_refused ? Reason::unusable_access : Reason::missing_access,
+    return refuse(Status::denied, reason,
                   gate::denied(static_cast<int>(conf_.denied), view(context_.token), access, wanted));
   }
 
@@ -247,11 +324,22 @@ class GatedRequest {
     context_.stage = Stage::done;
     context_.status = status;
     context_.reason = reason;
+    if (!enforced_) return only_count();
     log_refusal(r_, context_);
     process_.counters.add(counter::of(status));
     const ngx_int_t code = answer_in_place_of_page(r_, context_, problem);
     context_.held_back = code != NGX_HTTP_UNAUTHORIZED && code != NGX_HTTP_FORBIDDEN && any_satisfies();
     return context_.held_back ? NGX_DECLINED : code;
+  }
+
+  ngx_int_t only_count() {
+    if (context_.status == Status::unavailable)
+      process_.conf.shadow.undecided(context_.slot);
+    else
+      tell(context_.reason);
+    context_.status = Status::shadow;
+    context_.identified = false;
+    return NGX_DECLINED;
   }
 
   // After any other refusal than 401 and 403 nginx wouldn't ask the modules that follow.
@@ -261,23 +349,39 @@ class GatedRequest {
   }
 
   ngx_http_request_t* r_;
+  const Area* area_;
   RequestContext& context_;
   const LocConf& conf_;
+  const bool enforced_;
+  const bool only_told_;  // the documents are in shadow, and `wazo_auth on` isn't
   Process& process_;
 };
 
 }  // namespace
 
+ngx_int_t begin_handler(ngx_http_request_t* r) {
+  try {
+    begin_route(r);
+    return NGX_DECLINED;
+  } catch (const std::exception& e) {
+    log::error(std::string("gate: ") + e.what());
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+}
+
 // A subrequest has the headers of its request, which may be ours already.
 ngx_int_t arrival_handler(ngx_http_request_t* r) {
   const LocConf& conf = loc_conf(r);
-  if (!conf.gate && !conf.identity) return NGX_DECLINED;
-  const RequestContext* of_main = r == r->main ? nullptr : find_context(r);
-  const bool ours = conf.identity && of_main && of_main->passed;
   try {
-    if (!ours && !clear_identity(r)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    if (!conf.gate || r != r->main) return NGX_DECLINED;
-    keep_query(r, conf);
+    follow_route(r);
+    const Area* area = area_of(r, conf);
+    const bool judged = conf.gate || area, enforced = judged && is_enforced(conf, area);
+    if (!judged && !conf.identity) return NGX_DECLINED;
+    const RequestContext* of_main = r == r->main ? nullptr : find_context(r);
+    const bool ours = conf.identity && of_main && of_main->passed;
+    if ((enforced || conf.identity) && !ours && !clear_identity(r)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (!judged || r != r->main) return NGX_DECLINED;
+    keep_query(r, conf, enforced);
     keep_captures(r, conf);
     return NGX_DECLINED;
   } catch (const std::exception& e) {
@@ -287,15 +391,20 @@ ngx_int_t arrival_handler(ngx_http_request_t* r) {
 }
 
 ngx_int_t gate_handler(ngx_http_request_t* r) {
-  if (!loc_conf(r).gate) return NGX_DECLINED;
+  const LocConf& conf = loc_conf(r);
+  settle_route(r);
+  if (!conf.gate && !conf.routes) return NGX_DECLINED;
+  const Area* area = area_of(r, conf);
+  if (!conf.gate && !area) return NGX_DECLINED;
+  const ngx_int_t failed = is_enforced(conf, area) ? NGX_HTTP_INTERNAL_SERVER_ERROR : NGX_DECLINED;
   Process* const process = nginx::process();
   RequestContext* context = get_context(r);
-  if (!process || !context) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  if (!process || !context) return failed;
   try {
-    return GatedRequest(r, *context, *process).run();
+    return GatedRequest(r, area, *context, *process).run();
   } catch (const std::exception& e) {
     log::error(std::string("gate: ") + e.what());
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return failed;
   }
 }
 

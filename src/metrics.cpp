@@ -1,4 +1,4 @@
-// The content handler of wazo_auth_metrics.
+// The content handlers of wazo_auth_metrics and wazo_auth_shadow_report.
 #include "answers.h"
 #include "counters.h"
 #include "handlers.h"
@@ -30,6 +30,16 @@ class Exposition {
  private:
   std::string text_;
 };
+
+// A value of a label.
+std::string label(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c == '\n' ? ' ' : c;
+  }
+  return escaped;
+}
 
 void add_requests(const Counters& counters, Exposition& out) {
   out.describe("gate_requests_total", "counter", "Gated requests by outcome.");
@@ -80,6 +90,17 @@ void add_zone(const Zone& zone, Exposition& out) {
              static_cast<std::uint64_t>(age.count()));
 }
 
+void add_shadow(const Shadow& shadow, Exposition& out) {
+  if (shadow.size() == 0) return;
+  out.describe("shadow_requests_total", "counter", "Requests in shadow by what the gate would have done.");
+  for (const Shadow::Totals& totals : shadow.totals()) {
+    const std::string document = "document=\"" + label(totals.document) + "\",outcome=";
+    out.value("shadow_requests_total", document + "\"pass\"", totals.passed);
+    out.value("shadow_requests_total", document + "\"refuse\"", totals.refused);
+    out.value("shadow_requests_total", document + "\"undecided\"", totals.undecided);
+  }
+}
+
 void add_build(Exposition& out) {
   out.describe("build_info", "gauge", "Always 1; the label is the version of this module.");
   out.value("build_info", "version=\"" + std::string(version) + "\"", 1);
@@ -110,11 +131,26 @@ ngx_int_t metrics_handler(ngx_http_request_t* r) {
     add_requests(process->counters, out);
     add_zone(process->zone, out);
     add_worker(*process, out);
+    add_shadow(process->conf.shadow, out);
     add_build(out);
     Response response;
     response.content_type = "text/plain; version=0.0.4";
     response.body = out.text();
     return send(r, std::move(response));
+  } catch (const std::exception& e) {
+    log::error(e.what());
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  }
+}
+
+ngx_int_t shadow_report_handler(ngx_http_request_t* r) {
+  Process* const process = nginx::process();
+  if (!process) return NGX_HTTP_INTERNAL_SERVER_ERROR;
+  if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) return NGX_HTTP_NOT_ALLOWED;
+  try {
+    const ngx_int_t rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) return rc;
+    return send(r, Response::json(process->conf.shadow.report()));
   } catch (const std::exception& e) {
     log::error(e.what());
     return NGX_HTTP_INTERNAL_SERVER_ERROR;

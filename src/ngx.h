@@ -20,6 +20,13 @@ inline std::string_view view(const ngx_str_t& text) {
   return {reinterpret_cast<const char*>(text.data), text.len};
 }
 
+// A directive, and where it stands.
+struct Place {
+  ngx_str_t directive;
+  ngx_str_t file;
+  ngx_uint_t line;  // 0: nowhere
+};
+
 // A copy in the pool; data is null when memory is short.
 inline ngx_str_t copy(ngx_pool_t* pool, std::string_view text) {
   ngx_str_t result{0, static_cast<u_char*>(ngx_pnalloc(pool, text.size() + 1))};

@@ -1,6 +1,8 @@
 // What a refusal of the gate leaves behind, beside its answer.
 #pragma once
 
+#include <string>
+
 #include "conf.h"
 #include "context.h"
 
@@ -14,5 +16,7 @@ const char* challenge_of(const LocConf& conf);
 // A line of the error log, with nginx's own words about client, server and request. Of each reason one line in a second
 // is an [error], the others are [info]: whoever tries tokens can't fill the disk.
 void log_refusal(ngx_http_request_t* r, const RequestContext& context);
+// ... and what would have been refused.
+void log_shadow(ngx_http_request_t* r, const RequestContext& context, const std::string& operation);
 
 }  // namespace wazoauth::nginx

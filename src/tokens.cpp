@@ -98,20 +98,22 @@ void strip(ngx_http_request_t* r, std::string_view name) {
 
 }  // namespace
 
-void keep_query(ngx_http_request_t* r, const LocConf& conf) {
+void keep_query(ngx_http_request_t* r, const LocConf& conf, bool strips) {
   const auto* sources = static_cast<const TokenSource*>(conf.token_from->elts);
   const auto* end = sources + conf.token_from->nelts;
-  if (std::none_of(sources, end, [](const TokenSource& each) { return each.kind == TokenSource::query; })) return;
+  const bool by_location =
+      std::any_of(sources, end, [](const TokenSource& each) { return each.kind == TokenSource::query; });
+  if (!by_location && !(conf.routes && conf.routes->tokens_in_query())) return;
   if (r->args.len == 0 && view(r->unparsed_uri).find('?') == std::string_view::npos) return;
   RequestContext* context = get_context(r);
   if (!context) throw std::bad_alloc();
   if (context->query.len == 0) context->query = r->args;
   for (const auto* source = sources; source != end; ++source) {
-    if (source->strip) strip(r, view(source->name));
+    if (source->strip && strips) strip(r, view(source->name));
   }
 }
 
-Found find_token(ngx_http_request_t* r, const LocConf& conf, RequestContext& context) {
+Found find_token(ngx_http_request_t* r, const LocConf& conf, bool in_query, RequestContext& context) {
   context.token = {};
   Candidates candidates(context.token);
   const auto* sources = static_cast<const TokenSource*>(conf.token_from->elts);
@@ -127,6 +129,7 @@ Found find_token(ngx_http_request_t* r, const LocConf& conf, RequestContext& con
       if (is_named(header, view(source.name))) candidates.add(view(header.value));
     });
   }
+  if (in_query) add_query(r, context, "token", candidates);
   return candidates.found();
 }
 
@@ -220,16 +223,23 @@ bool make_accesses(ngx_http_request_t* r, const LocConf& conf, RequestContext& c
   return context.access_count > 0;
 }
 
-bool is_preflight(ngx_http_request_t* r) {
-  if (r->method != NGX_HTTP_OPTIONS) return false;
-  bool origin = false, method = false, more = r->headers_in.content_length_n > 0 || r->headers_in.chunked;
+bool has_nothing_but_a_method(ngx_http_request_t* r) {
+  bool more = r->headers_in.content_length_n > 0 || r->headers_in.chunked;
   each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
-    origin = origin || is_named(header, "origin");
-    method = method || is_named(header, "access-control-request-method");
     for (const char* name : {"upgrade", "x-http-method-override", "x-http-method", "x-method-override"})
       more = more || is_named(header, name);
   });
-  return origin && method && !more;
+  return !more;
+}
+
+bool is_preflight(ngx_http_request_t* r) {
+  if (r->method != NGX_HTTP_OPTIONS) return false;
+  bool origin = false, method = false;
+  each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
+    origin = origin || is_named(header, "origin");
+    method = method || is_named(header, "access-control-request-method");
+  });
+  return origin && method && has_nothing_but_a_method(r);
 }
 
 }  // namespace wazoauth::nginx

@@ -4,7 +4,7 @@ Every ratio is the median of interleaved pairs in one run, with its spread (larg
 spread counts as met. The exit code tells whether all bars were met. On a machine with two cores nginx's worker has the
 first one and the client the second; "CPU" is user and system time of the worker.
 
-cases: gate api login flood revocation capacity
+cases: gate route api login flood revocation capacity
 """
 import re
 import subprocess
@@ -78,6 +78,33 @@ def case_gate(bench, report):
                 f"{_spread([pair[index]['rate'] for pair in pairs])} req/s, "
                 f"{_spread([pair[index]['cpu_us'] for pair in pairs])} us CPU per request",
             )
+
+
+def case_route(bench, report):
+    """A gated request by a document of 1,000 operations against the same by wazo_auth_acl."""
+    tokens = bench.tokens()
+    port = bench.first.routes_port
+    by_document, by_access = (
+        lua_requests('GET', f'/{prefix}/1.0/resource99/7', tokens) for prefix in ('api/bench', 'own')
+    )
+    for script in by_document, by_access:
+        wrk(bench.first, port, script, 1)
+    pairs = _pairs(
+        lambda: wrk(bench.first, port, by_document, SECONDS), lambda: wrk(bench.first, port, by_access, SECONDS)
+    )
+    assert not any(each['errors'] for pair in pairs for each in pair)
+    report.line(
+        'route: by document / by wazo_auth_acl, req/s',
+        [one['rate'] / other['rate'] for one, other in pairs],
+        0.95,
+        True,
+    )
+    for name, index in (('by document', 0), ('by wazo_auth_acl', 1)):
+        report.note(
+            name,
+            f"{_spread([pair[index]['rate'] for pair in pairs])} req/s, "
+            f"{_spread([pair[index]['cpu_us'] for pair in pairs])} us CPU per request",
+        )
 
 
 def case_api(bench, report):
@@ -208,7 +235,7 @@ def main(names):
         print(__doc__)
         return 2
     if not names:
-        for program in ('bench_acl', 'bench_password'):
+        for program in ('bench_acl', 'bench_password', 'bench_route'):
             subprocess.run([servers.BUILD / program], check=True)
     report = Report()
     bench = load.Bench(servers.BUILD)

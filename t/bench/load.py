@@ -46,6 +46,16 @@ http {
     proxy_set_header Connection "";
     server { listen 127.0.0.1:@API_PORT@; location / { wazo_auth_api; } }
     server {
+        listen 127.0.0.1:@ROUTES_PORT@;
+        wazo_auth_openapi @FOLDER@/routes.yml prefix=/api/bench;
+        location ^~ /api/bench/ { proxy_pass http://upstream/; }
+        location ~ ^/own/1[.]0/resource99/(?<id>[^/]+)$ {
+            wazo_auth on;
+            wazo_auth_acl bench.resource99.$id.read;
+            proxy_pass http://upstream;
+        }
+    }
+    server {
         listen 127.0.0.1:@GATE_PORT@;
         root @FOLDER@;
         location = /proxied/plain { proxy_pass http://upstream/answer; }
@@ -68,6 +78,24 @@ http {
     server { listen 127.0.0.1:@UPSTREAM_PORT@; location / { return 200 "answer\\n"; } }
 }
 """
+
+
+def routes():
+    """A document of 1,000 operations, as large as those of all daemons together."""
+    lines = ['swagger: "2.0"', 'info: {title: bench, version: "1"}', 'basePath: /1.0', 'paths:']
+    for i in range(ACCESSES):
+        for path in f'/resource{i}', f'/resource{i}/{{id}}':
+            lines.append(f'  {path}:')
+            access = f"bench.resource{i}{'.{id}' if '{' in path else ''}"
+            for method, verb in (
+                ('get', 'read'),
+                ('post', 'create'),
+                ('put', 'update'),
+                ('delete', 'delete'),
+                ('patch', 'edit'),
+            ):
+                lines.append(f"    {method}: {{description: '**Required ACL:** `{access}.{verb}`', responses: {{}}}}")
+    return '\n'.join(lines) + '\n'
 
 
 class Bench:
@@ -100,6 +128,7 @@ class Bench:
         folder = self.folder / name
         folder.mkdir()
         (folder / 'answer').write_text('answer\n')
+        (folder / 'routes.yml').write_text(routes())
         config = servers.write_settings(
             folder,
             {
@@ -118,6 +147,7 @@ class Bench:
             'LOG_LEVEL': 'notice',
             'API_PORT': servers.free_port(),
             'GATE_PORT': servers.free_port(),
+            'ROUTES_PORT': servers.free_port(),
             'UPSTREAM_PORT': self.upstream_port,
             'CONFIG': config,
             'ZONE': zone,
@@ -126,6 +156,7 @@ class Bench:
         }
         nginx = servers.Nginx(folder, self.build, CONF, (values['API_PORT'], '/0.1/backends'), values)
         nginx.api_port, nginx.gate_port = values['API_PORT'], values['GATE_PORT']
+        nginx.routes_port = values['ROUTES_PORT']
         nginx.start()
         self.nginx.append(nginx)
         return nginx

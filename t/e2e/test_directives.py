@@ -82,6 +82,8 @@ def refused(checked, *texts, at):
 
 ON_OFF = (['on', 'off'], ['yes', '1', '""', 'on off', ''])
 
+DOCUMENT = servers.CHECKOUT / 'conf/platform/websocketd.yml'
+
 # name: (where it may stand, right values, wrong values)
 DIRECTIVES = {
     'wazo_auth_config': (('http',), [], ['', 'a b']),
@@ -238,6 +240,32 @@ DIRECTIVES = {
     'wazo_auth_watch': (EVERYWHERE, *ON_OFF),
     'wazo_auth_cache': (EVERYWHERE, ['private', 'shared'], ['', 'on', 'off', '""', 'private shared']),
     'wazo_auth_metrics': (('location',), [''], ['on', 'x']),
+    'wazo_auth_openapi': (
+        EVERYWHERE,
+        [
+            f'{DOCUMENT}',
+            f'{DOCUMENT} prefix=/api/calld',
+            f'{DOCUMENT} prefix=/api/calld/ unmatched=deny',
+            f'{DOCUMENT} prefix= unmatched=pass name=calld optional',
+            f'{DOCUMENT} overlay={DOCUMENT}',
+            f'{DOCUMENT} enforce=shadow',
+            f'{DOCUMENT} enforce=on',
+        ],
+        [
+            '',
+            'prefix=/a',
+            'optional',
+            f'{DOCUMENT} prefix=api',
+            f'{DOCUMENT} unmatched=',
+            f'{DOCUMENT} unmatched=open',
+            f'{DOCUMENT} name=',
+            f'{DOCUMENT} enforce=off',
+            f'{DOCUMENT} overlay=',
+            '""',
+        ],
+    ),
+    'wazo_auth_enforce': (EVERYWHERE, ['on', 'shadow'], ['', 'off', '""', 'on shadow']),
+    'wazo_auth_shadow_report': (('location',), [''], ['on', 'x']),
     'wazo_auth_oauth2': (('location',), [''], ['on', 'x']),
 }
 # Alone in a location they are a mistake.
@@ -303,7 +331,7 @@ def test_elsewhere_it_is_not_allowed(check, name):
             refused(check(required='', **{level: line}), f'"{name}" directive is not allowed here', at=line)
 
 
-@pytest.mark.parametrize('name', DIRECTIVES)
+@pytest.mark.parametrize('name', [name for name in DIRECTIVES if name != 'wazo_auth_openapi'])
 def test_it_stands_once(check, name):
     allowed, right, _ = DIRECTIVES[name]
     line = statement(name, right[0] if right else '/dev/null')
@@ -815,3 +843,55 @@ def test_servers_may_be_away(check):
     checked = check(**everything_at(1, 1, 1))
     assert checked.ok, checked.output
     assert time.monotonic() - start < 5
+
+
+# -- documents -----------------------------------------------------------------------------------------------------------
+
+
+def document(folder, text, name='api.yml'):
+    file = folder / name
+    file.write_text(text)
+    return file
+
+
+def test_a_wrong_document_is_named_with_its_line(check, folder):
+    file = document(folder, 'swagger: "2.0"\nbasePath: /1.0\npaths:\n  /a:\n    get: [\n')
+    line = f'wazo_auth_openapi {file} prefix=/api/a;'
+    for level in EVERYWHERE:
+        refused(check(**{level: line}), f'{file}:', 'by "wazo_auth_openapi"', at=line)
+    missing = f'wazo_auth_openapi {folder}/missing/*.yml;'
+    refused(check(http=missing), f'{folder}/missing/*.yml', at=missing)
+
+
+def test_a_doubtful_document_is_warned_of(check, folder):
+    file = document(folder, 'swagger: "2.0"\nbasePath: /1.0\npaths:\n  /a:\n    get: {responses: {}}\n')
+    line = f'wazo_auth_openapi {file} prefix=/api/a;'
+    checked = check(http=line)
+    assert checked.ok and '[warn]' in checked.output and f'{file}:5' in checked.output
+    checked = check(http=f'wazo_auth_openapi {folder}/missing.yml optional;')
+    assert checked.ok and f'{folder}/missing.yml' in checked.output and '[warn]' in checked.output
+
+
+def test_lines_of_one_level_are_read_once(check, folder):
+    text = 'swagger: "2.0"\nbasePath: /1.0\npaths:\n  /a:\n    get: {responses: {}}\n'
+    files = [document(folder, text, name) for name in ('a.yml', 'b.yml')]
+    lines = '\n'.join(f'wazo_auth_openapi {file} prefix=/api/{file.stem};' for file in files)
+    checked = check(http=lines, server='location /b { location /b/c { } }')
+    assert checked.ok
+    for file in files:
+        assert checked.output.count(f'{file}:5') == 1
+
+
+def test_one_of_both_decides(check):
+    lines = f'wazo_auth on;\nwazo_auth_acl a.b;\nwazo_auth_openapi {DOCUMENT};'
+    refused(check(location=lines), 'in one location', at='wazo_auth_acl')
+    checked = check(http=f'wazo_auth_openapi {DOCUMENT};', location='wazo_auth_acl a.b;')
+    refused(checked, NOT_GATED, at='wazo_auth_acl')
+    for levels in {'location': 'wazo_auth on; wazo_auth_acl a.b;'}, {'location': 'wazo_auth_denied 401;'}:
+        checked = check(http=f'wazo_auth_openapi {DOCUMENT};', **levels)
+        assert (checked.ok, checked.output) == (True, '')
+
+
+def test_documents_need_a_configuration(check):
+    for line in f'wazo_auth_openapi {DOCUMENT};', 'wazo_auth on; wazo_auth_enforce shadow;':
+        refused(check(http=line, required='wazo_auth_zone tokens:2m;'), 'wazo_auth_config', at=line)

@@ -311,3 +311,14 @@ def test_anybody_may_forbid_only_holders_may_allow_again(api, limited, new):
     assert api.put(path, token).status_code == 204
     unauthorized(api.delete(path, token), token, '!x')
     assert api.delete(path, limited('x')).status_code == 204
+
+
+def test_an_access_is_one_whatever_is_in_it(api, admin_token, create, insert_token):
+    """';' separated accesses for what read them: whoever may hand out `a.#` handed out what stood behind it."""
+    odd = ['a.b;auth.users.read', 'a,b', '"', '\\', 'NULL', 'null', '{x}', 'a b', '', '{', 'é;', "'"]
+    made = create('/policies', name='odd accesses', acl=odd)
+    assert sorted(api.get(f"/policies/{made['uuid']}", admin_token).json()['acl']) == sorted(odd)
+    token = insert_token(acl=['a.b;auth.users.read'])['token']
+    assert api.get('/users', token).status_code == 401
+    assert api.head(f'/token/{token}', params={'scope': 'auth.users.read'}).status_code == 403
+    assert api.head(f'/token/{token}', params={'scope': 'a.b;auth.users.read'}).status_code == 204

@@ -57,6 +57,10 @@ Problem ambiguous_path() {
                                 Json::object());
 }
 
+Problem two_methods() {
+  return Problem::with_error_id(400, "ambiguous-method", "The request names different methods", Json::object());
+}
+
 Problem two_tenants() {
   return Problem::with_error_id(400, "ambiguous-tenant", "The request names different tenants", Json::object());
 }

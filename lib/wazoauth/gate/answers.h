@@ -12,6 +12,7 @@ Problem no_token(std::string_view token, std::string_view required_access);  // 
 Problem denied(int status, std::string_view token, std::string_view required_access, std::string_view wanted_tenant);
 Problem two_tokens();       // 400
 Problem ambiguous_path();   // 400
+Problem two_methods();      // 400
 Problem two_tenants();      // 400
 Problem overloaded();       // 503, Retry-After: too much is waiting already
 Problem starting();         // 503, Retry-After: seeding isn't done

@@ -48,15 +48,34 @@ bool Rows::boolean(std::size_t row, std::string_view column) const {
   return !cell.is_null() && cell.c_str()[0] == 't';
 }
 
+namespace {
+
+// Takes one item of an array's text, up to the separator or the end; nullopt for NULL.
+std::optional<std::string> take_item(std::string_view& rest) {
+  const bool quoted = rest.starts_with('"');
+  if (quoted) rest.remove_prefix(1);
+  std::string item;
+  for (; !rest.empty() && !(quoted ? rest[0] == '"' : rest[0] == ',' || rest[0] == '}'); rest.remove_prefix(1)) {
+    if (rest[0] == '\\' && rest.size() > 1) rest.remove_prefix(1);
+    item += rest[0];
+  }
+  if (quoted && !rest.empty()) rest.remove_prefix(1);
+  if (!quoted && item == "NULL") return std::nullopt;
+  return item;
+}
+
+}  // namespace
+
+// {a,"b c",NULL}, as PostgreSQL writes arrays of one dimension. libpqxx's own parser takes a ';' for a separator, too:
+// one access becomes two.
 std::vector<std::string> Rows::texts(std::size_t row, std::string_view column) const {
   std::vector<std::string> items;
   const pqxx::field cell = field(data_->result, row, column);
-  if (cell.is_null()) return items;
-  pqxx::array_parser parser(cell.c_str());
-  using Juncture = pqxx::array_parser::juncture;
-  for (auto [juncture, item] = parser.get_next(); juncture != Juncture::done;
-       std::tie(juncture, item) = parser.get_next()) {
-    if (juncture == Juncture::string_value) items.push_back(item);
+  std::string_view rest = cell.is_null() ? std::string_view() : std::string_view(cell.c_str(), cell.size());
+  if (!rest.starts_with('{')) return items;
+  for (rest.remove_prefix(1); !rest.empty() && rest[0] != '}';) {
+    if (auto item = take_item(rest)) items.push_back(std::move(*item));
+    if (rest.starts_with(',')) rest.remove_prefix(1);
   }
   return items;
 }
