@@ -477,3 +477,22 @@ def test_any_text_may_be_asked_about(api, explain, new, admin_of, access):
     answer = explain(access, user_uuid=new.user()['uuid'])
     assert answer['access'] == access
     assert api.get('/access/who-can', admin_of, params={'access': access}).status_code == 200
+
+
+# -- the document ------------------------------------------------------------------------------------------------------
+
+
+def test_the_document_is_read_as_it_is_meant(content):
+    """What stands beside a reference is ignored, so that what may be null would not be."""
+
+    def look(at):
+        if isinstance(at, dict):
+            assert '$ref' not in at or len(at) == 1, at
+            at = list(at.values())
+        for each in at if isinstance(at, list) else ():
+            look(each)
+
+    look(content)
+    assert content['definitions']['AccessExplanation']['properties']['deciding']['x-nullable']
+    parameters = {each['name']: each for each in content['paths']['/access/who-can']['get']['parameters']}
+    assert parameters['access']['required'] and not parameters['limit']['required']

@@ -67,16 +67,6 @@ std::shared_ptr<const Schema> explanation_shape() {
   return shape("AccessExplanation", fields);
 }
 
-std::shared_ptr<const Schema> holder_shape() {
-  return shape("AccessHolder", {{.name = "uuid", .type = Type::uuid},
-                                {.name = "username", .nullable = true},
-                                {.name = "firstname", .nullable = true},
-                                {.name = "lastname", .nullable = true},
-                                {.name = "purpose", .choices = {"user", "internal", "external_api"}},
-                                {.name = "tenant_uuid", .type = Type::uuid},
-                                list_of(object_of(origin_shape()), "origins")});
-}
-
 Schema question() {
   Schema schema{{{.name = "access", .required = true},
                  {.name = "user_uuid", .type = Type::uuid, .nullable = true, .fallback = Json()},
@@ -127,6 +117,18 @@ Json to_json(const Change& change) {
 }
 
 }  // namespace
+
+const std::shared_ptr<const Schema>& access::holder_shape() {
+  static const auto holder =
+      shape("AccessHolder", {{.name = "uuid", .type = Type::uuid},
+                             {.name = "username", .nullable = true},
+                             {.name = "firstname", .nullable = true},
+                             {.name = "lastname", .nullable = true},
+                             {.name = "purpose", .choices = {"user", "internal", "external_api"}},
+                             {.name = "tenant_uuid", .type = Type::uuid},
+                             list_of(object_of(origin_shape()), "origins")});
+  return holder;
+}
 
 Json access::to_json(const Explanation& explanation) {
   Json json = Json::object({{"access", explanation.access},
@@ -182,8 +184,7 @@ Step list_holders(Context& context) {
   asked.descending = query.descending;
   asked.limit = query.limit;
   asked.offset = query.offset;
-  static const auto holder = holder_shape();
-  return list_response(who_can(context.db(), context.settings, asked), *holder);
+  return list_response(who_can(context.db(), context.settings, asked), *holder_shape());
 }
 
 }  // namespace

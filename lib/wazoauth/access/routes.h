@@ -8,7 +8,8 @@ namespace wazoauth {
 
 namespace access {
 Json to_json(const Explanation& explanation);
-}
+const std::shared_ptr<const Schema>& holder_shape();  // of rows of who_can()
+}  // namespace access
 
 void add_access_routes(Router& router);
 
