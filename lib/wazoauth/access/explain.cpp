@@ -1,6 +1,8 @@
 #include "wazoauth/access/explain.h"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 
 #include "wazoauth/access/patterns.h"
 #include "wazoauth/acl/explain.h"
@@ -13,25 +15,22 @@ std::string quoted(const std::string& text) {
   return '"' + text + '"';
 }
 
-Match& match_of(std::vector<Match>& matches, const std::string& pattern) {
-  const auto found =
-      std::find_if(matches.begin(), matches.end(), [&](const Match& match) { return match.pattern == pattern; });
-  if (found != matches.end()) return *found;
-  return matches.emplace_back(Match{pattern, pattern.starts_with('!'), {}});
-}
-
 Judgement judge(const std::vector<Held>& list, const std::string& required, const acl::Holder& holder) {
   std::vector<std::string> accesses;
   for (const Held& each : list) accesses.push_back(each.access);
   const acl::Decision decision = acl::explain(accesses, required, holder);
   Judgement judgement;
   judgement.patterns = list.size();
+  std::unordered_map<std::string_view, std::size_t> known;  // patterns, and their places in `matches`
   for (const auto* places : {&decision.negated, &decision.granting}) {
     for (const std::size_t place : *places) {
-      Match& match = match_of(judgement.matches, list[place].access);
+      const std::string& pattern = list[place].access;
+      if (known.emplace(pattern, judgement.matches.size()).second)
+        judgement.matches.push_back({pattern, pattern.starts_with('!'), {}});
+      Match& match = judgement.matches[known[pattern]];
       for (const Origin& origin : list[place].origins) {
-        const bool known = std::find(match.origins.begin(), match.origins.end(), origin) != match.origins.end();
-        if (!known) match.origins.push_back(origin);
+        const bool there = std::find(match.origins.begin(), match.origins.end(), origin) != match.origins.end();
+        if (!there) match.origins.push_back(origin);
       }
     }
   }
