@@ -9,17 +9,14 @@
 
 namespace wazoauth {
 
-namespace {
-constexpr std::size_t most_bytes = 1 << 20;
-}  // namespace
-
-std::string read_text_file(const std::string& path) {
+std::string read_text_file(const std::string& path, std::size_t max_mebibytes) {
+  const std::size_t most_bytes = max_mebibytes << 20;
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
   if (!file) throw FileError(path + ": " + std::system_category().message(errno));
   std::string text(most_bytes + 1, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), file.get()));
   if (std::ferror(file.get())) throw FileError(path + ": it can't be read");
-  if (text.size() > most_bytes) throw FileError(path + ": longer than 1 MiB");
+  if (text.size() > most_bytes) throw FileError(path + ": longer than " + std::to_string(max_mebibytes) + " MiB");
   if (!is_utf8(text)) throw FileError(path + ": it isn't UTF-8");
   return text;
 }

@@ -1,6 +1,7 @@
 // A file that the configuration names.
 #pragma once
 
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 
@@ -11,6 +12,7 @@ struct FileError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-std::string read_text_file(const std::string& path);  // UTF-8, up to 1 MiB; throws FileError
+// UTF-8. Throws FileError.
+std::string read_text_file(const std::string& path, std::size_t max_mebibytes = 1);
 
 }  // namespace wazoauth

@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <set>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -67,20 +68,24 @@ class Reader {
 
   Json mapping(const YAML::Node& node, const std::string& path, int depth) {
     Pairs pairs;
-    flatten(node, pairs, depth);
+    const std::size_t first_own = flatten(node, pairs, depth);
     Json::Members members;
-    for (const auto& [key_node, value_node] : pairs) {
+    std::set<std::string> own;
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      const auto& [key_node, value_node] = pairs[i];
       const std::string key = key_of(key_node, depth);
       const std::string member = path.empty() ? key : path + "." + key;
-      document_.lines[member] = key_node.Mark().line + 1;
+      const int line = key_node.Mark().line + 1;
+      document_.lines[member] = line;
+      if (i >= first_own && !own.insert(key).second) document_.repeated[member] = line;
       members.emplace_back(key, convert(value_node, member, depth + 1));
     }
     return Json(std::move(members));
   }
 
   // The members of a mapping, weakest first: what its merge keys bring, of several merged mappings the last one first,
-  // then its own.
-  void flatten(const YAML::Node& node, Pairs& pairs, int depth) {
+  // then its own. Returns where its own begin.
+  std::size_t flatten(const YAML::Node& node, Pairs& pairs, int depth) {
     count(node, depth);
     Pairs own;
     for (const auto& pair : node) {
@@ -90,11 +95,13 @@ class Reader {
         own.emplace_back(pair.first, pair.second);
       }
     }
+    const std::size_t first_own = pairs.size();
     pairs.insert(pairs.end(), own.begin(), own.end());
+    return first_own;
   }
 
   void merge(const YAML::Node& value, Pairs& pairs, int depth) {
-    if (value.IsMap()) return flatten(value, pairs, depth);
+    if (value.IsMap()) return (void)flatten(value, pairs, depth);
     if (!value.IsSequence()) fail(value, "a merge key needs a mapping or a list of mappings");
     for (std::size_t i = value.size(); i-- > 0;) {
       if (!value[i].IsMap()) fail(value[i], "a merge key needs a mapping or a list of mappings");

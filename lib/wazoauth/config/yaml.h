@@ -15,6 +15,8 @@ namespace wazoauth {
 struct YamlDocument {
   Json value;                        // null for an empty text
   std::map<std::string, int> lines;  // of the members of mappings, keys joined with '.'
+  // Likewise, of members that one mapping has twice: the last one counts, and the line is its.
+  std::map<std::string, int> repeated;
 };
 
 // Runs the command of an `!exec` in that line and returns its output. May throw ConfigError.

@@ -1,0 +1,163 @@
+// What the gate makes of API documents: docs/platform.md.
+#include <algorithm>
+#include <iomanip>
+#include <sstream>
+
+#include "tool.h"
+#include "wazoauth/openapi/read.h"
+
+namespace {
+
+using namespace wazoauth;
+using openapi::Need;
+
+constexpr const char* usage = R"(Usage: wazo-auth-gate VERB ...
+
+What nginx makes of the API documents of daemons (wazo_auth_openapi).
+
+  routes FILE... [--prefix PATH] [--overlay FILE]... [--name NAME] [--json]
+      Prints each operation of a document with what it needs: method, public
+      path, access, and where that is written. FILE: a file of the document,
+      a folder with its api.yml files, or a glob; all of them are one
+      document. Warnings go to the standard error.
+
+  --help    this text
+
+Exit status: 0, 1 when a document is wrong, 2 for a wrong command line.
+See docs/platform.md.
+)";
+
+// Options may stand between words, and each may come again.
+struct Arguments {
+  std::vector<std::string> words;
+  std::vector<std::pair<std::string, std::string>> options;  // without "--"; "" for those without a value
+
+  std::vector<std::string> all(const std::string& name) const {
+    std::vector<std::string> values;
+    for (const auto& [option, value] : options) {
+      if (option == name) values.push_back(value);
+    }
+    return values;
+  }
+  bool has(const std::string& name) const { return !all(name).empty(); }
+  std::string one(const std::string& name) const {
+    const auto values = all(name);
+    if (values.size() > 1) throw tool::UsageError("--" + name + " comes once");
+    return values.empty() ? "" : values[0];
+  }
+};
+
+Arguments read_arguments(const std::vector<std::string>& given, const std::vector<std::string>& flags,
+                         const std::vector<std::string>& valued) {
+  const auto known = [](const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  Arguments arguments;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (!given[i].starts_with("--")) {
+      arguments.words.push_back(given[i]);
+      continue;
+    }
+    const auto equals = given[i].find('=');
+    const std::string name = given[i].substr(2, equals - (equals == std::string::npos ? 0 : 2));
+    if (known(flags, name) && equals == std::string::npos) {
+      arguments.options.emplace_back(name, "");
+    } else if (known(valued, name) && equals != std::string::npos) {
+      arguments.options.emplace_back(name, given[i].substr(equals + 1));
+    } else if (known(valued, name) && i + 1 < given.size()) {
+      arguments.options.emplace_back(name, given[++i]);
+    } else {
+      throw tool::UsageError("unknown or incomplete option \"" + given[i] + "\", see --help");
+    }
+  }
+  return arguments;
+}
+
+const std::vector<std::string> source_options = {"prefix", "overlay", "name"};
+
+openapi::RouteTable read_table(const Arguments& arguments, const std::vector<std::string>& files) {
+  openapi::Source source{files, arguments.all("overlay"), arguments.one("prefix"), arguments.one("name")};
+  openapi::Reading reading = openapi::read_routes({source});
+  for (const auto& finding : reading.findings) {
+    const bool error = finding.severity == openapi::Finding::Severity::error;
+    std::cerr << (error ? "error: " : "warning: ") << finding.str() << '\n';
+  }
+  if (openapi::has_errors(reading.findings)) throw std::runtime_error("there are errors, so there is no table");
+  return std::move(reading.table);
+}
+
+std::vector<std::string> accesses_of(const openapi::Operation& operation) {
+  std::vector<std::string> accesses;
+  for (const auto& access : operation.accesses) accesses.push_back(access.text);
+  return accesses;
+}
+
+// "confd.users.read", "a.read or b.read", "(open)"; "?token=" behind where the query may have the token
+std::string shown_need(const openapi::Operation& operation) {
+  std::string shown;
+  for (const std::string& access : accesses_of(operation)) shown += (shown.empty() ? "" : " or ") + access;
+  if (operation.need != Need::acl) shown = "(" + std::string(name_of(operation.need)) + ")";
+  return shown + (operation.token_in_query ? " ?token=" : "");
+}
+
+std::string place_of(const openapi::Operation& operation) {
+  return operation.file + (operation.line ? ":" + std::to_string(operation.line) : "") +
+         (operation.corrected ? " (corrected)" : "");
+}
+
+void print_table(const openapi::RouteTable& table) {
+  std::size_t path = 0, need = 0;
+  for (const auto& operation : table.operations()) {
+    path = std::max(path, operation.path.size());
+    need = std::max(need, shown_need(operation).size());
+  }
+  for (const auto& operation : table.operations()) {
+    std::cout << std::left << std::setw(8) << operation.method << std::setw(static_cast<int>(path) + 2)
+              << operation.path << std::setw(static_cast<int>(need) + 2) << shown_need(operation) << place_of(operation)
+              << '\n';
+  }
+}
+
+Json as_json(const openapi::RouteTable& table) {
+  Json list = Json::array();
+  for (const auto& operation : table.operations()) {
+    list.append(Json::object({{"document", table.documents()[operation.document].name},
+                              {"method", operation.method},
+                              {"path", operation.path},
+                              {"need", name_of(operation.need)},
+                              {"accesses", Json::strings(accesses_of(operation))},
+                              {"token_in_query", operation.token_in_query},
+                              {"stated_by", operation.stated_by},
+                              {"corrected", operation.corrected},
+                              {"file", operation.file},
+                              {"line", operation.line}}));
+  }
+  return list;
+}
+
+int routes(const std::vector<std::string>& given) {
+  const Arguments arguments = read_arguments(given, {"json"}, source_options);
+  if (arguments.words.empty()) throw tool::UsageError("which document? See --help");
+  const openapi::RouteTable table = read_table(arguments, arguments.words);
+  if (arguments.has("json")) {
+    std::cout << as_json(table).dump() << '\n';
+  } else {
+    print_table(table);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return tool::main("wazo-auth-gate", [&] {
+    const std::vector<std::string> given(argv + 1, argv + argc);
+    if (std::find(given.begin(), given.end(), "--help") != given.end()) {
+      std::cout << usage;
+      return 0;
+    }
+    if (given.empty()) throw tool::UsageError("which verb? See --help");
+    if (given[0] == "routes") return routes({given.begin() + 1, given.end()});
+    throw tool::UsageError("unknown verb \"" + given[0] + "\", see --help");
+  });
+}
