@@ -5,6 +5,15 @@
 SELECT u.uuid, u.tenant_uuid, coalesce(u.enabled, false) AS enabled FROM auth_user u
 WHERE u.uuid = $1 AND ($2::text IS NULL OR {tree.within(u.tenant_uuid, $2)})
 
+-- name: access.user_of_login
+-- As a login finds them, also one who is disabled.
+SELECT found.uuid FROM (
+  SELECT user_uuid AS uuid, 1 AS place FROM auth_email WHERE confirmed AND lower(address) = lower($1::text)
+  UNION ALL
+  SELECT uuid, 2 FROM auth_user WHERE lower(username) = lower($1::text)
+) AS found
+ORDER BY found.place LIMIT 1
+
 -- name: access.list_of_user
 -- The access list that a login gives the user $1, in its order, and where each access comes from. $2: the name of the
 -- policy that comes first.

@@ -1,4 +1,5 @@
 """Why an access is granted, and to whom: docs/explain.md."""
+import json
 import random
 
 import pytest
@@ -496,3 +497,144 @@ def test_the_document_is_read_as_it_is_meant(content):
     assert content['definitions']['AccessExplanation']['properties']['deciding']['x-nullable']
     parameters = {each['name']: each for each in content['paths']['/access/who-can']['get']['parameters']}
     assert parameters['access']['required'] and not parameters['limit']['required']
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+DOCUMENT = """
+swagger: '2.0'
+info: {title: wazo-toy, version: '1.0'}
+basePath: /1.0
+paths:
+  /toys:
+    get:
+      description: '**Required ACL:** `toyd.toys.read`'
+  /toys/{toy_id}:
+    delete:
+      description: '**Required ACL:** `toyd.toys.{toy_id}.delete`'
+      parameters: [{name: toy_id, in: path, required: true, type: string}]
+  /status:
+    get:
+      description: '**Required ACL:** none'
+"""
+
+
+@pytest.fixture(scope='module')
+def document(folder):
+    file = folder / 'api.yml'
+    file.write_text(DOCUMENT)
+    return file
+
+
+@pytest.fixture(scope='module')
+def gate(command, stack, document):
+    """gate('check', 'GET', '/toys', ...) with the document, gate('who-can', ...)."""
+
+    def run(verb, *words, **options):
+        source = [document] if verb == 'check' else []
+        return command('wazo-auth-gate', verb, *source, *words, '--config', stack.nginx.values['CONFIG'], **options)
+
+    return run
+
+
+def test_check_names_the_operation(gate, document):
+    for words in (('DELETE', '/1.0/toys/a%2eb'), ('DELETE', '/1.0/toys/a.b/?x=1')):
+        done = gate('check', *words)
+        assert (done.returncode, done.stderr) == (0, '')
+        assert done.stdout == f'DELETE /1.0/toys/{{toy_id}}  ({document}:10)\n  needs toyd.toys.a_b.delete\n'
+    assert '/api/toyd/1.0/toys' in gate('check', 'GET', '/api/toyd/1.0/toys', '--prefix=/api/toyd').stdout
+    assert 'needs no token' in gate('check', 'GET', '/1.0/status').stdout
+    assert 'would widen the access' in gate('check', 'DELETE', '/1.0/toys/%23').stdout
+
+
+def test_check_says_why(gate, new, make_token, document):
+    user, granting, denying = new.user(), new.policy('toyd.#'), new.policy('!toyd.*.*.delete')
+    new.attach(user, granting)
+    group = new.group(denying, members=[user])
+    for who in (user['uuid'], user['username']):
+        done = gate('check', 'GET', '/1.0/toys', '--user', who)
+        assert (done.returncode, done.stderr) == (0, '')
+        assert f'allowed: "toyd.#" grants it: policy "{granting["name"]}" of the user.' in done.stdout
+        done = gate('check', 'DELETE', '/1.0/toys/1', f'--user={who}')
+        assert (done.returncode, done.stderr) == (3, '')
+        assert f'    not allowed: "!toyd.*.*.delete" denies it: policy "{denying["name"]}" of group' in done.stdout
+        assert f'    - Remove "!toyd.*.*.delete" from policy "{denying["name"]}" of group' in done.stdout
+        assert group['name'] in done.stdout
+    token = make_token(user)['token']
+    for words, given in ((('--token', token), ''), (('--token=-',), token + '\n')):
+        done = gate('check', 'DELETE', '/1.0/toys/1', *words, '--json', standard_input=given)
+        assert done.returncode == 3 and token not in done.stdout + done.stderr
+        answer = json.loads(done.stdout)
+        assert (answer['need'], answer['allowed'], answer['accesses'][0]['access']) == (
+            'acl',
+            False,
+            'toyd.toys.1.delete',
+        )
+        assert answer['accesses'][0]['explanation']['deciding']['pattern'] == '!toyd.*.*.delete'
+
+
+def test_check_says_what_the_api_says(gate, explain, new):
+    user = new.user()
+    new.attach(user, new.policy('toyd.toys.read'))
+    done = gate('check', 'GET', '/1.0/toys', '--user', user['uuid'], '--json')
+    assert json.loads(done.stdout)['accesses'] == [
+        {'access': 'toyd.toys.read', 'explanation': explain('toyd.toys.read', user_uuid=user['uuid'])}
+    ]
+
+
+@pytest.mark.parametrize(
+    'words, why',
+    [
+        (('GET', '/1.0/nothing'), 'no operation has the path /1.0/nothing'),
+        (('POST', '/1.0/toys'), '/1.0/toys has other methods: GET'),
+        (('GET', '/1.0/toys', '--user', 'nobody'), 'no user "nobody"'),
+        (('GET', '/1.0/toys', '--token', UNKNOWN), 'no such token'),
+        (('GET', '/1.0/toys', '--token', '-'), 'no token on the standard input'),
+        (('GET', '/1.0/toys', '--user', 'a', '--config', '/nowhere.yml'), '--config comes once'),
+    ],
+)
+def test_check_of_what_isnt_there(gate, words, why):
+    done = gate('check', *words)
+    assert done.returncode in (1, 2) and why in done.stderr and done.stdout == ''
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ('check',),
+        ('check', 'GET'),
+        ('check', 'GET', '/', '--user'),
+        ('check', 'GET', '/', '--user='),
+        ('check', 'GET', '/', '--user', 'a', '--token', 'b'),
+        ('who-can',),
+        ('who-can', 'a', 'b'),
+        ('who-can', 'a', '--tenant', 'x'),
+        ('who-can', 'a', '--prefix', 'x'),
+    ],
+)
+def test_wrong_command_lines(gate, words):
+    done = gate(*words)
+    assert (done.returncode, done.stdout) == (2, '') and done.stderr.startswith('wazo-auth-gate: ')
+
+
+def test_who_can_on_the_machine(api, gate, new, make_user, create, tenant, admin_of):
+    access = f'{label("tool")}.read'
+    here, under, beside = new.user(), make_user(headers=below(create('/tenants', tenant))), make_user()
+    policy = new.policy(access)
+    group = new.group(policy, members=[here])
+    for user in (here, under, beside):
+        new.attach(user, policy)
+    done = gate('who-can', access, '--tenant', tenant)
+    assert (done.returncode, done.stderr) == (0, '')
+    lines = done.stdout.splitlines()
+    assert lines[-1] == f'2 users have "{access}"'
+    place = lines.index(f"{here['uuid']}  {here['username']}  of tenant {tenant}")
+    assert lines[place + 1 : place + 3] == [
+        f'    "{access}" of policy "{policy["name"]}" of group "{group["name"]}"',
+        f'    "{access}" of policy "{policy["name"]}"',
+    ]
+    assert f"{under['uuid']}  " in done.stdout and beside['uuid'] not in done.stdout
+    assert beside['uuid'] in gate('who-can', access).stdout
+    shown = json.loads(gate('who-can', access, '--tenant', tenant, '--json').stdout)
+    assert shown == api.get('/access/who-can', admin_of, params={'access': access, 'recurse': True}).json()
+    assert gate('who-can', 'nobody.\n\nhas').stdout == '0 users have "nobody.\n\nhas"\n'
