@@ -94,23 +94,13 @@ inline std::string read_token(const std::string& given) {
   return token;
 }
 
-inline access::User user_named(UnitOfWork& unit, const std::string& name) {
-  std::string uuid = name;
-  if (!is_uuid(name)) {
-    const Rows rows = unit.run("access.user_of_login", {name});
-    if (!rows.empty()) uuid = rows.text(0, "uuid");
-  }
-  auto user = access::find_user(unit, uuid, std::nullopt);
-  if (!user) throw std::runtime_error("no user \"" + name + '"');
-  return std::move(*user);
-}
-
 // Who asks, before it is known for which access.
 class Asker {
  public:
   explicit Asker(const CheckRequest& request) : platform_(request.config), unit_(platform_.database, Mode::read_only) {
     if (!request.user.empty()) {
-      user_ = user_named(unit_, request.user);
+      user_ = access::find_user_named(unit_, request.user);
+      if (!user_) throw std::runtime_error("no user \"" + request.user + '"');
       return;
     }
     TokenStore store(nullptr, platform_.database, nullptr);

@@ -6,6 +6,8 @@
 
 #include "wazoauth/access/patterns.h"
 #include "wazoauth/acl/explain.h"
+#include "wazoauth/base/ascii.h"
+#include "wazoauth/base/uuid.h"
 
 namespace wazoauth::access {
 
@@ -145,6 +147,12 @@ std::optional<User> find_user(UnitOfWork& unit, const std::string& uuid, const s
   const Rows rows = unit.run("access.user", {uuid, tenant});
   if (rows.empty()) return std::nullopt;
   return User{rows.text(0, "uuid"), rows.text(0, "tenant_uuid"), rows.boolean(0, "enabled")};
+}
+
+std::optional<User> find_user_named(UnitOfWork& unit, const std::string& name) {
+  if (is_uuid(name)) return find_user(unit, ascii::lower(name), std::nullopt);
+  const Rows rows = unit.run("access.user_of_login", {name});
+  return rows.empty() ? std::nullopt : find_user(unit, rows.text(0, "uuid"), std::nullopt);
 }
 
 Explanation explain(UnitOfWork& unit, const Settings& settings, const User& user, const std::string& required) {

@@ -60,6 +60,8 @@ struct User {
 };
 // `tenant`: the user is of it or of one below it; nullopt: of any. Nullopt when there is no such user.
 std::optional<User> find_user(UnitOfWork& unit, const std::string& uuid, const std::optional<std::string>& tenant);
+// By a UUID, or by what users log in with.
+std::optional<User> find_user_named(UnitOfWork& unit, const std::string& name);
 
 // As a login now would be judged. Its session is new, so `my_session` stands for itself.
 Explanation explain(UnitOfWork& unit, const Settings& settings, const User& user, const std::string& required);
