@@ -208,7 +208,7 @@ def main(names):
         print(__doc__)
         return 2
     if not names:
-        for program in ('bench_acl', 'bench_password'):
+        for program in ('bench_acl', 'bench_password', 'bench_route'):
             subprocess.run([servers.BUILD / program], check=True)
     report = Report()
     bench = load.Bench(servers.BUILD)

@@ -142,6 +142,16 @@ void test_lines(void**) {
   assert_int_equal(document.lines.at("a"), 1);
   assert_int_equal(document.lines.at("b"), 2);
   assert_int_equal(document.lines.at("b.d"), 4);
+  assert_true(document.repeated.empty());
+}
+
+void test_repeated_members(void**) {
+  const auto document = parse_yaml("a: 1\nb:\n  c: 2\n  c: 3\na: 4\n", "f.yml");
+  equal(document.value.dump(), R"({"a": 4, "b": {"c": 3}})");
+  const std::map<std::string, int> expected = {{"a", 5}, {"b.c", 4}};
+  assert_true(document.repeated == expected);
+  // what a merge key brings isn't there twice
+  assert_true(parse_yaml("a: &a {x: 1}\nb: {<<: *a, x: 2}\nc: {x: 3}\n", "f.yml").repeated.empty());
 }
 
 void test_merge(void**) {
@@ -489,6 +499,7 @@ int main() {
       cmocka_unit_test(test_dialect),
       cmocka_unit_test(test_errors),
       cmocka_unit_test(test_lines),
+      cmocka_unit_test(test_repeated_members),
       cmocka_unit_test(test_merge),
       cmocka_unit_test(test_broken_files),
       cmocka_unit_test(test_both_spellings),

@@ -29,8 +29,8 @@ void add(const std::string& name, std::vector<std::string>& files) {
   std::error_code error;
   if (fs::is_directory(name, error)) {
     add_folder(name, files);
-  } else if (fs::exists(name, error) || error) {
-    files.push_back(name);  // one that can't be looked at is an error when it is read
+  } else if (fs::symlink_status(name, error).type() != fs::file_type::not_found) {
+    files.push_back(name);  // one that can't be followed, or read, is an error when it is read
   }
 }
 

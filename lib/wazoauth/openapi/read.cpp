@@ -48,14 +48,13 @@ class SourceReader {
   SourceReader(const Source& source, std::vector<Finding>& findings) : source_(source), findings_(findings) {}
 
   void read() {
-    bool any = false;
     for (const std::string& name : source_.files) {
       const auto files = files_of(name);
       if (files.empty()) report(severity_of_absence(), name, 0, "there is no such file");
-      for (const std::string& file : files) any = read_file(file) || any;
+      for (const std::string& file : files) read_file(file);
     }
     if (source_.files.empty()) report(Finding::Severity::error, name(), 0, "no file is named");
-    if (!any) return;
+    if (seen_.empty()) return;
     for (const std::string& name : source_.overlays) {
       const auto files = files_of(name);
       if (files.empty()) report(Finding::Severity::error, name, 0, "there is no such file");
@@ -98,16 +97,15 @@ class SourceReader {
     }
   }
 
-  bool read_file(const std::string& file) {
-    if (!seen_.insert(file).second) return true;
+  void read_file(const std::string& file) {
+    if (!seen_.insert(file).second) return;
     if (first_file_.empty()) first_file_ = file;
     auto contents = contents_of(file, Role::document);
-    if (!contents) return true;
+    if (!contents) return;
     if (title_.empty()) title_ = contents->title;
     if (!bases_) bases_ = contents->bases;
     parameters_.merge(contents->parameters);
     for (Draft& draft : contents->operations) add(std::move(draft));
-    return true;
   }
 
   std::optional<Key> key_of(const Draft& draft) {
@@ -152,10 +150,10 @@ class SourceReader {
     }
   }
 
-  static void apply(const Draft& correction, Merged& merged) {
+  void apply(const Draft& correction, Merged& merged) {
     Draft& draft = merged.draft;
     merged.corrected = true;
-    draft.path = correction.path;
+    rename(draft, correction.path);
     if (correction.statement) {
       draft.statement = correction.statement;
       draft.stated_by = correction.stated_by;
@@ -168,10 +166,36 @@ class SourceReader {
     draft.parameters.insert(draft.parameters.end(), correction.parameters.begin(), correction.parameters.end());
   }
 
+  // Another spelling of its path: what is known of the parameters stays.
+  void rename(Draft& draft, const std::string& path) const {
+    const auto before = parameters_in(draft.path), after = parameters_in(path);
+    std::vector<PathParameter> parameters;
+    for (std::size_t i = 0; i < after.size(); ++i) parameters.push_back({after[i], is_integer(draft, before[i])});
+    std::vector<std::string> spans = draft.spans.value_or(std::vector<std::string>());
+    for (std::string& name : spans) {
+      const auto found = std::find(before.begin(), before.end(), name);
+      if (found != before.end()) name = after[static_cast<std::size_t>(found - before.begin())];
+    }
+    if (draft.spans) draft.spans = std::move(spans);
+    draft.path = path;
+    draft.parameters = std::move(parameters);
+    draft.references.clear();
+  }
+
+  static std::vector<std::string> parameters_in(const std::string& path) {
+    std::vector<std::string> names;
+    for (const Segment& segment : parse_path(path)) {
+      if (!segment.is_fixed()) names.push_back(segment.parameter);
+    }
+    return names;
+  }
+
   std::string name() const {
     if (!source_.name.empty()) return source_.name;
     if (title_.starts_with("wazo-")) return title_.substr(5);
-    return title_.empty() ? first_file_ : title_;
+    if (!title_.empty()) return title_;
+    const std::string prefix = trimmed_root(source_.prefix);
+    return prefix.empty() ? first_file_ : prefix.substr(prefix.rfind('/') + 1);
   }
 
   // Prefix and base, each once. A base that lies below the prefix already, as provd's does, isn't prefixed.

@@ -33,6 +33,9 @@ struct RouteTree::Search {
     const auto fixed = std::lower_bound(node.fixed.begin(), node.fixed.end(), segment,
                                         [](const Node::Fixed& f, std::string_view text) { return f.text < text; });
     if (fixed != node.fixed.end() && fixed->text == segment && at(fixed->node, behind, count)) return true;
+    if (segment.empty()) return false;
+    // As in the daemons' router: with something behind it one that spans slashes is more literal than one that doesn't.
+    if (span(node, rest, count, false)) return true;
     for (const Node::Variable& variable : node.variables) {
       const std::size_t around = variable.prefix.size() + variable.suffix.size();
       if (segment.size() <= around || !segment.starts_with(variable.prefix) || !segment.ends_with(variable.suffix))
@@ -40,11 +43,13 @@ struct RouteTree::Search {
       values[count] = segment.substr(variable.prefix.size(), segment.size() - around);
       if (at(variable.node, behind, count + 1)) return true;
     }
-    return !segment.empty() && span(node, rest, count);
+    return span(node, rest, count, true);
   }
 
-  bool span(const Node& node, std::string_view rest, std::size_t count) {
+  // `last`: those that take all of it, else those with something behind.
+  bool span(const Node& node, std::string_view rest, std::size_t count, bool last) {
     for (const Node::Spanning& spanning : node.spanning) {
+      if ((spanning.tail == 0) != last) continue;
       std::size_t end = rest.size();
       for (std::size_t i = 0; i < spanning.tail && end > 0; ++i) end = rest.rfind('/', end - 1);
       if (end < 2) continue;
