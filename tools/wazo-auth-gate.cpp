@@ -1,4 +1,4 @@
-// What the gate makes of API documents: docs/platform.md.
+// What the gate makes of API documents: docs/platform.md; and why it decides as it does: docs/explain.md.
 #include <algorithm>
 #include <iomanip>
 #include <sstream>
@@ -6,6 +6,7 @@
 #include "report.h"
 #include "tool.h"
 #include "wazoauth/openapi/read.h"
+#include "why.h"
 
 namespace {
 
@@ -14,7 +15,8 @@ using openapi::Need;
 
 constexpr const char* usage = R"(Usage: wazo-auth-gate VERB ...
 
-What nginx makes of the API documents of daemons (wazo_auth_openapi).
+What nginx makes of the API documents of daemons (wazo_auth_openapi), and why
+an access is granted.
 
   routes FILE... [--prefix PATH] [--overlay FILE]... [--name NAME] [--json]
       Prints each operation of a document with what it needs: method, public
@@ -27,11 +29,23 @@ What nginx makes of the API documents of daemons (wazo_auth_openapi).
       to enforce: nobody would have been refused for TIME (7d; 12h, 10m, 90s).
       URL: of a location with wazo_auth_shadow_report.
 
+  check DOCUMENT METHOD PATH [--user USER | --token TOKEN] [--json]
+        [--prefix PATH] [--overlay FILE]... [--name NAME] [--config FILE]
+      Tells which operation of the document a request is for and which access
+      it needs; and why a user or a token has that access, or what would have
+      to change. USER: a UUID, a username or an address. TOKEN: "-" reads it
+      from the standard input, where other users of the machine don't see it.
+
+  who-can ACCESS [--tenant UUID] [--json] [--config FILE]
+      Lists the users who have an access, and where they have it from; with
+      --tenant those of that tenant and below.
+
+  --config  the configuration (default: /etc/wazo-auth/config.yml)
   --help    this text
 
-Exit status: 0, 1 when a document is wrong, 2 for a wrong command line, 3 when
-it isn't safe to enforce.
-See docs/platform.md.
+Exit status: 0, 1 when a document or a question is wrong, 2 for a wrong command
+line, 3 when `check` says that it isn't allowed or `report` that it isn't safe
+to enforce. See docs/platform.md and docs/explain.md.
 )";
 
 // Options may stand between words, and each may come again.
@@ -154,6 +168,32 @@ int routes(const std::vector<std::string>& given) {
   return 0;
 }
 
+std::string config_of(const Arguments& arguments) {
+  const std::string given = arguments.one("config");
+  return given.empty() ? "/etc/wazo-auth/config.yml" : given;
+}
+
+int check(const std::vector<std::string>& given) {
+  std::vector<std::string> options = source_options;
+  options.insert(options.end(), {"user", "token", "config"});
+  const Arguments arguments = read_arguments(given, {"json"}, options);
+  if (arguments.words.size() != 3) throw tool::UsageError("check wants DOCUMENT METHOD PATH, see --help");
+  if (arguments.has("user") && arguments.has("token")) throw tool::UsageError("--user and --token exclude each other");
+  const tool::CheckRequest request{arguments.words[1],    arguments.words[2],     config_of(arguments),
+                                   arguments.one("user"), arguments.one("token"), arguments.has("json")};
+  for (const char* name : {"user", "token"}) {
+    if (arguments.has(name) && arguments.one(name).empty())
+      throw tool::UsageError("--" + std::string(name) + " is empty");
+  }
+  return tool::check(read_table(arguments, {arguments.words[0]}), request);
+}
+
+int who_can(const std::vector<std::string>& given) {
+  const Arguments arguments = read_arguments(given, {"json"}, {"tenant", "config"});
+  if (arguments.words.size() != 1) throw tool::UsageError("who-can wants one ACCESS, see --help");
+  return tool::who_can({arguments.words[0], config_of(arguments), arguments.one("tenant"), arguments.has("json")});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -166,6 +206,8 @@ int main(int argc, char** argv) {
     if (given.empty()) throw tool::UsageError("which verb? See --help");
     if (given[0] == "routes") return routes({given.begin() + 1, given.end()});
     if (given[0] == "report") return tool::report::main({given.begin() + 1, given.end()});
+    if (given[0] == "check") return check({given.begin() + 1, given.end()});
+    if (given[0] == "who-can") return who_can({given.begin() + 1, given.end()});
     throw tool::UsageError("unknown verb \"" + given[0] + "\", see --help");
   });
 }

@@ -26,20 +26,29 @@ FROM tenant t JOIN auth_user u ON t.uuid = u.tenant_uuid
 WHERE u.uuid = $1 AND u.enabled
 FOR NO KEY UPDATE OF u
 
--- name: logins.profile
--- Of user $1: live sessions at $3, and the access list in the documented order. It begins with the policy of name $2,
--- the master tenant's if it has one. The order within each part is fixed, so that equal lists are equal texts.
-WITH first_policy AS (
+-- name: logins.first_policy(name)
+-- The policy of this {name}, the master tenant's if it has one.
+first_policy AS (
   SELECT p.uuid FROM auth_policy p JOIN auth_tenant t ON t.uuid = p.tenant_uuid
-  WHERE p.name = $2::text
+  WHERE p.name = {name}::text
   ORDER BY (t.uuid = t.parent_uuid) DESC, p.uuid LIMIT 1
-), granted AS (
-  SELECT 1 AS part, uuid AS policy_uuid FROM first_policy
-  UNION ALL
-  SELECT 2, a.policy_uuid FROM auth_user_group m JOIN auth_group_policy a USING (group_uuid) WHERE m.user_uuid = $1
-  UNION ALL
-  SELECT 3, policy_uuid FROM auth_user_policy WHERE user_uuid = $1
 )
+
+-- name: logins.granted(user, name)
+-- The policies whose accesses a login gives the {user}, in the documented order: the first is the one of this {name}.
+{logins.first_policy({name})}, granted AS (
+  SELECT 1 AS part, uuid AS policy_uuid, NULL::text AS group_uuid FROM first_policy
+  UNION ALL
+  SELECT 2, a.policy_uuid, a.group_uuid FROM auth_user_group m JOIN auth_group_policy a USING (group_uuid)
+  WHERE m.user_uuid = {user}
+  UNION ALL
+  SELECT 3, policy_uuid, NULL FROM auth_user_policy WHERE user_uuid = {user}
+)
+
+-- name: logins.profile
+-- Of user $1: live sessions at $3, and the access list, which begins with the policy of name $2. The order within each
+-- part is fixed, so that equal lists are equal texts.
+WITH {logins.granted($1, $2)}
 SELECT (SELECT count(DISTINCT session_uuid) FROM auth_token
         WHERE auth_id = $1 AND (expire_t IS NULL OR expire_t = 0 OR expire_t >= $3::bigint)) AS sessions,
        EXISTS (SELECT 1 FROM first_policy) AS first_policy_exists,

@@ -2,7 +2,8 @@
 
 What lists cost on a platform of 5,000 tenants, 50,000 users, 5,000 groups and 5,000 policies, against one with 100 of each.
 One client asks over one connection; each time is the median of the requests of a round, rounds are interleaved, ratios are
-medians of 5 with their spread. The exact counts are told apart: a page without them is what 3 times is the bar of.
+medians of 5 with their spread. The exact counts are told apart: a page without them is what 3 times is the bar of. At the
+end, who can: which of the large platform's users have an access, and where they have it from.
 """
 import json
 import re
@@ -16,7 +17,7 @@ import load
 from load import Connection, median
 
 from support import servers
-from support.platform_sql import fill
+from support.platform_sql import fill, grant
 
 ROUNDS, REQUESTS = 5, 40
 ADMIN = ('bench-admin', 'bench-password-1')
@@ -93,6 +94,26 @@ class Platform:
         return median([float(found) for found in re.findall(r'Time: ([0-9.]+) ms', text)])
 
 
+def measure_who_can(platform, report):
+    """Of 50,000 users, whose policies grant something now. A statement is planned anew at first, hence the many rounds."""
+    platform.postgres.psql(platform.name, grant(), timeout=300)
+    user = platform.postgres.psql(platform.name, "SELECT uuid FROM auth_user WHERE username = 'user-' || md5('2')")
+    accesses = {
+        'all': 'calld.calls.read',
+        'all but some': 'calld.calls.delete',
+        'some': 'service7.things7.part7.read',
+        'some, and one by name': f'service5.users.{user}.part5.read',
+        'admins': 'nobody.else',
+    }
+    for page in ('&limit=25', '', '&limit=25&search=abc'):
+        for who, access in accesses.items():
+            path = f'/access/who-can?access={access}&recurse=true{page}'
+            seconds = [platform.seconds_of_all(path) for _ in range(2 * ROUNDS)]
+            report.line(f'who-can of {who}{page}', seconds, 2, False, ' s')
+            platform.ms(f'/0.1/access/who-can?access={access}&recurse=true&limit=1', 1)
+            report.note('users', json.loads(platform.answer)['total'])
+
+
 def needle(postgres):
     return postgres.psql('large', "SELECT substr(md5('2'), 3, 8)")
 
@@ -145,6 +166,7 @@ def main():
             for _ in range(ROUNDS):
                 costs.append(large.seconds_of_all(path) * 1e6 / rows)
             report.line(f'{path} unlimited, a row', costs, 8, False, ' us')
+        measure_who_can(large, report)
     finally:
         for each in (small, large):
             each.nginx.stop()

@@ -372,7 +372,7 @@ def rows(psql):
 def command():
     """command('wazo-auth-upgrade-db', ..., environment={}) → .returncode .stdout .stderr of one of build/wazo-auth-*"""
 
-    def run(name, *arguments, environment=None, timeout=60, prefix=()):
+    def run(name, *arguments, environment=None, timeout=60, prefix=(), standard_input=''):
         plain = {
             key: value for key, value in os.environ.items() if not key.startswith(('WAZO_AUTH_', 'ALEMBIC_', 'PG'))
         }
@@ -380,6 +380,7 @@ def command():
             [*prefix, servers.BUILD / name, *arguments],
             env={**plain, 'XIVO_UUID': 'e2e', **(environment or {})},
             cwd='/',
+            input=standard_input,
             capture_output=True,
             text=True,
             timeout=timeout,

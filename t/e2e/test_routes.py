@@ -24,6 +24,8 @@ ONE = ('read', 'update', 'delete')
 ROUTES = {
     '/status': {'HEAD': None},
     '/backends': {'GET': None},
+    '/access/explain': {'POST': 'auth.access.explain'},
+    '/access/who-can': {'GET': 'auth.access.who_can'},
     '/backends/ldap': crud('backends.ldap', *ONE),
     '/token': {'POST': None},
     '/token/<token_uuid>': {'GET': None, 'HEAD': None, 'DELETE': None},

@@ -35,6 +35,8 @@ class Shapes {
     if (!field.choices.empty()) shape.set("enum", Json::strings(field.choices));
     if (!field.pattern.empty()) shape.set("pattern", field.pattern);
     if (!field.format.empty()) shape.set("format", field.format);
+    if (field.nullable && shape.has("$ref"))  // beside which readers see nothing
+      shape = Json::object({{"allOf", Json::array({shape})}});
     if (field.nullable) shape.set("x-nullable", true);
     if (field.fallback && !field.fallback->is_null() && !shape.has("$ref")) shape.set("default", *field.fallback);
     return shape;
@@ -171,7 +173,7 @@ Json failure_response(Shapes& shapes, const std::vector<Failure>& failures) {
 // -- operations
 
 Json query_parameter_of(Shapes& shapes, const Field& field) {
-  Json parameter = Json::object({{"name", field.name}, {"in", "query"}, {"required", false}});
+  Json parameter = Json::object({{"name", field.name}, {"in", "query"}, {"required", field.required}});
   for (const auto& [key, value] : shapes.field(field).members()) parameter.set(key, value);
   if (field.type == Type::list) parameter.set("collectionFormat", "multi");
   return parameter;

@@ -238,4 +238,8 @@ std::string compile(const std::vector<std::string>& accesses) {
   return compiler.block(list_json(accesses));
 }
 
+std::string compile_pattern(std::string_view pattern) {
+  return Rest(split_words(pattern)).program();
+}
+
 }  // namespace wazoauth::acl

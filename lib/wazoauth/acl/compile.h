@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace wazoauth::acl {
@@ -9,5 +10,8 @@ namespace wazoauth::acl {
 // The block for a list of accesses, in their order, duplicates kept. It also holds the list as JSON text in wire
 // form (`["a", "b"]`), for answers that show it. Throws std::length_error for a list that doesn't fit.
 std::string compile(const std::vector<std::string>& accesses);
+
+// The program for acl::Text of one whole pattern; a negation's without its '!'.
+std::string compile_pattern(std::string_view pattern);
 
 }  // namespace wazoauth::acl

@@ -46,6 +46,7 @@ rest_api:
     allow_headers: [Content-Type, Authorization, X-Auth-Token, Wazo-Tenant, Wazo-Session-Type]
 
 enabled_http_plugins:
+  access: true
   api: true
   idp: true
   backends: true

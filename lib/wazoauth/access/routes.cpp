@@ -1,0 +1,216 @@
+#include "wazoauth/access/routes.h"
+
+#include "wazoauth/access/who_can.h"
+#include "wazoauth/gate/verdict.h"
+#include "wazoauth/rest/context.h"
+#include "wazoauth/rest/failures.h"
+#include "wazoauth/rest/row_writer.h"
+#include "wazoauth/token/answers.h"
+
+namespace wazoauth {
+
+namespace {
+
+using namespace access;
+
+// -- words of the answers, in the order of their enumerations
+
+const std::vector<std::string> reasons = {"granted", "negated", "no_match", "user_disabled"};
+const std::vector<std::string> kinds = {"user_policy", "group_policy", "default_user_policy", "token"};
+const std::vector<std::string> changes = {"enable_user", "remove_access", "attach_policy", "add_access",
+                                          "log_in_again"};
+
+template <typename Enumeration>
+const std::string& word(const std::vector<std::string>& words, Enumeration value) {
+  return words.at(static_cast<std::size_t>(value));
+}
+
+const std::shared_ptr<const Schema>& origin_shape() {
+  static const auto origin = shape("AccessOrigin", {{.name = "pattern"},
+                                                    {.name = "kind", .choices = kinds},
+                                                    {.name = "policy_uuid", .type = Type::uuid, .nullable = true},
+                                                    {.name = "policy_name", .nullable = true},
+                                                    {.name = "policy_slug", .nullable = true},
+                                                    {.name = "group_uuid", .type = Type::uuid, .nullable = true},
+                                                    {.name = "group_name", .nullable = true}});
+  return origin;
+}
+
+Field nullable(Field field) {
+  field.nullable = true;
+  return field;
+}
+
+std::shared_ptr<const Schema> explanation_shape() {
+  const auto match = shape(
+      "AccessMatch",
+      {{.name = "pattern"}, {.name = "negated", .type = Type::boolean}, list_of(object_of(origin_shape()), "origins")});
+  const std::vector<Field> judgement = {{.name = "allowed", .type = Type::boolean},
+                                        {.name = "reason", .choices = reasons},
+                                        nullable(object_of(match, "deciding")),
+                                        list_of(object_of(match), "matches"),
+                                        {.name = "patterns", .type = Type::integer}};
+  const auto change = shape("AccessChange", {{.name = "change", .choices = changes},
+                                             {.name = "text"},
+                                             {.name = "pattern", .nullable = true},
+                                             {.name = "policy_uuid", .type = Type::uuid, .nullable = true},
+                                             {.name = "policy_name", .nullable = true},
+                                             {.name = "policy_slug", .nullable = true}});
+  std::vector<Field> fields = {{.name = "access"},
+                               {.name = "user_uuid", .nullable = true},
+                               {.name = "tenant_uuid", .type = Type::uuid},
+                               {.name = "basis", .choices = {"login", "token"}},
+                               {.name = "summary"}};
+  fields.insert(fields.end(), judgement.begin(), judgement.end());
+  fields.push_back(nullable(object_of(shape("AccessJudgement", judgement), "login")));
+  fields.push_back(list_of(object_of(change), "changes"));
+  return shape("AccessExplanation", fields);
+}
+
+Schema question() {
+  Schema schema{{{.name = "access", .required = true},
+                 {.name = "user_uuid", .type = Type::uuid, .nullable = true, .fallback = Json()},
+                 {.name = "token", .nullable = true, .fallback = Json()}},
+                {},
+                "AccessQuestion"};
+  schema.whole.emplace_back([](const Json& body) -> std::optional<std::string> {
+    if (body.get("user_uuid").is_null() != body.get("token").is_null()) return std::nullopt;
+    return "Either user_uuid or token is required.";
+  });
+  return schema;
+}
+
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+Json to_json(const Match& match) {
+  Json origins = Json::array();
+  for (const Origin& origin : match.origins)
+    origins.append(Json::object({{"pattern", match.pattern},
+                                 {"kind", word(kinds, origin.kind)},
+                                 {"policy_uuid", text_or_null(origin.policy_uuid)},
+                                 {"policy_name", text_or_null(origin.policy_name)},
+                                 {"policy_slug", text_or_null(origin.policy_slug)},
+                                 {"group_uuid", text_or_null(origin.group_uuid)},
+                                 {"group_name", text_or_null(origin.group_name)}}));
+  return Json::object({{"pattern", match.pattern}, {"negated", match.negated}, {"origins", std::move(origins)}});
+}
+
+Json& add_to(Json& json, const Judgement& judgement) {
+  Json matches = Json::array();
+  for (const Match& match : judgement.matches) matches.append(to_json(match));
+  return json.set("allowed", judgement.allowed())
+      .set("reason", word(reasons, judgement.reason))
+      .set("deciding", judgement.deciding() ? to_json(*judgement.deciding()) : Json())
+      .set("matches", std::move(matches))
+      .set("patterns", static_cast<std::int64_t>(judgement.patterns));
+}
+
+Json to_json(const Change& change) {
+  return Json::object({{"change", word(changes, change.kind)},
+                       {"text", change.text},
+                       {"pattern", text_or_null(change.pattern)},
+                       {"policy_uuid", text_or_null(change.policy_uuid)},
+                       {"policy_name", text_or_null(change.policy_name)},
+                       {"policy_slug", text_or_null(change.policy_slug)}});
+}
+
+}  // namespace
+
+const std::shared_ptr<const Schema>& access::holder_shape() {
+  static const auto holder =
+      shape("AccessHolder", {{.name = "uuid", .type = Type::uuid},
+                             {.name = "username", .nullable = true},
+                             {.name = "firstname", .nullable = true},
+                             {.name = "lastname", .nullable = true},
+                             {.name = "purpose", .choices = {"user", "internal", "external_api"}},
+                             {.name = "tenant_uuid", .type = Type::uuid},
+                             list_of(object_of(origin_shape()), "origins")});
+  return holder;
+}
+
+Json access::to_json(const Explanation& explanation) {
+  Json json = Json::object({{"access", explanation.access},
+                            {"user_uuid", text_or_null(explanation.user_uuid)},
+                            {"tenant_uuid", explanation.tenant_uuid},
+                            {"basis", explanation.of_token ? "token" : "login"},
+                            {"summary", explanation.summary()}});
+  add_to(json, explanation.judgement);
+  Json login, wanted = Json::array();
+  if (explanation.login) add_to(login = Json::object(), *explanation.login);
+  for (const Change& change : explanation.changes) wanted.append(wazoauth::to_json(change));
+  return json.set("login", std::move(login)).set("changes", std::move(wanted));
+}
+
+namespace {
+
+User visible_user(Context& context, const std::string& uuid) {
+  auto user = find_user(context.db(), uuid, context.tenant());
+  if (!user) throw problems::unknown("user", uuid);
+  return std::move(*user);
+}
+
+TokenRecord visible_token(Context& context, std::string_view text) {
+  auto token = gate::live_token(context.services.tokens, text);
+  const auto inside = [&] {
+    return context.db().run("context.in_subtree", {token->session_tenant_uuid, context.tenant()}).boolean(0, "inside");
+  };
+  if (!token || !inside()) throw no_such_token();
+  return std::move(*token);
+}
+
+Step explain_access(Context& context) {
+  context.tenant();
+  const Json body = context.valid_body();
+  const std::string required(body.get("access").text());
+  const Json& token = body.get("token");
+  UnitOfWork& unit = context.db();
+  return Response::json(access::to_json(
+      token.is_null()
+          ? explain(unit, context.settings, visible_user(context, std::string(body.get("user_uuid").text())), required)
+          : explain(unit, context.settings, visible_token(context, token.text()), required)));
+}
+
+Step list_holders(Context& context) {
+  const std::string& tenant = context.tenant();
+  const ListQuery query = context.list_query();
+  WhoCan asked;
+  asked.access = query.filters.get("access").text();
+  asked.tenant_uuid = tenant;
+  asked.recurse = query.recurse;
+  asked.search_pattern = query.search_pattern;
+  asked.order = query.order;
+  asked.descending = query.descending;
+  asked.limit = query.limit;
+  asked.offset = query.offset;
+  return list_response(who_can(context.db(), context.settings, asked), *holder_shape());
+}
+
+}  // namespace
+
+void add_access_routes(Router& router) {
+  using namespace failures;
+  RouteFamily family(router, {.plugin = "access", .tenancy = Tenancy::scoped});
+  family.add({.method = "POST",
+              .path = "/access/explain",
+              .access = "auth.access.explain",
+              .handler = explain_access,
+              .mode = Mode::read_only,
+              .summary = "Say why a user or a token has an access, or hasn't",
+              .body = takes(question(), Report::first, "access"),
+              .answer = object_of(explanation_shape()),
+              .failures = {unknown_user, {404, ErrorForm::reason, "No such token"}}});
+  family.add({.method = "GET",
+              .path = "/access/who-can",
+              .access = "auth.access.who_can",
+              .handler = list_holders,
+              .mode = Mode::read_only,
+              .summary = "List the users who have an access, and where they have it from",
+              .list = listed({.sort_columns = {"username", "firstname", "lastname"},
+                              .default_order = "username",
+                              .filters = {{.name = "access", .required = true}}}),
+              .answer = list_answer(holder_shape())});
+}
+
+}  // namespace wazoauth
