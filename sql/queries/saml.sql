@@ -86,6 +86,23 @@ JOIN auth_saml_session s ON s.refresh_token_uuid = r.uuid
 WHERE t.uuid = $1 AND s.login IS NOT NULL
 ORDER BY s.start_time DESC, s.request_id LIMIT 1
 
+-- name: saml.domains_of
+-- Whose identity provider it may be that names itself $1.
+SELECT d.name
+FROM auth_saml_config c JOIN auth_tenant_domain d ON d.uuid = c.domain_uuid AND d.tenant_uuid = c.tenant_uuid
+WHERE strpos(c.idp_metadata::text, $1) > 0
+ORDER BY d.name LIMIT 100
+
+-- name: saml.of_subject
+-- Logins through domain $1 that began before second $3 and whose NameID has $2 in it.
+SELECT request_id, session_id, redirect_url, domain, saml_name_id, login, refresh_token_uuid
+FROM auth_saml_session
+WHERE domain = $1 AND login IS NOT NULL AND strpos(saml_name_id, $2) > 0 AND start_time <= to_timestamp($3::bigint)
+ORDER BY start_time LIMIT 1000
+
+-- name: saml.tokens_of
+SELECT uuid FROM auth_token WHERE refresh_token_uuid = $1
+
 -- name: saml.begin_logout
 UPDATE auth_saml_session SET relay_state = $3 WHERE request_id = $1 AND session_id = $2
 

@@ -241,7 +241,9 @@ std::string deflated(const std::string& text) {
 
 std::string refusal_of_query(const std::string& query, const ServiceProvider& sp = provider()) {
   try {
-    sp.check_logout(query, "id-abc|1|2", std::time(nullptr));
+    Carried answer = carried_by_query(query, "SAMLResponse");
+    answer.relay_state = "id-abc|1|2";
+    sp.check_logout(answer, std::time(nullptr));
   } catch (const Refused& e) {
     return e.what();
   }

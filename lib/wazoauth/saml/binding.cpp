@@ -80,12 +80,21 @@ std::string decode_redirected(std::string_view message) {
 std::optional<SignedPart> signed_part(std::string_view query) {
   if (!raw_parameter(query, "Signature")) return std::nullopt;
   SignedPart part;
-  for (const std::string_view name : {"SAMLResponse", "RelayState", "SigAlg"}) {
+  for (const std::string_view name : {"SAMLRequest", "SAMLResponse", "RelayState", "SigAlg"}) {
     if (const auto value = raw_parameter(query, name)) (part.text += part.text.empty() ? "" : "&") += *value;
   }
   part.method = query_parameter(query, "SigAlg").value_or("");
   part.signature = decode_posted(query_parameter(query, "Signature").value_or(""));
   return part;
+}
+
+Carried carried_by_query(std::string_view query, const char* name) {
+  return {decode_redirected(query_parameter(query, name).value_or("")),
+          query_parameter(query, "RelayState").value_or(""), signed_part(query)};
+}
+
+Carried carried_by_form(std::string_view message, std::string relay_state) {
+  return {decode_posted(message), std::move(relay_state), std::nullopt};
 }
 
 }  // namespace wazoauth::saml

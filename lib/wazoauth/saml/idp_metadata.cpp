@@ -44,10 +44,11 @@ Element find_idp(const Element& root) {
   return idps.front();
 }
 
-std::optional<std::string> redirect_location(const Element& idp, const char* service) {
+std::optional<std::string> redirect_location(const Element& idp, const char* service, bool of_answers = false) {
   for (const Element& each : idp.children(metadata_ns, service)) {
     if (each.attribute("Binding") != redirect_binding) continue;
-    const std::string location = each.attribute("Location").value_or("");
+    std::string location = each.attribute("Location").value_or("");
+    if (of_answers) location = each.attribute("ResponseLocation").value_or(location);
     const auto url = parse_url(location);
     if (!url || (url->scheme != "https" && url->scheme != "http") || location.find('#') != std::string::npos)
       throw BadXml(std::string("the location of ") + service + " is no address that browsers may be sent to");
@@ -144,6 +145,7 @@ IdpMetadata read(const Document& document) {
   if (!login_url) throw BadXml("no SingleSignOnService has the binding HTTP-Redirect");
   metadata.login_url = *login_url;
   metadata.logout_url = redirect_location(idp, "SingleLogoutService");
+  metadata.logout_answer_url = redirect_location(idp, "SingleLogoutService", true);
   const std::vector<Element> keys = signing_keys(idp);
   if (keys.empty()) throw BadXml("no KeyDescriptor for signatures");
   metadata.certificates = certificates_in(keys);

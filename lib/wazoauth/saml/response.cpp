@@ -179,14 +179,18 @@ void check_issuer(const Element& element, const std::string& expected) {
           "another issuer: " + quoted(issuer.trimmed()) + " instead of " + quoted(expected));
 }
 
-void check_message(const Element& message, const Expected& expected, std::int64_t skew) {
+void check_origin(const Element& message, const Expected& expected, std::int64_t skew) {
   require(message.attribute("Version") == "2.0", "another version");
-  require(message.attribute("InResponseTo") == expected.request_id, "an answer to another request");
   const auto issued = time_of(message, "IssueInstant");
   require(
       issued && *issued >= expected.now - most_message_age - skew && *issued <= expected.now + most_message_age + skew,
       "issued long ago or in the future");
   check_issuer(message, expected.issuer);
+}
+
+void check_message(const Element& message, const Expected& expected, std::int64_t skew) {
+  require(message.attribute("InResponseTo") == expected.request_id, "an answer to another request");
+  check_origin(message, expected, skew);
 }
 
 // "Responder, AuthnFailed" for the codes of SAML, and any others as they are.
@@ -409,6 +413,48 @@ Assertion check_response(const Document& document, const Expected& expected, con
 
 void check_signature_method(std::string_view name, const Rules& rules) {
   check_name(name, signature_methods, rsa_sha1, rules.allow_sha1);
+}
+
+LogoutRequest read_logout_request(const Document& document) {
+  try {
+    const Element root = document.root();
+    require(root.is(protocol_ns, "LogoutRequest"), "not a logout request");
+    require(root.children(assertion_ns, "EncryptedID").empty(), "an encrypted NameID");
+    return {id_of(root), root.child(assertion_ns, "Issuer").trimmed(), read_name_id(root.child(assertion_ns, "NameID")),
+            time_of(root, "IssueInstant").value_or(0)};
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
+}
+
+void check_logout_request(const Document& document, const Expected& expected, const std::string& sls_url,
+                          const Rules& rules) {
+  try {
+    const Element root = document.root();
+    check_origin(root, expected, rules.clock_skew);
+    const auto until = time_of(root, "NotOnOrAfter");
+    require(!until || expected.now < *until + rules.clock_skew, "expired");
+    const std::string destination = root.attribute("Destination").value_or(sls_url);
+    require(sls_url.empty() || destination == sls_url,
+            "for another destination: " + quoted(destination) + " instead of " + quoted(sls_url));
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
+}
+
+bool is_signed(const Document& document, const Rules& rules) {
+  try {
+    const Element root = document.root();
+    const auto signatures = root.descendants(signature_ns, "Signature");
+    if (signatures.empty()) return false;
+    require(signatures.size() == 1 && signatures.front().parent() == root, "signatures in the wrong place");
+    std::set<std::string> ids;
+    check_ids(root, ids);
+    check_signature(signatures.front(), id_of(root), rules.allow_sha1);
+    return true;
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
 }
 
 void check_logout_response(const Document& document, const Expected& expected) {

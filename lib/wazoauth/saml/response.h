@@ -57,4 +57,20 @@ void check_signature_method(std::string_view name, const Rules& rules);
 // Throws Refused unless it is the answer to our LogoutRequest, and a success.
 void check_logout_response(const Document& document, const Expected& expected);
 
+// A logout that an identity provider begins.
+struct LogoutRequest {
+  std::string id, issuer;
+  NameId name_id;
+  std::int64_t issued = 0;
+};
+LogoutRequest read_logout_request(const Document& document);  // without any check of what it says; throws Refused
+
+// Throws Refused unless the identity provider asks it of us, now. `sls_url`: "" when it isn't known.
+void check_logout_request(const Document& document, const Expected& expected, const std::string& sls_url,
+                          const Rules& rules);
+
+// Whether the XML of a message about a logout is signed as a whole. Throws Refused when a signature stands anywhere
+// else, or isn't good enough; as with check_response(), its value isn't verified here.
+bool is_signed(const Document& document, const Rules& rules);
+
 }  // namespace wazoauth::saml

@@ -3,6 +3,7 @@
 #include <lasso/lasso.h>
 #include <lasso/xml/saml-2.0/samlp2_authn_request.h>
 #include <lasso/xml/saml-2.0/samlp2_logout_request.h>
+#include <lasso/xml/saml-2.0/samlp2_logout_response.h>
 #include <libxml/parser.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -19,7 +20,6 @@
 #include "wazoauth/base/text.h"
 #include "wazoauth/base/url.h"
 #include "wazoauth/http/http.h"
-#include "wazoauth/saml/binding.h"
 
 namespace wazoauth::saml {
 
@@ -69,10 +69,16 @@ std::string base64_of_pem(const std::string& pem) {
   return stop == std::string::npos ? "" : pem.substr(start + begin.size(), stop - start - begin.size());
 }
 
-std::string logout_service(const std::string& acs_url) {
+// "" when it isn't known.
+std::string sls_url_beside(const std::string& acs_url) {
   constexpr std::string_view consumer = "/saml/acs";
   if (!acs_url.ends_with(consumer)) return "";
-  const std::string location = acs_url.substr(0, acs_url.size() - consumer.size()) + "/saml/sls";
+  return acs_url.substr(0, acs_url.size() - consumer.size()) + "/saml/sls";
+}
+
+std::string logout_service(const std::string& acs_url) {
+  const std::string location = sls_url_beside(acs_url);
+  if (location.empty()) return "";
   return "<SingleLogoutService Binding=\"" + std::string(redirect_binding) + "\" Location=\"" + escape_xml(location) +
          "\"/>";
 }
@@ -225,6 +231,23 @@ struct ServiceProvider::State {
     if (std::none_of(signers.begin(), signers.end(), good)) throw Refused("a signature of somebody else");
   }
 
+  // A signature that stands in XML whose shape is checked already.
+  void verify_xml(std::string_view xml) const {
+    LassoProvider* const provider = lasso_server_get_provider(server.get(), idp.entity_id.c_str());
+    if (!provider) throw Refused("a signature of somebody else");
+    const int error =
+        lasso_provider_verify_signature(provider, encode_base64(xml).c_str(), "ID", LASSO_MESSAGE_FORMAT_BASE64);
+    if (error != 0) throw Refused(message_of(error));
+  }
+
+  // Of a message about a logout, in either place; throws Refused when one is wrong. False: there is none.
+  bool verify_carried(const Carried& message, const Document& document) const {
+    const bool in_xml = is_signed(document, rules);
+    if (in_xml) verify_xml(message.xml);
+    if (message.signed_part) verify_query(*message.signed_part);
+    return in_xml || message.signed_part;
+  }
+
   std::string sign(const std::string& text) const {
     const DigestContext context(EVP_MD_CTX_new());
     std::string signature(static_cast<std::size_t>(EVP_PKEY_get_size(key.get())), '\0');
@@ -237,17 +260,20 @@ struct ServiceProvider::State {
     return encode_base64(signature);
   }
 
-  // Where a browser takes a request: saml-bindings-2.0, section 3.4.4.1.
-  std::string location_of(LassoNode& request, const std::string& service, const std::string& relay_state) const {
+  // Where a browser takes a message: saml-bindings-2.0, section 3.4.4.1.
+  std::string location_of(LassoNode& message, const char* name, const std::string& service,
+                          const std::string& relay_state) const {
     const std::unique_ptr<char, decltype(&g_free)> query(
-        lasso_node_export_to_saml2_query(&request, "SAMLRequest", nullptr, nullptr), g_free);
-    if (!query) throw Unusable("a request can't be written");
-    const std::string text = query.get() + ("&RelayState=" + percent_encoded(relay_state, "/")) + signature_method;
+        lasso_node_export_to_saml2_query(&message, name, nullptr, nullptr), g_free);
+    if (!query) throw Unusable("a message can't be written");
+    const std::string state = relay_state.empty() ? "" : "&RelayState=" + percent_encoded(relay_state, "/");
+    const std::string text = query.get() + state + signature_method;
     return with_parameter(service, text + "&Signature=" + percent_encoded(sign(text), "/"));
   }
 
-  void fill(LassoSamlp2RequestAbstract& request, const std::string& id, const std::string& destination,
-            std::int64_t now) const {
+  // A request or an answer.
+  template <typename Message>
+  void fill(Message& request, const std::string& id, const std::string& destination, std::int64_t now) const {
     assign(request.ID, id);
     assign(request.Destination, destination);
     assign(request.Version, "2.0");
@@ -284,7 +310,7 @@ OutgoingRequest ServiceProvider::login_request(const std::string& relay_state, s
   state_->fill(request->parent, made.id, state_->idp.login_url, now);
   assign(request->ProtocolBinding, LASSO_SAML2_METADATA_BINDING_POST);
   assign(request->AssertionConsumerServiceURL, state_->profile.acs_url);
-  made.location = state_->location_of(*node, state_->idp.login_url, relay_state);
+  made.location = state_->location_of(*node, "SAMLRequest", state_->idp.login_url, relay_state);
   return made;
 }
 
@@ -326,20 +352,47 @@ std::optional<ServiceProvider::Logout> ServiceProvider::logout_request(const Nam
   qualify(request->NameID->SPProvidedID, name_id.sp_provided_id);
   if (!session_index.empty()) assign(request->SessionIndex, session_index);
   logout.relay_state = relay_state_of_logout(logout.request.id, now);
-  logout.request.location = state_->location_of(*node, *state_->idp.logout_url, logout.relay_state);
+  logout.request.location = state_->location_of(*node, "SAMLRequest", *state_->idp.logout_url, logout.relay_state);
   return logout;
 }
 
-void ServiceProvider::check_logout(std::string_view query, const std::string& relay_state, std::int64_t now) const {
-  const std::string xml = decode_redirected(query_parameter(query, "SAMLResponse").value_or(""));
+void ServiceProvider::check_logout(const Carried& answer, std::int64_t now) const {
   try {
-    const Document document = Document::parse(xml, Document::Kind::message, most_message_bytes);
-    check_logout_response(document, {state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url,
-                                     relay_state.substr(0, relay_state.find('|')), "", now});
+    const Document document = Document::parse(answer.xml, Document::Kind::message, most_message_bytes);
+    const std::string request_id = answer.relay_state.substr(0, answer.relay_state.find('|'));
+    check_logout_response(
+        document, {state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url, request_id, "", now});
+    state_->verify_carried(answer, document);
   } catch (const BadXml& e) {
     throw Refused(e.what());
   }
-  if (const auto part = signed_part(query)) state_->verify_query(*part);
+}
+
+void ServiceProvider::check_logout_request(const Carried& request, std::int64_t now) const {
+  if (state_->outdated(now)) throw Refused("the metadata of the identity provider isn't valid any more");
+  try {
+    const Document document = Document::parse(request.xml, Document::Kind::message, most_message_bytes);
+    saml::check_logout_request(document,
+                               {state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url, "", "", now},
+                               sls_url_beside(state_->profile.acs_url), state_->rules);
+    if (!state_->verify_carried(request, document)) throw Refused("the request isn't signed");
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
+}
+
+std::optional<std::string> ServiceProvider::logout_answer(const std::string& request_id, const std::string& relay_state,
+                                                          std::int64_t now) const {
+  if (!state_->idp.logout_answer_url) return std::nullopt;
+  const Owned<LassoNode> node(lasso_samlp2_logout_response_new());
+  if (!node) throw std::bad_alloc();
+  auto& answer = *LASSO_SAMLP2_STATUS_RESPONSE(node.get());
+  assign(answer.InResponseTo, request_id);
+  state_->fill(answer, new_id(), *state_->idp.logout_answer_url, now);
+  answer.Status = LASSO_SAMLP2_STATUS(lasso_samlp2_status_new());
+  answer.Status->StatusCode = LASSO_SAMLP2_STATUS_CODE(lasso_samlp2_status_code_new());
+  assign(answer.Status->StatusCode->Value, LASSO_SAML2_STATUS_CODE_SUCCESS);
+  return state_->location_of(*node, "SAMLResponse", *state_->idp.logout_answer_url, relay_state);
 }
 
 }  // namespace wazoauth::saml
