@@ -451,7 +451,7 @@ void addressed_to_others(void**) {
   wrong([](Message& m) { m.status = "urn:oasis:names:tc:SAML:2.0:status:Responder"; },
         "the identity provider refuses: status \"Responder\"");
   wrong([](Message& m) { m.version = "1.1"; }, "another version");
-  wrong([](Message& m) { m.name_id = ""; }, "0 NameID in a Subject");
+  wrong([](Message& m) { m.name_id = ""; }, "the subject has no NameID");
   wrong([](Message& m) { m.name_id = "<saml:NameID/>"; }, "an empty NameID");
   wrong([](Message& m) { m.name_id += m.name_id; }, "2 NameID in a Subject");
   wrong([](Message& m) { m.statement = ""; }, "0 AuthnStatement in a Assertion");
@@ -699,7 +699,7 @@ void several_assertions(void**) {
         m.more_assertions =
             "<saml:EncryptedAssertion xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\"></saml:EncryptedAssertion>";
       },
-      "encrypted parts");
+      "2 assertions");
   const std::string xml = Message().xml(idp_keys());
   refused(replaced(xml, between(xml, "<saml:Assertion", "</saml:Assertion>"), ""), "0 assertions");
   refused("<a/>", "not a response");
@@ -871,7 +871,18 @@ void our_own(void**) {
   equal(*role.attribute("AuthnRequestsSigned"), "true");
   const Element service = role.child(metadata_ns, "AssertionConsumerService");
   equal(*service.attribute("Location"), acs);
-  equal(*role.child(metadata_ns, "SingleLogoutService").attribute("Location"), "https://sp.example.org/0.1/saml/sls");
+  std::string bindings;
+  for (const Element& each : role.children(metadata_ns, "SingleLogoutService")) {
+    equal(*each.attribute("Location"), "https://sp.example.org/0.1/saml/sls");
+    bindings += each.attribute("Binding")->substr(std::strlen("urn:oasis:names:tc:SAML:2.0:bindings:")) + " ";
+  }
+  equal(bindings, "HTTP-Redirect HTTP-POST ");
+  std::string uses;
+  for (const Element& each : role.children(metadata_ns, "KeyDescriptor")) {
+    uses += *each.attribute("use") + " ";
+    equal(each.descendants(signature_ns, "X509Certificate").front().text(), base64_of(sp_keys()));
+  }
+  equal(uses, "signing encryption ");
   // Somebody else's path says nothing of where logouts go.
   const std::string elsewhere = own_metadata({sp_id, "https://sp.example.org/x/acs?a&b", ""}, sp_keys().certificate);
   const Document other = Document::parse(elsewhere, Document::Kind::metadata, most_metadata_bytes);

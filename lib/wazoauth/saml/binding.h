@@ -26,6 +26,8 @@ struct SignedPart {
 // readers could take different ones.
 std::optional<SignedPart> signed_part(std::string_view query);
 
+constexpr std::size_t most_state_bytes = 4096;
+
 // A message about a logout, as a browser brought it.
 struct Carried {
   std::string xml, relay_state;
@@ -34,6 +36,6 @@ struct Carried {
 
 // `name`: SAMLRequest or SAMLResponse. Throw Refused.
 Carried carried_by_query(std::string_view query, const char* name);
-Carried carried_by_form(std::string_view message, std::string relay_state);
+Carried carried_by_form(std::string_view message, std::string_view relay_state);
 
 }  // namespace wazoauth::saml

@@ -8,10 +8,9 @@
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/router.h"
 #include "wazoauth/saml/flow.h"
+#include "wazoauth/saml/idp_logout.h"
 #include "wazoauth/saml/providers.h"
 #include "wazoauth/saml/routes.h"
-#include "wazoauth/saml/xml.h"
-#include "wazoauth/store/event.h"
 #include "wazoauth/token/answers.h"
 
 namespace wazoauth {
@@ -39,20 +38,6 @@ std::string presented_token(const Context& context) {
   return token;
 }
 
-void delete_token(UnitOfWork& unit, const std::string& token) {
-  const Rows session = unit.run("tokens.delete", {token});
-  if (!session.empty())
-    unit.publish(events::session_deleted(session.text(0, "session_uuid"), session.text(0, "tenant_uuid"),
-                                         session.text(0, "auth_id")));
-}
-
-void delete_refresh_token(UnitOfWork& unit, const std::string& refresh_token) {
-  const Rows refresh = unit.run("saml.delete_refresh_token", {refresh_token});
-  if (!refresh.empty())
-    unit.publish(events::refresh_token_deleted(refresh.text(0, "tenant_uuid"), refresh.text(0, "user_uuid"),
-                                               refresh.text(0, "client_id"), refresh.boolean(0, "mobile")));
-}
-
 void delete_tokens(Context& context, const Ending& ending) {
   delete_token(context.db(), ending.token);
   delete_refresh_token(context.db(), ending.refresh_token);
@@ -76,15 +61,16 @@ Step end_there(Context& context, const Ending& ending, const ServiceProvider::Lo
 }
 
 // The identity provider's name for the session; nullopt when it isn't known to have vouched for this subject.
-std::optional<std::string> session_index(Context& context, const NameId& name_id, const std::string& idp) {
-  const Rows rows = context.db().run("saml.subject", {coded(name_id), idp});
+std::optional<std::string> session_index(Context& context, const Ending& ending, const std::string& idp) {
+  const Rows rows = context.db().run("saml.subject", {coded(ending.name_id), idp, ending.session.request_id});
   if (rows.empty()) return std::nullopt;
+  if (auto known = rows.optional_text(0, "session_index"); known && !known->empty()) return known;
   const auto info = Json::parse(rows.text(0, "info"));
   return info ? info->text_or("session_index", "") : "";
 }
 
 Step write_request(Context& context, const Ending& ending, const std::shared_ptr<const ServiceProvider>& provider) {
-  const auto index = session_index(context, ending.name_id, provider->idp().entity_id);
+  const auto index = session_index(context, ending, provider->idp().entity_id);
   if (!index) return end_here(context, ending, provider.get());
   const auto logout = provider->logout_request(ending.name_id, *index, unix_seconds());
   return logout ? end_there(context, ending, *logout) : end_here(context, ending, provider.get());
@@ -125,22 +111,13 @@ Step finish_logout(Context& context, const Session& session, const std::string& 
   return redirect_to(with_parameter(session.redirect_url, logged_out));
 }
 
-[[noreturn]] void refuse(const std::string& whose, const Refused& why) {
-  log::warning("SAML: a logout" + whose + " failed: " + why.what());
-  throw processing_error(500, "The message of the identity provider was refused");
-}
-
-std::string through(const std::string& domain) {
-  return " through " + Json(domain).dump();
-}
-
 Step judge(Providers& providers, const Session& session, const Source& source, const Carried& message) {
   const auto provider = providers.get(source);
   if (!provider) throw processing_error(500, "Unexpected error");
   try {
     provider->check_logout(message, unix_seconds());
   } catch (const Refused& e) {
-    refuse(through(session.domain), e);
+    refuse_logout(through(session.domain), e);
   }
   return Step::then(Lane::database, [session, idp = provider->idp().entity_id](Context& next) {
     return finish_logout(next, session, idp);
@@ -159,123 +136,40 @@ Step consume_answer(Context& context, Providers& providers, const Carried& messa
   });
 }
 
-// -- /saml/sls: a logout that an identity provider begins
+// -- /saml/sls: either of them, by either binding
 
-// A domain whose identity provider has signed the request.
-struct Voucher {
-  std::string domain;
-  std::shared_ptr<const ServiceProvider> provider;
-};
+constexpr const char* request_name = "SAMLRequest";
+constexpr const char* answer_name = "SAMLResponse";
 
-// Whether the subject had any login there. A request that comes again ends none that began after it.
-bool end_logins(Context& context, const Voucher& voucher, const LogoutRequest& request) {
-  UnitOfWork& unit = context.db();
-  const std::string code = coded(request.name_id);
-  const Rows rows = unit.run("saml.of_subject", {voucher.domain, escape_xml(request.name_id.text), request.issued});
-  bool found = false;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto name_id = name_id_of({.name_id = rows.text(i, "saml_name_id")});
-    if (!name_id || coded(*name_id) != code) continue;
-    found = true;
-    unit.run("saml.end", {rows.text(i, "request_id"), rows.text(i, "session_id")});
-    const auto refresh_token = rows.optional_text(i, "refresh_token_uuid");
-    if (!refresh_token) continue;
-    const Rows tokens = unit.run("saml.tokens_of", {*refresh_token});
-    for (std::size_t j = 0; j < tokens.size(); ++j) delete_token(unit, tokens.text(j, "uuid"));
-    delete_refresh_token(unit, *refresh_token);
+Carried carried(Context& context, bool& is_request) {
+  if (context.request.method == "POST") {
+    const FormData form = context.form_data();
+    const auto request = form.field(request_name), answer = form.field(answer_name);
+    if (request && answer) throw Refused("both a request and an answer");
+    is_request = request.has_value();
+    const auto message = is_request ? request : answer;
+    return message ? carried_by_form(*message, form.field("RelayState").value_or("")) : Carried();
   }
-  unit.run("saml.forget_subject", {code, request.issuer});
-  return found;
-}
-
-Response logged_out_page() {
-  Response response;
-  response.content_type = "text/html; charset=utf-8";
-  response.body = "<!doctype html>\n<html lang=en>\n<title>Logged out</title>\n<h1>You are logged out</h1>\n</html>\n";
-  response.headers.emplace_back("Cache-Control", "no-store");
-  return response;
-}
-
-Step end_all(Context& context, const std::vector<Voucher>& vouchers, const LogoutRequest& request,
-             const std::string& relay_state) {
-  const ServiceProvider* asked = vouchers.front().provider.get();
-  if (context.request.method != "HEAD") {
-    bool found = false;
-    for (const Voucher& voucher : vouchers) {
-      if (!end_logins(context, voucher, request)) continue;
-      if (!found) asked = voucher.provider.get();
-      found = true;
-    }
-  }
-  const auto location = asked->logout_answer(request.id, relay_state, unix_seconds());
-  return location ? redirect_to(*location) : logged_out_page();
-}
-
-Step judge_request(Providers& providers, const std::vector<Source>& sources, const Carried& message,
-                   const LogoutRequest& request) {
-  std::vector<Voucher> vouchers;
-  std::optional<Refused> refused;
-  std::string whose = " by an identity provider that no domain has";
-  for (const Source& source : sources) {
-    auto provider = providers.get(source);
-    if (!provider || provider->idp().entity_id != request.issuer) continue;
-    try {
-      provider->check_logout_request(message, unix_seconds());
-      vouchers.push_back({source.domain, std::move(provider)});
-    } catch (const Refused& e) {
-      refused = e;
-      whose = through(source.domain);
-    }
-  }
-  if (vouchers.empty()) refuse(whose, refused.value_or(Refused("another issuer")));
-  return Step::then(Lane::database, [vouchers, request, relay_state = message.relay_state](Context& next) {
-    return end_all(next, vouchers, request, relay_state);
-  });
-}
-
-Step consume_request(Context& context, Providers& providers, const Carried& message) {
-  const LogoutRequest request =
-      read_logout_request(Document::parse(message.xml, Document::Kind::message, most_message_bytes));
-  const Rows rows = context.db().run("saml.domains_of", {escape_xml(request.issuer)});
-  std::vector<Source> sources;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (auto source = providers.find(context.db(), rows.text(i, "name"))) sources.push_back(std::move(*source));
-  }
-  return Step::then(Lane::cpu, [&providers, sources, message, request](Context&) {
-    return judge_request(providers, sources, message, request);
-  });
-}
-
-Step consume(Context& context, Providers& providers, bool request, const Carried& message) {
-  if (request) return consume_request(context, providers, message);
-  return consume_answer(context, providers, message);
-}
-
-Step consume_query(Context& context, Providers& providers) {
   const std::string& query = context.request.query;
-  const bool request = query_parameter(query, "SAMLRequest").has_value();
-  if (!request && (!query_parameter(query, "SAMLResponse") || !query_parameter(query, "RelayState")))
-    throw processing_error(500, "RelayState and/or SAMLResponse");
-  return consume(context, providers, request, carried_by_query(query, request ? "SAMLRequest" : "SAMLResponse"));
+  is_request = query_parameter(query, request_name).has_value();
+  const bool is_answer = query_parameter(query, answer_name).has_value();
+  if (is_request && is_answer) throw Refused("both a request and an answer");
+  if (!is_request && !is_answer) return {};
+  return carried_by_query(query, is_request ? request_name : answer_name);
 }
 
-Step consume_form(Context& context, Providers& providers) {
-  const FormData form = context.form_data();
-  const auto request = form.field("SAMLRequest"), answer = form.field("SAMLResponse"),
-             relay_state = form.field("RelayState");
-  if (!request && (!answer || !relay_state)) throw processing_error(500, "RelayState and/or SAMLResponse");
-  return consume(context, providers, request.has_value(),
-                 carried_by_form(request ? *request : *answer, std::string(relay_state.value_or(""))));
-}
-
-// Browsers bring messages by either binding, whatever our metadata says.
-Step consume_logout(Context& context, Providers& providers) {
+Step consume(Context& context, Providers& providers) {
   try {
-    return context.request.method == "POST" ? consume_form(context, providers) : consume_query(context, providers);
+    bool is_request = false;
+    const Carried message = carried(context, is_request);
+    if (is_request) return take_logout_request(context, providers, message);
+    if (message.xml.empty() || message.relay_state.empty())
+      throw processing_error(500, "RelayState and/or SAMLResponse");
+    return consume_answer(context, providers, message);
   } catch (const Refused& e) {
-    refuse("", e);
+    refuse_logout("", e);
   } catch (const BadXml& e) {
-    refuse("", Refused(e.what()));
+    refuse_logout("", Refused(e.what()));
   }
 }
 
@@ -294,7 +188,7 @@ void add_saml_logout_routes(Router& router, Providers& providers) {
            {400, ErrorForm::error_id, "ambiguous-token"}, {404, ErrorForm::reason, "No such token"}, unknown_context}});
   family.add({.method = "GET",
               .path = "/saml/sls",
-              .handler = [&providers](Context& context) { return consume_logout(context, providers); },
+              .handler = [&providers](Context& context) { return consume(context, providers); },
               .summary = "Take an identity provider's answer to a logout, or its own request, from the browser",
               .parameters = {"SAMLRequest", "SAMLResponse", "RelayState", "SigAlg", "Signature"},
               .status = 302,
@@ -302,8 +196,8 @@ void add_saml_logout_routes(Router& router, Providers& providers) {
               .failures = {processing_failed}});
   family.add({.method = "POST",
               .path = "/saml/sls",
-              .handler = [&providers](Context& context) { return consume_logout(context, providers); },
-              .summary = "The same from a form, as some identity providers send it",
+              .handler = [&providers](Context& context) { return consume(context, providers); },
+              .summary = "Take the same from a form, as many identity providers send it",
               .body = takes_form({{{.name = "SAMLRequest"}, {.name = "SAMLResponse"}, {.name = "RelayState"}}},
                                  Report::name, "saml"),
               .status = 302,

@@ -20,12 +20,15 @@
 #include "wazoauth/base/text.h"
 #include "wazoauth/base/url.h"
 #include "wazoauth/http/http.h"
+#include "wazoauth/saml/decryption.h"
+#include "wazoauth/saml/xml_signature.h"
 
 namespace wazoauth::saml {
 
 namespace {
 
 constexpr const char* redirect_binding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
+constexpr const char* post_binding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
 // RSA with SHA-256. '/' is escaped, too: some identity providers verify what they have encoded again.
 constexpr const char* signature_method = "&SigAlg=http%3A%2F%2Fwww.w3.org%2F2001%2F04%2Fxmldsig-more%23rsa-sha256";
 constexpr const char* entity_format = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
@@ -47,6 +50,12 @@ void assign(char*& member, const std::string& value) {
 
 LassoSaml2NameID* new_name_id(std::string text) {
   return LASSO_SAML2_NAME_ID(lasso_saml2_name_id_new_with_string(text.data()));
+}
+
+LassoSamlp2StatusCode* status_code(const char* value) {
+  auto* const code = LASSO_SAMLP2_STATUS_CODE(lasso_samlp2_status_code_new());
+  assign(code->Value, value);
+  return code;
 }
 
 std::string message_of(lasso_error_t error) {
@@ -79,22 +88,29 @@ std::string sls_url_beside(const std::string& acs_url) {
 std::string logout_service(const std::string& acs_url) {
   const std::string location = sls_url_beside(acs_url);
   if (location.empty()) return "";
-  return "<SingleLogoutService Binding=\"" + std::string(redirect_binding) + "\" Location=\"" + escape_xml(location) +
-         "\"/>";
+  std::string services;
+  for (const char* binding : {redirect_binding, post_binding})
+    services +=
+        std::string("<SingleLogoutService Binding=\"") + binding + "\" Location=\"" + escape_xml(location) + "\"/>";
+  return services;
 }
 
 }  // namespace
 
 std::string own_metadata(const Profile& profile, const std::string& certificate) {
+  const auto key = [&](const char* use, const std::string& methods) {
+    return std::string("<KeyDescriptor use=\"") + use + "\"><KeyInfo xmlns=\"" + signature_ns +
+           "\"><X509Data><X509Certificate>" + base64_of_pem(certificate) +
+           "</X509Certificate></X509Data></KeyInfo>" + methods + "</KeyDescriptor>";
+  };
   return std::string("<EntityDescriptor xmlns=\"") + metadata_ns + "\" entityID=\"" + escape_xml(profile.entity_id) +
          "\"><SPSSODescriptor AuthnRequestsSigned=\"true\" WantAssertionsSigned=\"false\" "
          "protocolSupportEnumeration=\"" +
-         protocol_ns + "\"><KeyDescriptor use=\"signing\"><KeyInfo xmlns=\"" + signature_ns +
-         "\"><X509Data><X509Certificate>" + base64_of_pem(certificate) +
-         "</X509Certificate></X509Data></KeyInfo></KeyDescriptor>" + logout_service(profile.acs_url) +
+         protocol_ns + "\">" + key("signing", "") + key("encryption", encryption_methods()) +
+         logout_service(profile.acs_url) +
          "<AssertionConsumerService index=\"0\" "
-         "isDefault=\"true\" Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST\" Location=\"" +
-         escape_xml(profile.acs_url) + "\"/></SPSSODescriptor></EntityDescriptor>\n";
+         "isDefault=\"true\" Binding=\"" +
+         post_binding + "\" Location=\"" + escape_xml(profile.acs_url) + "\"/></SPSSODescriptor></EntityDescriptor>\n";
 }
 
 namespace {
@@ -202,6 +218,7 @@ struct ServiceProvider::State {
     server.reset(lasso_server_new_from_buffers(metadata.c_str(), nullptr, nullptr, nullptr));
     if (!server) throw Unusable("lasso doesn't take the entity id");
     key = read_key(keys.key);
+    key_text = keys.key;
     if (!key) throw Unusable("the key can't be read");
     const lasso_error_t error = lasso_server_add_provider_from_buffer(server.get(), LASSO_PROVIDER_ROLE_IDP,
                                                                       idp.descriptor.c_str(), nullptr, nullptr);
@@ -240,6 +257,16 @@ struct ServiceProvider::State {
     if (error != 0) throw Refused(message_of(error));
   }
 
+  // From the outside to the inside: what is signed is what is encrypted there, and nothing is decrypted for strangers.
+  Assertion decrypt_assertion(std::string_view xml, const Element& found, const Expected& expected) const {
+    verify_xml(xml);
+    const std::string text = is_encrypted(found) ? decrypt(found, key.get()) : document_of(found);
+    Document assertion = Document::parse(text, Document::Kind::message, 2 * most_message_bytes);
+    if (check_assertion(assertion, rules)) verify_xml(text);
+    decrypt_parts(assertion, key.get());
+    return read_assertion(assertion.root(), expected, rules);
+  }
+
   // Of a message about a logout, in either place; throws Refused when one is wrong. False: there is none.
   bool verify_carried(const Carried& message, const Document& document) const {
     const bool in_xml = is_signed(document, rules);
@@ -258,6 +285,13 @@ struct ServiceProvider::State {
       throw Unusable("nothing can be signed");
     signature.resize(size);
     return encode_base64(signature);
+  }
+
+  std::string signed_text_of(LassoNode& message, const std::string& id) const {
+    const std::unique_ptr<char, decltype(&g_free)> xml(lasso_node_export_to_xml(&message), g_free);
+    std::string text = xml ? sign_xml(xml.get(), id, key_text) : "";
+    if (text.empty()) throw Unusable("a message can't be signed");
+    return text;
   }
 
   // Where a browser takes a message: saml-bindings-2.0, section 3.4.4.1.
@@ -287,6 +321,7 @@ struct ServiceProvider::State {
   Rules rules;
   IdpMetadata idp;
   Key key;
+  std::string key_text;
   std::vector<Key> signers;  // the identity provider's
   Owned<LassoServer> server;
 };
@@ -318,18 +353,18 @@ Assertion ServiceProvider::accept(std::string_view message, const std::string& r
                                   const std::string& remote_addr, std::int64_t now) const {
   if (state_->outdated(now)) throw Refused("the metadata of the identity provider isn't valid any more");
   const std::string xml = decode_posted(message);
-  Assertion assertion;
+  const Expected expected{
+      state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url, request_id, remote_addr, now};
   try {
     const Document document = Document::parse(xml, Document::Kind::message, most_message_bytes);
-    assertion = check_response(
-        document,
-        {state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url, request_id, remote_addr, now},
-        state_->rules);
+    const Element assertion = check_response(document, expected, state_->rules);
+    if (has_encrypted_parts(assertion)) return state_->decrypt_assertion(xml, assertion, expected);
+    Assertion read = read_assertion(assertion, expected, state_->rules);
+    state_->verify(xml);
+    return read;
   } catch (const BadXml& e) {
     throw Refused(e.what());
   }
-  state_->verify(xml);
-  return assertion;
 }
 
 std::optional<ServiceProvider::Logout> ServiceProvider::logout_request(const NameId& name_id,
@@ -368,31 +403,41 @@ void ServiceProvider::check_logout(const Carried& answer, std::int64_t now) cons
   }
 }
 
-void ServiceProvider::check_logout_request(const Carried& request, std::int64_t now) const {
+LogoutRequest ServiceProvider::accept_logout(const Carried& request, std::int64_t now) const {
   if (state_->outdated(now)) throw Refused("the metadata of the identity provider isn't valid any more");
   try {
-    const Document document = Document::parse(request.xml, Document::Kind::message, most_message_bytes);
-    saml::check_logout_request(document,
-                               {state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url, "", "", now},
-                               sls_url_beside(state_->profile.acs_url), state_->rules);
-    if (!state_->verify_carried(request, document)) throw Refused("the request isn't signed");
+    Document document = Document::parse(request.xml, Document::Kind::message, most_message_bytes);
+    check_logout_request(document,
+                         {state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url, "", "", now},
+                         sls_url_beside(state_->profile.acs_url), state_->rules);
+    if (!state_->verify_carried(request, document))
+      throw Refused("the request isn't signed; let the identity provider sign its logout requests");
+    decrypt_parts(document, state_->key.get());
+    return read_logout_request(document);
   } catch (const BadXml& e) {
     throw Refused(e.what());
   }
 }
 
-std::optional<std::string> ServiceProvider::logout_answer(const std::string& request_id, const std::string& relay_state,
-                                                          std::int64_t now) const {
-  if (!state_->idp.logout_answer_url) return std::nullopt;
+std::optional<ServiceProvider::LogoutAnswer> ServiceProvider::logout_answer(const std::string& request_id,
+                                                                            const std::string& relay_state,
+                                                                            Outcome outcome, std::int64_t now) const {
+  const auto& end = state_->idp.logout_end;
+  if (!end) return std::nullopt;
   const Owned<LassoNode> node(lasso_samlp2_logout_response_new());
   if (!node) throw std::bad_alloc();
   auto& answer = *LASSO_SAMLP2_STATUS_RESPONSE(node.get());
+  const std::string id = new_id();
   assign(answer.InResponseTo, request_id);
-  state_->fill(answer, new_id(), *state_->idp.logout_answer_url, now);
+  state_->fill(answer, id, end->location, now);
   answer.Status = LASSO_SAMLP2_STATUS(lasso_samlp2_status_new());
-  answer.Status->StatusCode = LASSO_SAMLP2_STATUS_CODE(lasso_samlp2_status_code_new());
-  assign(answer.Status->StatusCode->Value, LASSO_SAML2_STATUS_CODE_SUCCESS);
-  return state_->location_of(*node, "SAMLResponse", *state_->idp.logout_answer_url, relay_state);
+  answer.Status->StatusCode = status_code(LASSO_SAML2_STATUS_CODE_SUCCESS);
+  if (outcome == Outcome::unknown_principal) {
+    assign(answer.Status->StatusCode->Value, LASSO_SAML2_STATUS_CODE_REQUESTER);
+    answer.Status->StatusCode->StatusCode = status_code(LASSO_SAML2_STATUS_CODE_UNKNOWN_PRINCIPAL);
+  }
+  if (!end->by_post) return LogoutAnswer{state_->location_of(*node, "SAMLResponse", end->location, relay_state), ""};
+  return LogoutAnswer{end->location, encode_base64(state_->signed_text_of(*node, id))};
 }
 
 }  // namespace wazoauth::saml

@@ -74,11 +74,16 @@ class ServiceProvider {
   void check_logout(const Carried& answer, std::int64_t now) const;
 
   // The identity provider's own request, which must be signed. Throws Refused.
-  void check_logout_request(const Carried& request, std::int64_t now) const;
+  LogoutRequest accept_logout(const Carried& request, std::int64_t now) const;
 
-  // Where the browser takes our answer to that, signed; nullopt when the identity provider takes none by redirect.
-  std::optional<std::string> logout_answer(const std::string& request_id, const std::string& relay_state,
-                                           std::int64_t now) const;
+  // The answer to that, signed; nullopt when the identity provider takes none from a browser.
+  struct LogoutAnswer {
+    std::string location;
+    std::string posted;  // the message, when the browser has to post it there; else it is in the location
+  };
+  enum class Outcome { ended, unknown_principal };
+  std::optional<LogoutAnswer> logout_answer(const std::string& request_id, const std::string& relay_state,
+                                            Outcome outcome, std::int64_t now) const;
 
  private:
   struct State;
