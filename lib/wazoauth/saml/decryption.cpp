@@ -265,10 +265,13 @@ std::string decrypt(const Element& encrypted, EVP_PKEY* key) {
 }
 
 void decrypt_parts(Document& document, EVP_PKEY* key) {
+  std::size_t count = 0;
   for (const char* name : small_parts) {
-    const std::vector<Element> parts = document.root().descendants(assertion_ns, name);
-    if (parts.size() > most_parts) throw Refused("too many encrypted parts");
-    for (const Element& part : parts) {
+    // One at a time: the next one may have stood in what is gone.
+    for (auto parts = document.root().descendants(assertion_ns, name); !parts.empty();
+         parts = document.root().descendants(assertion_ns, name)) {
+      if (++count > most_parts) throw Refused("too many encrypted parts");
+      const Element& part = parts.front();
       const Document content = Document::parse(decrypt(part, key), Document::Kind::message, 2 * most_message_bytes);
       xmlNode* const copy = xmlDocCopyNode(content.root().node(), part.node()->doc, 1);
       if (!copy) throw std::bad_alloc();

@@ -13,9 +13,9 @@ namespace wazoauth::saml {
 // What our metadata says that we take.
 std::string encryption_methods();
 
-bool is_encrypted(const Element& element);            // an EncryptedAssertion, EncryptedID or EncryptedAttribute
-bool has_encrypted_parts(const Element& element);     // below it, or itself
-std::string document_of(const Element& element);      // a document of this element alone
+bool is_encrypted(const Element& element);         // an EncryptedAssertion, EncryptedID or EncryptedAttribute
+bool has_encrypted_parts(const Element& element);  // below it, or itself
+std::string document_of(const Element& element);   // a document of this element alone
 
 // What is in an encrypted element, as a document. Throws Refused. Decrypt nothing before the signature around it is
 // verified: somebody who may have any text decrypted, and sees what becomes of it, can read other people's.

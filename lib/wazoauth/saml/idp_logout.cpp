@@ -53,7 +53,8 @@ bool end_logins(Context& context, const Voucher& voucher) {
   const LogoutRequest& request = voucher.request;
   const std::string& name = request.name_id.text;
   const std::int64_t before = request.issued + context.settings.saml.rules.clock_skew + 1;
-  const Rows logins = unit.run("saml.of_subject", {voucher.domain, inner_text(name, true), inner_text(name, false), before});
+  const Rows logins =
+      unit.run("saml.of_subject", {voucher.domain, inner_text(name, true), inner_text(name, false), before});
   bool ended = false, others = false;
   std::string code = coded(request.name_id);
   for (std::size_t i = 0; i < logins.size(); ++i) {
@@ -125,8 +126,7 @@ Step take_logout_request(Context& context, Providers& providers, const Carried& 
   const std::string issuer =
       issuer_of_logout(Document::parse(message.xml, Document::Kind::message, most_message_bytes));
   const std::string name = escape_xml(issuer);
-  const Rows rows =
-      context.db().run("saml.domains_of", {"entityID=\"" + name + "\"", "entityID='" + name + "'"});
+  const Rows rows = context.db().run("saml.domains_of", {"entityID=\"" + name + "\"", "entityID='" + name + "'"});
   std::vector<Source> sources;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (auto source = providers.find(context.db(), rows.text(i, "name"))) sources.push_back(std::move(*source));

@@ -100,8 +100,8 @@ std::string logout_service(const std::string& acs_url) {
 std::string own_metadata(const Profile& profile, const std::string& certificate) {
   const auto key = [&](const char* use, const std::string& methods) {
     return std::string("<KeyDescriptor use=\"") + use + "\"><KeyInfo xmlns=\"" + signature_ns +
-           "\"><X509Data><X509Certificate>" + base64_of_pem(certificate) +
-           "</X509Certificate></X509Data></KeyInfo>" + methods + "</KeyDescriptor>";
+           "\"><X509Data><X509Certificate>" + base64_of_pem(certificate) + "</X509Certificate></X509Data></KeyInfo>" +
+           methods + "</KeyDescriptor>";
   };
   return std::string("<EntityDescriptor xmlns=\"") + metadata_ns + "\" entityID=\"" + escape_xml(profile.entity_id) +
          "\"><SPSSODescriptor AuthnRequestsSigned=\"true\" WantAssertionsSigned=\"false\" "

@@ -31,8 +31,8 @@ xmlNode* add_signature(xmlDoc* document, const std::string& id) {
       xmlSecTmplSignatureCreate(document, xmlSecTransformExclC14NId, xmlSecTransformRsaSha256Id, nullptr);
   if (!signature) return nullptr;
   xmlAddNextSibling(issuer, signature);
-  xmlNode* const reference = xmlSecTmplSignatureAddReference(signature, xmlSecTransformSha256Id, nullptr,
-                                                             BAD_CAST("#" + id).c_str(), nullptr);
+  xmlNode* const reference =
+      xmlSecTmplSignatureAddReference(signature, xmlSecTransformSha256Id, nullptr, BAD_CAST("#" + id).c_str(), nullptr);
   const bool whole = reference && xmlSecTmplReferenceAddTransform(reference, xmlSecTransformEnvelopedId) &&
                      xmlSecTmplReferenceAddTransform(reference, xmlSecTransformExclC14NId);
   return whole ? signature : nullptr;
@@ -46,9 +46,9 @@ std::string sign_xml(const std::string& xml, const std::string& id, const std::s
   xmlNode* const signature = document ? add_signature(document.get(), id) : nullptr;
   const std::unique_ptr<xmlSecDSigCtx, Free> context(xmlSecDSigCtxCreate(nullptr));
   if (!signature || !context) return "";
-  context->signKey = xmlSecCryptoAppKeyLoadMemory(reinterpret_cast<const xmlSecByte*>(key.data()),
-                                                  static_cast<xmlSecSize>(key.size()), xmlSecKeyDataFormatPem, nullptr,
-                                                  nullptr, nullptr);
+  context->signKey =
+      xmlSecCryptoAppKeyLoadMemory(reinterpret_cast<const xmlSecByte*>(key.data()), static_cast<xmlSecSize>(key.size()),
+                                   xmlSecKeyDataFormatPem, nullptr, nullptr, nullptr);
   if (!context->signKey || xmlSecDSigCtxSign(context.get(), signature) != 0) return "";
   xmlChar* text = nullptr;
   int size = 0;
