@@ -837,7 +837,8 @@ def test_the_identity_provider_logs_out(one, two, tenant, user, offline, sender,
     assert sender.outcome(sender.send(sender.request(user))) == UNKNOWN
 
 
-def test_one_of_several_sessions_ends(one, tenant, user, sender, psql, make_user):
+def test_one_of_several_sessions_ends(one, tenant, user, sender, psql, make_user, make_tenant):
+    make_tenant()  # it has the same identity provider, and nobody there
     other = make_user(headers=tenant.headers, authentication_method='saml')
     tokens, sessions = [], []
     for each in (user, user, user, other):

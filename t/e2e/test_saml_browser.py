@@ -329,7 +329,7 @@ def test_out_at_the_identity_provider(site, tenant, php, user, page, admin_token
     data = arrived(page)
     assert data['metadata']['uuid'] == user['uuid']
     page.get(php.idp.logout_url())
-    wait_for(page, lambda: page.current_url == f'{php.idp.url}/logged-out', 'no way back')
+    wait_for(page, lambda: page.current_url == php.idp.front_page, 'no way back')
     assert site.gate.get('/read', data['token']).status_code == 401
     assert refreshed(site, data) == 401
     begin(page, site, tenant)

@@ -49,6 +49,7 @@ class PhpIdp:
         (folder / 'tmp').mkdir(parents=True)
         self.folder = folder
         self.url = f'http://127.0.0.1:{port}'
+        self.front_page = f'{self.url}/module.php/core/frontpage_welcome.php'
         self._services = []
         self._users = {}
         self._logouts_by = 'Redirect'
@@ -148,8 +149,8 @@ class PhpIdp:
         self._write_services()
 
     def logout_url(self):
-        """Where people go who have had enough: out of everything, and then to a page of the identity provider."""
-        return f'{self.url}/saml2/idp/initSLO.php?RelayState={self.url}/logged-out'
+        """Where people go who have had enough: out of everything, and then to `front_page`."""
+        return f'{self.url}/saml2/idp/initSLO.php?RelayState={self.front_page}'
 
     def add_user(self, name, password, asserted):
         self._users[name] = (password, asserted)

@@ -188,7 +188,7 @@ std::string decrypt_data(const DataMethod& method, const std::string& secret, st
       EVP_DecryptFinal_ex(context.get(), bytes_of(text) + size, &rest) == 1;
   ERR_clear_error();
   if (!good) throw Refused(changed);
-  text.resize(static_cast<std::size_t>(size + rest));
+  text.resize(static_cast<std::size_t>(size) + static_cast<std::size_t>(rest));
   if (!method.gcm) remove_padding(text, static_cast<std::size_t>(EVP_CIPHER_get_block_size(cipher)));
   return text;
 }

@@ -66,7 +66,7 @@ bool end_logins(Context& context, const Voucher& voucher) {
     ended = ended || named;
     others = others || !named;
   }
-  if (!others) unit.run("saml.forget_subject", {code, voucher.provider->idp().entity_id});
+  if (ended && !others) unit.run("saml.forget_subject", {code, voucher.provider->idp().entity_id});
   return ended;
 }
 

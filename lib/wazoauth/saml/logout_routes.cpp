@@ -193,7 +193,8 @@ void add_saml_logout_routes(Router& router, Providers& providers) {
               .parameters = {"SAMLRequest", "SAMLResponse", "RelayState", "SigAlg", "Signature"},
               .status = 302,
               .produces = "text/html",
-              .failures = {processing_failed}});
+              .failures = {processing_failed},
+              .shows_page = true});
   family.add({.method = "POST",
               .path = "/saml/sls",
               .handler = [&providers](Context& context) { return consume(context, providers); },
@@ -202,7 +203,8 @@ void add_saml_logout_routes(Router& router, Providers& providers) {
                                  Report::name, "saml"),
               .status = 302,
               .produces = "text/html",
-              .failures = {processing_failed}});
+              .failures = {processing_failed},
+              .shows_page = true});
 }
 
 }  // namespace wazoauth

@@ -300,7 +300,7 @@ struct ServiceProvider::State {
     const std::unique_ptr<char, decltype(&g_free)> query(
         lasso_node_export_to_saml2_query(&message, name, nullptr, nullptr), g_free);
     if (!query) throw Unusable("a message can't be written");
-    const std::string state = relay_state.empty() ? "" : "&RelayState=" + percent_encoded(relay_state, "/");
+    const std::string state = relay_state.empty() ? "" : "&RelayState=" + percent_encoded(relay_state, "");
     const std::string text = query.get() + state + signature_method;
     return with_parameter(service, text + "&Signature=" + percent_encoded(sign(text), "/"));
   }
