@@ -57,8 +57,18 @@ DELETE FROM auth_saml_session WHERE request_id = $1 AND session_id = $2 AND logi
 INSERT INTO auth_saml_pysaml2_cache (name_id, entity_id, info, not_on_or_after) VALUES ($1, $2, $3, $4::integer)
 ON CONFLICT (name_id, entity_id) DO UPDATE SET info = excluded.info, not_on_or_after = excluded.not_on_or_after
 
+-- name: saml.remember_login
+INSERT INTO wazo_auth.saml_login (request_id, session_index) VALUES ($1, $2)
+ON CONFLICT (request_id) DO UPDATE SET session_index = excluded.session_index
+
+-- name: saml.set_token
+INSERT INTO wazo_auth.saml_login (request_id, token_uuid) VALUES ($1, $2)
+ON CONFLICT (request_id) DO UPDATE SET token_uuid = excluded.token_uuid
+
 -- name: saml.subject
-SELECT info FROM auth_saml_pysaml2_cache WHERE name_id = $1 AND entity_id = $2
+-- The session of login $3, or of the subject's last login: that is what the table of old has.
+SELECT info, (SELECT session_index FROM wazo_auth.saml_login WHERE request_id = $3) AS session_index
+FROM auth_saml_pysaml2_cache WHERE name_id = $1 AND entity_id = $2
 
 -- name: saml.forget_subject
 DELETE FROM auth_saml_pysaml2_cache WHERE name_id = $1 AND entity_id = $2
@@ -86,10 +96,30 @@ JOIN auth_saml_session s ON s.refresh_token_uuid = r.uuid
 WHERE t.uuid = $1 AND s.login IS NOT NULL
 ORDER BY s.start_time DESC, s.request_id LIMIT 1
 
+-- name: saml.domains_of
+-- Whose metadata has $1 or $2 in it, those with logins first.
+SELECT d.name
+FROM auth_saml_config c JOIN auth_tenant_domain d ON d.uuid = c.domain_uuid AND d.tenant_uuid = c.tenant_uuid
+WHERE strpos(c.idp_metadata::text, $1) > 0 OR strpos(c.idp_metadata::text, $2) > 0
+ORDER BY EXISTS (SELECT 1 FROM auth_saml_session s WHERE s.domain = d.name AND s.login IS NOT NULL) DESC, d.name
+LIMIT 100
+
+-- name: saml.of_subject
+-- Logins through domain $1 that began before second $4 and whose NameID has the text $2 or $3 in it.
+SELECT s.request_id, s.session_id, s.saml_name_id, s.refresh_token_uuid, l.session_index, l.token_uuid
+FROM auth_saml_session s LEFT JOIN wazo_auth.saml_login l ON l.request_id = s.request_id
+WHERE s.domain = $1 AND s.login IS NOT NULL AND s.start_time < to_timestamp($4::bigint)
+  AND (strpos(s.saml_name_id, $2) > 0 OR strpos(s.saml_name_id, $3) > 0)
+ORDER BY s.start_time
+
+-- name: saml.tokens_of
+SELECT uuid FROM auth_token WHERE refresh_token_uuid = $1 OR uuid = $2
+
 -- name: saml.begin_logout
 UPDATE auth_saml_session SET relay_state = $3 WHERE request_id = $1 AND session_id = $2
 
 -- name: saml.end
+WITH known AS (DELETE FROM wazo_auth.saml_login WHERE request_id = $1)
 DELETE FROM auth_saml_session WHERE request_id = $1 AND session_id = $2
 
 -- name: saml.delete_refresh_token
@@ -103,5 +133,8 @@ WITH sessions AS (
   DELETE FROM auth_saml_session
   WHERE start_time < now() - make_interval(secs => $1::bigint)
      OR (login IS NULL AND start_time < now() - interval '1 day')
+), known AS (
+  DELETE FROM wazo_auth.saml_login l
+  WHERE NOT EXISTS (SELECT 1 FROM auth_saml_session s WHERE s.request_id = l.request_id)
 )
 DELETE FROM auth_saml_pysaml2_cache WHERE not_on_or_after < extract(epoch FROM now()) - $1::bigint

@@ -75,7 +75,7 @@ ROUTES = {
     '/saml/sso': {'POST': None},
     '/saml/acs': {'POST': None},
     '/saml/logout': {'GET': None},
-    '/saml/sls': {'GET': None},
+    '/saml/sls': {'GET': None, 'POST': None},
     '/idp': crud('idp', 'read'),
     '/idp/<idp_type>/users': crud('idp.{idp_type}.users', 'update'),
     '/idp/<idp_type>' + U: attached('idp.{idp_type}.users.{user_uuid}'),

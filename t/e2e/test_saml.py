@@ -4,14 +4,17 @@ import html
 import re
 import time
 import uuid
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from saml2.samlp import STATUS_AUTHN_FAILED
-from saml2.xmldsig import SIG_RSA_SHA256
+from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
+from saml2.samlp import STATUS_AUTHN_FAILED, STATUS_REQUESTER, STATUS_SUCCESS, STATUS_UNKNOWN_PRINCIPAL
+from saml2.sigver import pre_signature_part
+from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
 
 from support import servers
 from support.logs import LogReader
@@ -749,3 +752,364 @@ def test_missing_files_switch_it_off(tenant, new_nginx):
         )
     finally:
         nginx.stop()
+
+
+# -- logouts that the identity provider begins -------------------------------------------------------------------------
+
+
+def instant(seconds):
+    return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + seconds))
+
+
+def session_of(psql, user):
+    """The identity provider's name for the session of the last login."""
+    return psql(
+        'SELECT l.session_index FROM wazo_auth.saml_login l JOIN auth_saml_session s USING (request_id) '
+        f"WHERE s.login = '{user['username']}' ORDER BY s.start_time DESC LIMIT 1"
+    )
+
+
+class Sender:
+    """Brings requests by one of the bindings, as a browser does."""
+
+    def __init__(self, api, tenant, idp, binding):
+        self.api, self.tenant, self.idp, self.binding = api, tenant, idp, binding
+        self.sls_url = f'{api.base}/saml/sls'
+
+    def request(self, user, sessions=(), change=lambda request: None, idp=None, sign=True):
+        """What goes on the wire."""
+        idp = idp or self.idp
+        by_post = self.binding == BINDING_HTTP_POST
+        request = idp.logout_request(
+            self.sls_url, self.tenant.entity_id, f"id-of-{user['username']}", sessions, change, sign and by_post
+        )
+        if by_post:
+            return base64.b64encode(str(request).encode()).decode()
+        return urlsplit(idp.redirected(request, self.sls_url, 'state/+&"é', sign)).query
+
+    def send(self, message, api=None):
+        api = api or self.api
+        if self.binding == BINDING_HTTP_POST:
+            return api.post('/saml/sls', data={'SAMLRequest': message, 'RelayState': 'state/+&"é'})
+        return api.get('/saml/sls?' + message)
+
+    def outcome(self, answer):
+        """The status codes that the identity provider reads; it has verified the signature."""
+        assert answer.status_code == 302, answer.text
+        location = answer.headers['Location']
+        assert location.startswith(f'{self.idp.url}/slo?SAMLResponse=')
+        assert parse_qs(urlsplit(location).query)['RelayState'] == ['state/+&"é']
+        assert requests.get(location, timeout=30).status_code == 200
+        return codes_of(self.idp.answers[-1])
+
+
+def codes_of(answer):
+    code = answer.status.status_code
+    return [code.value] + ([code.status_code.value] if code.status_code else [])
+
+
+@pytest.fixture(params=[BINDING_HTTP_REDIRECT, BINDING_HTTP_POST], ids=['redirect', 'post'])
+def sender(request, one, tenant, idp):
+    return Sender(one, tenant, idp, request.param)
+
+
+def alive(api, data):
+    return api.head(f"/token/{data['token']}").status_code == 204
+
+
+UNKNOWN = [STATUS_REQUESTER, STATUS_UNKNOWN_PRINCIPAL]
+
+
+def test_the_identity_provider_logs_out(one, two, tenant, user, offline, sender, psql, bus):
+    online = exchange(one, log_in(one, tenant, user)).json()['data']
+    unfetched = log_in(one, tenant, user)
+    message = sender.request(user)
+    assert sender.outcome(sender.send(message, two)) == [STATUS_SUCCESS]
+    assert not alive(one, offline) and not alive(one, online)
+    assert refreshed(one, offline).status_code == 401
+    assert exchange(one, unfetched).status_code == 401
+    for data in (offline, online):
+        bus.wait('auth_session_deleted', lambda event: event.body['data']['uuid'] == data['session_uuid'])
+    bus.wait('auth_refresh_token_deleted', lambda event: event.body['data']['user_uuid'] == user['uuid'])
+    assert psql(f"SELECT count(*) FROM auth_saml_session WHERE login = '{user['username']}'") == '0'
+    assert psql(f"SELECT count(*) FROM auth_saml_pysaml2_cache WHERE name_id LIKE '%{user['username']}'") == '0'
+    # Nobody is left.
+    assert sender.outcome(sender.send(sender.request(user))) == UNKNOWN
+
+
+def test_one_of_several_sessions_ends(one, tenant, user, sender, psql, make_user, make_tenant):
+    make_tenant()  # it has the same identity provider, and nobody there
+    other = make_user(headers=tenant.headers, authentication_method='saml')
+    tokens, sessions = [], []
+    for each in (user, user, user, other):
+        session = log_in(one, tenant, each)
+        sessions.append(session_of(psql, each))
+        body = {'access_type': 'offline', 'client_id': f'c{len(tokens)}'} if len(tokens) != 1 else {}
+        tokens.append(exchange(one, session, **body).json()['data'])
+    assert len(set(sessions)) == 4
+    assert sender.outcome(sender.send(sender.request(user, [sessions[1]]))) == [STATUS_SUCCESS]
+    assert [alive(one, each) for each in tokens] == [True, False, True, True]
+    # What is left can still be ended at the identity provider.
+    assert '/slo?SAMLRequest=' in one.get('/saml/logout', tokens[0]['token']).json()['location']
+    assert sender.outcome(sender.send(sender.request(user, ['_unknown', sessions[3]]))) == UNKNOWN
+    assert sender.outcome(sender.send(sender.request(user, sessions))) == [STATUS_SUCCESS]
+    assert [alive(one, each) for each in tokens] == [False, False, False, True]
+
+
+def test_a_login_uses_its_own_session(one, tenant, user, idp, psql):
+    """A logout here names the session that the login came from, not that of the last login."""
+    first = log_in(one, tenant, user)
+    index = session_of(psql, user)
+    token = exchange(one, first, access_type='offline', client_id='first').json()['data']['token']
+    log_in(one, tenant, user)
+    assert session_of(psql, user) != index
+    requests.get(one.get('/saml/logout', token).json()['location'], timeout=30, allow_redirects=False)
+    assert idp.requests[-1].session_index[0].text == index
+
+
+@pytest.fixture(scope='module')
+def stranger(stack, idp):
+    """It has the identity provider's name, and another key."""
+    made = SamlIdp(stack.folder / 'logout-stranger', servers.free_port())
+    made._services, made.entity_id = idp._services, idp.entity_id
+    yield made
+    made.close()
+
+
+def set_of(name, value):
+    return lambda request: setattr(request, name, value)
+
+
+def issuer_of(name):
+    def change(request):
+        request.issuer.text = name
+
+    return change
+
+
+BAD_LOGOUTS = {
+    'unsigned': ({'sign': False}, "the request isn't signed"),
+    'of a stranger': ({'idp': 'stranger'}, ''),
+    'for another address': (
+        {'change': set_of('destination', 'https://other.example.org/saml/sls')},
+        'for another destination: "https://other.example.org/saml/sls" instead of "http',
+    ),
+    'expired': ({'change': set_of('not_on_or_after', '2026-01-01T00:00:00Z')}, 'expired'),
+    'old': ({'change': set_of('issue_instant', instant(-400))}, 'expired'),
+    'of tomorrow': ({'change': set_of('issue_instant', instant(90000))}, 'issued long ago or in the future'),
+    'of an unknown provider': (
+        {'change': issuer_of('https://unknown.example.org')},
+        'no tenant has the identity provider "https://unknown.example.org"',
+    ),
+    'of another version': ({'change': set_of('version', '1.1')}, 'another version'),
+}
+
+
+@pytest.mark.parametrize('what', BAD_LOGOUTS)
+def test_logouts_that_nobody_may_begin(nodes, one, tenant, user, offline, sender, stranger, what):
+    options, why = BAD_LOGOUTS[what]
+    options = {**options, **({'idp': stranger} if 'idp' in options else {})}
+    log = LogReader(nodes[0].error_log)
+    log.news()
+    answer = sender.send(sender.request(user, **options))
+    assert (answer.status_code, answer.json()['error_id']) == (500, 'processing-error')
+    [line] = [line for line in log.news().splitlines() if 'SAML: a logout' in line]
+    assert f'failed: {why}' in line
+    assert alive(one, offline)
+
+
+def test_a_logout_of_another_tenant(one, tenant, make_tenant, user, offline, sender, stack):
+    """A tenant's identity provider ends nobody's login in another tenant, whatever name it gives itself."""
+    mallory = SamlIdp(stack.folder / f'mallory-{uuid.uuid4().hex[:6]}', servers.free_port())
+    try:
+        other = make_tenant(idp=mallory)
+        answer = sender.send(sender.request(user, idp=mallory))
+        assert answer.status_code == 302 and alive(one, offline)
+        mallory.entity_id = sender.idp.entity_id
+        assert other.configure('PUT', metadata=mallory.metadata).status_code == 200
+        answer = sender.send(sender.request(user, idp=mallory))
+        assert answer.status_code == 302 and answer.headers['Location'].startswith(mallory.url)
+        assert alive(one, offline)
+        assert sender.outcome(sender.send(sender.request(user))) == [STATUS_SUCCESS]
+        assert not alive(one, offline)
+    finally:
+        mallory.close()
+
+
+def test_a_logout_that_comes_again(one, tenant, user, offline, sender, psql):
+    """It ends none of the logins that began after it."""
+    message = sender.request(user)
+    assert sender.outcome(sender.send(message)) == [STATUS_SUCCESS]
+    later = exchange(one, log_in(one, tenant, user)).json()['data']
+    psql(f"UPDATE auth_saml_session SET start_time = now() + interval '70 s' WHERE login = '{user['username']}'")
+    assert sender.outcome(sender.send(message)) == UNKNOWN
+    assert alive(one, later)
+
+
+def test_a_logout_is_answered_by_the_binding_there(one, make_tenant, make_user, stack):
+    """Of an identity provider that takes none by redirect: in a form, signed as XML; of one that takes none: here."""
+    idp = SamlIdp(stack.folder / 'posting', servers.free_port())
+    idp.logout_bindings = [BINDING_HTTP_POST]
+    try:
+        tenant = make_tenant(idp=idp)
+        user = make_user(headers=tenant.headers, authentication_method='saml')
+        sender = Sender(one, tenant, idp, BINDING_HTTP_POST)
+        data = exchange(one, log_in(one, tenant, user)).json()['data']
+        page = sender.send(sender.request(user))
+        assert page.status_code == 200 and not alive(one, data)
+        assert html.unescape(re.search('action="([^"]*)"', page.text)[1]) == f'{idp.url}/slo'
+        fields = {name: html.unescape(value) for name, value in re.findall('name="(\\w+)" value="([^"]*)"', page.text)}
+        assert fields['RelayState'] == 'state/+&"é'
+        answer = idp.posted_answer(fields['SAMLResponse'])
+        assert codes_of(answer) == [STATUS_SUCCESS] and answer.destination == f'{idp.url}/slo'
+        assert "script-src 'sha256-" in page.headers['Content-Security-Policy']
+        metadata = re.sub('<[^<]*SingleLogoutService[^>]*>', '', idp.metadata)
+        assert tenant.configure('PUT', metadata=metadata).status_code == 200
+        page = sender.send(sender.request(user))
+        assert page.status_code == 200 and 'You are logged out' in page.text
+    finally:
+        idp.close()
+
+
+def test_links_that_are_looked_at_log_nobody_out(one, tenant, user, offline, idp):
+    sender = Sender(one, tenant, idp, BINDING_HTTP_REDIRECT)
+    assert one.head('/saml/sls?' + sender.request(user)).status_code == 302
+    assert alive(one, offline)
+
+
+def test_what_is_no_logout(one, tenant, user, offline, sender):
+    message = sender.request(user)
+    both = {'SAMLRequest': 'x', 'SAMLResponse': 'x', 'RelayState': 'x'}
+    assert one.post('/saml/sls', data=both).status_code == one.get('/saml/sls', params=both).status_code == 500
+    for body in ({}, {'RelayState': 'x'}, {'SAMLRequest': 'x'}, {'SAMLRequest': ''}, {'SAMLResponse': 'PGEvPg=='}):
+        for answer in (one.post('/saml/sls', data=body), one.get('/saml/sls', params=body)):
+            assert (answer.status_code, answer.json()['error_id']) == (500, 'processing-error')
+    huge = one.post('/saml/sls', data={'SAMLRequest': base64.b64encode(b'<a>' + b'x' * (600 << 10)), 'RelayState': 'x'})
+    assert huge.status_code in (413, 500)
+    if sender.binding == BINDING_HTTP_POST:
+        answer = one.post('/saml/sls', data={'SAMLRequest': message, 'RelayState': 'x' * 5000})
+        assert answer.status_code == 500 and alive(one, offline)
+        answer = one.post('/saml/sls', data={'SAMLRequest': message})
+        assert answer.status_code == 302 and 'RelayState' not in answer.headers['Location']
+    assert one.post('/saml/sls', json={'SAMLRequest': 'x'}).status_code in (400, 500)
+
+
+def test_an_answer_that_is_posted(one, offline, idp):
+    """Okta and others answer our own requests by a form."""
+    location = one.get('/saml/logout', offline['token']).json()['location']
+    back = requests.get(location, timeout=30, allow_redirects=False).headers['Location']
+    query = parse_qs(urlsplit(back).query)
+    xml = zlib.decompress(base64.b64decode(query['SAMLResponse'][0]), -15)
+    state = query['RelayState'][0]
+    form = {'SAMLResponse': base64.encodebytes(xml), 'RelayState': state}
+    for changed in ({'RelayState': state + '0'}, {'SAMLResponse': base64.b64encode(xml.replace(b'Success', b'Other'))}):
+        assert one.post('/saml/sls', data={**form, **changed}).status_code == 500
+    answer = one.post('/saml/sls', data=form)
+    assert (answer.status_code, answer.headers['Location']) == (302, f'{APP}?logged_out=true'), answer.text
+    assert one.post('/saml/sls', data=form).status_code == 500
+
+
+# -- what is encrypted -------------------------------------------------------------------------------------------------
+
+
+def encrypted_response(idp, tenant, user, request, certificate, encrypt=('EncryptedAssertion',), **options):
+    """By xmlsec1, and signed as a whole afterwards."""
+    methods = {name: options.pop(name) for name in ('cipher', 'wrap') if name in options}
+    sign = options.pop('sign', True)
+    xml = idp.response(user['username'], request, tenant.acs_url, tenant.entity_id, sign_response=False, **options)
+    if 'EncryptedID' in encrypt:
+        name_id = re.search(r'<ns\d:NameID.*?</ns\d:NameID>', xml, re.S)[0]
+        alone = re.sub(r'<(ns\d):NameID', r'<\1:NameID xmlns:\1="urn:oasis:names:tc:SAML:2.0:assertion"', name_id)
+        xml = xml.replace(name_id, idp.encrypted_for(certificate, alone, 'EncryptedID', **methods))
+    if 'EncryptedAssertion' in encrypt:
+        assertion = re.search(r'<ns\d:Assertion.*</ns\d:Assertion>', xml, re.S)[0]
+        spaces = ''.join(re.findall(r' xmlns:ns\d="[^"]*"', xml[: xml.index(assertion)]))
+        alone = re.sub(r'<(ns\d):Assertion', rf'<\1:Assertion{spaces}', assertion, count=1)
+        xml = xml.replace(assertion, idp.encrypted_for(certificate, alone, 'EncryptedAssertion', **methods))
+    if not sign:
+        return xml
+    node = re.search(r'Response[^>]* ID="([^"]+)"', xml)[1]
+    template = str(pre_signature_part(node, sign_alg=SIG_RSA_SHA256, digest_alg=DIGEST_SHA256))
+    template = re.sub(r'^<\?xml[^>]*>\s*', '', template)
+    xml = re.sub(r'(</ns\d:Issuer>)', lambda found: found[1] + template, xml, count=1)
+    return idp.signed(xml, 'urn:oasis:names:tc:SAML:2.0:protocol:Response')
+
+
+def answer_of(one, tenant, user, idp, make):
+    begun = begin(one, tenant)
+    ask_idp(begun['location'], user['username'])
+    xml = make(idp.requests[-1].id)
+    form = {'SAMLResponse': base64.b64encode(xml.encode()), 'RelayState': relay_state_of(begun)}
+    return begun['saml_session_id'], post(one, form)
+
+
+@pytest.mark.parametrize(
+    'cipher', ['aes128-cbc', 'aes192-cbc', 'aes256-cbc', 'tripledes-cbc', 'aes128-gcm', 'aes192-gcm', 'aes256-gcm']
+)
+def test_encrypted_assertions(one, tenant, user, idp, sp_key, cipher):
+    session, answer = answer_of(
+        one, tenant, user, idp, lambda request: encrypted_response(idp, tenant, user, request, sp_key[1], cipher=cipher)
+    )
+    assert answer.headers['Location'] == APP
+    assert exchange(one, session).json()['data']['metadata']['uuid'] == user['uuid']
+
+
+@pytest.mark.parametrize('parts', [('EncryptedID',), ('EncryptedID', 'EncryptedAssertion')])
+def test_encrypted_names(one, tenant, user, idp, sp_key, psql, parts):
+    session, answer = answer_of(
+        one, tenant, user, idp, lambda request: encrypted_response(idp, tenant, user, request, sp_key[1], parts)
+    )
+    assert answer.headers['Location'] == APP
+    assert exchange(one, session).status_code == 200
+    assert f"id-of-{user['username']}" in psql(
+        f"SELECT saml_name_id FROM auth_saml_session WHERE login = '{user['username']}'"
+    )
+
+
+def test_encrypted_by_pysaml2(one, tenant, user, idp, sp_key):
+    """As it does that by itself, with and without a signature of the assertion."""
+    for sign in (True, False):
+        options = {'encrypt_assertion': True, 'encrypt_assertion_self_contained': True, 'sign_assertion': sign}
+        options['encrypt_cert_assertion'] = sp_key[1].read_text()
+        session, answer = answer_of(
+            one,
+            tenant,
+            user,
+            idp,
+            lambda request: idp.response(user['username'], request, tenant.acs_url, tenant.entity_id, **options),
+        )
+        assert answer.headers['Location'] == APP, sign
+        assert exchange(one, session).status_code == 200
+
+
+def test_what_is_encrypted_badly(nodes, one, tenant, user, idp, sp_key):
+    log = LogReader(nodes[0].error_log)
+
+    def why(make):
+        log.news()
+        assert failed(answer_of(one, tenant, user, idp, make)[1])
+        [line] = [line for line in log.news().splitlines() if f'a login through "{tenant.domain}" failed: ' in line]
+        return line
+
+    def made(certificate=sp_key[1], **options):
+        return lambda request: encrypted_response(idp, tenant, user, request, certificate, **options)
+
+    assert 'give the identity provider our metadata again' in why(made(idp.certificate))
+    assert 'switch the identity provider to RSA-OAEP' in why(made(wrap='rsa-1_5'))
+    assert "the response isn't signed; switch it on" in why(made(sign=False))
+
+    def changed(request):
+        xml = made()(request)
+        at = xml.rindex('CipherValue>', 0, xml.rindex('</x:CipherValue>')) + 40
+        return xml[:at] + ('A' if xml[at] != 'A' else 'B') + xml[at + 1 :]
+
+    assert 'lasso: ' in why(changed)
+
+
+def test_a_logout_with_an_encrypted_name(one, tenant, user, offline, idp, sp_key):
+    request = str(idp.logout_request(f'{one.base}/saml/sls', tenant.entity_id, f"id-of-{user['username']}"))
+    name_id = re.search(r'<ns\d:NameID.*?</ns\d:NameID>', request, re.S)[0]
+    alone = re.sub(r'<(ns\d):NameID', r'<\1:NameID xmlns:\1="urn:oasis:names:tc:SAML:2.0:assertion"', name_id)
+    xml = request.replace(name_id, idp.encrypted_for(sp_key[1], alone, 'EncryptedID'))
+    answer = one.get('/saml/sls?' + urlsplit(idp.redirected(xml, f'{one.base}/saml/sls')).query)
+    assert answer.status_code == 302 and not alive(one, offline)

@@ -307,3 +307,39 @@ def test_a_new_certificate(site, tenant, there, user, page, admin_token):
     data = arrived(page)
     log_out(page)
     assert refreshed(site, data) == 401
+
+
+@pytest.fixture
+def php(there):
+    if not isinstance(there, Simplesamlphp):
+        pytest.skip('by simplesamlphp')
+    yield there
+    there.idp.encrypt(False)
+    there.idp.log_out_by('Redirect')
+
+
+@pytest.mark.parametrize('encrypted', [False, True], ids=['plain', 'encrypted'])
+@pytest.mark.parametrize('binding', ['Redirect', 'POST'])
+def test_out_at_the_identity_provider(site, tenant, php, user, page, admin_token, binding, encrypted):
+    """The logout begins there, and everything ends here; it hears that this went well."""
+    php.idp.encrypt(encrypted)
+    php.idp.log_out_by(binding)
+    assert configure(site.api, 'PUT', admin_token, tenant['uuid'], metadata=php.idp.metadata).status_code == 200
+    log_in(page, site, tenant, php, php.add_user(user))
+    data = arrived(page)
+    assert data['metadata']['uuid'] == user['uuid']
+    page.get(php.idp.logout_url())
+    wait_for(page, lambda: page.current_url == php.idp.front_page, 'no way back')
+    assert site.gate.get('/read', data['token']).status_code == 401
+    assert refreshed(site, data) == 401
+    begin(page, site, tenant)
+    wait_for(page, lambda: at_form(page, php), 'still logged in at the identity provider')
+
+
+def test_in_and_out_encrypted(site, tenant, php, user, page):
+    php.idp.encrypt(True)
+    log_in(page, site, tenant, php, php.add_user(user))
+    data = arrived(page)
+    log_out(page)
+    assert page.current_url == f'{site.app.url}/after?logged_out=true'
+    assert refreshed(site, data) == 401

@@ -356,6 +356,7 @@ ALL_OF_OURS = [
     'table pending_authorization',
     'table redis_life',
     'table renewal',
+    'table saml_login',
     'trigger wazo_auth_outbox_filled',
     'trigger wazo_auth_tenants_changed',
     'trigger wazo_auth_tokens_deleted',

@@ -10,6 +10,7 @@
 #include "wazoauth/base/text.h"
 #include "wazoauth/base/url.h"
 #include "wazoauth/saml/binding.h"
+#include "wazoauth/saml/decryption.h"
 
 namespace {
 
@@ -91,12 +92,55 @@ void check_changed_metadata(std::string_view input) {
   }
 }
 
+// An answer to a logout of ours.
+void check_logout(std::string_view query) {
+  Carried answer = carried_by_query(query, "SAMLResponse");
+  answer.relay_state = "id-abc|1|2";
+  setting().provider.check_logout(answer, setting().message.now);
+}
+
 void check_bytes(std::string_view input) {
   Assertion assertion;
   require(!accepted(std::string(input), assertion));
   try {
-    setting().provider.check_logout(input, "id-abc|1|2", setting().message.now);
+    check_logout(input);
   } catch (const Refused&) {
+    return;
+  }
+}
+
+// Nobody begins a logout who can't sign.
+void check_logout_request(std::string_view input) {
+  for (const bool by_form : {true, false}) {
+    try {
+      const Carried request = by_form ? carried_by_form(input, "") : carried_by_query(input, "SAMLRequest");
+      setting().provider.accept_logout(request, setting().message.now);
+      require(false);
+    } catch (const Refused&) {
+      continue;
+    }
+  }
+}
+
+// Whatever stands in an encrypted part: it is read, or refused.
+void check_encrypted(std::string_view input) {
+  static const std::string whole =
+      std::string("<a:EncryptedID xmlns:a=\"") + assertion_ns +
+      "\"><x:EncryptedData xmlns:x=\"http://www.w3.org/2001/04/xmlenc#\"><x:EncryptionMethod "
+      "Algorithm=\"http://www.w3.org/2001/04/xmlenc#aes128-cbc\"/><d:KeyInfo xmlns:d=\"" +
+      signature_ns +
+      "\"><x:EncryptedKey><x:EncryptionMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p\"/>"
+      "<x:CipherData><x:CipherValue>AAAA</x:CipherValue></x:CipherData></x:EncryptedKey></d:KeyInfo><x:CipherData>"
+      "<x:CipherValue>AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=</x:CipherValue></x:CipherData></x:EncryptedData>"
+      "</a:EncryptedID>";
+  static EVP_PKEY* const key = EVP_RSA_gen(2048);
+  try {
+    Document document = Document::parse(edited(whole, input), Document::Kind::message, most_message_bytes);
+    if (is_encrypted(document.root())) decrypt(document.root(), key);
+    decrypt_parts(document, key);
+  } catch (const Refused&) {
+    return;
+  } catch (const BadXml&) {
     return;
   }
 }
@@ -123,13 +167,13 @@ void check_logout_query(std::string_view input) {
                             "</Issuer><p:Status><p:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:Success\"/>"
                             "</p:Status></p:LogoutResponse>")));
   static const bool accepted_alone = [] {
-    setting().provider.check_logout(good, "id-abc|1|2", setting().message.now);
+    check_logout(good);
     return true;
   }();
   require(accepted_alone);
   const std::string query = good + "&" + std::string(input);
   try {
-    setting().provider.check_logout(query, "id-abc|1|2", setting().message.now);
+    check_logout(query);
     require(!signed_part(query));
   } catch (const Refused&) {
     return;
@@ -140,7 +184,8 @@ void check_documents(std::string_view input) {
   try {
     const Document document = Document::parse(input, Document::Kind::metadata, most_metadata_bytes);
     try {
-      check_response(document, {idp_id, sp_id, acs, request_id, "", 0}, {});
+      const Expected expected{idp_id, sp_id, acs, request_id, "", 0};
+      read_assertion(check_response(document, expected, {}), expected, {});
     } catch (const Refused&) {
       // most are
     }
@@ -177,7 +222,7 @@ void check_addresses(std::string_view input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 7) {
+  switch (data[0] % 9) {
     case 0:
       check_changed(input);
       break;
@@ -195,6 +240,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 5:
       check_changed_metadata(input);
+      break;
+    case 6:
+      check_logout_request(input);
+      break;
+    case 7:
+      check_encrypted(input);
       break;
     default:
       check_addresses(input);

@@ -6,6 +6,7 @@ idp.metadata is what a tenant uploads. It verifies whatever is sent to it, and s
 """
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -39,6 +40,8 @@ $metadata['@URL@/metadata'] = [
     'attributes.NameFormat' => 'urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified',
     'authproc' => [10 => ['class' => 'core:AttributeMap', 'name2claim']],
     'validate.authnrequest' => true, 'validate.logout' => true, 'sign.logout' => true,
+    'assertion.encryption' => @ENCRYPTS@, 'nameid.encryption' => @ENCRYPTS@,
+    'SingleLogoutServiceBinding' => ['urn:oasis:names:tc:SAML:2.0:bindings:HTTP-@LOGOUTS_BY@'],
 ];
 """
 
@@ -50,8 +53,11 @@ class PhpIdp:
         (folder / 'tmp').mkdir(parents=True)
         self.folder = folder
         self.url = f'http://127.0.0.1:{port}'
+        self.front_page = f'{self.url}/module.php/core/frontpage_welcome.php'
         self._services = []
         self._users = {}
+        self._logouts_by = 'Redirect'
+        self._encrypts = 'false'
         self._write('config.php', CONFIG)
         self._write('authsources.php', USERS)
         self._write_services()
@@ -92,8 +98,15 @@ class PhpIdp:
         self._write(
             'services.xml',
             '<EntitiesDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata">'
-            + ''.join(self._services)
+            + ''.join(self._of_one_binding(each) for each in self._services)
             + '</EntitiesDescriptor>',
+        )
+
+    def _of_one_binding(self, metadata):
+        return re.sub(
+            '<SingleLogoutService [^>]*>',
+            lambda found: found[0] if f'HTTP-{self._logouts_by}"' in found[0] else '',
+            metadata,
         )
 
     def _write_users(self):
@@ -105,8 +118,29 @@ class PhpIdp:
         )
 
     def new_key(self, name):
-        key, certificate = make_key(self.folder, name)
-        self._write('saml20-idp-hosted.php', HOSTED, KEY=key.name, CERTIFICATE=certificate.name)
+        self._key, self._certificate = make_key(self.folder, name)
+        self._write_hosted()
+
+    def _write_hosted(self):
+        self._write(
+            'saml20-idp-hosted.php',
+            HOSTED,
+            KEY=self._key.name,
+            CERTIFICATE=self._certificate.name,
+            ENCRYPTS=self._encrypts,
+            LOGOUTS_BY=self._logouts_by,
+        )
+
+    def encrypt(self, whether):
+        """Assertions, and the names in them and in logouts."""
+        self._encrypts = 'true' if whether else 'false'
+        self._write_hosted()
+
+    def log_out_by(self, binding):
+        """'Redirect' or 'POST': its own requests, and the answers that it takes. Its metadata changes."""
+        self._logouts_by = binding
+        self._write_hosted()
+        self._write_services()
 
     @property
     def metadata(self):
@@ -117,6 +151,10 @@ class PhpIdp:
     def add_service(self, metadata):
         self._services.append(metadata)
         self._write_services()
+
+    def logout_url(self):
+        """Where people go who have had enough: out of everything, and then to `front_page`."""
+        return f'{self.url}/saml2/idp/initSLO.php?RelayState={self.front_page}'
 
     def add_user(self, name, password, asserted):
         self._users[name] = (password, asserted)

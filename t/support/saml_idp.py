@@ -6,11 +6,13 @@ when there is none.
 idp.metadata is what a tenant uploads. A login is answered by a page whose form the browser posts; `attribute` says in
 which of the two forms the user's name is asserted. What came in is in idp.requests, as pysaml2 parsed it.
 """
+import base64
 import html
 import re
 import subprocess
 import threading
 import uuid
+import zlib
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +21,7 @@ from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
 from saml2.config import IdPConfig
 from saml2.metadata import entity_descriptor
 from saml2.saml import NAMEID_FORMAT_PERSISTENT, NameID
+from saml2.samlp import logout_response_from_string
 from saml2.server import Server
 from saml2.sigver import verify_redirect_signature
 from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
@@ -87,6 +90,8 @@ class SamlIdp:
         self.signs_logouts = False  # its answers to them
         self.requests = []
         self.logged_out = []
+        self.answers = []  # to its own logouts, parsed; their signatures are good
+        self.logout_bindings = [BINDING_HTTP_REDIRECT]  # of its metadata
         self._services = []
         self.new_key(name)
         maps = folder / 'maps'
@@ -146,7 +151,7 @@ class SamlIdp:
                     'idp': {
                         'endpoints': {
                             'single_sign_on_service': [(f'{self.url}/sso', BINDING_HTTP_REDIRECT)],
-                            'single_logout_service': [(f'{self.url}/slo', BINDING_HTTP_REDIRECT)],
+                            'single_logout_service': [(f'{self.url}/slo', each) for each in self.logout_bindings],
                         },
                         'policy': {
                             'default': {
@@ -175,6 +180,54 @@ class SamlIdp:
         }
         return str(Server(config=self._config()).create_authn_response(**{**settings, **options}))
 
+    def logout_request(self, sls_url, entity_id, name, sessions=(), change=lambda request: None, sign=False):
+        """A logout that this identity provider begins: pysaml2's object, or its signed text. `change` comes first."""
+        server = Server(config=self._config())
+        name_id = NameID(format=NAMEID_FORMAT_PERSISTENT, sp_name_qualifier=entity_id, text=name)
+        _, request = server.create_logout_request(
+            sls_url, entity_id, name_id=name_id, session_indexes=list(sessions), sign=False
+        )
+        change(request)
+        return server.sign(request, sign_alg=SIG_RSA_SHA256, digest_alg=DIGEST_SHA256) if sign else request
+
+    def redirected(self, xml, url, relay_state='', sign=True):
+        """The address by which a browser takes a request there."""
+        server = Server(config=self._config())
+        sent = server.apply_binding(
+            BINDING_HTTP_REDIRECT, str(xml), url, relay_state, response=False, sign=sign, sigalg=SIG_RSA_SHA256
+        )
+        return dict(sent['headers'])['Location']
+
+    def encrypted_for(self, certificate, xml, element, cipher='aes256-cbc', wrap='rsa-oaep-mgf1p'):
+        """`xml` in an EncryptedAssertion or EncryptedID, by xmlsec1."""
+        space = 'http://www.w3.org/2009/xmlenc11#' if cipher.endswith('gcm') else 'http://www.w3.org/2001/04/xmlenc#'
+        template, data = self.folder / 'template.xml', self.folder / 'data.xml'
+        template.write_text(
+            '<x:EncryptedData xmlns:x="http://www.w3.org/2001/04/xmlenc#" '
+            'Type="http://www.w3.org/2001/04/xmlenc#Element">'
+            f'<x:EncryptionMethod Algorithm="{space}{cipher}"/>'
+            '<d:KeyInfo xmlns:d="http://www.w3.org/2000/09/xmldsig#"><x:EncryptedKey>'
+            f'<x:EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#{wrap}"/>'
+            '<x:CipherData><x:CipherValue/></x:CipherData></x:EncryptedKey></d:KeyInfo>'
+            '<x:CipherData><x:CipherValue/></x:CipherData></x:EncryptedData>'
+        )
+        data.write_text(xml)
+        bits = '192' if cipher.startswith('tripledes') else cipher[3:6]
+        made = subprocess.run(
+            ['xmlsec1', '--encrypt', '--pubkey-cert-pem', certificate, '--session-key']
+            + [f"{'des' if cipher.startswith('tripledes') else 'aes'}-{bits}", '--xml-data', data, template],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        content = re.sub(r'^<\?xml[^>]*>\s*', '', made)
+        return f'<a:{element} xmlns:a="urn:oasis:names:tc:SAML:2.0:assertion">{content}</a:{element}>'
+
+    def signed(self, xml, name):
+        """A text whose signature is empty so far, signed."""
+        node = re.search(r'ID="([^"]+)"', xml)[1]
+        return Server(config=self._config()).sec.sign_statement(xml, name, key_file=str(self.key), node_id=node)
+
     def refusal(self, code, text, request_id, acs_url):
         """A signed response that lets nobody in."""
         server = Server(config=self._config())
@@ -189,6 +242,9 @@ class SamlIdp:
         if url.path == '/sso':
             user = query.pop('user', user)
             status, headers, body = self._log_in(server, query, user) if user else self._ask_for_name(query)
+        elif url.path == '/slo' and 'SAMLResponse' in query:
+            self._take_answer(server, query)
+            status, headers, body = 200, {'Content-Type': 'text/html'}, 'logged out'
         elif url.path == '/slo':
             status, headers, body = self._log_out(server, query)
         else:
@@ -225,6 +281,19 @@ class SamlIdp:
             BINDING_HTTP_POST, xml, request.assertion_consumer_service_url, query['RelayState'], response=True
         )
         return 200, {'Content-Type': 'text/html', 'Set-Cookie': f'user={user}; HttpOnly'}, ''.join(form['data'])
+
+    def _take_answer(self, server, query):
+        answer = logout_response_from_string(zlib.decompress(base64.b64decode(query['SAMLResponse']), -15))
+        self._check_signature(server, query, answer)
+        self.answers.append(answer)
+
+    def posted_answer(self, message):
+        """One that came in a form, as pysaml2 parsed it."""
+        server = Server(config=self._config())
+        xml = base64.b64decode(message).decode()
+        answer = server.sec.correctly_signed_logout_response(xml, must=True)
+        assert answer.signature
+        return answer
 
     def _log_out(self, server, query):
         request = server.parse_logout_request(query['SAMLRequest'], BINDING_HTTP_REDIRECT).message

@@ -241,7 +241,9 @@ std::string deflated(const std::string& text) {
 
 std::string refusal_of_query(const std::string& query, const ServiceProvider& sp = provider()) {
   try {
-    sp.check_logout(query, "id-abc|1|2", std::time(nullptr));
+    Carried answer = carried_by_query(query, "SAMLResponse");
+    answer.relay_state = "id-abc|1|2";
+    sp.check_logout(answer, std::time(nullptr));
   } catch (const Refused& e) {
     return e.what();
   }
@@ -314,6 +316,175 @@ void logout_response(void**) {
   equal(logout_refusal(""), "not base64");
   // 100 MB in 100 kB.
   equal(logout_refusal(deflated(std::string(100 << 20, 'x'))), "not deflated, or too long");
+}
+
+// -- what browsers and identity providers make of a message
+
+std::string decoded(const std::string& message, std::string (*decode)(std::string_view) = decode_posted) {
+  try {
+    return decode(message);
+  } catch (const Refused& e) {
+    return std::string("refused: ") + e.what();
+  }
+}
+
+void base64_as_it_comes(void**) {
+  // "?>?" and "~~~" have the two odd letters of the alphabet in them.
+  const std::string text = "<a>?>?>~~~\xc3\xbf\xc3\xbf</a>", good = encode_base64(text);
+  assert_true(good.find('+') != std::string::npos || good.find('/') != std::string::npos);
+  equal(decoded(good), text);
+  equal(decoded("\r\n  " + good + " \n"), text);
+  equal(decoded(good.substr(0, 8) + "\n" + good.substr(8)), text);
+  equal(decoded(good.substr(0, 8) + "\r\n\t  " + good.substr(8, 4) + "\n" + good.substr(12)), text);
+  equal(decoded(encode_base64("\n \xc3\xa4 \r\n")), "\xc3\xa4");
+  // A '+' that wasn't encoded arrives as a space.
+  for (std::string each :
+       {std::string("\xfb\xef\xbe"), std::string("a\xfb\xef\xbe\xfb\xef\xbe") + "b", std::string("a>>b?>")}) {
+    std::string lost = encode_base64(each);
+    std::replace(lost.begin(), lost.end(), '+', ' ');
+    if (lost.front() != ' ' && lost.back() != ' ') equal(decoded(lost), each);
+  }
+  for (const char* bad : {"", " ", "\n", "=", "a", "ab-_", "ab,c", "PGE%2B", "PGEvPg==x="}) {
+    const std::string found = decoded(bad);
+    if (found != "refused: not base64") check::failed(std::string(bad) + ": " + found);
+  }
+}
+
+std::string with_zlib_header(const std::string& text, int level) {
+  std::string out(text.size() + 1000, '\0');
+  uLongf size = out.size();
+  compress2(reinterpret_cast<Bytef*>(out.data()), &size, reinterpret_cast<const Bytef*>(text.data()), text.size(),
+            level);
+  out.resize(size);
+  return encode_base64(out);
+}
+
+void deflated_as_it_comes(void**) {
+  const std::string text = logout_xml("id-abc", idp_id, "Success");
+  for (const int level : {0, 1, 6, 9}) equal(decoded(with_zlib_header(text, level), decode_redirected), text);
+  equal(decoded(deflated(text), decode_redirected), text);
+  equal(decoded(deflated("\n" + text + "\n"), decode_redirected), text);
+  equal(decoded(with_zlib_header(std::string(100 << 20, 'x'), 9), decode_redirected),
+        "refused: not deflated, or too long");
+  equal(decoded(encode_base64("\x78\x9c"), decode_redirected), "refused: not deflated, or too long");
+}
+
+void states_as_they_come(void**) {
+  const std::string query = "SAMLResponse=" + escaped(deflated("<a/>"));
+  equal(carried_by_query(query, "SAMLResponse").relay_state, "");
+  equal(carried_by_query(query + "&RelayState=a%2Bb+c%00%C3%A4", "SAMLResponse").relay_state,
+        std::string("a+b c\0\xc3\xa4", 8));
+  equal(carried_by_form(encode_base64("<a/>"), std::string(4096, 'x')).relay_state, std::string(4096, 'x'));
+  for (const bool by_form : {true, false}) {
+    std::string why;
+    try {
+      const std::string state(4097, 'x');
+      by_form ? carried_by_form(encode_base64("<a/>"), state)
+              : carried_by_query(query + "&RelayState=" + state, "SAMLResponse");
+    } catch (const Refused& e) {
+      why = e.what();
+    }
+    equal(why, "a RelayState that is too long");
+  }
+}
+
+// Space before the declaration isn't XML, and comes.
+void space_around(void**) {
+  const std::string xml = Message().xml(idp_keys());
+  equal(refusal("\r\n  " + xml + "\n\n"), "");
+  equal(refusal("\xef\xbb\xbf" + xml), "");
+}
+
+// -- logouts that the identity provider begins
+
+std::string their_logout(const std::string& content, const std::string& attributes = "") {
+  return std::string("<p:LogoutRequest xmlns:p=\"") + protocol_ns + "\" xmlns=\"" + assertion_ns +
+         "\" ID=\"_1\" Version=\"2.0\" IssueInstant=\"" + Message::at(0) + "\"" + attributes + "><Issuer>" + idp_id +
+         "</Issuer>" + content + "</p:LogoutRequest>";
+}
+
+std::string signed_query(const std::string& xml, const Keys& keys) {
+  const std::string text = "SAMLRequest=" + escaped(deflated(xml)) +
+                           "&SigAlg=" + escaped("http://www.w3.org/2001/04/xmldsig-more#rsa-sha256");
+  return text + "&Signature=" + escaped(query_signature(text, keys, EVP_sha256()));
+}
+
+std::string logout_complaint(const std::string& xml, const Keys& keys = idp_keys(),
+                             const ServiceProvider& sp = provider()) {
+  try {
+    sp.accept_logout(carried_by_query(signed_query(xml, keys), "SAMLRequest"), std::time(nullptr));
+  } catch (const Refused& e) {
+    return e.what();
+  }
+  return "";
+}
+
+void their_logouts(void**) {
+  const std::string name = "<NameID>bob</NameID>";
+  const LogoutRequest read = provider().accept_logout(
+      carried_by_query(
+          signed_query(their_logout("<NameID Format=\"f\"> bob </NameID><p:SessionIndex>\n_a </p:SessionIndex>"
+                                    "<p:SessionIndex>_b</p:SessionIndex>"),
+                       idp_keys()),
+          "SAMLRequest"),
+      std::time(nullptr));
+  equal(read.id, "_1");
+  equal(read.name_id.text, " bob ");
+  assert_true(read.session_indexes == (std::vector<std::string>{"_a", "_b"}));
+  equal(logout_complaint(their_logout(name)), "");
+  equal(logout_complaint(their_logout(name), other_keys()), "a signature of somebody else");
+  const auto both = provider_of(entity(role(key_descriptor(idp_keys()) + key_descriptor(other_keys()))));
+  equal(logout_complaint(their_logout(name), other_keys(), *both), "");
+  equal(logout_complaint(their_logout("")), "0 NameID in a LogoutRequest");
+  equal(logout_complaint(their_logout(name + name)), "2 NameID in a LogoutRequest");
+  equal(logout_complaint(their_logout("<NameID/>")), "an empty NameID");
+  equal(logout_complaint(their_logout("<NameID>bob<!-- -->evil</NameID>")), "a comment or a processing instruction");
+  equal(logout_complaint(their_logout("<p:Extensions><EncryptedID/></p:Extensions>" + name)),
+        "an encrypted part in the wrong place");
+  equal(logout_complaint(their_logout("<EncryptedID/>")), "0 EncryptedData in a EncryptedID");
+  const std::string until = " NotOnOrAfter=\"";
+  equal(logout_complaint(their_logout(name, until + Message::at(-50) + "\"")), "");
+  equal(logout_complaint(their_logout(name, until + Message::at(-61) + "\"")), "expired");
+  equal(logout_complaint(their_logout(name, until + "never\"")), "NotOnOrAfter is no time");
+  const std::string to = " Destination=\"https://sp.example.org/0.1/saml/";
+  equal(logout_complaint(their_logout(name, to + "sls\"")), "");
+  check::never(!logout_complaint(their_logout(name, to + "acs\"")).starts_with("for another destination: "), "acs");
+}
+
+void subjects(void**) {
+  const NameId full{"bob", "urn:f", "idp", "sp", ""};
+  assert_true(is_same_subject(full, full));
+  assert_true(is_same_subject(full, {"\n bob ", "", "", "", ""}));
+  assert_true(is_same_subject(full, {"bob", "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified", "", "sp", ""}));
+  assert_false(is_same_subject(full, {"Bob", "", "", "", ""}));
+  assert_false(is_same_subject(full, {"bob", "urn:g", "", "", ""}));
+  assert_false(is_same_subject(full, {"bob", "", "", "other", ""}));
+}
+
+void where_logouts_end(void**) {
+  const auto end_of = [](const std::string& services) {
+    const std::string sso_service =
+        "<md:SingleSignOnService Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect\" "
+        "Location=\"https://x\"/>";
+    return read_idp_metadata(entity(role(key_descriptor(idp_keys()), sso_service + services))).logout_end;
+  };
+  const auto service = [](const std::string& binding, const std::string& rest) {
+    return "<md:SingleLogoutService Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:" + binding + "\" " + rest + "/>";
+  };
+  const std::string post = service("HTTP-POST", "Location=\"https://x/post\" ResponseLocation=\"https://x/done\"");
+  const std::string redirect = service("HTTP-Redirect", "Location=\"https://x/redirect\"");
+  assert_false(end_of(service("SOAP", "Location=\"https://x/soap\"")).has_value());
+  equal(end_of(post)->location, "https://x/done");
+  assert_true(end_of(post)->by_post);
+  equal(end_of(post + redirect)->location, "https://x/redirect");
+  assert_false(end_of(post + redirect)->by_post);
+  bool refused_it = false;
+  try {
+    end_of(service("HTTP-POST", "Location=\"https://x\" ResponseLocation=\"javascript:x\""));
+  } catch (const BadXml&) {
+    refused_it = true;
+  }
+  assert_true(refused_it);
 }
 
 // -- responses
@@ -449,7 +620,7 @@ void addressed_to_others(void**) {
   wrong([](Message& m) { m.status = "urn:oasis:names:tc:SAML:2.0:status:Responder"; },
         "the identity provider refuses: status \"Responder\"");
   wrong([](Message& m) { m.version = "1.1"; }, "another version");
-  wrong([](Message& m) { m.name_id = ""; }, "0 NameID in a Subject");
+  wrong([](Message& m) { m.name_id = ""; }, "the subject has no NameID");
   wrong([](Message& m) { m.name_id = "<saml:NameID/>"; }, "an empty NameID");
   wrong([](Message& m) { m.name_id += m.name_id; }, "2 NameID in a Subject");
   wrong([](Message& m) { m.statement = ""; }, "0 AuthnStatement in a Assertion");
@@ -697,7 +868,7 @@ void several_assertions(void**) {
         m.more_assertions =
             "<saml:EncryptedAssertion xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\"></saml:EncryptedAssertion>";
       },
-      "encrypted parts");
+      "2 assertions");
   const std::string xml = Message().xml(idp_keys());
   refused(replaced(xml, between(xml, "<saml:Assertion", "</saml:Assertion>"), ""), "0 assertions");
   refused("<a/>", "not a response");
@@ -869,7 +1040,18 @@ void our_own(void**) {
   equal(*role.attribute("AuthnRequestsSigned"), "true");
   const Element service = role.child(metadata_ns, "AssertionConsumerService");
   equal(*service.attribute("Location"), acs);
-  equal(*role.child(metadata_ns, "SingleLogoutService").attribute("Location"), "https://sp.example.org/0.1/saml/sls");
+  std::string bindings;
+  for (const Element& each : role.children(metadata_ns, "SingleLogoutService")) {
+    equal(*each.attribute("Location"), "https://sp.example.org/0.1/saml/sls");
+    bindings += each.attribute("Binding")->substr(std::strlen("urn:oasis:names:tc:SAML:2.0:bindings:")) + " ";
+  }
+  equal(bindings, "HTTP-Redirect HTTP-POST ");
+  std::string uses;
+  for (const Element& each : role.children(metadata_ns, "KeyDescriptor")) {
+    uses += *each.attribute("use") + " ";
+    equal(each.descendants(signature_ns, "X509Certificate").front().text(), base64_of(sp_keys()));
+  }
+  equal(uses, "signing encryption ");
   // Somebody else's path says nothing of where logouts go.
   const std::string elsewhere = own_metadata({sp_id, "https://sp.example.org/x/acs?a&b", ""}, sp_keys().certificate);
   const Document other = Document::parse(elsewhere, Document::Kind::metadata, most_metadata_bytes);
@@ -988,6 +1170,13 @@ int main() {
       cmocka_unit_test(logout_request),
       cmocka_unit_test(logout_response),
       cmocka_unit_test(signed_logout_response),
+      cmocka_unit_test(base64_as_it_comes),
+      cmocka_unit_test(deflated_as_it_comes),
+      cmocka_unit_test(states_as_they_come),
+      cmocka_unit_test(space_around),
+      cmocka_unit_test(their_logouts),
+      cmocka_unit_test(subjects),
+      cmocka_unit_test(where_logouts_end),
       cmocka_unit_test(a_good_response),
       cmocka_unit_test(the_login),
       cmocka_unit_test(comments),

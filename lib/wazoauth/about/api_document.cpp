@@ -233,7 +233,7 @@ Json responses_of(Shapes& shapes, const Route& route) {
   if (route.answer) success.set("schema", shapes.field(*route.answer));
   const int usual = route.answer ? 200 : 204;
   responses.set(std::to_string(route.status ? route.status : usual), std::move(success));
-  if (route.problem_page && !responses.has("200"))
+  if ((route.problem_page || route.shows_page) && !responses.has("200"))
     responses.set("200", Json::object({{"description", "A page for people"}}));
   std::map<int, std::vector<Failure>> failures;
   for (const Failure& failure : failures_of(route)) failures[failure.status].push_back(failure);

@@ -209,6 +209,7 @@ Step issue(Context& context, const Login& login) {
     context.db().run("saml.set_refresh_token", {*login.identity.saml_request_id, obtained.uuid});
   token.refresh_token = offline ? obtained.uuid : login.identity.refresh_token_uuid;
   store(context, login, token);
+  if (login.identity.saml_request_id) context.db().run("saml.set_token", {*login.identity.saml_request_id, token.uuid});
 
   log::info("Login of " + Json(login.attempted()).dump() + " (user " + token.user.uuid + ") from " + login.remote_addr +
             " using agent " + Json(login.user_agent).dump() + ": token " + log::mask_token(token.uuid));

@@ -62,6 +62,7 @@ struct Route {
   std::vector<Failure> failures;          // beside those that follow from the rest
   bool query_token = false;               // the query's "token" comes before the header: for links that people follow
   bool query_access = false;           // what the access has in braces is a parameter of the query; "None" without it
+  bool shows_page = false;             // success may be 200 with a page, too
   ProblemPage problem_page = nullptr;  // browsers get HTML, answers and problems alike, where programs get JSON
   Schema list_schema{};                // made by Router::add
 };

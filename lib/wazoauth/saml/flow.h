@@ -29,7 +29,14 @@ Problem processing_error(int status, std::string_view error);  // A-form
 inline const Failure unknown_context{404, ErrorForm::error_id, "processing-error"};
 inline const Failure processing_failed{500, ErrorForm::error_id, "processing-error"};
 
+// They end with their events; nothing happens when there is none.
+void delete_token(UnitOfWork& unit, const std::string& token);
+void delete_refresh_token(UnitOfWork& unit, const std::string& refresh_token);
+
 // 302 to an address that was checked.
 Response redirect_to(const std::string& location);
+
+// A page whose form the browser sends there: by itself, or where no script may run by a click.
+Response post_to(const std::string& location, const std::string& message, const std::string& relay_state);
 
 }  // namespace wazoauth::saml

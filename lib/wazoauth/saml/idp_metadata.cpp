@@ -11,6 +11,7 @@ namespace wazoauth::saml {
 namespace {
 
 constexpr const char* redirect_binding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
+constexpr const char* post_binding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
 
 bool is_idp(const Element& descriptor) {
   const std::string protocols = " " + descriptor.attribute("protocolSupportEnumeration").value_or("") + " ";
@@ -44,14 +45,35 @@ Element find_idp(const Element& root) {
   return idps.front();
 }
 
-std::optional<std::string> redirect_location(const Element& idp, const char* service) {
+std::string checked_location(const std::string& location, const char* service) {
+  const auto url = parse_url(location);
+  if (!url || (url->scheme != "https" && url->scheme != "http") || location.find('#') != std::string::npos)
+    throw BadXml(std::string("the location of ") + service + " is no address that browsers may be sent to");
+  return location;
+}
+
+std::optional<Element> service_by(const Element& idp, const char* service, const char* binding) {
   for (const Element& each : idp.children(metadata_ns, service)) {
-    if (each.attribute("Binding") != redirect_binding) continue;
-    const std::string location = each.attribute("Location").value_or("");
-    const auto url = parse_url(location);
-    if (!url || (url->scheme != "https" && url->scheme != "http") || location.find('#') != std::string::npos)
-      throw BadXml(std::string("the location of ") + service + " is no address that browsers may be sent to");
-    return location;
+    if (each.attribute("Binding") == binding) return each;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> redirect_location(const Element& idp, const char* service) {
+  const auto found = service_by(idp, service, redirect_binding);
+  if (!found) return std::nullopt;
+  return checked_location(found->attribute("Location").value_or(""), service);
+}
+
+// By redirect where that is possible: no script has to run for it.
+std::optional<LogoutEnd> logout_end(const Element& idp) {
+  constexpr const char* service = "SingleLogoutService";
+  for (const char* binding : {redirect_binding, post_binding}) {
+    const auto found = service_by(idp, service, binding);
+    if (!found) continue;
+    const std::string location = found->attribute("Location").value_or("");
+    return LogoutEnd{checked_location(found->attribute("ResponseLocation").value_or(location), service),
+                     binding == post_binding};
   }
   return std::nullopt;
 }
@@ -144,6 +166,7 @@ IdpMetadata read(const Document& document) {
   if (!login_url) throw BadXml("no SingleSignOnService has the binding HTTP-Redirect");
   metadata.login_url = *login_url;
   metadata.logout_url = redirect_location(idp, "SingleLogoutService");
+  metadata.logout_end = logout_end(idp);
   const std::vector<Element> keys = signing_keys(idp);
   if (keys.empty()) throw BadXml("no KeyDescriptor for signatures");
   metadata.certificates = certificates_in(keys);

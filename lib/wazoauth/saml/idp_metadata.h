@@ -11,10 +11,17 @@ namespace wazoauth::saml {
 
 constexpr std::size_t most_metadata_bytes = 2 << 20;
 
+// Where an identity provider takes the answers to its own logout requests.
+struct LogoutEnd {
+  std::string location;
+  bool by_post = false;
+};
+
 struct IdpMetadata {
   std::string entity_id;
   std::string login_url;                    // SingleSignOnService, HTTP-Redirect
   std::optional<std::string> logout_url;    // SingleLogoutService, HTTP-Redirect
+  std::optional<LogoutEnd> logout_end;      // SingleLogoutService
   std::optional<std::int64_t> valid_until;  // Unix seconds
   std::vector<std::string> certificates;    // of its signatures, DER
   std::string descriptor;                   // an EntityDescriptor of this identity provider and of nothing else

@@ -114,6 +114,7 @@ Step finish_login(Context& context, const Session& session, const std::string& r
           .run("saml.finish", {session.request_id, session.session_id, assertion.login, to_xml(assertion.name_id)})
           .affected() == 1) {
     remember_subject(context.db(), assertion);
+    context.db().run("saml.remember_login", {session.request_id, assertion.session_index});
   } else if (!came_a_moment_ago(context.db(), relay_state, assertion)) {
     log_refusal(session, "the response came again");
     return failed(session);

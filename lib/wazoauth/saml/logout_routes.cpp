@@ -8,10 +8,9 @@
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/router.h"
 #include "wazoauth/saml/flow.h"
+#include "wazoauth/saml/idp_logout.h"
 #include "wazoauth/saml/providers.h"
 #include "wazoauth/saml/routes.h"
-#include "wazoauth/saml/xml.h"
-#include "wazoauth/store/event.h"
 #include "wazoauth/token/answers.h"
 
 namespace wazoauth {
@@ -40,15 +39,8 @@ std::string presented_token(const Context& context) {
 }
 
 void delete_tokens(Context& context, const Ending& ending) {
-  UnitOfWork& unit = context.db();
-  const Rows session = unit.run("tokens.delete", {ending.token});
-  if (!session.empty())
-    unit.publish(events::session_deleted(session.text(0, "session_uuid"), session.text(0, "tenant_uuid"),
-                                         session.text(0, "auth_id")));
-  const Rows refresh = unit.run("saml.delete_refresh_token", {ending.refresh_token});
-  if (!refresh.empty())
-    unit.publish(events::refresh_token_deleted(refresh.text(0, "tenant_uuid"), refresh.text(0, "user_uuid"),
-                                               refresh.text(0, "client_id"), refresh.boolean(0, "mobile")));
+  delete_token(context.db(), ending.token);
+  delete_refresh_token(context.db(), ending.refresh_token);
 }
 
 Response answer(const std::string& location) {
@@ -69,15 +61,16 @@ Step end_there(Context& context, const Ending& ending, const ServiceProvider::Lo
 }
 
 // The identity provider's name for the session; nullopt when it isn't known to have vouched for this subject.
-std::optional<std::string> session_index(Context& context, const NameId& name_id, const std::string& idp) {
-  const Rows rows = context.db().run("saml.subject", {coded(name_id), idp});
+std::optional<std::string> session_index(Context& context, const Ending& ending, const std::string& idp) {
+  const Rows rows = context.db().run("saml.subject", {coded(ending.name_id), idp, ending.session.request_id});
   if (rows.empty()) return std::nullopt;
+  if (auto known = rows.optional_text(0, "session_index"); known && !known->empty()) return known;
   const auto info = Json::parse(rows.text(0, "info"));
   return info ? info->text_or("session_index", "") : "";
 }
 
 Step write_request(Context& context, const Ending& ending, const std::shared_ptr<const ServiceProvider>& provider) {
-  const auto index = session_index(context, ending.name_id, provider->idp().entity_id);
+  const auto index = session_index(context, ending, provider->idp().entity_id);
   if (!index) return end_here(context, ending, provider.get());
   const auto logout = provider->logout_request(ending.name_id, *index, unix_seconds());
   return logout ? end_there(context, ending, *logout) : end_here(context, ending, provider.get());
@@ -108,7 +101,7 @@ Step log_out(Context& context, Providers& providers) {
   });
 }
 
-// -- GET /saml/sls
+// -- /saml/sls: the answer to a logout
 
 Step finish_logout(Context& context, const Session& session, const std::string& idp) {
   if (context.request.method != "HEAD") {
@@ -118,34 +111,66 @@ Step finish_logout(Context& context, const Session& session, const std::string& 
   return redirect_to(with_parameter(session.redirect_url, logged_out));
 }
 
-Step judge(Context& context, Providers& providers, const Session& session, const Source& source,
-           const std::string& relay_state) {
+Step judge(Providers& providers, const Session& session, const Source& source, const Carried& message) {
   const auto provider = providers.get(source);
   if (!provider) throw processing_error(500, "Unexpected error");
   try {
-    provider->check_logout(context.request.query, relay_state, unix_seconds());
+    provider->check_logout(message, unix_seconds());
   } catch (const Refused& e) {
-    log::warning("SAML: a logout through " + Json(session.domain).dump() + " failed: " + e.what());
-    throw processing_error(500, "The response of the identity provider was refused");
+    refuse_logout(through(session.domain), e);
   }
   return Step::then(Lane::database, [session, idp = provider->idp().entity_id](Context& next) {
     return finish_logout(next, session, idp);
   });
 }
 
-Step consume_logout(Context& context, Providers& providers) {
-  const auto message = query_parameter(context.request.query, "SAMLResponse");
-  const auto relay_state = query_parameter(context.request.query, "RelayState");
-  if (!message || !relay_state) throw processing_error(500, "RelayState and/or SAMLResponse");
-  const auto session = session_by_relay_state(context.db(), *relay_state);
-  const bool of_logout = relay_state->find('|') != std::string::npos;
+Step consume_answer(Context& context, Providers& providers, const Carried& message) {
+  const auto session = session_by_relay_state(context.db(), message.relay_state);
+  const bool of_logout = message.relay_state.find('|') != std::string::npos;
   if (!session || !of_logout || !may_redirect(session->redirect_url, context.settings.saml.redirect_urls))
     throw processing_error(500, "Context not found");
   const auto source = providers.find(context.db(), session->domain);
   if (!source) throw processing_error(500, "Unexpected error");
-  return Step::then(Lane::cpu, [&providers, session, source, relay_state](Context& next) {
-    return judge(next, providers, *session, *source, *relay_state);
+  return Step::then(Lane::cpu, [&providers, session, source, message](Context&) {
+    return judge(providers, *session, *source, message);
   });
+}
+
+// -- /saml/sls: either of them, by either binding
+
+constexpr const char* request_name = "SAMLRequest";
+constexpr const char* answer_name = "SAMLResponse";
+
+Carried carried(Context& context, bool& is_request) {
+  if (context.request.method == "POST") {
+    const FormData form = context.form_data();
+    const auto request = form.field(request_name), answer = form.field(answer_name);
+    if (request && answer) throw Refused("both a request and an answer");
+    is_request = request.has_value();
+    const auto message = is_request ? request : answer;
+    return message ? carried_by_form(*message, form.field("RelayState").value_or("")) : Carried();
+  }
+  const std::string& query = context.request.query;
+  is_request = query_parameter(query, request_name).has_value();
+  const bool is_answer = query_parameter(query, answer_name).has_value();
+  if (is_request && is_answer) throw Refused("both a request and an answer");
+  if (!is_request && !is_answer) return {};
+  return carried_by_query(query, is_request ? request_name : answer_name);
+}
+
+Step consume(Context& context, Providers& providers) {
+  try {
+    bool is_request = false;
+    const Carried message = carried(context, is_request);
+    if (is_request) return take_logout_request(context, providers, message);
+    if (message.xml.empty() || message.relay_state.empty())
+      throw processing_error(500, "RelayState and/or SAMLResponse");
+    return consume_answer(context, providers, message);
+  } catch (const Refused& e) {
+    refuse_logout("", e);
+  } catch (const BadXml& e) {
+    refuse_logout("", Refused(e.what()));
+  }
 }
 
 }  // namespace
@@ -163,12 +188,23 @@ void add_saml_logout_routes(Router& router, Providers& providers) {
            {400, ErrorForm::error_id, "ambiguous-token"}, {404, ErrorForm::reason, "No such token"}, unknown_context}});
   family.add({.method = "GET",
               .path = "/saml/sls",
-              .handler = [&providers](Context& context) { return consume_logout(context, providers); },
-              .summary = "Take an identity provider's answer to a logout from the browser, and send it on",
-              .parameters = {"SAMLResponse", "RelayState", "SigAlg", "Signature"},
+              .handler = [&providers](Context& context) { return consume(context, providers); },
+              .summary = "Take an identity provider's answer to a logout, or its own request, from the browser",
+              .parameters = {"SAMLRequest", "SAMLResponse", "RelayState", "SigAlg", "Signature"},
               .status = 302,
               .produces = "text/html",
-              .failures = {processing_failed}});
+              .failures = {processing_failed},
+              .shows_page = true});
+  family.add({.method = "POST",
+              .path = "/saml/sls",
+              .handler = [&providers](Context& context) { return consume(context, providers); },
+              .summary = "Take the same from a form, as many identity providers send it",
+              .body = takes_form({{{.name = "SAMLRequest"}, {.name = "SAMLResponse"}, {.name = "RelayState"}}},
+                                 Report::name, "saml"),
+              .status = 302,
+              .produces = "text/html",
+              .failures = {processing_failed},
+              .shows_page = true});
 }
 
 }  // namespace wazoauth

@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "wazoauth/base/ascii.h"
 #include "wazoauth/base/text.h"
 #include "wazoauth/base/url.h"
 #include "wazoauth/gate/forwarded.h"
@@ -13,22 +14,12 @@ namespace wazoauth::saml {
 namespace {
 
 constexpr std::int64_t most_message_age = 86400;
+constexpr std::int64_t most_logout_age = 300;  // of a request that doesn't say how long it is good for
 constexpr std::string_view success = "urn:oasis:names:tc:SAML:2.0:status:Success";
 constexpr std::string_view bearer = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 
 void require(bool condition, const std::string& why) {
   if (!condition) throw Refused(why);
-}
-
-// What strangers wrote, for the log: short, in quotes, and in ASCII, without anything that acts on a terminal.
-std::string quoted(std::string_view text) {
-  constexpr std::size_t longest = 200;
-  std::string shown;
-  for (const char c : text.substr(0, longest)) {
-    const bool control = (c >= '\0' && c < ' ') || c == '\x7f' || c == '"';
-    shown += control ? ' ' : c < 0 ? '?' : c;
-  }
-  return "\"" + shown + (text.size() > longest ? "..." : "") + "\"";
 }
 
 // -- signatures
@@ -136,27 +127,46 @@ constexpr const char* unsigned_response =
     "response\" or \"Sign SAML response and assertion\"; AD FS: Set-AdfsRelyingPartyTrust -SamlResponseSignature "
     "MessageAndAssertion; Google: \"Signed response\"";
 
-// The response is signed, the assertion may be too; no other signature stands anywhere, no other assertion or response
-// stands anywhere, and nothing is encrypted.
+// The assertion may be signed, too; no other signature stands in it, and no other assertion.
+void check_assertion_shape(const Element& assertion, bool allow_sha1) {
+  for (const char* name : {"Assertion", "EncryptedAssertion"})
+    require(assertion.descendants(assertion_ns, name).empty(), "an assertion in an assertion");
+  const auto signatures = assertion.children(signature_ns, "Signature");
+  require(signatures.size() <= 1 && assertion.descendants(signature_ns, "Signature").size() == signatures.size(),
+          "signatures in the wrong place");
+  const std::string id = id_of(assertion);
+  if (!signatures.empty()) check_signature(signatures.front(), id, allow_sha1);
+}
+
+// What is encrypted stands in the assertion, or is it.
+void check_encrypted_parts(const Element& response, const Element& assertion) {
+  for (const char* name : {"EncryptedID", "EncryptedAttribute"})
+    require(response.descendants(assertion_ns, name).size() == assertion.descendants(assertion_ns, name).size(),
+            "an encrypted part in the wrong place");
+}
+
+// The response is signed; no other signature stands anywhere but that of the assertion, and no other assertion or
+// response stands anywhere.
 Element check_shape(const Element& response, bool allow_sha1) {
-  const auto assertions = response.descendants(assertion_ns, "Assertion");
+  auto assertions = response.descendants(assertion_ns, "Assertion");
+  for (const Element& each : response.descendants(assertion_ns, "EncryptedAssertion")) assertions.push_back(each);
   require(assertions.size() == 1, std::to_string(assertions.size()) + " assertions");
-  const Element& assertion = assertions.front();
+  const Element assertion = assertions.front();
   require(assertion.parent() == response, "an assertion in the wrong place");
   require(response.descendants(protocol_ns, "Response").empty(), "a response in a response");
-  for (const char* name : {"EncryptedAssertion", "EncryptedID", "EncryptedAttribute"})
-    require(response.descendants(assertion_ns, name).empty(), "encrypted parts");
+  check_encrypted_parts(response, assertion);
   std::set<std::string> ids;
   check_ids(response, ids);
 
-  const auto signatures = response.descendants(signature_ns, "Signature");
-  const auto of_response = response.children(signature_ns, "Signature");
-  const auto of_assertion = assertion.children(signature_ns, "Signature");
-  require(of_response.size() == 1, unsigned_response);
-  require(of_assertion.size() <= 1 && signatures.size() == 1 + of_assertion.size(), "signatures in the wrong place");
-  check_signature(of_response.front(), id_of(response), allow_sha1);
-  id_of(assertion);
-  if (!of_assertion.empty()) check_signature(of_assertion.front(), id_of(assertion), allow_sha1);
+  const auto signatures = response.children(signature_ns, "Signature");
+  const std::size_t in_assertion = assertion.descendants(signature_ns, "Signature").size();
+  require(signatures.size() == 1, unsigned_response);
+  require(response.descendants(signature_ns, "Signature").size() == 1 + in_assertion, "signatures in the wrong place");
+  check_signature(signatures.front(), id_of(response), allow_sha1);
+  if (assertion.is(assertion_ns, "Assertion"))
+    check_assertion_shape(assertion, allow_sha1);
+  else
+    require(in_assertion == 0, "signatures in the wrong place");
   return assertion;
 }
 
@@ -179,14 +189,18 @@ void check_issuer(const Element& element, const std::string& expected) {
           "another issuer: " + quoted(issuer.trimmed()) + " instead of " + quoted(expected));
 }
 
-void check_message(const Element& message, const Expected& expected, std::int64_t skew) {
+void check_origin(const Element& message, const Expected& expected, std::int64_t skew) {
   require(message.attribute("Version") == "2.0", "another version");
-  require(message.attribute("InResponseTo") == expected.request_id, "an answer to another request");
   const auto issued = time_of(message, "IssueInstant");
   require(
       issued && *issued >= expected.now - most_message_age - skew && *issued <= expected.now + most_message_age + skew,
       "issued long ago or in the future");
   check_issuer(message, expected.issuer);
+}
+
+void check_message(const Element& message, const Expected& expected, std::int64_t skew) {
+  require(message.attribute("InResponseTo") == expected.request_id, "an answer to another request");
+  check_origin(message, expected, skew);
 }
 
 // "Responder, AuthnFailed" for the codes of SAML, and any others as they are.
@@ -342,12 +356,14 @@ std::string read_login(const Element& assertion) {
                 "\" without a format, or \"" + login_name + "\" in the basic format");
 }
 
-Assertion read_assertion(const Element& element, const Expected& expected, std::int64_t skew) {
+Assertion read(const Element& element, const Expected& expected, std::int64_t skew) {
   require(element.attribute("Version") == "2.0", "an assertion of another version");
   check_issuer(element, expected.issuer);
   const Element subject = element.child(assertion_ns, "Subject");
   Assertion assertion;
   assertion.issuer = expected.issuer;
+  require(!subject.children(assertion_ns, "NameID").empty(),
+          "the subject has no NameID; let the identity provider send one (AD FS: a claim rule for Name ID)");
   assertion.name_id = read_name_id(subject.child(assertion_ns, "NameID"));
   check_subject(subject, expected, skew);
   check_conditions(element.child(assertion_ns, "Conditions"), expected, skew, assertion);
@@ -364,6 +380,16 @@ constexpr std::array<Part, 4> qualifiers{{{"NameQualifier", &NameId::name_qualif
 
 }  // namespace
 
+std::string quoted(std::string_view text) {
+  constexpr std::size_t longest = 200;
+  std::string shown;
+  for (const char c : text.substr(0, longest)) {
+    const bool control = (c >= '\0' && c < ' ') || c == '\x7f' || c == '"';
+    shown += control ? ' ' : c < 0 ? '?' : c;
+  }
+  return "\"" + shown + (text.size() > longest ? "..." : "") + "\"";
+}
+
 std::string to_xml(const NameId& name_id) {
   std::string xml = std::string("<saml:NameID xmlns:saml=\"") + assertion_ns + "\"";
   for (const auto& [name, member] : qualifiers) {
@@ -379,6 +405,17 @@ NameId name_id_from_xml(std::string_view xml) {
   return read_name_id(document.root());
 }
 
+bool is_same_subject(const NameId& a, const NameId& b) {
+  constexpr std::string_view blanks = " \t\r\n";
+  static constexpr std::string_view unspecified = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified";
+  const auto agree = [](const std::string& one, const std::string& other) {
+    return one == other || one.empty() || other.empty() || one == unspecified || other == unspecified;
+  };
+  return ascii::trimmed(a.text, blanks) == ascii::trimmed(b.text, blanks) &&
+         std::all_of(qualifiers.begin(), qualifiers.end(),
+                     [&](const Part& part) { return agree(a.*part.second, b.*part.second); });
+}
+
 std::string coded(const NameId& name_id) {
   std::string code;
   int number = 0;
@@ -391,7 +428,7 @@ std::string coded(const NameId& name_id) {
   return code;
 }
 
-Assertion check_response(const Document& document, const Expected& expected, const Rules& rules) {
+Element check_response(const Document& document, const Expected& expected, const Rules& rules) {
   try {
     const Element response = document.root();
     require(response.is(protocol_ns, "Response"), "not a response");
@@ -401,7 +438,28 @@ Assertion check_response(const Document& document, const Expected& expected, con
             "for another destination: " + quoted(*response.attribute("Destination")) + " instead of " +
                 quoted(expected.acs_url));
     check_message(response, expected, rules.clock_skew);
-    return read_assertion(assertion, expected, rules.clock_skew);
+    return assertion;
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
+}
+
+bool check_assertion(const Document& document, const Rules& rules) {
+  try {
+    const Element assertion = document.root();
+    require(assertion.is(assertion_ns, "Assertion"), "something else than an assertion is encrypted");
+    std::set<std::string> ids;
+    check_ids(assertion, ids);
+    check_assertion_shape(assertion, rules.allow_sha1);
+    return !assertion.children(signature_ns, "Signature").empty();
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
+}
+
+Assertion read_assertion(const Element& assertion, const Expected& expected, const Rules& rules) {
+  try {
+    return read(assertion, expected, rules.clock_skew);
   } catch (const BadXml& e) {
     throw Refused(e.what());
   }
@@ -409,6 +467,64 @@ Assertion check_response(const Document& document, const Expected& expected, con
 
 void check_signature_method(std::string_view name, const Rules& rules) {
   check_name(name, signature_methods, rsa_sha1, rules.allow_sha1);
+}
+
+std::string issuer_of_logout(const Document& document) {
+  try {
+    require(document.root().is(protocol_ns, "LogoutRequest"), "not a logout request");
+    return document.root().child(assertion_ns, "Issuer").trimmed();
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
+}
+
+void check_logout_request(const Document& document, const Expected& expected, const std::string& sls_url,
+                          const Rules& rules) {
+  try {
+    const Element root = document.root();
+    require(root.is(protocol_ns, "LogoutRequest"), "not a logout request");
+    check_origin(root, expected, rules.clock_skew);
+    const auto until = time_of(root, "NotOnOrAfter");
+    require(expected.now < until.value_or(*time_of(root, "IssueInstant") + most_logout_age) + rules.clock_skew,
+            "expired");
+    const std::string destination = root.attribute("Destination").value_or(sls_url);
+    require(sls_url.empty() || destination == sls_url,
+            "for another destination: " + quoted(destination) + " instead of " + quoted(sls_url));
+    require(root.descendants(assertion_ns, "EncryptedID").size() == root.children(assertion_ns, "EncryptedID").size(),
+            "an encrypted part in the wrong place");
+    id_of(root);
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
+}
+
+LogoutRequest read_logout_request(const Document& document) {
+  try {
+    const Element root = document.root();
+    LogoutRequest request{.id = id_of(root),
+                          .name_id = read_name_id(root.child(assertion_ns, "NameID")),
+                          .issued = time_of(root, "IssueInstant").value_or(0)};
+    for (const Element& each : root.children(protocol_ns, "SessionIndex"))
+      request.session_indexes.push_back(each.trimmed());
+    return request;
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
+}
+
+bool is_signed(const Document& document, const Rules& rules) {
+  try {
+    const Element root = document.root();
+    const auto signatures = root.descendants(signature_ns, "Signature");
+    if (signatures.empty()) return false;
+    require(signatures.size() == 1 && signatures.front().parent() == root, "signatures in the wrong place");
+    std::set<std::string> ids;
+    check_ids(root, ids);
+    check_signature(signatures.front(), id_of(root), rules.allow_sha1);
+    return true;
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
 }
 
 void check_logout_response(const Document& document, const Expected& expected) {

@@ -3,6 +3,7 @@
 #include <lasso/lasso.h>
 #include <lasso/xml/saml-2.0/samlp2_authn_request.h>
 #include <lasso/xml/saml-2.0/samlp2_logout_request.h>
+#include <lasso/xml/saml-2.0/samlp2_logout_response.h>
 #include <libxml/parser.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -19,13 +20,15 @@
 #include "wazoauth/base/text.h"
 #include "wazoauth/base/url.h"
 #include "wazoauth/http/http.h"
-#include "wazoauth/saml/binding.h"
+#include "wazoauth/saml/decryption.h"
+#include "wazoauth/saml/xml_signature.h"
 
 namespace wazoauth::saml {
 
 namespace {
 
 constexpr const char* redirect_binding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
+constexpr const char* post_binding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
 // RSA with SHA-256. '/' is escaped, too: some identity providers verify what they have encoded again.
 constexpr const char* signature_method = "&SigAlg=http%3A%2F%2Fwww.w3.org%2F2001%2F04%2Fxmldsig-more%23rsa-sha256";
 constexpr const char* entity_format = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
@@ -49,6 +52,12 @@ LassoSaml2NameID* new_name_id(std::string text) {
   return LASSO_SAML2_NAME_ID(lasso_saml2_name_id_new_with_string(text.data()));
 }
 
+LassoSamlp2StatusCode* status_code(const char* value) {
+  auto* const code = LASSO_SAMLP2_STATUS_CODE(lasso_samlp2_status_code_new());
+  assign(code->Value, value);
+  return code;
+}
+
 std::string message_of(lasso_error_t error) {
   return std::string("lasso: ") + lasso_strerror(error);
 }
@@ -69,26 +78,39 @@ std::string base64_of_pem(const std::string& pem) {
   return stop == std::string::npos ? "" : pem.substr(start + begin.size(), stop - start - begin.size());
 }
 
-std::string logout_service(const std::string& acs_url) {
+// "" when it isn't known.
+std::string sls_url_beside(const std::string& acs_url) {
   constexpr std::string_view consumer = "/saml/acs";
   if (!acs_url.ends_with(consumer)) return "";
-  const std::string location = acs_url.substr(0, acs_url.size() - consumer.size()) + "/saml/sls";
-  return "<SingleLogoutService Binding=\"" + std::string(redirect_binding) + "\" Location=\"" + escape_xml(location) +
-         "\"/>";
+  return acs_url.substr(0, acs_url.size() - consumer.size()) + "/saml/sls";
+}
+
+std::string logout_service(const std::string& acs_url) {
+  const std::string location = sls_url_beside(acs_url);
+  if (location.empty()) return "";
+  std::string services;
+  for (const char* binding : {redirect_binding, post_binding})
+    services +=
+        std::string("<SingleLogoutService Binding=\"") + binding + "\" Location=\"" + escape_xml(location) + "\"/>";
+  return services;
 }
 
 }  // namespace
 
 std::string own_metadata(const Profile& profile, const std::string& certificate) {
+  const auto key = [&](const char* use, const std::string& methods) {
+    return std::string("<KeyDescriptor use=\"") + use + "\"><KeyInfo xmlns=\"" + signature_ns +
+           "\"><X509Data><X509Certificate>" + base64_of_pem(certificate) + "</X509Certificate></X509Data></KeyInfo>" +
+           methods + "</KeyDescriptor>";
+  };
   return std::string("<EntityDescriptor xmlns=\"") + metadata_ns + "\" entityID=\"" + escape_xml(profile.entity_id) +
          "\"><SPSSODescriptor AuthnRequestsSigned=\"true\" WantAssertionsSigned=\"false\" "
          "protocolSupportEnumeration=\"" +
-         protocol_ns + "\"><KeyDescriptor use=\"signing\"><KeyInfo xmlns=\"" + signature_ns +
-         "\"><X509Data><X509Certificate>" + base64_of_pem(certificate) +
-         "</X509Certificate></X509Data></KeyInfo></KeyDescriptor>" + logout_service(profile.acs_url) +
+         protocol_ns + "\">" + key("signing", "") + key("encryption", encryption_methods()) +
+         logout_service(profile.acs_url) +
          "<AssertionConsumerService index=\"0\" "
-         "isDefault=\"true\" Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST\" Location=\"" +
-         escape_xml(profile.acs_url) + "\"/></SPSSODescriptor></EntityDescriptor>\n";
+         "isDefault=\"true\" Binding=\"" +
+         post_binding + "\" Location=\"" + escape_xml(profile.acs_url) + "\"/></SPSSODescriptor></EntityDescriptor>\n";
 }
 
 namespace {
@@ -196,6 +218,7 @@ struct ServiceProvider::State {
     server.reset(lasso_server_new_from_buffers(metadata.c_str(), nullptr, nullptr, nullptr));
     if (!server) throw Unusable("lasso doesn't take the entity id");
     key = read_key(keys.key);
+    key_text = keys.key;
     if (!key) throw Unusable("the key can't be read");
     const lasso_error_t error = lasso_server_add_provider_from_buffer(server.get(), LASSO_PROVIDER_ROLE_IDP,
                                                                       idp.descriptor.c_str(), nullptr, nullptr);
@@ -225,6 +248,33 @@ struct ServiceProvider::State {
     if (std::none_of(signers.begin(), signers.end(), good)) throw Refused("a signature of somebody else");
   }
 
+  // A signature that stands in XML whose shape is checked already.
+  void verify_xml(std::string_view xml) const {
+    LassoProvider* const provider = lasso_server_get_provider(server.get(), idp.entity_id.c_str());
+    if (!provider) throw Refused("a signature of somebody else");
+    const int error =
+        lasso_provider_verify_signature(provider, encode_base64(xml).c_str(), "ID", LASSO_MESSAGE_FORMAT_BASE64);
+    if (error != 0) throw Refused(message_of(error));
+  }
+
+  // From the outside to the inside: what is signed is what is encrypted there, and nothing is decrypted for strangers.
+  Assertion decrypt_assertion(std::string_view xml, const Element& found, const Expected& expected) const {
+    verify_xml(xml);
+    const std::string text = is_encrypted(found) ? decrypt(found, key.get()) : document_of(found);
+    Document assertion = Document::parse(text, Document::Kind::message, 2 * most_message_bytes);
+    if (check_assertion(assertion, rules)) verify_xml(text);
+    decrypt_parts(assertion, key.get());
+    return read_assertion(assertion.root(), expected, rules);
+  }
+
+  // Of a message about a logout, in either place; throws Refused when one is wrong. False: there is none.
+  bool verify_carried(const Carried& message, const Document& document) const {
+    const bool in_xml = is_signed(document, rules);
+    if (in_xml) verify_xml(message.xml);
+    if (message.signed_part) verify_query(*message.signed_part);
+    return in_xml || message.signed_part;
+  }
+
   std::string sign(const std::string& text) const {
     const DigestContext context(EVP_MD_CTX_new());
     std::string signature(static_cast<std::size_t>(EVP_PKEY_get_size(key.get())), '\0');
@@ -237,17 +287,27 @@ struct ServiceProvider::State {
     return encode_base64(signature);
   }
 
-  // Where a browser takes a request: saml-bindings-2.0, section 3.4.4.1.
-  std::string location_of(LassoNode& request, const std::string& service, const std::string& relay_state) const {
+  std::string signed_text_of(LassoNode& message, const std::string& id) const {
+    const std::unique_ptr<char, decltype(&g_free)> xml(lasso_node_export_to_xml(&message), g_free);
+    std::string text = xml ? sign_xml(xml.get(), id, key_text) : "";
+    if (text.empty()) throw Unusable("a message can't be signed");
+    return text;
+  }
+
+  // Where a browser takes a message: saml-bindings-2.0, section 3.4.4.1.
+  std::string location_of(LassoNode& message, const char* name, const std::string& service,
+                          const std::string& relay_state) const {
     const std::unique_ptr<char, decltype(&g_free)> query(
-        lasso_node_export_to_saml2_query(&request, "SAMLRequest", nullptr, nullptr), g_free);
-    if (!query) throw Unusable("a request can't be written");
-    const std::string text = query.get() + ("&RelayState=" + percent_encoded(relay_state, "/")) + signature_method;
+        lasso_node_export_to_saml2_query(&message, name, nullptr, nullptr), g_free);
+    if (!query) throw Unusable("a message can't be written");
+    const std::string state = relay_state.empty() ? "" : "&RelayState=" + percent_encoded(relay_state, "");
+    const std::string text = query.get() + state + signature_method;
     return with_parameter(service, text + "&Signature=" + percent_encoded(sign(text), "/"));
   }
 
-  void fill(LassoSamlp2RequestAbstract& request, const std::string& id, const std::string& destination,
-            std::int64_t now) const {
+  // A request or an answer.
+  template <typename Message>
+  void fill(Message& request, const std::string& id, const std::string& destination, std::int64_t now) const {
     assign(request.ID, id);
     assign(request.Destination, destination);
     assign(request.Version, "2.0");
@@ -261,6 +321,7 @@ struct ServiceProvider::State {
   Rules rules;
   IdpMetadata idp;
   Key key;
+  std::string key_text;
   std::vector<Key> signers;  // the identity provider's
   Owned<LassoServer> server;
 };
@@ -284,7 +345,7 @@ OutgoingRequest ServiceProvider::login_request(const std::string& relay_state, s
   state_->fill(request->parent, made.id, state_->idp.login_url, now);
   assign(request->ProtocolBinding, LASSO_SAML2_METADATA_BINDING_POST);
   assign(request->AssertionConsumerServiceURL, state_->profile.acs_url);
-  made.location = state_->location_of(*node, state_->idp.login_url, relay_state);
+  made.location = state_->location_of(*node, "SAMLRequest", state_->idp.login_url, relay_state);
   return made;
 }
 
@@ -292,18 +353,18 @@ Assertion ServiceProvider::accept(std::string_view message, const std::string& r
                                   const std::string& remote_addr, std::int64_t now) const {
   if (state_->outdated(now)) throw Refused("the metadata of the identity provider isn't valid any more");
   const std::string xml = decode_posted(message);
-  Assertion assertion;
+  const Expected expected{
+      state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url, request_id, remote_addr, now};
   try {
     const Document document = Document::parse(xml, Document::Kind::message, most_message_bytes);
-    assertion = check_response(
-        document,
-        {state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url, request_id, remote_addr, now},
-        state_->rules);
+    const Element assertion = check_response(document, expected, state_->rules);
+    if (has_encrypted_parts(assertion)) return state_->decrypt_assertion(xml, assertion, expected);
+    Assertion read = read_assertion(assertion, expected, state_->rules);
+    state_->verify(xml);
+    return read;
   } catch (const BadXml& e) {
     throw Refused(e.what());
   }
-  state_->verify(xml);
-  return assertion;
 }
 
 std::optional<ServiceProvider::Logout> ServiceProvider::logout_request(const NameId& name_id,
@@ -326,20 +387,57 @@ std::optional<ServiceProvider::Logout> ServiceProvider::logout_request(const Nam
   qualify(request->NameID->SPProvidedID, name_id.sp_provided_id);
   if (!session_index.empty()) assign(request->SessionIndex, session_index);
   logout.relay_state = relay_state_of_logout(logout.request.id, now);
-  logout.request.location = state_->location_of(*node, *state_->idp.logout_url, logout.relay_state);
+  logout.request.location = state_->location_of(*node, "SAMLRequest", *state_->idp.logout_url, logout.relay_state);
   return logout;
 }
 
-void ServiceProvider::check_logout(std::string_view query, const std::string& relay_state, std::int64_t now) const {
-  const std::string xml = decode_redirected(query_parameter(query, "SAMLResponse").value_or(""));
+void ServiceProvider::check_logout(const Carried& answer, std::int64_t now) const {
   try {
-    const Document document = Document::parse(xml, Document::Kind::message, most_message_bytes);
-    check_logout_response(document, {state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url,
-                                     relay_state.substr(0, relay_state.find('|')), "", now});
+    const Document document = Document::parse(answer.xml, Document::Kind::message, most_message_bytes);
+    const std::string request_id = answer.relay_state.substr(0, answer.relay_state.find('|'));
+    check_logout_response(
+        document, {state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url, request_id, "", now});
+    state_->verify_carried(answer, document);
   } catch (const BadXml& e) {
     throw Refused(e.what());
   }
-  if (const auto part = signed_part(query)) state_->verify_query(*part);
+}
+
+LogoutRequest ServiceProvider::accept_logout(const Carried& request, std::int64_t now) const {
+  if (state_->outdated(now)) throw Refused("the metadata of the identity provider isn't valid any more");
+  try {
+    Document document = Document::parse(request.xml, Document::Kind::message, most_message_bytes);
+    check_logout_request(document,
+                         {state_->idp.entity_id, state_->profile.entity_id, state_->profile.acs_url, "", "", now},
+                         sls_url_beside(state_->profile.acs_url), state_->rules);
+    if (!state_->verify_carried(request, document))
+      throw Refused("the request isn't signed; let the identity provider sign its logout requests");
+    decrypt_parts(document, state_->key.get());
+    return read_logout_request(document);
+  } catch (const BadXml& e) {
+    throw Refused(e.what());
+  }
+}
+
+std::optional<ServiceProvider::LogoutAnswer> ServiceProvider::logout_answer(const std::string& request_id,
+                                                                            const std::string& relay_state,
+                                                                            Outcome outcome, std::int64_t now) const {
+  const auto& end = state_->idp.logout_end;
+  if (!end) return std::nullopt;
+  const Owned<LassoNode> node(lasso_samlp2_logout_response_new());
+  if (!node) throw std::bad_alloc();
+  auto& answer = *LASSO_SAMLP2_STATUS_RESPONSE(node.get());
+  const std::string id = new_id();
+  assign(answer.InResponseTo, request_id);
+  state_->fill(answer, id, end->location, now);
+  answer.Status = LASSO_SAMLP2_STATUS(lasso_samlp2_status_new());
+  answer.Status->StatusCode = status_code(LASSO_SAML2_STATUS_CODE_SUCCESS);
+  if (outcome == Outcome::unknown_principal) {
+    assign(answer.Status->StatusCode->Value, LASSO_SAML2_STATUS_CODE_REQUESTER);
+    answer.Status->StatusCode->StatusCode = status_code(LASSO_SAML2_STATUS_CODE_UNKNOWN_PRINCIPAL);
+  }
+  if (!end->by_post) return LogoutAnswer{state_->location_of(*node, "SAMLResponse", end->location, relay_state), ""};
+  return LogoutAnswer{end->location, encode_base64(state_->signed_text_of(*node, id))};
 }
 
 }  // namespace wazoauth::saml

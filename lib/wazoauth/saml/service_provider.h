@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "wazoauth/saml/binding.h"
 #include "wazoauth/saml/idp_metadata.h"
 #include "wazoauth/saml/response.h"
 
@@ -69,8 +70,20 @@ class ServiceProvider {
   };
   std::optional<Logout> logout_request(const NameId& name_id, const std::string& session_index, std::int64_t now) const;
 
-  // `query`: as it came. A signature is checked where there is one. Throws Refused.
-  void check_logout(std::string_view query, const std::string& relay_state, std::int64_t now) const;
+  // The answer to a request of ours. A signature is checked where there is one. Throws Refused.
+  void check_logout(const Carried& answer, std::int64_t now) const;
+
+  // The identity provider's own request, which must be signed. Throws Refused.
+  LogoutRequest accept_logout(const Carried& request, std::int64_t now) const;
+
+  // The answer to that, signed; nullopt when the identity provider takes none from a browser.
+  struct LogoutAnswer {
+    std::string location;
+    std::string posted;  // the message, when the browser has to post it there; else it is in the location
+  };
+  enum class Outcome { ended, unknown_principal };
+  std::optional<LogoutAnswer> logout_answer(const std::string& request_id, const std::string& relay_state,
+                                            Outcome outcome, std::int64_t now) const;
 
  private:
   struct State;
