@@ -61,7 +61,7 @@ std::optional<gate::CloseReason> close_reason_of(Status refusal) {
 bool accept_to_close(ngx_http_request_t* r) {
   const Handshake found = handshake_of(r);
   r->headers_out.status = NGX_HTTP_SWITCHING_PROTOCOLS;
-  r->headers_out.status_line.len = 0;
+  ngx_str_set(&r->headers_out.status_line, "101 Switching Protocols");  // nginx has no text for it
   r->headers_out.content_type.len = 0;
   ngx_http_clear_content_length(r);
   r->keepalive = 0;

@@ -19,7 +19,6 @@ SERVERS = """\
     }
 """
 FIREFOX, CHROME = ({'User-Agent': name} for name in ('firefox', 'chrome'))
-EXPIRATION = 3
 
 
 @pytest.fixture(scope='module')
@@ -33,130 +32,134 @@ def user(make_user):
 
 
 @pytest.fixture
-def renew(api):
-    """By the refresh token, at another nginx than the gate's."""
+def expire(psql):
+    """Now, whatever the machine has to do: returns when all that this causes must have happened."""
 
-    def get(token, headers=None, **more):
-        body = {'refresh_token': token['refresh_token'], 'client_id': 'softphone', **more}
+    def end(token, wait=True):
+        psql(f"UPDATE auth_token SET expire_t = {int(time.time())} WHERE uuid = '{token['token']}'")
+        if wait:
+            time.sleep(3)
+
+    return end
+
+
+@pytest.fixture
+def clients(api, make_token, user):
+    """How a client gets its first token, and its next one: both from another nginx than the gate's."""
+
+    def password(_=None, headers=FIREFOX):
+        return make_token(user, headers=headers)
+
+    def offline(_=None, client_id='softphone'):
+        return make_token(user, headers=FIREFOX, access_type='offline', client_id=client_id)
+
+    def refresh(first, headers=FIREFOX):
+        body = {'refresh_token': first['refresh_token'], 'client_id': 'softphone'}
         answer = api.post('/token', json=body, headers=headers)
         assert answer.status_code == 200, answer.text
         return answer.json()['data']
 
-    return get
+    return {
+        'refresh token': (offline, refresh),
+        'refresh token, another user agent': (offline, lambda first: refresh(first, CHROME)),
+        'password again': (password, password),
+        'password, then for a refresh token': (password, offline),
+        'refresh token, then password': (offline, password),
+        'password again, another user agent': (password, lambda first: password(headers=CHROME)),
+        'refresh token of another application': (offline, lambda first: offline(client_id='another')),
+    }
 
 
-def wait_until_expired(made_at):
-    """And until whatever its expiry causes has happened."""
-    time.sleep(max(0, made_at + EXPIRATION + 2.5 - time.time()))
+SAME_CLIENT = [
+    'refresh token',
+    'refresh token, another user agent',
+    'password again',
+    'password, then for a refresh token',
+    'refresh token, then password',
+]
+OTHER_CLIENT = ['password again, another user agent', 'refresh token of another application']
 
 
-def offline(user, make_token, headers=FIREFOX, **body):
-    return make_token(user, headers=headers, access_type='offline', client_id='softphone', **body)
-
-
-# How a client gets its next token: (first, next), each made by (make_token, renew, user).
-RENEWALS = {
-    'refresh token': (
-        lambda make, renew, user: offline(user, make, expiration=EXPIRATION),
-        lambda make, renew, user, first: renew(first),
-    ),
-    'refresh token, another user agent': (
-        lambda make, renew, user: offline(user, make, expiration=EXPIRATION),
-        lambda make, renew, user, first: renew(first, CHROME),
-    ),
-    'password again': (
-        lambda make, renew, user: make(user, headers=FIREFOX, expiration=EXPIRATION),
-        lambda make, renew, user, first: make(user, headers=FIREFOX),
-    ),
-    'password, then for a refresh token': (
-        lambda make, renew, user: make(user, headers=FIREFOX, expiration=EXPIRATION),
-        lambda make, renew, user, first: offline(user, make),
-    ),
-    'refresh token, then password': (
-        lambda make, renew, user: offline(user, make, expiration=EXPIRATION),
-        lambda make, renew, user, first: make(user, headers=FIREFOX),
-    ),
-}
-
-
-@pytest.mark.parametrize('how', RENEWALS)
-def test_it_outlives_a_token_that_was_renewed(open_websocket, api, make_token, renew, user, how):
+@pytest.mark.parametrize('how', SAME_CLIENT)
+def test_it_outlives_a_token_that_was_renewed(open_websocket, api, clients, expire, how):
     """The next token ends it, then, at once."""
-    get_first, get_next = RENEWALS[how]
-    first = get_first(make_token, renew, user)
+    get_first, get_next = clients[how]
+    first = get_first()
     connection = open_websocket(first['token'], '/read')
-    made_at = time.time()
-    following = get_next(make_token, renew, user, first)
-    wait_until_expired(made_at)
+    following = get_next(first)
+    expire(first)
     assert lives(connection)
     assert api.delete(f"/token/{following['token']}").status_code == 200
     ends(connection)
 
 
-@pytest.mark.parametrize('how', RENEWALS)
-def test_it_outlives_a_token_that_its_client_gives_up(
-    open_websocket, api, admin_token, make_token, renew, user, expect_log, how
-):
-    get_first, get_next = RENEWALS[how]
-    first = get_first(make_token, renew, user)
+@pytest.mark.parametrize('how', SAME_CLIENT)
+def test_it_outlives_a_token_that_its_client_gives_up(open_websocket, api, admin_token, clients, how):
+    get_first, get_next = clients[how]
+    first = get_first()
     connection = open_websocket(first['token'], '/read')
-    following = get_next(make_token, renew, user, first)
+    following = get_next(first)
     assert api.delete(f"/token/{first['token']}").status_code == 200
-    wait_until_expired(time.time())
+    with pytest.raises(TimeoutError):
+        ends(connection, 2)
     assert lives(connection)
     assert api.delete(f"/sessions/{following['session_uuid']}", admin_token).status_code == 204
     ends(connection)
 
 
-def test_it_outlives_several(open_websocket, make_token, renew, user):
-    first = offline(user, make_token, expiration=EXPIRATION)
+def test_it_outlives_several(open_websocket, clients, expire):
+    first, refresh = clients['refresh token'][0](), clients['refresh token'][1]
     connection = open_websocket(first['token'], '/read')
-    for _ in range(2):
-        made_at = time.time()
-        renew(first, expiration=EXPIRATION + 4)
-        wait_until_expired(made_at)
+    current = first
+    for _ in range(3):
+        following = refresh(first)
+        expire(current)
         assert lives(connection)
-    ends(connection, 10)
+        current = following
+    expire(current, wait=False)
+    ends(connection)
 
 
-@pytest.mark.parametrize('of_another', ['user agent', 'refresh token', 'user'])
-def test_another_client_is_no_successor(open_websocket, make_token, make_user, user, of_another):
-    first = offline(user, make_token, expiration=EXPIRATION)
-    if of_another == 'user agent':
-        first = make_token(user, headers=FIREFOX, expiration=EXPIRATION)
-        make_token(user, headers=CHROME)
-    elif of_another == 'refresh token':
-        make_token(user, headers=FIREFOX, access_type='offline', client_id='another')
-    else:
-        make_token(make_user(acl=['events.read']), headers=FIREFOX)
-    ends(open_websocket(first['token'], '/read'), 10)
-
-
-def test_an_older_token_is_no_successor(open_websocket, insert_token):
-    """Who logs out of one of two browser windows has left it."""
-    now = int(time.time())
-    first = insert_token(acl=['events.read'], user_agent='firefox', expiration=EXPIRATION)
-    insert_token(acl=['events.read'], user_agent='firefox', user_uuid=first['user_uuid'], issued_t=now - 60)
-    ends(open_websocket(first['token'], '/read'), 10)
-
-
-def test_nor_is_one_that_has_expired(open_websocket, insert_token):
-    first = insert_token(acl=['events.read'], expiration=EXPIRATION)
-    insert_token(acl=['events.read'], user_uuid=first['user_uuid'], expiration=EXPIRATION - 1)
-    ends(open_websocket(first['token'], '/read'), 10)
-
-
-def test_nor_one_without_the_access(open_websocket, insert_token):
-    first = insert_token(acl=['events.read'], expiration=EXPIRATION)
-    insert_token(acl=['events.write'], user_uuid=first['user_uuid'])
-    ends(open_websocket(first['token'], '/read'), 10)
-
-
-def test_a_session_that_is_ended_takes_its_connection_along(open_websocket, api, admin_token, make_token, renew, user):
-    """Whoever stole its token would live on with what the owner's application gets."""
-    first = offline(user, make_token)
+@pytest.mark.parametrize('how', OTHER_CLIENT)
+def test_another_client_is_no_successor(open_websocket, clients, expire, how):
+    get_first, get_next = clients[how]
+    first = get_first()
     connection = open_websocket(first['token'], '/read')
-    renew(first)
+    get_next(first)
+    expire(first, wait=False)
+    ends(connection)
+
+
+def test_nor_is_another_user(open_websocket, clients, make_user, make_token, expire):
+    first = clients['password again'][0]()
+    connection = open_websocket(first['token'], '/read')
+    make_token(make_user(acl=['events.read']), headers=FIREFOX)
+    expire(first, wait=False)
+    ends(connection)
+
+
+@pytest.mark.parametrize(
+    'other',
+    [
+        {'issued_t': int(time.time()) - 3600},  # who logs out of one of two browser windows has left it
+        {'expiration': -1},
+        {'acl': ['events.write']},
+    ],
+)
+def test_nor_is_one_that_is_older_or_dead_or_lacks_the_access(open_websocket, insert_token, expire, other):
+    first = insert_token(acl=['events.read'])
+    connection = open_websocket(first['token'], '/read')
+    insert_token(**{'acl': ['events.read'], 'user_uuid': first['user_uuid'], **other})
+    expire(first, wait=False)
+    ends(connection)
+
+
+def test_a_session_that_is_ended_takes_its_connection_along(open_websocket, api, admin_token, clients):
+    """Whoever stole its token would live on with what the owner's application gets."""
+    get_first, get_next = clients['refresh token']
+    first = get_first()
+    connection = open_websocket(first['token'], '/read')
+    get_next(first)
     assert lives(connection)
     assert api.delete(f"/sessions/{first['session_uuid']}", admin_token).status_code == 204
     ends(connection)
@@ -186,15 +189,14 @@ def test_a_token_deleted_by_hand_was_given_up(open_websocket, psql, insert_token
     assert lives(connection)
 
 
-def test_a_user_who_loses_all_sessions_is_out_at_once(
-    open_websocket, api, admin_token, make_token, renew, user, wait_until
-):
+def test_a_user_who_loses_all_sessions_is_out_at_once(open_websocket, api, admin_token, clients, user):
     """However many tokens there are, and whichever of them the connection goes on with."""
 
     def seconds():
-        first = offline(user, make_token)
+        get_first, get_next = clients['refresh token']
+        first = get_first()
         connections = [open_websocket(first['token'], '/read')]
-        following = renew(first)
+        following = get_next(first)
         connections.append(open_websocket(following['token'], '/read'))
         assert api.delete(f"/token/{first['token']}").status_code == 200
         assert all(map(lives, connections))
@@ -209,43 +211,39 @@ def test_a_user_who_loses_all_sessions_is_out_at_once(
     assert any(seconds() < 0.2 for _ in range(3))  # the machine may stall in one of them
 
 
-def test_a_deleted_user_is_out(open_websocket, api, admin_token, make_token, renew, user):
-    first = offline(user, make_token)
+def test_a_deleted_user_is_out(open_websocket, api, admin_token, clients, user):
+    get_first, get_next = clients['refresh token']
+    first = get_first()
     connection = open_websocket(first['token'], '/read')
-    renew(first)
+    get_next(first)
     assert api.delete(f"/users/{user['uuid']}", admin_token).status_code == 204
     ends(connection)
 
 
 def test_while_postgresql_is_away_the_grace_counts(open_websocket, postgres, insert_token, away):
     """Nobody can tell whether a token that expires then was renewed."""
-    first = insert_token(expiration=EXPIRATION)
-    made_at = time.time()
-    strict, graceful = (open_websocket(first['token'], path) for path in ('/no-grace', '/'))
-    insert_token(user_uuid=first['user_uuid'])
+    renewed, other = (insert_token(expiration=5) for _ in range(2))
+    expired_at = time.time() + 5
+    connections = {path: open_websocket(renewed['token'], path) for path in ('/no-grace', '/')}
+    alone = open_websocket(other['token'])
+    insert_token(user_uuid=renewed['user_uuid'])
     with away(postgres):
-        ends(strict, 10)
-        wait_until_expired(made_at)
-        assert lives(graceful)
+        ends(connections['/no-grace'], 15)
+        time.sleep(max(0, expired_at + 3 - time.time()))
+        assert lives(connections['/'])
+        assert lives(alone)
+    ends(alone, 10)
     with pytest.raises(TimeoutError):
-        ends(graceful, 3)
+        ends(connections['/'], 2)
 
 
-def test_a_token_that_was_not_renewed_ends_when_postgresql_is_back(open_websocket, postgres, insert_token, away):
-    first = insert_token(expiration=EXPIRATION)
-    made_at = time.time()
-    connection = open_websocket(first['token'])
-    with away(postgres):
-        wait_until_expired(made_at)
-        assert lives(connection)
-    ends(connection, 10)
-
-
-def test_hundreds_expire_together(open_websocket, insert_token):
+def test_hundreds_expire_together(open_websocket, insert_token, expire):
     """Half of them were renewed."""
-    owner = [insert_token(expiration=EXPIRATION + 2) for _ in range(2)]
-    connections = [open_websocket(owner[i % 2]['token']) for i in range(200)]
-    insert_token(user_uuid=owner[0]['user_uuid'])
+    owners = [insert_token() for _ in range(2)]
+    connections = [open_websocket(owners[i % 2]['token']) for i in range(200)]
+    insert_token(user_uuid=owners[0]['user_uuid'])
+    expire(owners[0], wait=False)
+    expire(owners[1], wait=False)
     for each in connections[1::2]:
-        ends(each, 15)
+        ends(each)
     assert all(map(lives, connections[::2]))
