@@ -58,6 +58,8 @@ ngx_command_t commands[] = {
      offsetof(LocConf, grace), nullptr},
     {ngx_string("wazo_auth_watch"), every_level | NGX_CONF_FLAG, set_watch, NGX_HTTP_LOC_CONF_OFFSET,
      offsetof(LocConf, watch), nullptr},
+    {ngx_string("wazo_auth_close_codes"), every_level | NGX_CONF_FLAG, of_gate<ngx_conf_set_flag_slot>,
+     NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, close_codes), nullptr},
     {ngx_string("wazo_auth_cache"), every_level | NGX_CONF_TAKE1, of_gate<ngx_conf_set_enum_slot>,
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(LocConf, cache), cache_choices},
     {ngx_string("wazo_auth_timeout"), every_level | NGX_CONF_TAKE1, set_timeout, NGX_HTTP_LOC_CONF_OFFSET,

@@ -225,6 +225,7 @@ void* create_loc_conf(ngx_conf_t* cf) {
   conf->path = NGX_CONF_UNSET_UINT;
   conf->grace = NGX_CONF_UNSET_MSEC;
   conf->watch = NGX_CONF_UNSET;
+  conf->close_codes = NGX_CONF_UNSET;
   conf->cache = NGX_CONF_UNSET_UINT;
   conf->timeout = NGX_CONF_UNSET_MSEC;
   return conf;
@@ -328,6 +329,7 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   ngx_conf_merge_uint_value(conf->path, prev->path, 1);
   ngx_conf_merge_msec_value(conf->grace, prev->grace, 60000);
   ngx_conf_merge_value(conf->watch, prev->watch, 0);
+  ngx_conf_merge_value(conf->close_codes, prev->close_codes, 0);
   ngx_conf_merge_uint_value(conf->cache, prev->cache, 0);
   ngx_conf_merge_msec_value(conf->timeout, prev->timeout, 5000);
   conf->named = prev->named;

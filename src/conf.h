@@ -97,9 +97,10 @@ struct LocConf {
   ngx_uint_t preflight;  // 1: may pass
   ngx_uint_t path;       // 1: strict
   ngx_msec_t grace;
-  ngx_flag_t watch;    // answers end with their token
-  ngx_uint_t cache;    // 1: an answer may be stored for everybody
-  ngx_msec_t timeout;  // of a request that waits for what the gate has to know
+  ngx_flag_t watch;        // answers end with their token
+  ngx_flag_t close_codes;  // refusals and ends of WebSockets are told within them
+  ngx_uint_t cache;        // 1: an answer may be stored for everybody
+  ngx_msec_t timeout;      // of a request that waits for what the gate has to know
 
   // What no directive says, but where they stand, and what else does:
   Routes* routes_inside;    // `routes` as locations inside inherit it

@@ -48,9 +48,10 @@ struct RequestContext {
   ngx_str_t token;
   TokenKey key;
   TokenFacts facts;
-  bool identified;  // facts are those of a live token
-  bool passed;      // ... and it has the access
-  bool watch;       // ... and what it gets ends with it
+  bool identified;   // facts are those of a live token
+  bool passed;       // ... and it has the access
+  bool watch;        // ... and what it gets ends with it
+  bool close_codes;  // the end of a WebSocket is told within it
   gate::Verdict verdict;
   bool has_access;      // an access is required
   ngx_str_t* accesses;  // any of them will do
@@ -73,6 +74,7 @@ struct RequestContext {
   ngx_int_t page_status;
   ngx_str_t page;
   ngx_str_t retry_after;
+  bool closes;  // the page is a close frame, for a WebSocket that is accepted to be refused
   bool replacing, replaced;
 
   void stop_waiting() {

@@ -5,6 +5,7 @@
 #include "handlers.h"
 #include "process.h"
 #include "wazoauth/gate/answers.h"
+#include "websocket.h"
 
 namespace wazoauth::nginx {
 
@@ -35,6 +36,7 @@ bool prepare_api_page(ngx_http_request_t* r) {
 ngx_int_t replace_headers(ngx_http_request_t* r, RequestContext& context) {
   context.replacing = true;
   context.replaced = false;
+  if (context.closes) return accept_to_close(r) ? NGX_OK : NGX_ERROR;
   r->headers_out.content_length_n = static_cast<off_t>(context.page.len);
   ngx_str_set(&r->headers_out.content_type, "application/json");
   r->headers_out.content_type_len = r->headers_out.content_type.len;

@@ -11,6 +11,7 @@
 #include "wazoauth/gate/answers.h"
 #include "wazoauth/gate/target.h"
 #include "wazoauth/gate/verdict.h"
+#include "websocket.h"
 
 namespace wazoauth::nginx {
 
@@ -262,6 +263,7 @@ class GatedRequest {
     if (only_told_ && context_.reason == Reason::none) process_.conf.shadow.passed(context_.slot);
     context_.passed = true;
     context_.watch = conf_.watch;
+    context_.close_codes = conf_.close_codes;
     process_.counters.add(context_.status == Status::hit ? counter::hits : counter::misses);
     if (conf_.identity && !set_identity(r_, context_.facts)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
     return NGX_OK;
@@ -328,6 +330,9 @@ class GatedRequest {
     log_refusal(r_, context_);
     process_.counters.add(counter::of(status));
     const ngx_int_t code = answer_in_place_of_page(r_, context_, problem);
+    const auto close = close_reason_of(status);
+    context_.closes = conf_.close_codes && close && is_websocket_handshake(r_);
+    if (context_.closes) context_.page = copy(r_->pool, gate::close_frame(*close));
     context_.held_back = code != NGX_HTTP_UNAUTHORIZED && code != NGX_HTTP_FORBIDDEN && any_satisfies();
     return context_.held_back ? NGX_DECLINED : code;
   }

@@ -2,20 +2,23 @@
 
 #include <sys/socket.h>
 
+#include <functional>
 #include <utility>
 
 #include "conf.h"
 #include "counters.h"
 #include "wazoauth/acl/compile.h"
 #include "wazoauth/base/log.h"
+#include "websocket.h"
 
 namespace wazoauth::nginx {
 
 namespace {
 constexpr ngx_msec_t tick_ms = 20;
-constexpr std::chrono::milliseconds look_every{1000}, successor_every{10000};
-constexpr int successor_scans = 8;       // in one tick: each walks the whole zone
-constexpr int most_confirmations = 256;  // by PostgreSQL at once; requests at the gate need it, too
+constexpr std::chrono::milliseconds look_every{1000};
+constexpr int most_questions = 256;  // to PostgreSQL at once; requests at the gate need it, too
+// For the rest of a frame that has begun; then for the client to close.
+constexpr std::chrono::milliseconds frame_limit{100}, close_limit{1000};
 
 bool expired(const TokenFacts& facts) {
   return gate::expired(facts.expire_t, ngx_time());
@@ -44,28 +47,42 @@ void Upgrades::watch(ngx_http_request_t* r, const RequestContext& context) {
   upgrade.connection = r->connection;
   if (r->http_version >= NGX_HTTP_VERSION_20) upgrade.stream = r;
   upgrade.token = view(context.token);
-  upgrade.key = context.key;
   upgrade.facts = context.facts;
   if (context.has_access) upgrade.required = view(context.required);
   upgrade.grace_ms = context.grace_ms;
-  by_key_.emplace(upgrade.key, &upgrade);
+  index(upgrade, context.key);
   cleanup->data = &upgrade;
   cleanup->handler = [](void* data) {
     auto* upgrade = static_cast<Upgrade*>(data);
     upgrade->owner->forget(*upgrade);
   };
+  if (context.close_codes && r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS && is_websocket_handshake(r))
+    upgrade.farewell.follow(r);
+  if (const auto known = zone_.find(upgrade.key))
+    upgrade.client = TokenClient::of(known->record);
+  else
+    ask(upgrade, Question::alive);
   look(upgrade);  // it may have been revoked since the gate saw it
   tick_.log = ngx_cycle->log;
   if (!tick_.timer_set) ngx_add_timer(&tick_, tick_ms);
 }
 
-void Upgrades::forget(Upgrade& upgrade) {
+void Upgrades::index(Upgrade& upgrade, const TokenKey& key) {
+  upgrade.key = key;
+  by_key_.emplace(key, &upgrade);
+}
+
+void Upgrades::unindex(const Upgrade& upgrade) {
   auto [begin, end] = by_key_.equal_range(upgrade.key);
   for (auto at = begin; at != end; ++at) {
     if (at->second != &upgrade) continue;
     by_key_.erase(at);
-    break;
+    return;
   }
+}
+
+void Upgrades::forget(Upgrade& upgrade) {
+  unindex(upgrade);
   all_.erase(upgrade.id);
   if (all_.empty() && tick_.timer_set) ngx_del_timer(&tick_);
 }
@@ -79,9 +96,9 @@ void Upgrades::tick() {
     look_at_ring();
     if (second_ != ngx_time()) look_at_expiries();
     if (loop_time() - last_look_ >= look_every) look_at_all();
-    start_confirmations();
-    look_for_successors();
+    start_asking();
     end_streams();
+    end_farewells();
   } catch (const std::exception& e) {
     log::error(std::string("upgraded connections: ") + e.what());
   }
@@ -92,7 +109,6 @@ void Upgrades::look_at_ring() {
   if (zone_.revocations() == position_) return;
   const RevokedKeys revoked = zone_.revoked_since(position_);
   position_ = revoked.position;
-  for (auto& [id, upgrade] : all_) upgrade.needs_successor = upgrade.needs_successor || expired(upgrade.facts);
   if (revoked.lost) {
     for (auto& [id, upgrade] : all_) look(upgrade);
     return;
@@ -105,16 +121,12 @@ void Upgrades::look_at_ring() {
 
 void Upgrades::look_at_expiries() {
   second_ = ngx_time();
-  const BootTime now = loop_time();
   for (auto& [id, upgrade] : all_) {
-    if (!expired(upgrade.facts)) {
-      // The clock was set back: while the token seemed expired, notices about it were ignored.
-      if (upgrade.next_look != BootTime()) look(upgrade);
-      upgrade.next_look = BootTime();
-    } else if (now >= upgrade.next_look) {
-      upgrade.needs_successor = true;
-      upgrade.next_look = now + successor_every;
-    }
+    if (upgrade.ended || upgrade.given_up) continue;
+    if (expired(upgrade.facts))
+      ask(upgrade, Question::successor);
+    else if (upgrade.question == Question::successor)
+      ask(upgrade, Question::alive);  // the clock was set back: until now notices about this token were ignored
   }
 }
 
@@ -127,13 +139,11 @@ void Upgrades::look_at_all() {
   const bool listening = this->listening();
   epoch_ = node_.epoch();
   for (auto& [id, upgrade] : all_) {
-    if (listening && !upgrade.unconfirmed) continue;
-    if (expired(upgrade.facts))
-      upgrade.needs_successor = true;
-    else if (node_.database_away(loop_time()) && !still_believed(upgrade))
+    if (listening && upgrade.question == Question::none) continue;
+    if (node_.database_away(loop_time()) && (upgrade.given_up || !still_believed(upgrade)))
       end(upgrade, "nobody can tell whether its token lives");
     else
-      request_confirmation(upgrade);
+      ask(upgrade, upgrade.given_up || expired(upgrade.facts) ? Question::successor : Question::alive);
   }
 }
 
@@ -143,97 +153,124 @@ bool Upgrades::still_believed(const Upgrade& upgrade) const {
 }
 
 void Upgrades::look(Upgrade& upgrade) {
-  if (upgrade.ended || expired(upgrade.facts)) return;
+  if (upgrade.ended || upgrade.given_up || expired(upgrade.facts)) return;
   switch (zone_.check(upgrade.key, upgrade.required, upgrade.facts)) {
     case Lookup::revoked:
-      return end(upgrade, "its token was revoked");
+      if (!zone_.given_up(upgrade.key)) return end(upgrade, "its session ended");
+      upgrade.given_up = true;
+      return ask(upgrade, Question::successor);
     case Lookup::denied:
       return end(upgrade, "its token lost the access");
     case Lookup::unknown:
-      return request_confirmation(upgrade);
+      return ask(upgrade, Question::alive);
     case Lookup::granted:
       break;
   }
 }
 
-void Upgrades::request_confirmation(Upgrade& upgrade) {
-  upgrade.unconfirmed = some_unconfirmed_ = true;
+void Upgrades::ask(Upgrade& upgrade, Question question) {
+  upgrade.question = question;
+  some_ask_ = true;
 }
 
 // Limits how many run at once, for the sake of requests at the gate; none while PostgreSQL is away.
-void Upgrades::start_confirmations() {
-  if (!some_unconfirmed_ || node_.database_away(loop_time())) return;
-  some_unconfirmed_ = false;
+void Upgrades::start_asking() {
+  if (!some_ask_ || node_.database_away(loop_time())) return;
+  some_ask_ = false;
   for (auto& [id, upgrade] : all_) {
-    if (!upgrade.unconfirmed || upgrade.confirming || upgrade.ended || expired(upgrade.facts)) continue;
-    if (confirming_ >= most_confirmations || !start_confirmation(upgrade)) {
-      some_unconfirmed_ = true;
+    if (upgrade.question == Question::none || upgrade.ended) continue;
+    if (upgrade.asking) {  // of what was so before
+      some_ask_ = true;
+      continue;
+    }
+    if (asking_ >= most_questions || !start_asking(upgrade)) {
+      some_ask_ = true;
       return;
     }
   }
 }
 
-bool Upgrades::start_confirmation(Upgrade& upgrade) {
-  auto loaded = std::make_shared<Loaded>();
-  auto work = [this, loaded, token = upgrade.token] {
+namespace {
+// work() on a thread. Neither may throw there.
+template <class Answer, class Work>
+std::function<void()> guarded(const std::shared_ptr<Answer>& answer, Work work) {
+  return [answer, work = std::move(work)] {
     try {
-      *loaded = tokens_.revalidate(token);
+      *answer = work();
     } catch (const std::exception& e) {
       log::error(std::string("a token could not be loaded: ") + e.what());
     }
   };
-  auto done = [this, loaded, id = upgrade.id] { on_confirmation(id, *loaded); };
+}
+}  // namespace
+
+bool Upgrades::start_asking(Upgrade& upgrade) {
+  std::function<void()> work, done;
+  if (upgrade.question == Question::alive) {
+    const auto loaded = std::make_shared<Loaded>();
+    work = guarded(loaded, [this, token = upgrade.token] { return tokens_.revalidate(token); });
+    done = [this, loaded, id = upgrade.id] { on_alive(id, *loaded); };
+  } else {
+    const auto next = std::make_shared<Successor>();
+    work = guarded(next, [this, token = upgrade.token, client = upgrade.client, required = upgrade.required] {
+      return tokens_.successor(token, client, required);
+    });
+    done = [this, next, id = upgrade.id] { on_successor(id, *next); };
+  }
   if (!offload_.post(Lane::loading, std::move(work), std::move(done))) return false;
-  ++confirming_;
-  upgrade.confirming = true;
-  upgrade.confirming_in_epoch = node_.epoch();
-  upgrade.unconfirmed = false;
+  ++asking_;
+  upgrade.asking = true;
+  upgrade.asking_in_epoch = node_.epoch();
+  upgrade.question = Question::none;
   return true;
 }
 
-void Upgrades::on_confirmation(std::uint64_t id, const Loaded& loaded) {
-  --confirming_;
+Upgrades::Upgrade* Upgrades::answered(std::uint64_t id) {
+  --asking_;
   const auto found = all_.find(id);
-  if (found == all_.end()) return;
-  Upgrade& upgrade = found->second;
-  upgrade.confirming = false;
-  if (upgrade.ended) return;
-  if (loaded.status == Loaded::Status::unknown) return end(upgrade, "its token is gone");
-  if (loaded.status == Loaded::Status::unavailable) {
-    if (!still_believed(upgrade)) return end(upgrade, "nobody can tell whether its token lives");
-    return request_confirmation(upgrade);
-  }
-  upgrade.facts.validated_at = loop_time();
-  upgrade.facts.epoch = upgrade.confirming_in_epoch;
-  const std::string list = acl::compile(loaded.record->acl);
-  const acl::Holder holder{loaded.record->auth_id, loaded.record->session_uuid};
-  if (!acl::AccessList(list).grants(upgrade.required, holder)) return end(upgrade, "its token lost the access");
-  upgrade.facts.expire_t = loaded.record->expire_t.value_or(0);
+  if (found == all_.end() || found->second.ended) return nullptr;
+  found->second.asking = false;
+  return &found->second;
 }
 
-void Upgrades::look_for_successors() {
-  int scans = successor_scans;
-  // PostgreSQL doesn't confirm a successor: it counts while it is fresh, or while PostgreSQL is known to be away.
-  const auto usable = [&](std::int64_t grace_ms) {
-    return [this, grace_ms](const TokenFacts& facts) {
-      using gate::Freshness;
-      const Freshness freshness = gate::freshness(node_, facts, loop_time(), std::chrono::milliseconds(grace_ms));
-      const bool recent = loop_time() - gate::known_good(node_, facts) <= look_every + NodeState::good_for;
-      return freshness == Freshness::good || freshness == Freshness::grace ||
-             (freshness == Freshness::revalidate && recent);
-    };
-  };
-  for (auto& [id, upgrade] : all_) {
-    if (!upgrade.needs_successor || upgrade.ended) continue;
-    if (!expired(upgrade.facts)) {  // the clock was set back since
-      upgrade.needs_successor = false;
-      continue;
-    }
-    if (scans-- == 0) return;
-    upgrade.needs_successor = false;
-    if (!zone_.has_successor(upgrade.key, upgrade.facts, upgrade.required, ngx_time(), usable(upgrade.grace_ms)))
-      end(upgrade, "its token expired");
-  }
+void Upgrades::on_unavailable(Upgrade& upgrade) {
+  // A token that was given up has no grace.
+  if (upgrade.given_up || !still_believed(upgrade)) return end(upgrade, "nobody can tell whether its token lives");
+  ask(upgrade, expired(upgrade.facts) ? Question::successor : Question::alive);
+}
+
+void Upgrades::on_alive(std::uint64_t id, const Loaded& loaded) {
+  Upgrade* const upgrade = answered(id);
+  if (!upgrade || upgrade->given_up) return;
+  if (loaded.status == Loaded::Status::unknown) return end(*upgrade, "its token is gone");
+  if (loaded.status == Loaded::Status::unavailable) return on_unavailable(*upgrade);
+  confirm(*upgrade, *loaded.record);
+  const std::string list = acl::compile(loaded.record->acl);
+  const acl::Holder holder{loaded.record->auth_id, loaded.record->session_uuid};
+  if (!acl::AccessList(list).grants(upgrade->required, holder)) end(*upgrade, "its token lost the access");
+}
+
+void Upgrades::confirm(Upgrade& upgrade, const TokenRecord& record) {
+  upgrade.facts.validated_at = loop_time();
+  upgrade.facts.epoch = upgrade.asking_in_epoch;
+  upgrade.facts.expire_t = record.expire_t.value_or(0);
+  upgrade.client = TokenClient::of(record);
+}
+
+void Upgrades::on_successor(std::uint64_t id, const Successor& successor) {
+  Upgrade* const upgrade = answered(id);
+  if (!upgrade) return;
+  if (!upgrade->given_up && !expired(upgrade->facts)) return ask(*upgrade, Question::alive);  // the clock was set back
+  if (successor.status == Loaded::Status::unavailable) return on_unavailable(*upgrade);
+  if (successor.status == Loaded::Status::unknown)
+    return end(*upgrade, upgrade->given_up ? "its token was deleted" : "its token expired");
+  unindex(*upgrade);
+  index(*upgrade, token_key(successor.token));
+  upgrade->token = successor.token;
+  upgrade->given_up = false;
+  upgrade->question = Question::none;
+  confirm(*upgrade, successor.record);
+  look(*upgrade);  // it may have been revoked since
 }
 
 // nginx's own code sees the end of the stream and clears up.
@@ -243,8 +280,30 @@ void Upgrades::end(Upgrade& upgrade, const char* why) {
   counters_.add(counter::upgrades_ended);
   ngx_log_error(NGX_LOG_INFO, upgrade.connection->log, 0, "wazo_auth: the connection ends: %s", why);
   if (upgrade.stream) return ended_streams_.push_back(upgrade.id);
+  if (upgrade.farewell.begin(gate::close_expired))
+    leaving_.push_back({upgrade.id, loop_time() + frame_limit, false});
+  else
+    cut(upgrade);
+}
+
+void Upgrades::cut(const Upgrade& upgrade) {
   if (shutdown(upgrade.connection->fd, SHUT_RDWR) == -1)
     ngx_log_error(NGX_LOG_INFO, upgrade.connection->log, ngx_socket_errno, "shutdown() failed");
+}
+
+// Nobody waits for a client for ever.
+void Upgrades::end_farewells() {
+  std::erase_if(leaving_, [this](Leaving& leaving) {
+    const auto found = all_.find(leaving.id);
+    if (found == all_.end()) return true;
+    if (!leaving.told && found->second.farewell.told()) {
+      leaving.told = true;
+      leaving.until = loop_time() + close_limit;
+    }
+    if (loop_time() < leaving.until) return false;
+    cut(found->second);
+    return true;
+  });
 }
 
 // As if the client had left, which also forgets it here.

@@ -2,6 +2,10 @@
 // only their beginning, so the worker that owns them watches: the zone's ring of revocations every 20 ms while there is
 // any, their expiry whenever the wall clock shows another second (it may have been set: no timer of its own would do),
 // and PostgreSQL once per second while LISTEN isn't known good.
+//
+// A client may renew its token by a message, which nobody here sees. So when a token expires, or was given up,
+// PostgreSQL is asked for one that the same client got since: the connection goes on with that one, as if it had come
+// with it.
 #pragma once
 
 #include <cstring>
@@ -13,6 +17,7 @@
 
 #include "context.h"
 #include "counters.h"
+#include "farewell.h"
 #include "offload.h"
 #include "wazoauth/cache/token_store.h"
 
@@ -28,21 +33,28 @@ class Upgrades {
   std::size_t size() const { return all_.size(); }
 
  private:
+  // What PostgreSQL has to be asked.
+  enum class Question {
+    none,
+    alive,      // does the token still live?
+    successor,  // which token did its client get since?
+  };
   struct Upgrade {
     std::uint64_t id = 0;
     Upgrades* owner = nullptr;
     ngx_connection_t* connection = nullptr;
     ngx_http_request_t* stream = nullptr;  // from HTTP/2 on the connection has other requests, too
+    Farewell farewell;
     std::string token;
     TokenKey key{};
     TokenFacts facts;
+    TokenClient client;
     std::optional<std::string> required;
     std::int64_t grace_ms = 0;
-    BootTime next_look;            // for a successor, once the token has expired: the end of one is not announced
-    bool needs_successor = false;  // look whether there still is one
-    bool unconfirmed = false;      // PostgreSQL has to confirm the token
-    bool confirming = false;       // ... and is at it
-    std::uint32_t confirming_in_epoch = 0;
+    Question question = Question::none;
+    bool asking = false;
+    std::uint32_t asking_in_epoch = 0;
+    bool given_up = false;  // the token is gone, whatever the clock says
     bool ended = false;
   };
   struct Hash {
@@ -54,18 +66,26 @@ class Upgrades {
   };
 
   void forget(Upgrade& upgrade);
+  void index(Upgrade& upgrade, const TokenKey& key);
+  void unindex(const Upgrade& upgrade);
   void look_at_ring();
   void look_at_expiries();
   void look_at_all();
   void look(Upgrade& upgrade);
-  void look_for_successors();
-  void request_confirmation(Upgrade& upgrade);
-  void start_confirmations();
-  bool start_confirmation(Upgrade& upgrade);  // false: the queue is full
+  void ask(Upgrade& upgrade, Question question);
+  void start_asking();
+  bool start_asking(Upgrade& upgrade);  // false: the queue is full
   bool still_believed(const Upgrade& upgrade) const;
-  void on_confirmation(std::uint64_t id, const Loaded& loaded);
+  // Null when it has ended since.
+  Upgrade* answered(std::uint64_t id);
+  void on_alive(std::uint64_t id, const Loaded& loaded);
+  void on_successor(std::uint64_t id, const Successor& successor);
+  void on_unavailable(Upgrade& upgrade);
+  void confirm(Upgrade& upgrade, const TokenRecord& record);
   void end(Upgrade& upgrade, const char* why);
+  void cut(const Upgrade& upgrade);
   void end_streams();
+  void end_farewells();
   bool listening() const;
   void tick();
   static void on_tick(ngx_event_t* event);
@@ -82,9 +102,15 @@ class Upgrades {
   std::uint32_t epoch_ = 0;
   BootTime last_look_;
   time_t second_ = 0;  // of the last look at expiries
-  int confirming_ = 0;
-  bool some_unconfirmed_ = false;
+  int asking_ = 0;
+  bool some_ask_ = false;
   std::vector<std::uint64_t> ended_streams_;  // ids; their requests end when nobody walks through all_
+  struct Leaving {
+    std::uint64_t id;
+    BootTime until;
+    bool told;
+  };
+  std::vector<Leaving> leaving_;  // those that are being told
   ngx_event_t tick_{};
 };
 

@@ -27,6 +27,36 @@ WITH held AS MATERIALIZED (
 )
 SELECT ended.session_uuid, ended.tenant_uuid, gone.auth_id FROM ended JOIN gone USING (session_uuid)
 
+-- name: tokens.give_up
+-- The same for somebody who gives up just this token. Its session ends afterwards, with its last token
+-- (tokens.end_session), so that the trigger still sees it: see sql/schema/0012_wazo_auth_given_up.sql.
+WITH held AS MATERIALIZED (
+  SELECT s.uuid FROM auth_session s
+  WHERE s.uuid IN (SELECT session_uuid FROM auth_token WHERE uuid = $1)
+  FOR UPDATE
+)
+DELETE FROM auth_token t USING held WHERE t.uuid = $1 AND t.session_uuid = held.uuid
+RETURNING t.session_uuid, t.auth_id
+
+-- name: tokens.end_session
+DELETE FROM auth_session s
+WHERE s.uuid = $1 AND NOT EXISTS (SELECT 1 FROM auth_token t WHERE t.session_uuid = s.uuid)
+RETURNING s.tenant_uuid
+
+-- name: tokens.successors
+-- Live tokens of user $1 that the same client got since its token $2: since $3 (Unix seconds), of the same refresh token $4
+-- (NULL: it had none) or session $5, or with the same user agent $6 unless both have refresh tokens. $7: now. Those of the
+-- same refresh token or session first, and those that live longest.
+SELECT t.uuid, t.auth_id, t.session_uuid, t.acl FROM auth_token t
+WHERE t.auth_id = $1 AND t.uuid <> $2
+  AND coalesce(t.issued_t, 0) >= $3::bigint
+  AND (coalesce(t.expire_t, 0) = 0 OR t.expire_t > $7::bigint)
+  AND (t.refresh_token_uuid = $4 OR t.session_uuid = $5
+       OR (coalesce(t.user_agent, '') = $6 AND (t.refresh_token_uuid IS NULL OR $4 IS NULL)))
+ORDER BY (coalesce(t.refresh_token_uuid = $4, false) OR t.session_uuid = $5) DESC,
+         nullif(t.expire_t, 0) DESC NULLS FIRST, t.uuid
+LIMIT 20
+
 -- name: tokens.purge
 -- Tokens that expired before $1, oldest first, $2 at most, with the sessions that nothing else keeps. Rows that another
 -- cleaner holds are left to it.

@@ -4,7 +4,7 @@ import time
 import pytest
 import websocket
 
-from support.client import lives
+from support.client import ends, lives
 
 SERVERS = """\
     server {
@@ -34,18 +34,6 @@ SERVERS = """\
 @pytest.fixture(scope='module')
 def nginx(new_nginx):
     return new_nginx('websocket', SERVERS)
-
-
-def ends(connection, timeout=5):
-    """Waits for it."""
-    connection.settimeout(timeout)
-    try:
-        while connection.recv():
-            pass
-    except websocket.WebSocketTimeoutException:
-        raise TimeoutError(f'the connection still stands after {timeout} s') from None
-    except (websocket.WebSocketException, OSError):
-        pass
 
 
 def test_without_a_token_there_is_no_upgrade(open_websocket):
@@ -134,29 +122,6 @@ def test_a_token_in_the_query(open_websocket, api, insert_token):
     assert lives(connection)
     api.delete(f'/token/{token}')
     ends(connection)
-
-
-def test_it_lives_on_with_a_successor(open_websocket, gate, api, make_user, make_token, expect_log):
-    """At expiry a live token of the same refresh token takes over; revoking that one's session ends the connection."""
-    user = make_user(acl=['events.read'])
-    first = make_token(user, access_type='offline', client_id='softphone', expiration=3)
-    connection = open_websocket(first['token'], '/read')
-    answer = api.post('/token', json={'refresh_token': first['refresh_token'], 'client_id': 'softphone'})
-    assert answer.status_code == 200, answer.text
-    second = answer.json()['data']
-    assert gate.get('/read', second['token']).status_code == 200
-    time.sleep(4.5)
-    assert lives(connection)
-    assert api.delete(f"/token/{second['token']}").status_code == 200
-    ends(connection)
-
-
-def test_a_successor_without_the_access_does_not_count(open_websocket, gate, insert_token):
-    first = insert_token(acl=['events.read'], expiration=3)
-    connection = open_websocket(first['token'], '/read')
-    second = insert_token(user_uuid=first['user_uuid'])
-    assert gate.get('/', second['token']).status_code == 200
-    ends(connection, 10)
 
 
 def test_revoking_the_session_ends_it_although_there_is_another_token(

@@ -125,7 +125,7 @@ std::string as_payload(const TokenNotice& notice) {
   std::string payload = notice.everything ? "*" : "";
   const auto append = [&payload](std::string_view mark, const Revocation& revocation) {
     (payload += payload.empty() ? "" : ",").append(mark).append(to_hex(revocation.key));
-    payload += ":" + std::to_string(revocation.expire_t);
+    payload += ":" + std::to_string(revocation.expire_t) + (revocation.given_up ? "-" : "");
   };
   for (const auto& death : notice.revoked) append("", death);
   for (const auto& change : notice.changed) append("~", change);

@@ -105,3 +105,17 @@ def lives(connection):
         return connection.recv() == 'hello'
     except (websocket.WebSocketException, OSError):
         return False
+
+
+def ends(connection, timeout=5):
+    """Waits until it does. The code of the server's close frame; None when it was just cut off."""
+    connection.settimeout(timeout)
+    try:
+        while True:
+            opcode, data = connection.recv_data(control_frame=True)
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                return int.from_bytes(data[:2], 'big')
+    except websocket.WebSocketTimeoutException:
+        raise TimeoutError(f'the connection still stands after {timeout} s') from None
+    except (websocket.WebSocketException, OSError):
+        return None

@@ -327,56 +327,18 @@ void unknown_tokens(void**) {
   assert_int_equal(memory->counters().negatives, 0);
 }
 
-void successors(void**) {
+// Given up or taken away: for a minute the zone can tell, and it stays dead either way.
+void a_token_that_was_given_up(void**) {
   const Memory memory(1 << 20);
-  TokenRecord old = record_of(1);
-  assert_true(old.refresh_token_uuid.has_value());
-  insert(memory, 1, old);
-  TokenFacts facts;
-  memory->check(key_of(1), std::nullopt, facts);
-  bool usable = true;
-  const auto has = [&](std::optional<std::string_view> required) {
-    return memory->has_successor(key_of(1), facts, required, now, [&](const TokenFacts&) { return usable; });
-  };
-  assert_false(has(std::nullopt));
-  insert(memory, 2);
-  assert_false(has(std::nullopt));
-  insert(memory, 3, old);
-  assert_true(has(std::nullopt));
-  assert_true(has("auth.users." + uuid(1) + ".x"));
-  assert_false(has("something.else"));
-  usable = false;
-  assert_false(has(std::nullopt));
-  usable = true;
-  memory->revoke({{key_of(3), later}}, now);
-  assert_false(has(std::nullopt));
-  old.expire_t = now;
-  insert(memory, 4, old);
-  assert_false(has(std::nullopt));
-  old.expire_t = 0;
-  insert(memory, 4, old);
-  assert_true(has(std::nullopt));
-}
-
-void successors_without_a_refresh_token(void**) {
-  const Memory memory(1 << 20);
-  const TokenRecord refreshed = record_of(1);
-  TokenRecord plain = refreshed;
-  plain.refresh_token_uuid.reset();
-  insert(memory, 1, plain);
-  TokenFacts facts;
-  memory->check(key_of(1), std::nullopt, facts);
-  const auto has = [&] {
-    return memory->has_successor(key_of(1), facts, std::nullopt, now, [](const TokenFacts&) { return true; });
-  };
-  insert(memory, 2, refreshed);
-  assert_false(has());
-  TokenRecord other_client = plain;
-  other_client.user_agent += " on another machine";
-  insert(memory, 3, other_client);
-  assert_false(has());
-  insert(memory, 4, plain);
-  assert_true(has());
+  for (const unsigned n : {1u, 2u}) insert(memory, n);
+  memory->revoke({{key_of(1), later, true}, {key_of(2), later}}, now);
+  assert_true(memory->given_up(key_of(1)));
+  assert_false(memory->given_up(key_of(2)));
+  assert_int_equal(check(memory, 1), Lookup::revoked);
+  assert_int_equal(memory->revoked_since(0).keys.size(), 2);
+  memory->sweep(now + 61, boot);
+  assert_false(memory->given_up(key_of(1)));
+  assert_int_equal(check(memory, 1), Lookup::revoked);
 }
 
 // -- space ---------------------------------------------------------------------------------------------------------
@@ -615,8 +577,7 @@ int main() {
       cmocka_unit_test(tombstones_overflow),
       cmocka_unit_test(tokens_dont_evict_tombstones),
       cmocka_unit_test(unknown_tokens),
-      cmocka_unit_test(successors),
-      cmocka_unit_test(successors_without_a_refresh_token),
+      cmocka_unit_test(a_token_that_was_given_up),
       cmocka_unit_test(two_hundred_thousand_tokens),
       cmocka_unit_test(used_tokens_stay),
       cmocka_unit_test(lists_are_shared),

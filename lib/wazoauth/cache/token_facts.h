@@ -19,7 +19,6 @@ struct TokenFacts {
   char tenant_uuid[40] = {};  // metadata.tenant_uuid, "" when absent
   char session_uuid[40] = {};
   char refresh_token_uuid[40] = {};  // "" when none
-  std::uint8_t client = 0;           // some bits of a hash of the user agent
 };
 
 // The zone's entry for a key, before anybody judges how fresh it is.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "wazoauth/acl/compile.h"
 #include "wazoauth/base/trouble.h"
 #include "wazoauth/cache/load.h"
 #include "wazoauth/cache/redis_cache.h"
@@ -22,27 +23,31 @@ struct TokenStore::State {
   RedisCache* redis;
   Trouble trouble{log::Level::warning};
 
-  Loaded unavailable() {
-    if (zone) zone->node().open_breaker(BootClock::now(), breaker_time);
-    return {Loaded::Status::unavailable, std::nullopt};
+  // read(unit), on the database. False: it is away, and all know it for a moment.
+  template <class Read>
+  bool reach(Read read) {
+    if (zone && !zone->node().try_database(BootClock::now())) return false;
+    try {
+      UnitOfWork unit(database, Mode::read_only);
+      read(unit);
+    } catch (const Unavailable& e) {
+      trouble.is(std::string("a token can't be looked up: ") + e.what());
+      if (zone) zone->node().open_breaker(BootClock::now(), breaker_time);
+      return false;
+    }
+    trouble.over();
+    if (zone) zone->node().close_breaker();
+    return true;
   }
 
   Loaded from_database(std::string_view token, const TokenKey& key) {
-    if (zone && !zone->node().try_database(BootClock::now())) return {Loaded::Status::unavailable, std::nullopt};
     // Read before the query: what dies after this can't be brought back by its answer.
     const std::uint64_t revocations = zone ? zone->revocations() : 0;
     const std::uint32_t epoch = zone ? zone->node().epoch() : 0;
     const auto life = redis && zone ? RedisCache::usable(*zone) : std::nullopt;
     std::optional<TokenRecord> record;
-    try {
-      UnitOfWork unit(database, Mode::read_only);
-      record = load_token(unit, token);
-    } catch (const Unavailable& e) {
-      trouble.is(std::string("a token can't be looked up: ") + e.what());
-      return unavailable();
-    }
-    trouble.over();
-    if (zone) zone->node().close_breaker();
+    if (!reach([&](UnitOfWork& unit) { record = load_token(unit, token); }))
+      return {Loaded::Status::unavailable, std::nullopt};
     if (!record) {
       if (zone) {
         // Only what was known is news for others.
@@ -91,6 +96,32 @@ Loaded TokenStore::load(std::string_view token) {
 
 Loaded TokenStore::revalidate(std::string_view token) {
   return state_->from_database(token, token_key(token));
+}
+
+TokenClient TokenClient::of(const TokenRecord& record) {
+  return {record.auth_id, record.session_uuid, record.user_agent, record.refresh_token_uuid,
+          record.issued_t.value_or(0)};
+}
+
+Successor TokenStore::successor(std::string_view token, const TokenClient& client,
+                                std::optional<std::string_view> required) {
+  std::vector<std::string> found;
+  const bool reached = state_->reach([&](UnitOfWork& unit) {
+    const Rows rows = unit.run("tokens.successors", {client.auth_id, token, client.issued_t, client.refresh_token_uuid,
+                                                     client.session_uuid, client.user_agent, unix_seconds()});
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      const std::string auth_id = rows.text(row, "auth_id"), session = rows.text(row, "session_uuid");
+      const std::string list = acl::compile(rows.texts(row, "acl"));
+      if (acl::AccessList(list).grants(required, {auth_id, session})) found.push_back(rows.text(row, "uuid"));
+    }
+  });
+  if (!reached) return {};
+  for (std::string& next : found) {
+    Loaded loaded = revalidate(next);
+    if (loaded.status == Loaded::Status::unavailable) return {};
+    if (loaded.record) return {Loaded::Status::found, std::move(next), std::move(*loaded.record)};
+  }
+  return {.status = Loaded::Status::unknown, .token = {}, .record = {}};
 }
 
 const Zone* TokenStore::zone() const {

@@ -1,7 +1,7 @@
 // Where a token's facts come from when the event loop can't answer by itself: zone, Redis, PostgreSQL, in this order,
 // without ever bringing a revoked token back (docs/ARCHITECTURE.md, "Revocation", and docs/operations.md).
 //
-// load() and revalidate() block: call them on a thread.
+// load(), revalidate() and successor() block: call them on a thread.
 #pragma once
 
 #include <memory>
@@ -22,6 +22,21 @@ struct Loaded {
   std::optional<TokenRecord> record;  // when found (also an expired one: the caller judges)
 };
 
+// Whose token it was, when one looks for the next: what a token tells of the client that got it.
+struct TokenClient {
+  std::string auth_id, session_uuid, user_agent;
+  std::optional<std::string> refresh_token_uuid;
+  std::int64_t issued_t = 0;  // of the token
+
+  static TokenClient of(const TokenRecord& record);
+};
+
+struct Successor {
+  Loaded::Status status = Loaded::Status::unavailable;
+  std::string token;  // when found
+  TokenRecord record;
+};
+
 class TokenStore {
  public:
   // `zone` and `redis` may be null. `database`: connections for loads only.
@@ -33,6 +48,9 @@ class TokenStore {
   Loaded load(std::string_view token);
   // A token that is in the zone but has to be confirmed: PostgreSQL only.
   Loaded revalidate(std::string_view token);
+  // A live token that the same client got since `token`, and that grants the access: of the same refresh token or
+  // session, or of the same user and user agent unless both have refresh tokens. PostgreSQL only; it enters the zone.
+  Successor successor(std::string_view token, const TokenClient& client, std::optional<std::string_view> required);
 
   const Zone* zone() const;                                       // null: nothing is cached
   std::optional<TokenRecord> in_zone(const TokenKey& key) const;  // however fresh; nullopt: not whole in the zone

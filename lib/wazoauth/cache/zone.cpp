@@ -199,32 +199,39 @@ bool Zone::insert(const TokenKey& key, const TokenRecord& record, BootTime now, 
   if (!blob) return false;
   body->blob = blob->blob;
   body->generation = blob->generation;
-  layout_->slots.store(*body, zone::hash_bits(record.auth_id));
+  layout_->slots.store(*body);
   layout_->unknown.remove(key);
   return true;
 }
 
+namespace {
+// Under which the tombstones remember something else of a token than its death.
+TokenKey marked_key(TokenKey key, unsigned char mark) {
+  for (unsigned char& byte : key) byte = static_cast<unsigned char>(byte ^ mark);
+  return key;
+}
+constexpr unsigned char given_up_mark = 0x55, change_mark = 0xff;
+}  // namespace
+
+// That it was given up matters only for a moment: owners of connections look within 20 ms.
 void Zone::revoke(const std::vector<Revocation>& revocations, std::int64_t unix_now) {
   const Writer writer(*layout_, lock_);
   for (const Revocation& revocation : revocations) {
+    if (revocation.given_up) layout_->tombstones.add(marked_key(revocation.key, given_up_mark), unix_now, unix_now);
     layout_->tombstones.add(revocation.key, revocation.expire_t, unix_now);
     layout_->slots.remove(revocation.key);
     layout_->ring.append(revocation.key);
   }
 }
 
-namespace {
-// Under which the tombstones remember that a token was changed.
-TokenKey change_key(TokenKey key) {
-  for (unsigned char& byte : key) byte = static_cast<unsigned char>(~byte);
-  return key;
+bool Zone::given_up(const TokenKey& key) const {
+  return layout_->tombstones.contains(marked_key(key, given_up_mark));
 }
-}  // namespace
 
 void Zone::change(const std::vector<Revocation>& changes, std::int64_t unix_now) {
   const Writer writer(*layout_, lock_);
   for (const Revocation& change : changes) {
-    layout_->tombstones.add(change_key(change.key), change.expire_t, unix_now);
+    layout_->tombstones.add(marked_key(change.key, change_mark), change.expire_t, unix_now);
     layout_->slots.remove(change.key);
     layout_->unknown.remove(change.key);
     layout_->ring.append(change.key);
@@ -232,7 +239,7 @@ void Zone::change(const std::vector<Revocation>& changes, std::int64_t unix_now)
 }
 
 bool Zone::changed(const TokenKey& key) const {
-  return layout_->tombstones.contains(change_key(key));
+  return layout_->tombstones.contains(marked_key(key, change_mark));
 }
 
 void Zone::forget(const std::vector<TokenKey>& keys) {
@@ -270,25 +277,6 @@ bool Zone::tombstones_overflowed() const {
 
 RevokedKeys Zone::revoked_since(std::uint64_t revocations) const {
   return layout_->ring.since(revocations);
-}
-
-bool Zone::has_successor(const TokenKey& key, const TokenFacts& facts, std::optional<std::string_view> required,
-                         std::int64_t unix_now, const std::function<bool(const TokenFacts&)>& usable) const {
-  const std::string_view auth_id = facts.auth_id, refresh_token = facts.refresh_token_uuid;
-  const auto fits = [&](const SlotBody& seen) {
-    if (seen.key == key || (seen.expire_t != 0 && seen.expire_t <= unix_now)) return false;
-    const TokenFacts other = zone::facts_of(seen);
-    if (auth_id != other.auth_id || refresh_token != other.refresh_token_uuid) return false;
-    if (refresh_token.empty() && facts.client != other.client) return false;
-    if (!usable(other)) return false;
-    bool granted = false;
-    const bool listed = layout_->with_list(seen, [&](const SlotBody& body, const acl::AccessList& list) {
-      granted = list.grants(required, zone::holder_of(body));
-    });
-    return listed && granted;
-  };
-  SlotBody body;
-  return layout_->slots.any_of_user(zone::hash_bits(auth_id), body, fits);
 }
 
 ZoneCounters Zone::counters() const {

@@ -11,7 +11,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -98,12 +97,8 @@ class Zone {
   // Keys revoked or forgotten since a value of revocations(), oldest first. `lost` when some fell out: check
   // everything.
   RevokedKeys revoked_since(std::uint64_t revocations) const;
-
-  // Is there a live token (expire_t 0 or > unix_now) of the same refresh token, else (when there is none) of the same
-  // user and client, other than `key`, with this access, and one that may be used: usable(its facts)? For upgraded
-  // connections whose token expires. Scans the table: not for hot paths.
-  bool has_successor(const TokenKey& key, const TokenFacts& facts, std::optional<std::string_view> required,
-                     std::int64_t unix_now, const std::function<bool(const TokenFacts&)>& usable) const;
+  // Of a token that was revoked a moment ago: was it deleted alone, while its session was still there?
+  bool given_up(const TokenKey& key) const;
 
   // The state of the node that these tokens belong to.
   NodeState& node() { return node_; }

@@ -14,7 +14,7 @@
 
 namespace wazoauth::zone {
 
-inline constexpr std::uint64_t magic = 0x03'65'6e'6f'7a'7a'61'77;  // "wazzone", layout version 3
+inline constexpr std::uint64_t magic = 0x04'65'6e'6f'7a'7a'61'77;  // "wazzone", layout version 4
 inline constexpr unsigned ways = 8;                                // entries of a bucket
 
 template <class T>
@@ -86,7 +86,6 @@ struct alignas(64) TagLine {
   std::uint16_t tags[ways];   // 0: free
   std::uint8_t stamps[ways];  // tick of the last use
   std::uint32_t blobs[ways];  // a copy of the slot's
-  std::uint8_t users[ways];   // some bits of a hash of auth_id
 };
 static_assert(sizeof(TagLine) == 64);
 
@@ -99,8 +98,7 @@ struct SlotBody {
   std::uint32_t blob;        // where the access list lies
   std::uint32_t generation;  // and which one is meant
   std::uint16_t text_size;
-  std::uint8_t flags;
-  std::uint8_t client;  // of TokenFacts
+  std::uint16_t flags;
   std::uint8_t
       sizes[8];    // of auth_id, user_uuid, tenant_uuid, session_uuid, refresh_token_uuid: the text's first parts
   char text[424];  // see zone_record.h

@@ -187,7 +187,7 @@ std::string pack_rest(const TokenRecord& record, const std::array<std::string_vi
   return out;
 }
 
-bool unpack_rest(std::string_view packed, std::uint8_t flags, const std::array<std::string_view, parts>& facts,
+bool unpack_rest(std::string_view packed, std::uint16_t flags, const std::array<std::string_view, parts>& facts,
                  TokenRecord& record) {
   Packing packing = packing_for(facts);
   std::string pbx_user, xivo;
@@ -224,11 +224,11 @@ void copy_text(char (&to)[size], std::string_view text) {
   std::memcpy(to, text.data(), text.size());
 }
 
-std::uint8_t flags_of(const TokenRecord& record, bool same_user) {
-  return static_cast<std::uint8_t>((record.issued_t ? has_issued : 0) | (record.expire_t ? has_expire : 0) |
-                                   (record.pbx_user_uuid ? has_pbx_user : 0) | (record.xivo_uuid ? has_xivo : 0) |
-                                   (record.refresh_token_uuid ? has_refresh_token : 0) |
-                                   (same_user ? user_is_auth_id : 0));
+std::uint16_t flags_of(const TokenRecord& record, bool same_user) {
+  return static_cast<std::uint16_t>((record.issued_t ? has_issued : 0) | (record.expire_t ? has_expire : 0) |
+                                    (record.pbx_user_uuid ? has_pbx_user : 0) | (record.xivo_uuid ? has_xivo : 0) |
+                                    (record.refresh_token_uuid ? has_refresh_token : 0) |
+                                    (same_user ? user_is_auth_id : 0));
 }
 
 }  // namespace
@@ -243,7 +243,6 @@ std::optional<SlotBody> pack(const TokenKey& key, const TokenRecord& record, Boo
   body.validated_boot_ms = now.time_since_epoch().count();
   body.issued_t = record.issued_t.value_or(0);
   body.epoch = epoch;
-  body.client = hash_bits(record.user_agent);
   body.flags = flags_of(record, user == record.auth_id);
 
   std::string text;
@@ -286,7 +285,6 @@ TokenFacts facts_of(const SlotBody& body) {
   copy_text(facts.tenant_uuid, texts[tenant_uuid]);
   copy_text(facts.session_uuid, texts[session_uuid]);
   copy_text(facts.refresh_token_uuid, texts[refresh_token_uuid]);
-  facts.client = body.client;
   return facts;
 }
 
@@ -303,12 +301,6 @@ std::optional<TokenRecord> record_of(const SlotBody& body) {
   const std::string_view rest(body.text + begin, body.text_size - begin);
   if (!unpack_rest(rest, body.flags, texts, record)) return std::nullopt;
   return record;
-}
-
-std::uint8_t hash_bits(std::string_view text) {
-  std::uint32_t hash = 2166136261u;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
-  return static_cast<std::uint8_t>(hash >> 24);
 }
 
 }  // namespace wazoauth::zone

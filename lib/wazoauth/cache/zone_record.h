@@ -28,6 +28,4 @@ acl::Holder holder_of(const SlotBody& body);
 TokenFacts facts_of(const SlotBody& body);
 std::optional<TokenRecord> record_of(const SlotBody& body);  // nullopt: the slot holds the facts only
 
-std::uint8_t hash_bits(std::string_view text);  // for TagLine::users, SlotBody::client
-
 }  // namespace wazoauth::zone

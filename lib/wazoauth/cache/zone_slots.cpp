@@ -36,12 +36,12 @@ std::uint16_t Slots::tag_of(const TokenKey& key) {
   return tag != 0 ? tag : 1;
 }
 
-bool Slots::read(const Slot& slot, const TokenKey* key, Extent extent, SlotBody& body, Seen& seen) const {
+bool Slots::read(const Slot& slot, const TokenKey& key, Extent extent, SlotBody& body, Seen& seen) const {
   const auto copy = [&](std::size_t begin, std::size_t end) {
     copy_out(reinterpret_cast<char*>(&body) + begin * 8, slot.body + begin, end - begin);
   };
   copy(0, key_words);
-  if (key != nullptr && body.key != *key) {
+  if (body.key != key) {
     seen = Seen::other;
     return false;
   }
@@ -107,7 +107,7 @@ std::optional<Slots::Place> Slots::make_room(Choice full) {
       if (!to) continue;
       const TagLine& line = tags_[bucket];
       write(*to, body);
-      tag(*to, body, get(line.users[way]), get(line.stamps[way]));
+      tag(*to, body, get(line.stamps[way]));
       header_.moves.fetch_add(1, std::memory_order_release);
       std::atomic_thread_fence(std::memory_order_release);
       free(from);
@@ -127,10 +127,10 @@ Slots::Place Slots::least_recently_used(Choice full) const {
   return oldest;
 }
 
-void Slots::store(const SlotBody& body, std::uint8_t user) {
+void Slots::store(const SlotBody& body) {
   if (const auto place = locate(body.key)) {
     write(*place, body);
-    tag(*place, body, user, get(tags_[place->bucket].stamps[place->way]));
+    tag(*place, body, get(tags_[place->bucket].stamps[place->way]));
     return;
   }
   // The clock ticks often enough that the ages of a full table differ.
@@ -146,7 +146,7 @@ void Slots::store(const SlotBody& body, std::uint8_t user) {
     header_.evictions.fetch_add(1, relaxed);
   }
   write(*place, body);
-  tag(*place, body, user, static_cast<std::uint8_t>(header_.tick.load(relaxed) - 1));
+  tag(*place, body, static_cast<std::uint8_t>(header_.tick.load(relaxed) - 1));
   header_.used.fetch_add(1, relaxed);
 }
 
@@ -156,10 +156,9 @@ void Slots::write(Place place, const SlotBody& body) {
   copy_in(to.body, &body, Slot::words);
 }
 
-void Slots::tag(Place place, const SlotBody& body, std::uint8_t user, std::uint8_t stamp) {
+void Slots::tag(Place place, const SlotBody& body, std::uint8_t stamp) {
   TagLine& line = tags_[place.bucket];
   put(line.blobs[place.way], body.blob);
-  put(line.users[place.way], user);
   put(line.stamps[place.way], stamp);
   std::atomic_ref(line.tags[place.way]).store(tag_of(body.key), std::memory_order_release);
 }

@@ -24,17 +24,13 @@ class Slots {
   template <class Use>
   bool visit(const TokenKey& key, Extent extent, SlotBody& body, Use use) const;
 
-  // True as soon as use(body) is true for a token whose user has these bits.
-  template <class Use>
-  bool any_of_user(std::uint8_t user, SlotBody& body, Use use) const;
-
   std::size_t size() const { return buckets_ * ways; }
   std::size_t buckets() const { return buckets_; }
 
   // The rest is for writers.
   void clear();
   bool contains(const TokenKey& key) const { return locate(key).has_value(); }
-  void store(const SlotBody& body, std::uint8_t user);  // instead of the least recently used, if need be
+  void store(const SlotBody& body);  // instead of the least recently used, if need be
   bool remove(const TokenKey& key);
   void mark(Blobs& blobs) const;
   void evict_some();  // an eighth of the tokens, those that weren't used for longest
@@ -53,9 +49,9 @@ class Slots {
   static std::uint16_t tag_of(const TokenKey& key);
   std::uint8_t age(Place place) const;
   TokenKey key_at(Place place) const;
-  bool read(const Slot& slot, const TokenKey* key, Extent extent, SlotBody& body, Seen& seen) const;
+  bool read(const Slot& slot, const TokenKey& key, Extent extent, SlotBody& body, Seen& seen) const;
   template <class Use>
-  Seen try_slot(Place place, const TokenKey* key, Extent extent, SlotBody& body, Use use) const;
+  Seen try_slot(Place place, const TokenKey& key, Extent extent, SlotBody& body, Use use) const;
   void touch(Place place) const;
 
   std::optional<Place> locate(const TokenKey& key) const;
@@ -64,7 +60,7 @@ class Slots {
   Place least_recently_used(Choice choice) const;
   void write(Place place, const SlotBody& body);
   void free(Place place);
-  void tag(Place place, const SlotBody& body, std::uint8_t user, std::uint8_t stamp);
+  void tag(Place place, const SlotBody& body, std::uint8_t stamp);
 
   SharedHeader& header_;
   TagLine* tags_;
@@ -73,7 +69,7 @@ class Slots {
 };
 
 template <class Use>
-Slots::Seen Slots::try_slot(Place place, const TokenKey* key, Extent extent, SlotBody& body, Use use) const {
+Slots::Seen Slots::try_slot(Place place, const TokenKey& key, Extent extent, SlotBody& body, Use use) const {
   const Slot& found = slot(place);
   // The facts of a token fill five lines, and none of them is in the cache when there are many tokens: ask for all now.
   for (std::size_t line = 1; line < 5; ++line) __builtin_prefetch(reinterpret_cast<const char*>(&found) + 64 * line);
@@ -100,7 +96,7 @@ bool Slots::visit(const TokenKey& key, Extent extent, SlotBody& body, Use use) c
     for (const std::size_t bucket : {buckets.first, buckets.second}) {
       for (unsigned way = 0; way < ways; ++way) {
         if (get(tags_[bucket].tags[way]) != tag) continue;
-        const Seen seen = try_slot({bucket, way}, &key, extent, body, use);
+        const Seen seen = try_slot({bucket, way}, key, extent, body, use);
         if (seen == Seen::done) {
           touch({bucket, way});
           return true;
@@ -110,28 +106,6 @@ bool Slots::visit(const TokenKey& key, Extent extent, SlotBody& body, Use use) c
     }
     std::atomic_thread_fence(std::memory_order_acquire);
     if (!torn && header_.moves.load(std::memory_order_relaxed) == moves) return false;
-  }
-  return false;
-}
-
-template <class Use>
-bool Slots::any_of_user(std::uint8_t user, SlotBody& body, Use use) const {
-  for (std::size_t bucket = 0; bucket < buckets_; ++bucket) {
-    const TagLine& line = tags_[bucket];
-    for (unsigned way = 0; way < ways; ++way) {
-      if (get(line.users[way]) != user || get(line.tags[way]) == 0) continue;
-      bool fits = false;
-      const auto judge = [&](const SlotBody& seen) {
-        fits = use(seen);
-        return true;
-      };
-      constexpr int attempts = 10;
-      for (int attempt = 0; attempt < attempts; ++attempt) {
-        if (try_slot({bucket, way}, nullptr, Extent::facts, body, judge) != Seen::done) continue;
-        if (fits) return true;
-        break;
-      }
-    }
   }
   return false;
 }

@@ -21,7 +21,10 @@ TokenNotice parse_token_notice(std::string_view payload) {
     if (!key) continue;
     std::int64_t expire_t = 0;
     if (colon != std::string_view::npos) std::from_chars(item.data() + colon + 1, item.data() + item.size(), expire_t);
-    (changed ? notice.changed : notice.revoked).push_back({*key, expire_t});
+    if (changed)
+      notice.changed.push_back({*key, expire_t});
+    else
+      notice.revoked.push_back({*key, expire_t, item.ends_with('-')});
   }
   return notice;
 }

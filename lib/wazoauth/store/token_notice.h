@@ -1,5 +1,5 @@
 // Notices of the triggers on auth_token: as the payload of a notification, in rows of the outbox, and at the
-// end of the transaction that did it (sql/schema/0003_wazo_auth_triggers.sql writes the form).
+// end of the transaction that did it (the functions of sql/schema write the form).
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@ namespace wazoauth {
 struct Revocation {
   TokenKey key;
   std::int64_t expire_t;  // Unix seconds, 0: never. Of a changed row: the later one of old and new
+  bool given_up = false;  // the token alone was deleted, its session was still there
 };
 
 struct TokenNotice {
@@ -23,8 +24,8 @@ struct TokenNotice {
   bool empty() const { return revoked.empty() && changed.empty() && !everything; }
 };
 
-// Comma-separated items: "<hex key>:<expire_t>", with "~" in front when changed; "*" for everything. Unreadable items
-// are skipped.
+// Comma-separated items: "<hex key>:<expire_t>", with "~" in front when changed, with "-" behind when given up; "*" for
+// everything. Unreadable items are skipped.
 TokenNotice parse_token_notice(std::string_view payload);
 
 }  // namespace wazoauth

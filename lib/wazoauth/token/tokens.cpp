@@ -60,10 +60,13 @@ Step head_token(Context& context) {
 }
 
 Step delete_token(Context& context) {
-  const Rows ended = context.db().run("tokens.delete", {context.param("token_uuid")});
-  if (!ended.empty())
-    context.db().publish(
-        events::session_deleted(ended.text(0, "session_uuid"), ended.text(0, "tenant_uuid"), ended.text(0, "auth_id")));
+  const Rows gone = context.db().run("tokens.give_up", {context.param("token_uuid")});
+  if (!gone.empty()) {
+    const std::string session = gone.text(0, "session_uuid");
+    const Rows ended = context.db().run("tokens.end_session", {session});
+    if (!ended.empty())
+      context.db().publish(events::session_deleted(session, ended.text(0, "tenant_uuid"), gone.text(0, "auth_id")));
+  }
   return Response::json(Json::object({{"data", Json::object({{"message", "success"}})}}));
 }
 
