@@ -62,6 +62,7 @@ const char* reason_name(Reason reason) {
                                           "missing_access",
                                           "unusable_access",
                                           "foreign_tenant",
+                                          "locked_address",
                                           "ambiguous_path",
                                           "ambiguous_token",
                                           "ambiguous_tenant",

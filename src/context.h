@@ -19,6 +19,7 @@ enum class Reason {
   missing_access,
   unusable_access,  // a variable's value can't be part of an access
   foreign_tenant,
+  locked_address,
   ambiguous_path,
   ambiguous_token,
   ambiguous_tenant,

@@ -6,6 +6,7 @@
 #include "identity.h"
 #include "process.h"
 #include "refusals.h"
+#include "request.h"
 #include "tokens.h"
 #include "wazoauth/gate/answers.h"
 #include "wazoauth/gate/target.h"
@@ -119,6 +120,9 @@ class GatedRequest {
       process_.counters.add(counter::preflights);
       return NGX_OK;
     }
+    if (process_.address_locks.count() != 0 &&
+        process_.address_locks.locked_everywhere(client_address(r_, process_.conf), ngx_time()))
+      return locked_address();
     const Found found = find_token(r_, conf_, context_);
     if (found == Found::several) return refuse(Status::refused, Reason::ambiguous_token, gate::two_tokens());
     if (found == Found::none) return no_token(Status::no_token, Reason::no_token);
@@ -167,6 +171,14 @@ class GatedRequest {
 
   ngx_int_t follow_tenant() {
     std::string_view wanted;
+    switch (judge_address()) {
+      case Outcome::address_locked:
+        return locked_address();
+      case Outcome::read_tenants:
+        return wait_for_tenants();
+      default:
+        break;
+    }
     if (!conf_.tenant) return pass();
     if (!find_wanted_tenant(r_, wanted)) return refuse(Status::refused, Reason::ambiguous_tenant, gate::two_tenants());
     switch (
@@ -179,6 +191,14 @@ class GatedRequest {
         return pass();
     }
   }
+
+  Outcome judge_address() const {
+    if (process_.address_locks.count() == 0) return Outcome::pass;
+    return gate::judge_address(process_.address_locks, process_.tenants, client_address(r_, process_.conf),
+                               context_.facts, ngx_time(), std::chrono::milliseconds(context_.grace_ms));
+  }
+
+  ngx_int_t locked_address() { return refuse(Status::denied, Reason::locked_address, gate::locked_address()); }
 
   ngx_int_t wait_for_tenants() {
     // What was read may be outdated again already, while many tenants are being made.

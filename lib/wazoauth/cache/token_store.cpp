@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "wazoauth/base/trouble.h"
+#include "wazoauth/cache/address_locks.h"
 #include "wazoauth/cache/load.h"
 #include "wazoauth/cache/redis_cache.h"
 
@@ -15,11 +16,12 @@ constexpr milliseconds unknown_for{2000};
 }  // namespace
 
 struct TokenStore::State {
-  State(Zone* z, Database& d, RedisCache* r) : zone(z), database(d), redis(r) {}
+  State(Zone* z, Database& d, RedisCache* r, AddressLocks* a) : zone(z), database(d), redis(r), address_locks(a) {}
 
   Zone* zone;
   Database& database;
   RedisCache* redis;
+  AddressLocks* address_locks;
   Trouble trouble{log::Level::warning};
 
   Loaded unavailable() {
@@ -35,6 +37,8 @@ struct TokenStore::State {
     const auto life = redis && zone ? RedisCache::usable(*zone) : std::nullopt;
     std::optional<TokenRecord> record;
     try {
+      // Whoever has a token in the zone knows from where it mustn't be used.
+      if (address_locks && !address_locks->known()) address_locks->refresh(database);
       UnitOfWork unit(database, Mode::read_only);
       record = load_token(unit, token);
     } catch (const Unavailable& e) {
@@ -79,8 +83,8 @@ struct TokenStore::State {
   }
 };
 
-TokenStore::TokenStore(Zone* zone, Database& database, RedisCache* redis)
-    : state_(std::make_unique<State>(zone, database, redis)) {}
+TokenStore::TokenStore(Zone* zone, Database& database, RedisCache* redis, AddressLocks* address_locks)
+    : state_(std::make_unique<State>(zone, database, redis, address_locks)) {}
 TokenStore::~TokenStore() = default;
 
 Loaded TokenStore::load(std::string_view token) {

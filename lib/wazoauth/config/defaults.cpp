@@ -55,6 +55,7 @@ enabled_http_plugins:
   group_policy: true
   groups: true
   ldap_config: true
+  locks: true
   password_reset: true
   policies: true
   sessions: true
