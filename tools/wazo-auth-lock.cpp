@@ -52,7 +52,7 @@ void remove(Database& database, const locks::Key& key) {
 }
 
 void list(Database& database, const std::string& tenant) {
-  const Rows rows = UnitOfWork(database, Mode::read_only).run("locks.of_tenant", {tenant});
+  const Rows rows = UnitOfWork(database, Mode::read_only).run("locks.list", {tenant});
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::string end = rows.is_null(i, "ends_at") ? "-" : rows.text(i, "ends_at");
     std::cout << rows.text(i, "kind") << '\t' << Json(rows.text(i, "value")).dump() << '\t' << end << '\t'

@@ -30,7 +30,7 @@ FROM wazo_auth.lock l WHERE l.kind = 'address' AND {locks.live(l)}
 SELECT {locks.columns(l)} FROM wazo_auth.lock l
 WHERE l.tenant_uuid = $1::text AND l.kind = $2 AND l.value = $3 AND {locks.live(l)}
 
--- name: locks.of_tenant
+-- name: locks.list
 SELECT {locks.columns(l)} FROM wazo_auth.lock l WHERE l.tenant_uuid = $1::text AND {locks.live(l)} ORDER BY l.kind, l.value
 
 -- name: locks.place

@@ -1,5 +1,6 @@
 #include "wazoauth/lock/routes.h"
 
+#include "wazoauth/base/text.h"
 #include "wazoauth/cache/address_locks.h"
 #include "wazoauth/lock/locks.h"
 #include "wazoauth/rest/failures.h"
@@ -28,8 +29,12 @@ Schema lock_body() {
           "LockRequest"};
 }
 
+// The router leaves an encoded slash as it is.
 locks::Key key_of(Context& context) {
-  return locks::make_key(context.tenant(), context.param("kind"), context.param("value"));
+  std::string value = context.param("value");
+  replace_all(value, "%2F", "/");
+  replace_all(value, "%2f", "/");
+  return locks::make_key(context.tenant(), context.param("kind"), value);
 }
 
 // The only kind whose value has a slash in it. Whoever can't write it as %2F writes it as it is.

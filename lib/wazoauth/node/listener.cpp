@@ -246,8 +246,8 @@ bool Listener::listen() {
   // Named, so that pg_stat_activity tells it from the pool's.
   if (!exec(options_.settings +
             "SELECT set_config('application_name', current_setting('application_name') || ' listen', false);"
-            "LISTEN wazo_auth_tokens; LISTEN wazo_auth_tenants; LISTEN wazo_auth_locks; "
-            "LISTEN wazo_auth_outbox; LISTEN " +
+            "LISTEN wazo_auth_locks; LISTEN wazo_auth_tokens; LISTEN wazo_auth_tenants; LISTEN wazo_auth_outbox; "
+            "LISTEN " +
             heartbeat_channel()))
     return false;
   const BootTime since = BootClock::now();
