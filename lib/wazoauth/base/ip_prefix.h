@@ -2,11 +2,11 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 namespace wazoauth {
 
@@ -15,7 +15,8 @@ struct IpAddress {
   bool v4 = false;
   std::array<std::uint8_t, 16> bytes{};  // of IPv4 the first four
 
-  std::strong_ordering operator<=>(const IpAddress&) const = default;
+  bool operator==(const IpAddress&) const = default;
+  bool operator<(const IpAddress& other) const { return std::tie(v4, bytes) < std::tie(other.v4, other.bytes); }
 };
 std::optional<IpAddress> parse_address(std::string_view text);  // without port, brackets and zone
 

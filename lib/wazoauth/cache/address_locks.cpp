@@ -142,8 +142,9 @@ std::vector<AddressLock> AddressLocks::holding(std::string_view text, std::int64
   if (!address) return found;
   const auto snapshot = current();
   for (const auto& [kind, locks] : snapshot->locks) {
-    if (kind.v4 != address->v4) continue;
-    const auto [begin, end] = locks.equal_range(masked(*address, kind.length));
+    const auto& [v4, length] = kind;
+    if (v4 != address->v4) continue;
+    const auto [begin, end] = locks.equal_range(masked(*address, length));
     for (auto at = begin; at != end; ++at) {
       if (at->second.ends_t == 0 || unix_now < at->second.ends_t) found.push_back(at->second);
     }

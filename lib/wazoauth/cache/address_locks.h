@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "wazoauth/base/ip_prefix.h"
@@ -63,11 +64,7 @@ class AddressLocks {
  private:
   struct Shared;
   struct Snapshot {
-    struct Kind {
-      bool v4;
-      int length;
-      auto operator<=>(const Kind&) const = default;
-    };
+    using Kind = std::pair<bool, int>;  // IPv4?, and the length
     std::uint64_t version = 0;
     std::map<Kind, std::multimap<IpAddress, AddressLock>> locks;  // by the first address
   };
