@@ -63,6 +63,7 @@ const char* reason_name(Reason reason) {
                                           "unusable_access",
                                           "unknown_operation",
                                           "foreign_tenant",
+                                          "locked_address",
                                           "ambiguous_path",
                                           "ambiguous_method",
                                           "ambiguous_token",

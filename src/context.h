@@ -20,6 +20,7 @@ enum class Reason {
   unusable_access,    // a variable's value, or a part of the path, can't be part of an access
   unknown_operation,  // no document has it
   foreign_tenant,
+  locked_address,
   ambiguous_path,
   ambiguous_method,
   ambiguous_token,

@@ -7,6 +7,7 @@
 #include "judged.h"
 #include "process.h"
 #include "refusals.h"
+#include "request.h"
 #include "tokens.h"
 #include "wazoauth/gate/answers.h"
 #include "wazoauth/gate/target.h"
@@ -140,6 +141,9 @@ class GatedRequest {
       if (match.operation) context_.slot = conf_.routes->slot_of(*match.operation);
       if (!conf_.token_always && !only_told_ && is_open(match)) return leave_alone();
     }
+    if (process_.address_locks.count() != 0 &&
+        process_.address_locks.locked_everywhere(client_address(r_, process_.conf), ngx_time()))
+      return locked_address();
     const bool in_query = match.operation && match.operation->token_in_query;
     const Found found = find_token(r_, conf_, in_query, context_);
     if (found == Found::several) return refuse(Status::refused, Reason::ambiguous_token, gate::two_tokens());
@@ -232,6 +236,14 @@ class GatedRequest {
 
   ngx_int_t follow_tenant() {
     std::string_view wanted;
+    switch (judge_address()) {
+      case Outcome::address_locked:
+        return locked_address();
+      case Outcome::read_tenants:
+        return wait_for_tenants();
+      default:
+        break;
+    }
     if (!conf_.tenant) return pass();
     if (!find_wanted_tenant(r_, wanted)) return refuse(Status::refused, Reason::ambiguous_tenant, gate::two_tenants());
     switch (
@@ -244,6 +256,14 @@ class GatedRequest {
         return pass();
     }
   }
+
+  Outcome judge_address() const {
+    if (process_.address_locks.count() == 0) return Outcome::pass;
+    return gate::judge_address(process_.address_locks, process_.tenants, client_address(r_, process_.conf),
+                               context_.facts, ngx_time(), std::chrono::milliseconds(context_.grace_ms));
+  }
+
+  ngx_int_t locked_address() { return refuse(Status::denied, Reason::locked_address, gate::locked_address()); }
 
   ngx_int_t wait_for_tenants() {
     // What was read may be outdated again already, while many tenants are being made.

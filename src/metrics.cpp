@@ -101,6 +101,10 @@ void add_shadow(const Shadow& shadow, Exposition& out) {
   }
 }
 
+void add_locks(const AddressLocks& locks, Exposition& out) {
+  out.single("address_locks", "gauge", "Locks of addresses that this nginx knows.", locks.count());
+}
+
 void add_build(Exposition& out) {
   out.describe("build_info", "gauge", "Always 1; the label is the version of this module.");
   out.value("build_info", "version=\"" + std::string(version) + "\"", 1);
@@ -130,6 +134,7 @@ ngx_int_t metrics_handler(ngx_http_request_t* r) {
     Exposition out;
     add_requests(process->counters, out);
     add_zone(process->zone, out);
+    add_locks(process->address_locks, out);
     add_worker(*process, out);
     add_shadow(process->conf.shadow, out);
     add_build(out);

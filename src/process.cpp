@@ -44,6 +44,7 @@ AppOptions app_options(Process& process, ngx_cycle_t* cycle) {
   options.settings = *process.conf.settings;
   options.database = database_options(cycle, process.conf, process.node);
   options.zone = &process.zone;
+  options.address_locks = &process.address_locks;
   options.redis = process.redis.get();
   return options;
 }
@@ -64,6 +65,7 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
       cpu_permits(shared.cpu_permits),
       mutex(shared.zone_mutex),
       zone(shared.zone, shared.zone_size, mutex, node),
+      address_locks(shared.address_locks, mutex),
       throttle(shared.throttle),
       redis(make_redis(main)),
       app(app_options(*this, cycle)),
@@ -71,7 +73,7 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
       offload(static_cast<unsigned>(app.database_options().connections),
               cpu_threads(plan_connections(cycle, main).workers)),
       loads(offload, app.tokens(), tenants),
-      upgrades(zone, counters, app.tokens(), offload) {}
+      upgrades({conf, zone, address_locks, tenants, counters, app.tokens(), offload}) {}
 
 bool Process::start(ngx_cycle_t* cycle) {
   if (!offload.start(cycle)) return false;
@@ -91,6 +93,7 @@ void Process::keep_house() {
   options.settings = app.settings();
   options.database = app.database_options();
   options.zone = &zone;
+  options.address_locks = &address_locks;
   options.redis_uri = view(conf.redis);
   options.events_dropped = [this](std::uint64_t number) { counters.add(counter::events_dropped, number); };
   housekeeper_ = std::make_unique<Housekeeper>(std::move(options));
@@ -132,11 +135,25 @@ void Process::tick() {
     app.pending_authorizations().let_go();
   }
   start_rest();
+  if (!node.listening(BootClock::now())) read_locks();
   // Without threads there are no connections.
   if (++ticks_ % close_idle_ticks == 0 && offload.has_threads())
     offload.post(
         Lane::loading, [this] { app.close_idle(); }, [] {});
   ngx_add_timer(&tick_, tick_ms);
+}
+
+// Nobody tells of new ones.
+void Process::read_locks() {
+  if (reading_locks_ || !offload.has_threads() || node.database_away(BootClock::now())) return;
+  auto work = [this] {
+    try {
+      address_locks.refresh(app.short_reads());
+    } catch (const std::exception&) {
+      // Loads of tokens tell of this trouble.
+    }
+  };
+  reading_locks_ = offload.post(Lane::loading, std::move(work), [this] { reading_locks_ = false; });
 }
 
 void Process::start_rest() {

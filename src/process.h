@@ -30,6 +30,7 @@ class Process {
   CpuPermits& cpu_permits;
   ZoneMutex mutex;
   Zone zone;
+  AddressLocks address_locks;
   gate::LoginThrottle throttle;
   std::unique_ptr<RedisCache> redis;
   App app;
@@ -42,6 +43,7 @@ class Process {
  private:
   void keep_house();
   void start_rest();
+  void read_locks();
   void tick();
   static void on_tick(ngx_event_t* event);
 
@@ -49,6 +51,7 @@ class Process {
   ngx_event_t tick_{};
   bool draining_ = false;
   unsigned ticks_ = 0;
+  bool reading_locks_ = false;
 };
 
 // Null outside of a worker, and when the module isn't configured.

@@ -139,6 +139,16 @@ void believe_proxies(const MainConf& main, bool address_too, Request& request) {
 
 }  // namespace
 
+std::string client_address(ngx_http_request_t* r, const MainConf& main) {
+  Request request;
+  const Sender sender = sender_of(r, main);
+  request.remote_addr = sender.address;
+  if (!sender.trusted || sender.replaced) return request.remote_addr;
+  copy_headers(r, request);
+  believe_proxies(main, true, request);
+  return request.remote_addr;
+}
+
 Request make_request(ngx_http_request_t* r, const MainConf& main, const LocConf& conf) {
   Request request;
   request.method = view(r->method_name);

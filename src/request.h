@@ -10,6 +10,9 @@ namespace wazoauth::nginx {
 // address it sees us, is told by trusted proxies or by nginx itself.
 Request make_request(ngx_http_request_t* r, const MainConf& main, const LocConf& conf);
 
+// The client's address alone, as it is in a request.
+std::string client_address(ngx_http_request_t* r, const MainConf& main);
+
 // The body that nginx has read, from memory or a temporary file. False: it could not be read.
 bool copy_body(ngx_http_request_t* r, std::string& body);
 

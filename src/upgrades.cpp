@@ -7,6 +7,7 @@
 
 #include "conf.h"
 #include "counters.h"
+#include "request.h"
 #include "wazoauth/acl/compile.h"
 #include "wazoauth/base/log.h"
 #include "websocket.h"
@@ -25,8 +26,15 @@ bool expired(const TokenFacts& facts) {
 }
 }  // namespace
 
-Upgrades::Upgrades(const Zone& zone, Counters& counters, TokenStore& tokens, Offload& offload)
-    : zone_(zone), node_(zone.node()), counters_(counters), tokens_(tokens), offload_(offload) {
+Upgrades::Upgrades(const Parts& parts)
+    : zone_(parts.zone),
+      node_(parts.zone.node()),
+      conf_(parts.conf),
+      address_locks_(parts.address_locks),
+      tenants_(parts.tenants),
+      counters_(parts.counters),
+      tokens_(parts.tokens),
+      offload_(parts.offload) {
   tick_.handler = on_tick;
   tick_.data = this;
   tick_.cancelable = 1;
@@ -47,6 +55,7 @@ void Upgrades::watch(ngx_http_request_t* r, const RequestContext& context) {
   upgrade.connection = r->connection;
   if (r->http_version >= NGX_HTTP_VERSION_20) upgrade.stream = r;
   upgrade.token = view(context.token);
+  upgrade.address = client_address(r, conf_);
   upgrade.facts = context.facts;
   if (context.has_access) upgrade.required = view(context.required);
   upgrade.grace_ms = context.grace_ms;
@@ -62,6 +71,7 @@ void Upgrades::watch(ngx_http_request_t* r, const RequestContext& context) {
     upgrade.client = TokenClient::of(known->record);
   else
     ask(upgrade, Question::alive);
+  look_at_address(upgrade);
   look(upgrade);  // it may have been revoked since the gate saw it
   tick_.log = ngx_cycle->log;
   if (!tick_.timer_set) ngx_add_timer(&tick_, tick_ms);
@@ -94,6 +104,7 @@ void Upgrades::on_tick(ngx_event_t* event) {
 void Upgrades::tick() {
   try {
     look_at_ring();
+    look_at_addresses();
     if (second_ != ngx_time()) look_at_expiries();
     if (loop_time() - last_look_ >= look_every) look_at_all();
     start_asking();
@@ -117,6 +128,44 @@ void Upgrades::look_at_ring() {
     auto [begin, end] = by_key_.equal_range(key);
     for (auto at = begin; at != end; ++at) look(*at->second);
   }
+}
+
+// Also when a tenant was moved: it may have come below one whose locks count for it, too.
+void Upgrades::look_at_addresses() {
+  const std::uint64_t version = address_locks_.version(), generation = node_.tenant_generation();
+  if (version == locks_version_ && generation == tenant_generation_ && !addresses_unjudged_) return;
+  if (reading_tenants_) return;
+  locks_version_ = version;
+  tenant_generation_ = generation;
+  addresses_unjudged_ = false;
+  if (address_locks_.count() == 0) return;
+  for (auto& [id, upgrade] : all_) look_at_address(upgrade);
+  if (addresses_unjudged_) read_tenants();
+}
+
+void Upgrades::look_at_address(Upgrade& upgrade) {
+  if (upgrade.ended || address_locks_.count() == 0) return;
+  switch (gate::judge_address(address_locks_, tenants_, upgrade.address, upgrade.facts, ngx_time(),
+                              std::chrono::milliseconds(upgrade.grace_ms))) {
+    case gate::Verdict::Outcome::address_locked:
+      return end(upgrade, "its address is locked");
+    case gate::Verdict::Outcome::read_tenants:
+      addresses_unjudged_ = true;
+      return;
+    default:
+      return;
+  }
+}
+
+void Upgrades::read_tenants() {
+  auto work = [this] {
+    try {
+      tenants_.refresh();
+    } catch (const std::exception& e) {
+      log::error(std::string("the tenants could not be read: ") + e.what());
+    }
+  };
+  reading_tenants_ = offload_.post(Lane::loading, std::move(work), [this] { reading_tenants_ = false; });
 }
 
 void Upgrades::look_at_expiries() {

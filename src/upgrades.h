@@ -1,7 +1,8 @@
 // Upgraded connections (WebSocket), and answers of locations that say so, end when their token dies. nginx's gate sees
 // only their beginning, so the worker that owns them watches: the zone's ring of revocations every 20 ms while there is
 // any, their expiry whenever the wall clock shows another second (it may have been set: no timer of its own would do),
-// and PostgreSQL once per second while LISTEN isn't known good.
+// and PostgreSQL once per second while LISTEN isn't known good. They end, too, when the address that they come from is
+// locked.
 //
 // A client may renew its token by a message, which nobody here sees. So when a token expires, or was given up,
 // PostgreSQL is asked for one that the same client got since: the connection goes on with that one, as if it had come
@@ -15,17 +16,29 @@
 #include <unordered_map>
 #include <vector>
 
+#include "conf.h"
 #include "context.h"
 #include "counters.h"
 #include "farewell.h"
 #include "offload.h"
+#include "wazoauth/cache/address_locks.h"
+#include "wazoauth/cache/tenant_tree.h"
 #include "wazoauth/cache/token_store.h"
 
 namespace wazoauth::nginx {
 
 class Upgrades {
  public:
-  Upgrades(const Zone& zone, Counters& counters, TokenStore& tokens, Offload& offload);
+  struct Parts {
+    const MainConf& conf;
+    const Zone& zone;
+    const AddressLocks& address_locks;
+    TenantTree& tenants;
+    Counters& counters;
+    TokenStore& tokens;
+    Offload& offload;
+  };
+  explicit Upgrades(const Parts& parts);
 
   // A request's connection is about to be upgraded, by whatever location, or its answer begins that is to end with its
   // token (wazo_auth_watch); `context` is how the gate admitted it. Forgotten when the request ends.
@@ -46,6 +59,7 @@ class Upgrades {
     ngx_http_request_t* stream = nullptr;  // from HTTP/2 on the connection has other requests, too
     Farewell farewell;
     std::string token;
+    std::string address;  // the client's
     TokenKey key{};
     TokenFacts facts;
     TokenClient client;
@@ -72,6 +86,9 @@ class Upgrades {
   void look_at_expiries();
   void look_at_all();
   void look(Upgrade& upgrade);
+  void look_at_addresses();
+  void look_at_address(Upgrade& upgrade);
+  void read_tenants();
   void ask(Upgrade& upgrade, Question question);
   void start_asking();
   bool start_asking(Upgrade& upgrade);  // false: the queue is full
@@ -92,6 +109,9 @@ class Upgrades {
 
   const Zone& zone_;
   const NodeState& node_;
+  const MainConf& conf_;
+  const AddressLocks& address_locks_;
+  TenantTree& tenants_;
   Counters& counters_;
   TokenStore& tokens_;
   Offload& offload_;
@@ -100,6 +120,9 @@ class Upgrades {
   std::uint64_t next_id_ = 0;
   std::uint64_t position_ = 0;
   std::uint32_t epoch_ = 0;
+  std::uint64_t locks_version_ = 0, tenant_generation_ = 0;  // of the last look at addresses
+  bool addresses_unjudged_ = false;                          // the tree of tenants has to be read first
+  bool reading_tenants_ = false;
   BootTime last_look_;
   time_t second_ = 0;  // of the last look at expiries
   int asking_ = 0;

@@ -21,11 +21,13 @@ SharedMemory* make(ngx_slab_pool_t* pool) {
   if (!head) return nullptr;
   auto* const shared = new (head) SharedMemory;
   shared->throttle = ngx_slab_alloc(pool, gate::LoginThrottle::size);
+  shared->address_locks = ngx_slab_alloc(pool, AddressLocks::size());
   shared->zone_size = pool->pfree * ngx_pagesize;
   shared->zone = ngx_slab_alloc(pool, shared->zone_size);
-  if (!shared->throttle || !shared->zone) return nullptr;
+  if (!shared->throttle || !shared->address_locks || !shared->zone) return nullptr;
   Zone::format(shared->zone, shared->zone_size);
   gate::LoginThrottle::format(shared->throttle);
+  AddressLocks::format(shared->address_locks);
   return shared;
 }
 
@@ -93,7 +95,7 @@ void SharedMemory::set_database(ngx_conf_t* cf, ngx_shm_zone_t* zone, const std:
 namespace {
 // "wazsh", then the version of the layout, then the size: raise the version with a change that keeps the size.
 constexpr std::uint64_t shared_layout =
-    std::uint64_t{0x68'73'7a'61'77} << 24 | std::uint64_t{2} << 16 | std::uint64_t{sizeof(SharedMemory)};
+    std::uint64_t{0x68'73'7a'61'77} << 24 | std::uint64_t{3} << 16 | std::uint64_t{sizeof(SharedMemory)};
 static_assert(sizeof(SharedMemory) < 1 << 16);
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include "cpu_permit.h"
 #include "ngx.h"
 #include "shared_mutex.h"
+#include "wazoauth/cache/address_locks.h"
 #include "wazoauth/cache/node_state.h"
 #include "wazoauth/cache/zone.h"
 
@@ -35,9 +36,10 @@ struct SharedMemory {
   NodeState node;
   Counters counters;
   CpuPermits cpu_permits;
-  SharedMutex zone_mutex;    // of those who write into the zone
-  void* throttle = nullptr;  // gate::LoginThrottle
-  void* zone = nullptr;      // the tokens, see Zone
+  SharedMutex zone_mutex;         // of those who write into the zone
+  void* throttle = nullptr;       // gate::LoginThrottle
+  void* address_locks = nullptr;  // AddressLocks
+  void* zone = nullptr;           // the tokens, see Zone
   std::size_t zone_size = 0;
 
   // Null after an error that has been logged.

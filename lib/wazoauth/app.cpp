@@ -10,6 +10,7 @@
 #include "wazoauth/group/routes.h"
 #include "wazoauth/ldap/directories.h"
 #include "wazoauth/ldap/routes.h"
+#include "wazoauth/lock/routes.h"
 #include "wazoauth/login/identity_providers.h"
 #include "wazoauth/policy/routes.h"
 #include "wazoauth/rest/cors.h"
@@ -31,8 +32,8 @@ struct App::State {
       : options(std::move(o)),
         database(options.database),
         loads(options.database.for_short_reads()),
-        tokens(options.zone, loads, options.redis),
-        services{options.settings, database, tokens, options.zone, master_tenant},
+        tokens(options.zone, loads, options.redis, options.address_locks),
+        services{options.settings, database, tokens, options.address_locks, options.zone, master_tenant},
         runtime_config(options.settings, node()),
         directories(options.settings.ldap.logins_per_directory),
         identity_providers(directories),
@@ -48,6 +49,7 @@ struct App::State {
     add_config_routes(all, runtime_config);
     add_token_routes(all, identity_providers);
     add_refresh_token_routes(all);
+    add_lock_routes(all);
     add_session_routes(all);
     add_user_session_routes(all);
     add_user_routes(all);
@@ -139,7 +141,8 @@ void App::close_idle() {
 std::optional<Response> App::answer_from_zone(const Request& request, std::uint64_t grace_ms) {
   const Zone* zone = state_->options.zone;
   if (!zone || !settings().http_plugin("tokens")) return std::nullopt;
-  auto response = wazoauth::answer_from_zone(*zone, settings(), static_cast<std::int64_t>(grace_ms), request);
+  auto response = wazoauth::answer_from_zone(*zone, state_->options.address_locks, settings(),
+                                             static_cast<std::int64_t>(grace_ms), request);
   if (response) add_cors(settings(), request, *response);
   return response;
 }

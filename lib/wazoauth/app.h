@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "wazoauth/about/runtime_config.h"
+#include "wazoauth/cache/address_locks.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/config/settings.h"
@@ -20,8 +21,9 @@ class PendingAuthorizations;
 
 struct AppOptions {
   Settings settings;
-  DatabaseOptions database;  // for requests
-  Zone* zone = nullptr;      // null: nothing is cached (tools, tests)
+  DatabaseOptions database;               // for requests
+  Zone* zone = nullptr;                   // null: nothing is cached (tools, tests)
+  AddressLocks* address_locks = nullptr;  // null: none is known
   RedisCache* redis = nullptr;
 };
 

@@ -13,10 +13,13 @@ ORDER BY found.place LIMIT 1
 
 -- name: logins.lock_user
 -- Logins of one user, and changes to that user, come one after the other: limits hold, and no token is made for a
--- password that has just been changed. The tenant is locked before the user, as whoever deletes a tenant does.
-WITH tenant AS MATERIALIZED (
+-- password that has just been changed. The tenant is locked before the user, as whoever deletes a tenant does. First of
+-- all comes what a new token needs anyway (sql/schema/0013_wazo_auth_locks.sql): who makes a lock has no row by then.
+WITH locks AS MATERIALIZED (
+  SELECT pg_advisory_xact_lock_shared(hashtext('wazo_auth.locks')) AS held
+), tenant AS MATERIALIZED (
   SELECT uuid, default_authentication_method FROM auth_tenant
-  WHERE uuid = (SELECT tenant_uuid FROM auth_user WHERE uuid = $1)
+  WHERE EXISTS (SELECT 1 FROM locks) AND uuid = (SELECT tenant_uuid FROM auth_user WHERE uuid = $1)
   FOR KEY SHARE
 )
 SELECT u.tenant_uuid, u.purpose, u.password_hash,

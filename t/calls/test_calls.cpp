@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <mutex>
+#include <thread>
 
 #include "../unit/check.h"
 #include "platform.h"
@@ -236,6 +237,50 @@ void collisions_without_end_have_an_end(void**) {
   equal(s.count("auth_tenant WHERE name = 'hopeless'"), "0");
 }
 
+Json lock_body() {
+  return Json::object({{"reason", "a test"}});
+}
+
+// The password was right, and the lock came before the token.
+void a_login_that_began_before_a_lock_gets_no_token(void**) {
+  Stand& s = stand();
+  const std::string uuid = s.new_user("locked");
+  const std::string before = s.platform->log_in("locked", password);
+  Call login = s.platform->begin_login("locked", password);
+  advance(login, Lane::cpu);
+  equal(s.platform->send("PUT", "/locks/user/" + uuid, s.token, lock_body()).status, 200);
+  equal(s.platform->send("GET", "/token/" + before).status, 404);
+  equal(finish(login).status, 401);
+  equal(s.count("auth_token WHERE auth_id = '" + uuid + "'"), "0");
+  equal(s.platform->send("DELETE", "/locks/user/" + uuid, s.token).status, 204);
+  equal(s.platform->send("GET", "/token/" + before).status, 404);
+  check::never(s.platform->log_in("locked", password).empty(), "it is over");
+}
+
+// The transaction that stores a token is open when the lock is made: the lock waits for it, and ends the token.
+void a_token_that_is_being_stored_ends_with_the_lock(void**) {
+  Stand& s = stand();
+  const std::string uuid = s.new_user("racing"),
+                    tenant = s.sql.value("SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid");
+  DirectConnection other(conninfo());
+  other.run("BEGIN");
+  other.run("INSERT INTO auth_session (uuid, mobile, tenant_uuid) VALUES ('racing', false, '" + tenant + "')");
+  other.run("INSERT INTO auth_token (auth_id, session_uuid) VALUES ('" + uuid + "', 'racing')");
+  int status = 0;
+  std::thread locker([&] { status = s.platform->send("PUT", "/locks/user/" + uuid, s.token, lock_body()).status; });
+  const auto waits = [&] { return s.count("pg_locks WHERE locktype = 'advisory' AND NOT granted") != "0"; };
+  bool waited = false;
+  for (int tries = 0; !waited && tries < 500; ++tries) {
+    waited = waits();
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  other.run("COMMIT");
+  locker.join();
+  check::that(waited, "the lock waits for the token");
+  equal(status, 200);
+  equal(s.count("auth_session WHERE uuid = 'racing'"), "0");
+}
+
 }  // namespace
 
 int main() {
@@ -248,6 +293,8 @@ int main() {
       cmocka_unit_test(an_event_is_committed_with_its_change),
       cmocka_unit_test(a_deleted_token_is_refused_before_its_answer_is_sent),
       cmocka_unit_test(a_connection_that_broke_between_steps_is_replaced),
+      cmocka_unit_test(a_login_that_began_before_a_lock_gets_no_token),
+      cmocka_unit_test(a_token_that_is_being_stored_ends_with_the_lock),
       cmocka_unit_test(a_database_that_is_away_is_told_from_an_empty_one),
       cmocka_unit_test(a_transaction_that_collides_is_tried_again_later),
       cmocka_unit_test(collisions_without_end_have_an_end),

@@ -123,7 +123,8 @@ bool is_reason_form(Report report) {
 // The failures that follow from the rest of a route's declaration, and those that it declares itself.
 std::vector<Failure> failures_of(const Route& route) {
   std::vector<Failure> all = {{500, ErrorForm::message, "Internal Server Error"},
-                              {503, ErrorForm::error_id, "service-unavailable"}};
+                              {503, ErrorForm::error_id, "service-unavailable"},
+                              {403, ErrorForm::error_id, "locked-address"}};
   if (!route.access.empty()) {
     all.push_back({400, ErrorForm::error_id, "ambiguous-token"});
     all.push_back({401, ErrorForm::error_id, "unauthorized"});

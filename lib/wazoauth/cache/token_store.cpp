@@ -4,6 +4,7 @@
 
 #include "wazoauth/acl/compile.h"
 #include "wazoauth/base/trouble.h"
+#include "wazoauth/cache/address_locks.h"
 #include "wazoauth/cache/load.h"
 #include "wazoauth/cache/redis_cache.h"
 
@@ -16,11 +17,12 @@ constexpr milliseconds unknown_for{2000};
 }  // namespace
 
 struct TokenStore::State {
-  State(Zone* z, Database& d, RedisCache* r) : zone(z), database(d), redis(r) {}
+  State(Zone* z, Database& d, RedisCache* r, AddressLocks* a) : zone(z), database(d), redis(r), address_locks(a) {}
 
   Zone* zone;
   Database& database;
   RedisCache* redis;
+  AddressLocks* address_locks;
   Trouble trouble{log::Level::warning};
 
   // read(unit), on the database. False: it is away, and all know it for a moment.
@@ -46,8 +48,12 @@ struct TokenStore::State {
     const std::uint32_t epoch = zone ? zone->node().epoch() : 0;
     const auto life = redis && zone ? RedisCache::usable(*zone) : std::nullopt;
     std::optional<TokenRecord> record;
-    if (!reach([&](UnitOfWork& unit) { record = load_token(unit, token); }))
-      return {Loaded::Status::unavailable, std::nullopt};
+    const bool reached = reach([&](UnitOfWork& unit) {
+      // Whoever has a token in the zone knows from where it mustn't be used.
+      if (address_locks && !address_locks->known()) address_locks->refresh(database);
+      record = load_token(unit, token);
+    });
+    if (!reached) return {Loaded::Status::unavailable, std::nullopt};
     if (!record) {
       if (zone) {
         // Only what was known is news for others.
@@ -84,8 +90,8 @@ struct TokenStore::State {
   }
 };
 
-TokenStore::TokenStore(Zone* zone, Database& database, RedisCache* redis)
-    : state_(std::make_unique<State>(zone, database, redis)) {}
+TokenStore::TokenStore(Zone* zone, Database& database, RedisCache* redis, AddressLocks* address_locks)
+    : state_(std::make_unique<State>(zone, database, redis, address_locks)) {}
 TokenStore::~TokenStore() = default;
 
 Loaded TokenStore::load(std::string_view token) {

@@ -15,6 +15,7 @@
 
 namespace wazoauth {
 
+class AddressLocks;
 class RedisCache;
 
 struct Loaded {
@@ -39,8 +40,8 @@ struct Successor {
 
 class TokenStore {
  public:
-  // `zone` and `redis` may be null. `database`: connections for loads only.
-  TokenStore(Zone* zone, Database& database, RedisCache* redis);
+  // `zone`, `redis` and `address_locks` may be null. `database`: connections for loads only.
+  TokenStore(Zone* zone, Database& database, RedisCache* redis, AddressLocks* address_locks = nullptr);
   ~TokenStore();
 
   // A token that isn't in the zone: Redis (when it may be believed), then PostgreSQL. The result enters the zone;

@@ -56,6 +56,7 @@ enabled_http_plugins:
   group_policy: true
   groups: true
   ldap_config: true
+  locks: true
   password_reset: true
   policies: true
   sessions: true

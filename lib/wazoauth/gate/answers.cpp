@@ -48,6 +48,10 @@ Problem denied(int status, std::string_view token, std::string_view required_acc
   return Problem::with_error_id(status, "forbidden", "Forbidden", std::move(details));
 }
 
+Problem locked_address() {
+  return Problem::with_error_id(403, "locked-address", "Requests from this address are refused", Json::object());
+}
+
 Problem two_tokens() {
   return Problem::with_error_id(400, "ambiguous-token", "The request carries different tokens", Json::object());
 }

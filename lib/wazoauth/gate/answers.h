@@ -10,6 +10,7 @@ namespace wazoauth::gate {
 Problem no_token(std::string_view token, std::string_view required_access);  // 401: none, unknown, expired or revoked
 // `status` 403, or 401 as the daemons answer it. `wanted_tenant`: the header Wazo-Tenant, "" when absent.
 Problem denied(int status, std::string_view token, std::string_view required_access, std::string_view wanted_tenant);
+Problem locked_address();   // 403
 Problem two_tokens();       // 400
 Problem ambiguous_path();   // 400
 Problem two_methods();      // 400

@@ -73,6 +73,19 @@ Verdict::Outcome judge_tenant(const TenantTree& tenants, std::string_view wanted
   return *inside ? Verdict::Outcome::pass : Verdict::Outcome::tenant_outside;
 }
 
+Verdict::Outcome judge_address(const AddressLocks& locks, const TenantTree& tenants, std::string_view address,
+                               const TokenFacts& facts, std::int64_t unix_now, milliseconds grace) {
+  const std::string_view tenant = facts.tenant_uuid;
+  auto outcome = Verdict::Outcome::pass;
+  for (const AddressLock& lock : locks.holding(address, unix_now)) {
+    if (lock.everywhere || lock.tenant_uuid == tenant) return Verdict::Outcome::address_locked;
+    const auto inside = tenants.in_subtree(tenant, lock.tenant_uuid, grace);
+    if (!inside) outcome = Verdict::Outcome::read_tenants;
+    if (inside && *inside) return Verdict::Outcome::address_locked;
+  }
+  return outcome;
+}
+
 namespace {
 
 Loaded find(TokenStore& store, std::string_view token) {

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "wazoauth/base/clock.h"
+#include "wazoauth/cache/address_locks.h"
 #include "wazoauth/cache/tenant_tree.h"
 #include "wazoauth/cache/token_store.h"
 #include "wazoauth/cache/zone.h"
@@ -27,6 +28,7 @@ struct Verdict {
     revalidate,      // ask PostgreSQL whether it still lives
     unavailable,     // nobody can tell: 503
     tenant_outside,  // the wanted tenant is neither the token's own nor below it
+    address_locked,  // the client's address is, for users of the token's tenant
     read_tenants,    // whether it is, PostgreSQL has to say
   };
   // Of Outcome::unknown.
@@ -100,6 +102,10 @@ Verdict judge_loaded(const Zone& zone, const TokenKey& key, const Question& ques
 // A verdict of `pass`, once more with the tenant that the request wants; "" for none.
 Verdict::Outcome judge_tenant(const TenantTree& tenants, std::string_view wanted, const TokenFacts& facts,
                               std::chrono::milliseconds grace = {});
+
+// ... and with the address that it comes from.
+Verdict::Outcome judge_address(const AddressLocks& locks, const TenantTree& tenants, std::string_view address,
+                               const TokenFacts& facts, std::int64_t unix_now, std::chrono::milliseconds grace = {});
 
 // The token's record, by the zone if it is fresh there, else by PostgreSQL; nullopt: no live token. For the API, which
 // works on the database, so there is no grace: throws 503 for what can't be confirmed. Blocks.

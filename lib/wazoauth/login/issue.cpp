@@ -194,6 +194,13 @@ UnixTime expiry(const Settings& settings, const Login& login, UnixTime issued) {
   return issued + std::chrono::seconds(std::min(lifetime, longest));
 }
 
+// Only a refresh token remembers its client, and stands for it when the token is stored.
+void refuse_client(Context& context, const Login& login, const User& user) {
+  const Json& client = login.body.get("client_id");
+  if (client.is_string() && context.db().run("locks.client", {client.text(), user.tenant_uuid}).boolean(0, "yes"))
+    refuse(login, "locked: client " + Json(client).dump());
+}
+
 Step issue(Context& context, const Login& login) {
   Token token;
   token.issued = unix_time();
@@ -207,6 +214,7 @@ Step issue(Context& context, const Login& login) {
   const RefreshToken obtained = offline ? offline_token(context, login, token.user) : RefreshToken{};
   if (offline && login.identity.saml_request_id)
     context.db().run("saml.set_refresh_token", {*login.identity.saml_request_id, obtained.uuid});
+  refuse_client(context, login, token.user);
   token.refresh_token = offline ? obtained.uuid : login.identity.refresh_token_uuid;
   store(context, login, token);
   if (login.identity.saml_request_id) context.db().run("saml.set_token", {*login.identity.saml_request_id, token.uuid});
@@ -229,6 +237,8 @@ Step issue_token(Context& context, const LoginPtr& login) {
     // The refresh token, or the tenant, was deleted a moment ago.
     if (e.foreign_key()) refuse(*login, e.constraint + " is gone");
     throw;
+  } catch (const Locked& e) {
+    refuse(*login, e.what());
   }
 }
 

@@ -8,6 +8,7 @@
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/start_thread.h"
 #include "wazoauth/cache/redis_relay.h"
+#include "wazoauth/lock/locks.h"
 #include "wazoauth/node/listener.h"
 #include "wazoauth/node/seed.h"
 #include "wazoauth/saml/cleanup.h"
@@ -160,8 +161,8 @@ void Housekeeper::seed_database() {
 
 void Housekeeper::listen() {
   const DatabaseOptions database = leader_options(options_.database);
-  Listener({connection_string(database), session_settings(database), options_.zone, id_, !options_.redis_uri.empty(),
-            &wake_})
+  Listener({connection_string(database), session_settings(database), options_.zone, options_.address_locks, id_,
+            !options_.redis_uri.empty(), &wake_})
       .run();
   // Another housekeeper of this nginx took over: then it does the rest as well.
   close();
@@ -200,6 +201,7 @@ void Housekeeper::clean_up_once(Database& database) {
   const std::int64_t now = unix_seconds();
   UnitOfWork(database, Mode::read_only).run("node.prune");
   UnitOfWork(database, Mode::read_only).run("authorizations.prune");
+  locks::clean_up(database, keep_going);
   clean_expired(database, now, std::max<std::int64_t>(1, options_.settings.token_cleanup_batch_size), keep_going);
   saml::clean_up(database, options_.settings.saml.session_lifetime);
   const double interval = options_.settings.token_cleanup_interval;

@@ -15,6 +15,7 @@
 
 #include "wazoauth/base/wake.h"
 #include "wazoauth/bus/relay.h"
+#include "wazoauth/cache/address_locks.h"
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/mail/relay.h"
@@ -26,6 +27,7 @@ struct HousekeeperOptions {
   Settings settings;
   DatabaseOptions database;  // its conninfo and `prepared` count
   Zone* zone = nullptr;
+  AddressLocks* address_locks = nullptr;
   std::string redis_uri;                              // "" for none
   std::function<void(std::uint64_t)> events_dropped;  // told to the metrics; may be empty
 };

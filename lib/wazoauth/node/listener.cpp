@@ -107,6 +107,8 @@ void Listener::handle(const PGnotify& notification) {
     }
   } else if (channel == "wazo_auth_tenants") {
     node_.raise_tenant_generation();
+  } else if (channel == "wazo_auth_locks") {
+    locks_changed_ = true;
   } else if (channel == "wazo_auth_outbox") {
     options_.wake->poke();
   } else {
@@ -156,6 +158,14 @@ bool Listener::read_pending() {
             &items))
     return false;
   apply(*options_.zone, parse_token_notice(items));
+  return true;
+}
+
+bool Listener::read_locks(bool whatever) {
+  locks_changed_ = false;
+  std::string list;
+  if (!exec(fragment("locks.addresses"), &list)) return false;
+  options_.address_locks->replace(parse_address_locks(list), whatever);
   return true;
 }
 
@@ -226,7 +236,9 @@ bool Listener::beat() {
     if (deadline.passed() || options_.wake->stopping() || !pump(deadline.left())) return false;
   }
   if (superseded()) return true;
+  const std::uint64_t life_before = life_;
   see(parse_life(life));
+  if ((locks_changed_ || life_ != life_before) && !read_locks(life_ != life_before)) return false;
   node_.set_last_heartbeat(sent);
   return true;
 }
@@ -239,7 +251,8 @@ bool Listener::listen() {
   // Named, so that pg_stat_activity tells it from the pool's.
   if (!exec(options_.settings +
             "SELECT set_config('application_name', current_setting('application_name') || ' listen', false);"
-            "LISTEN wazo_auth_tokens; LISTEN wazo_auth_tenants; LISTEN wazo_auth_outbox; LISTEN " +
+            "LISTEN wazo_auth_locks; LISTEN wazo_auth_tokens; LISTEN wazo_auth_tenants; LISTEN wazo_auth_outbox; "
+            "LISTEN " +
             heartbeat_channel()))
     return false;
   const BootTime since = BootClock::now();
@@ -248,7 +261,7 @@ bool Listener::listen() {
   life_ = parse_life(life).database;
   settled_ = false;
   unseen_by_ = "{}";
-  if (!take_over(since) || !register_node()) return false;
+  if (!read_locks(true) || !take_over(since) || !register_node()) return false;
   trouble_.over();
   log::info("listening for revoked tokens");
   options_.wake->poke();
@@ -267,6 +280,7 @@ bool Listener::listen() {
       const milliseconds left = next_beat - BootClock::now();
       if (left.count() <= 0) break;
       if (!pump(left)) return false;
+      if (locks_changed_ && !read_locks(false)) return false;
     }
   }
   return true;

@@ -11,6 +11,7 @@
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/trouble.h"
 #include "wazoauth/base/wake.h"
+#include "wazoauth/cache/address_locks.h"
 #include "wazoauth/cache/life.h"
 #include "wazoauth/cache/zone.h"
 
@@ -22,6 +23,7 @@ class Listener {
     std::string conninfo;  // for libpq
     std::string settings;  // SQL, run first
     Zone* zone;
+    AddressLocks* address_locks;
     std::uint64_t id;         // of this nginx's housekeeper
     bool uses_redis = false;  // register as such, and find out which keys count
     Wake* wake;               // stop, and poke for new rows of the outbox
@@ -46,6 +48,7 @@ class Listener {
   bool register_node();
   bool settle();
   bool read_pending();
+  bool read_locks(bool whatever);  // `whatever`: the list that is known may be of another life of the database
   bool take_over(BootTime listening_since);
   bool listen();  // false: the connection is lost
   bool handle_notifications();
@@ -59,6 +62,7 @@ class Listener {
   Trouble trouble_{log::Level::warning};
   std::uint64_t life_ = 0;  // of the database, as it was seen last
   bool heartbeat_seen_ = false;
+  bool locks_changed_ = false;
   bool all_died_ = false;  // heard since the last heartbeat
   bool in_charge_ = false;
   bool must_register_ = false;

@@ -97,6 +97,7 @@ struct Call::State {
     if (response) return;
     context = std::make_unique<Context>(services, request, *match.route, match.parameters);
     next = [this](Context& c) {
+      c.refuse_locked_address();
       authenticate(c);
       return c.route.handler(c);
     };

@@ -4,6 +4,7 @@
 
 #include "wazoauth/acl/compile.h"
 #include "wazoauth/base/text.h"
+#include "wazoauth/cache/address_locks.h"
 #include "wazoauth/gate/answers.h"
 #include "wazoauth/gate/verdict.h"
 #include "wazoauth/rest/master_tenant.h"
@@ -53,6 +54,22 @@ std::string Context::token_header() const {
   return only_header(request, "x-auth-token", gate::two_tokens);
 }
 
+void Context::refuse_locked_address() {
+  AddressLocks* const locks = services.address_locks;
+  if (!locks) return;
+  if (!locks->known()) locks->refresh(services.database);
+  if (locks->locked_everywhere(request.remote_addr, unix_seconds())) throw gate::locked_address();
+}
+
+void Context::refuse_locked_address(std::string_view tenant) {
+  const AddressLocks* const locks = services.address_locks;
+  if (!locks || tenant.empty()) return;
+  for (const AddressLock& lock : locks->holding(request.remote_addr, unix_seconds())) {
+    if (lock.tenant_uuid == tenant || db().run("context.in_subtree", {tenant, lock.tenant_uuid}).boolean(0, "inside"))
+      throw gate::locked_address();
+  }
+}
+
 Context::Admission Context::admit(const std::string& access) {
   token_text_ = token_header();
   if (route.query_token) {
@@ -61,6 +78,7 @@ Context::Admission Context::admit(const std::string& access) {
   }
   token_record_ = gate::live_token(services.tokens, token_text_);
   if (!token_record_) return Admission::unknown;
+  refuse_locked_address(token_record_->tenant_uuid());
   return granted(access) ? Admission::granted : Admission::insufficient;
 }
 

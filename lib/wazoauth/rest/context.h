@@ -30,6 +30,11 @@ class Context {
   UnitOfWork& db();                                       // of the current step
 
   std::string token_header() const;  // X-Auth-Token, "" without; throws 400 for two different ones
+  // Throws 403 when the address that the request comes from is locked for everybody; with a tenant, when it is locked
+  // for the users of that tenant.
+  void refuse_locked_address();
+  void refuse_locked_address(std::string_view tenant);
+
   // Looks up the request's token (X-Auth-Token, or the query's) and checks the access. Throws 503. Call does it before
   // the handler of a route with an access; the others may.
   enum class Admission { granted, unknown, insufficient };

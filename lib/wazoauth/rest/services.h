@@ -3,6 +3,7 @@
 
 namespace wazoauth {
 
+class AddressLocks;
 class Database;
 class MasterTenant;
 class TokenStore;
@@ -13,7 +14,8 @@ struct Services {
   const Settings& settings;
   Database& database;
   TokenStore& tokens;
-  Zone* zone;  // null: nothing is cached (tools, tests)
+  AddressLocks* address_locks;  // null: nobody asks from where requests come (tools, tests)
+  Zone* zone;                   // null: nothing is cached (tools, tests)
   MasterTenant& master_tenant;
 };
 

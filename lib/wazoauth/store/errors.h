@@ -26,6 +26,11 @@ struct BadValue : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Somebody makes a token of what is locked (sql/schema/0013_wazo_auth_locks.sql). what(): "locked: user <uuid>" say.
+struct Locked : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 // A deadlock or serialisation failure: the same work may succeed when it is done again.
 struct SerializationFailure : std::runtime_error {
   using std::runtime_error::runtime_error;

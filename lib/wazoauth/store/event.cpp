@@ -146,6 +146,17 @@ Event session_deleted(const std::string& session_uuid, const std::string& tenant
                        tenant_uuid, user_uuid);
 }
 
+Event lock(std::string_view what, const std::string& tenant_uuid, const std::string& kind, const std::string& value,
+           const std::string& reason, const std::optional<std::string>& ends_at) {
+  Event event;
+  event.name = "auth_lock_" + std::string(what);
+  event.routing_key = "auth.locks." + kind + "." + word(value) + "." + std::string(what);
+  event.tenant_uuid = tenant_uuid;
+  event.data = Json::object(
+      {{"kind", kind}, {"value", value}, {"tenant_uuid", tenant_uuid}, {"reason", reason}, {"ends_at", ends_at}});
+  return event;
+}
+
 Event session_expire_soon(const std::string& session_uuid, const std::string& tenant_uuid,
                           const std::string& user_uuid) {
   return session_event("auth_session_expire_soon",

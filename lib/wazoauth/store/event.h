@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "wazoauth/base/json.h"
 
@@ -39,6 +40,9 @@ Event external_auth_authorized(const std::string& tenant_uuid, const std::string
 Event session_created(const std::string& session_uuid, const std::string& tenant_uuid, const std::string& user_uuid,
                       bool mobile);
 Event session_deleted(const std::string& session_uuid, const std::string& tenant_uuid, const std::string& user_uuid);
+// what: "created", "updated" or "deleted".
+Event lock(std::string_view what, const std::string& tenant_uuid, const std::string& kind, const std::string& value,
+           const std::string& reason, const std::optional<std::string>& ends_at);
 Event session_expire_soon(const std::string& session_uuid, const std::string& tenant_uuid,
                           const std::string& user_uuid);
 }  // namespace events

@@ -30,11 +30,19 @@ bool is_outage(const std::string& state) {
          state.compare(0, 3, "57P") == 0 || state == "57014" || state == "55P03" || state == "25006";
 }
 
+// From `word` to the end of its line.
+std::string first_line_of(std::string_view message, std::string_view word) {
+  const auto begin = message.find(word);
+  if (begin == std::string_view::npos) return std::string(message);
+  return std::string(message.substr(begin, message.find('\n', begin) - begin));
+}
+
 [[noreturn]] void translate(const pqxx::sql_error& error) {
   const std::string& state = error.sqlstate();
   if (is_outage(state)) throw Unavailable(error.what());
   if (state.compare(0, 2, "23") == 0) throw ConstraintViolation(error.what(), state, constraint_in(error.what()));
   if (state.compare(0, 2, "22") == 0 || state.compare(0, 2, "54") == 0) throw BadValue(error.what());
+  if (state == "WZ001") throw Locked(first_line_of(error.what(), "locked: "));
   if (state == "40001" || state == "40P01") throw SerializationFailure(error.what());
   throw std::runtime_error(error.what());
 }

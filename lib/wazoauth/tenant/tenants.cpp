@@ -1,3 +1,4 @@
+#include "wazoauth/lock/routes.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/list_statement.h"
 #include "wazoauth/rest/row_writer.h"
@@ -137,7 +138,8 @@ Step move_tenant(Context& context) {
     if (e.foreign_key()) throw problems::unknown("tenant", parent);
     throw;
   }
-  return Response::no_content();
+  // It may have come below a tenant that is locked.
+  return Step::then(Lane::database, end_what_is_locked);
 }
 
 }  // namespace

@@ -102,8 +102,9 @@ std::optional<Response> about_scopes(const Zone& zone, std::int64_t grace_ms, co
 
 }  // namespace
 
-std::optional<Response> answer_from_zone(const Zone& zone, const Settings& settings, std::int64_t grace_ms,
-                                         const Request& request) {
+std::optional<Response> answer_from_zone(const Zone& zone, const AddressLocks* address_locks, const Settings& settings,
+                                         std::int64_t grace_ms, const Request& request) {
+  if (address_locks && !address_locks->holding(request.remote_addr, unix_seconds()).empty()) return std::nullopt;
   if (!settings.http_plugin("tokens")) return std::nullopt;
   if (request.method == "GET" || request.method == "HEAD") return about_token(zone, grace_ms, request);
   if (request.method == "POST") return about_scopes(zone, grace_ms, request);

@@ -15,6 +15,7 @@ namespace {
 TokenRecord live_token(Context& context) {
   auto token = gate::live_token(context.services.tokens, context.param("token_uuid"));
   if (!token) throw no_such_token();
+  context.refuse_locked_address(token->tenant_uuid());
   return std::move(*token);
 }
 
