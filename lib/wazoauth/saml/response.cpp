@@ -186,7 +186,7 @@ void check_issuer(const Element& element, const std::string& expected) {
               "urn:oasis:names:tc:SAML:2.0:nameid-format:entity",
           "an issuer of another format");
   require(issuer.trimmed() == expected,
-          "another issuer: " + quoted(issuer.trimmed()) + " instead of " + quoted(expected));
+          "another issuer: " + in_quotes(issuer.trimmed()) + " instead of " + in_quotes(expected));
 }
 
 void check_origin(const Element& message, const Expected& expected, std::int64_t skew) {
@@ -212,7 +212,7 @@ std::string codes_in(const Element& status) {
   for (int i = 0; i < most && !level.empty(); ++i, level = level.front().children(protocol_ns, "StatusCode")) {
     std::string code = level.front().attribute("Value").value_or("");
     if (code.starts_with(known)) code.erase(0, known.size());
-    codes += (codes.empty() ? "" : ", ") + quoted(code);
+    codes += (codes.empty() ? "" : ", ") + in_quotes(code);
   }
   return codes;
 }
@@ -223,7 +223,7 @@ void check_status(const Element& message) {
   if (status.child(protocol_ns, "StatusCode").attribute("Value") == success) return;
   std::string why = "the identity provider refuses: status " + codes_in(status);
   const auto messages = status.children(protocol_ns, "StatusMessage");
-  if (!messages.empty()) why += ", message " + quoted(messages.front().trimmed());
+  if (!messages.empty()) why += ", message " + in_quotes(messages.front().trimmed());
   throw Refused(why);
 }
 
@@ -231,7 +231,7 @@ void check_status(const Element& message) {
 
 std::string names_of(const std::vector<Element>& elements) {
   std::string names;
-  for (const Element& each : elements) names += (names.empty() ? "" : ", ") + quoted(each.trimmed());
+  for (const Element& each : elements) names += (names.empty() ? "" : ", ") + in_quotes(each.trimmed());
   return names.empty() ? "none" : names.substr(0, 1000);
 }
 
@@ -248,7 +248,7 @@ void check_conditions(const Element& conditions, const Expected& expected, std::
     const auto audiences = each.children(assertion_ns, "Audience");
     require(std::any_of(audiences.begin(), audiences.end(),
                         [&](const Element& audience) { return audience.trimmed() == expected.entity_id; }),
-            "for another audience: " + names_of(audiences) + " instead of " + quoted(expected.entity_id));
+            "for another audience: " + names_of(audiences) + " instead of " + in_quotes(expected.entity_id));
     ++restrictions;
   }
   require(restrictions > 0, "for no audience");
@@ -337,8 +337,8 @@ std::string attributes_in(const Element& assertion) {
   for (const Element& each : assertion.descendants(assertion_ns, "Attribute")) {
     if (++count > most) return names + ", ...";
     const std::string format = each.attribute("NameFormat").value_or("");
-    names += (names.empty() ? "there came " : ", ") + quoted(each.attribute("Name").value_or("")) +
-             (format.empty() ? "" : " (" + quoted(format.substr(format.rfind(':') + 1)) + ")");
+    names += (names.empty() ? "there came " : ", ") + in_quotes(each.attribute("Name").value_or("")) +
+             (format.empty() ? "" : " (" + in_quotes(format.substr(format.rfind(':') + 1)) + ")");
   }
   return names.empty() ? "there came none" : names;
 }
@@ -380,7 +380,7 @@ constexpr std::array<Part, 4> qualifiers{{{"NameQualifier", &NameId::name_qualif
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t longest = 200;
   std::string shown;
   for (const char c : text.substr(0, longest)) {
@@ -435,8 +435,8 @@ Element check_response(const Document& document, const Expected& expected, const
     check_status(response);
     const Element assertion = check_shape(response, rules.allow_sha1);
     require(response.attribute("Destination").value_or(expected.acs_url) == expected.acs_url,
-            "for another destination: " + quoted(*response.attribute("Destination")) + " instead of " +
-                quoted(expected.acs_url));
+            "for another destination: " + in_quotes(*response.attribute("Destination")) + " instead of " +
+                in_quotes(expected.acs_url));
     check_message(response, expected, rules.clock_skew);
     return assertion;
   } catch (const BadXml& e) {
@@ -489,7 +489,7 @@ void check_logout_request(const Document& document, const Expected& expected, co
             "expired");
     const std::string destination = root.attribute("Destination").value_or(sls_url);
     require(sls_url.empty() || destination == sls_url,
-            "for another destination: " + quoted(destination) + " instead of " + quoted(sls_url));
+            "for another destination: " + in_quotes(destination) + " instead of " + in_quotes(sls_url));
     require(root.descendants(assertion_ns, "EncryptedID").size() == root.children(assertion_ns, "EncryptedID").size(),
             "an encrypted part in the wrong place");
     id_of(root);
