@@ -317,13 +317,15 @@ def test_our_own_metadata(api, admin_token, tenant, send, stack):
         [role] = ours.spsso_descriptor
         assert (ours.entity_id, role.authn_requests_signed) == (fields['entity_id'], 'true')
         assert [each.location for each in role.assertion_consumer_service] == [fields['acs_url']]
-        assert [each.location for each in role.single_logout_service] == [
-            'https://wazo.example.org/api/auth/0.1/saml/sls'
+        assert [(each.location, each.binding.rpartition(':')[2]) for each in role.single_logout_service] == [
+            ('https://wazo.example.org/api/auth/0.1/saml/sls', 'HTTP-Redirect'),
+            ('https://wazo.example.org/api/auth/0.1/saml/sls', 'HTTP-POST'),
         ]
-        [described] = role.key_descriptor
-        assert described.key_info.x509_data[0].x509_certificate.text.split() == [
-            line for line in certificate.read_text().split('\n') if line and '-----' not in line
-        ]
+        assert [each.use for each in role.key_descriptor] == ['signing', 'encryption']
+        for described in role.key_descriptor:
+            assert described.key_info.x509_data[0].x509_certificate.text.split() == [
+                line for line in certificate.read_text().split('\n') if line and '-----' not in line
+            ]
         # Where no key is.
         assert refused(api.get(path, admin_token, headers=headers), 404, 'unknown-saml-config')['details'] == {
             'uuid': tenant[0]

@@ -84,7 +84,7 @@ void check_changed(std::string_view input) {
 void check_changed_metadata(std::string_view input) {
   try {
     const IdpMetadata read = read_idp_metadata(edited(metadata(setting().idp), input));
-    const auto url = parse_url(read.login_url);
+    const auto url = wazoauth::parse_url(read.login_url);
     require(url && (url->scheme == "https" || url->scheme == "http"));
     require(read_idp_metadata(read.descriptor).login_url == read.login_url);
   } catch (const BadXml&) {
@@ -207,14 +207,14 @@ void check_names(std::string_view input) {
 
 void check_addresses(std::string_view input) {
   if (const auto time = parse_instant(input)) require(parse_instant(format_instant(*time)) == time || *time < 0);
-  if (!may_redirect(input, {})) return;
-  const auto url = parse_url(input);
+  if (!wazoauth::may_redirect(input, {})) return;
+  const auto url = wazoauth::parse_url(input);
   require(url && url->scheme == "https" && !url->host.empty());
   for (const char c : input) require(c > ' ' && c < 127 && c != '\\' && c != '"' && c != '<' && c != '>');
   const std::string_view authority = input.substr(8, input.find_first_of("/?#", 8) - 8);
   require(!authority.empty() && authority.find('@') == std::string_view::npos);
-  require(may_redirect(input, {"https://" + std::string(authority)}));
-  require(!may_redirect(input, {"https://other.example.org"}) || url->host == "other.example.org");
+  require(wazoauth::may_redirect(input, {"https://" + std::string(authority)}));
+  require(!wazoauth::may_redirect(input, {"https://other.example.org"}) || url->host == "other.example.org");
 }
 
 }  // namespace

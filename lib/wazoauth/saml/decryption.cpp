@@ -142,7 +142,7 @@ std::string find_secret(const Element& encrypted, const Element& data, EVP_PKEY*
       return *secret;
   }
   if (!unknown.empty())
-    throw Refused("an encrypted part whose key is encrypted by " + quoted(unknown) +
+    throw Refused("an encrypted part whose key is encrypted by " + in_quotes(unknown) +
                   "; switch the identity provider to RSA-OAEP");
   throw Refused(
       "a part is encrypted for another key than ours; give the identity provider our metadata again "
@@ -154,8 +154,8 @@ const DataMethod& data_method(const Element& data) {
   for (const DataMethod& each : data_methods) {
     if (each.name == name) return each;
   }
-  throw Refused("a part is encrypted by " + quoted(name) + "; switch the identity provider to AES, like " +
-                quoted(data_methods.front().name));
+  throw Refused("a part is encrypted by " + in_quotes(name) + "; switch the identity provider to AES, like " +
+                in_quotes(data_methods.front().name));
 }
 
 // The last byte says how many there are that don't count.

@@ -93,7 +93,7 @@ Step judge(Providers& providers, const std::vector<Source>& sources, const Carri
            const std::string& issuer) {
   std::vector<Voucher> vouchers;
   std::string whose;
-  Refused why("no tenant has the identity provider " + quoted(issuer));
+  Refused why("no tenant has the identity provider " + in_quotes(issuer));
   for (const Source& source : sources) {
     auto provider = providers.get(source);
     if (!provider || provider->idp().entity_id != issuer) continue;

@@ -186,7 +186,7 @@ void check_issuer(const Element& element, const std::string& expected) {
               "urn:oasis:names:tc:SAML:2.0:nameid-format:entity",
           "an issuer of another format");
   require(issuer.trimmed() == expected,
-          "another issuer: " + quoted(issuer.trimmed()) + " instead of " + quoted(expected));
+          "another issuer: " + in_quotes(issuer.trimmed()) + " instead of " + in_quotes(expected));
 }
 
 void check_origin(const Element& message, const Expected& expected, std::int64_t skew) {
@@ -203,6 +203,12 @@ void check_message(const Element& message, const Expected& expected, std::int64_
   check_origin(message, expected, skew);
 }
 
+void check_destination(const Element& message, const std::string& expected) {
+  const std::string destination = message.attribute("Destination").value_or(expected);
+  require(destination == expected,
+          "for another destination: " + in_quotes(destination) + " instead of " + in_quotes(expected));
+}
+
 // "Responder, AuthnFailed" for the codes of SAML, and any others as they are.
 std::string codes_in(const Element& status) {
   constexpr std::string_view known = "urn:oasis:names:tc:SAML:2.0:status:";
@@ -212,7 +218,7 @@ std::string codes_in(const Element& status) {
   for (int i = 0; i < most && !level.empty(); ++i, level = level.front().children(protocol_ns, "StatusCode")) {
     std::string code = level.front().attribute("Value").value_or("");
     if (code.starts_with(known)) code.erase(0, known.size());
-    codes += (codes.empty() ? "" : ", ") + quoted(code);
+    codes += (codes.empty() ? "" : ", ") + in_quotes(code);
   }
   return codes;
 }
@@ -223,7 +229,7 @@ void check_status(const Element& message) {
   if (status.child(protocol_ns, "StatusCode").attribute("Value") == success) return;
   std::string why = "the identity provider refuses: status " + codes_in(status);
   const auto messages = status.children(protocol_ns, "StatusMessage");
-  if (!messages.empty()) why += ", message " + quoted(messages.front().trimmed());
+  if (!messages.empty()) why += ", message " + in_quotes(messages.front().trimmed());
   throw Refused(why);
 }
 
@@ -231,7 +237,7 @@ void check_status(const Element& message) {
 
 std::string names_of(const std::vector<Element>& elements) {
   std::string names;
-  for (const Element& each : elements) names += (names.empty() ? "" : ", ") + quoted(each.trimmed());
+  for (const Element& each : elements) names += (names.empty() ? "" : ", ") + in_quotes(each.trimmed());
   return names.empty() ? "none" : names.substr(0, 1000);
 }
 
@@ -248,7 +254,7 @@ void check_conditions(const Element& conditions, const Expected& expected, std::
     const auto audiences = each.children(assertion_ns, "Audience");
     require(std::any_of(audiences.begin(), audiences.end(),
                         [&](const Element& audience) { return audience.trimmed() == expected.entity_id; }),
-            "for another audience: " + names_of(audiences) + " instead of " + quoted(expected.entity_id));
+            "for another audience: " + names_of(audiences) + " instead of " + in_quotes(expected.entity_id));
     ++restrictions;
   }
   require(restrictions > 0, "for no audience");
@@ -337,8 +343,8 @@ std::string attributes_in(const Element& assertion) {
   for (const Element& each : assertion.descendants(assertion_ns, "Attribute")) {
     if (++count > most) return names + ", ...";
     const std::string format = each.attribute("NameFormat").value_or("");
-    names += (names.empty() ? "there came " : ", ") + quoted(each.attribute("Name").value_or("")) +
-             (format.empty() ? "" : " (" + quoted(format.substr(format.rfind(':') + 1)) + ")");
+    names += (names.empty() ? "there came " : ", ") + in_quotes(each.attribute("Name").value_or("")) +
+             (format.empty() ? "" : " (" + in_quotes(format.substr(format.rfind(':') + 1)) + ")");
   }
   return names.empty() ? "there came none" : names;
 }
@@ -380,7 +386,7 @@ constexpr std::array<Part, 4> qualifiers{{{"NameQualifier", &NameId::name_qualif
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t longest = 200;
   std::string shown;
   for (const char c : text.substr(0, longest)) {
@@ -434,9 +440,7 @@ Element check_response(const Document& document, const Expected& expected, const
     require(response.is(protocol_ns, "Response"), "not a response");
     check_status(response);
     const Element assertion = check_shape(response, rules.allow_sha1);
-    require(response.attribute("Destination").value_or(expected.acs_url) == expected.acs_url,
-            "for another destination: " + quoted(*response.attribute("Destination")) + " instead of " +
-                quoted(expected.acs_url));
+    check_destination(response, expected.acs_url);
     check_message(response, expected, rules.clock_skew);
     return assertion;
   } catch (const BadXml& e) {
@@ -487,9 +491,7 @@ void check_logout_request(const Document& document, const Expected& expected, co
     const auto until = time_of(root, "NotOnOrAfter");
     require(expected.now < until.value_or(*time_of(root, "IssueInstant") + most_logout_age) + rules.clock_skew,
             "expired");
-    const std::string destination = root.attribute("Destination").value_or(sls_url);
-    require(sls_url.empty() || destination == sls_url,
-            "for another destination: " + quoted(destination) + " instead of " + quoted(sls_url));
+    if (!sls_url.empty()) check_destination(root, sls_url);
     require(root.descendants(assertion_ns, "EncryptedID").size() == root.children(assertion_ns, "EncryptedID").size(),
             "an encrypted part in the wrong place");
     id_of(root);

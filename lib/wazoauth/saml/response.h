@@ -23,7 +23,7 @@ struct Refused : std::runtime_error {
 };
 
 // What strangers wrote, for the log: short, in quotes, and in ASCII, without anything that acts on a terminal.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 struct NameId {
   std::string text, format, name_qualifier, sp_name_qualifier, sp_provided_id;  // "" for what isn't there

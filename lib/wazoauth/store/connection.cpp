@@ -86,7 +86,11 @@ pqxx::result Connection::run(const Statement& statement, const std::vector<const
 
 pqxx::result Connection::run_prepared(const Statement& statement, const std::vector<const char*>& params) {
   const bool known = known_.contains(statement.name);
-  if (!known) pqxx_.prepare(statement.name, statement.text);
+  if (!known) {
+    pqxx_.prepare(statement.name, statement.text);
+    // The server has it from now on, even if this first execution fails. libpqxx 6 waits for one that succeeds.
+    if (PQXX_VERSION_MAJOR >= 7) known_.insert(statement.name);
+  }
   try {
     const pqxx::result result = execute_prepared(transaction_, statement.name, params);
     if (!known) known_.insert(statement.name);
