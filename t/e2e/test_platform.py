@@ -9,7 +9,7 @@ import pytest
 from test_gate import FORGED, header
 
 from support import servers
-from support.client import lives
+from support.client import ends
 
 CALLD = {
     'plugins/api/api.yml': """\
@@ -70,6 +70,7 @@ ONE_FILE = """\
     wazo_auth_openapi @FOLDER@/calld/plugins/*/api.yml prefix=/api/calld overlay=@FOLDER@/overlays/calld.yml;
     wazo_auth_openapi @FOLDER@/confd.yml prefix=/api/confd unmatched=pass;
     wazo_auth_openapi @CONF@/platform/websocketd.yml prefix=/api/websocketd;
+    wazo_auth_close_codes on;
     wazo_auth_openapi @FOLDER@/dird/plugins/*/api.yml prefix=/api/dird optional;
 """
 
@@ -533,7 +534,7 @@ def test_an_answer_is_not_stored_for_others(gate, insert_token, expect_log):
         assert (answer.headers['X-Cache'], answer.json()['headers']['wazo-user-uuid']) == ('MISS', user['user_uuid'])
 
 
-def test_a_websocket_ends_with_its_token(gate, insert_token, nobody, api, admin_token, open_websocket, wait_until):
+def test_a_websocket_ends_with_its_token(gate, insert_token, nobody, api, open_websocket):
     token = insert_token(acl=['websocketd'])['token']
     path = f'/api/websocketd/?token={token}'
     connection = open_websocket(token, path, in_header=False)
@@ -543,4 +544,6 @@ def test_a_websocket_ends_with_its_token(gate, insert_token, nobody, api, admin_
     assert gate.get('/api/websocketd/').status_code == 401
     assert gate.get('/api/websocketd/other', token).status_code == 403
     assert api.delete(f'/token/{token}').status_code == 200
-    wait_until(lambda: not lives(connection))
+    assert ends(connection) == 4003
+    for refused, code in ((token, 4002), (nobody['token'], 4002), ('', 4001)):
+        assert ends(open_websocket('', f'/api/websocketd/?token={refused}', in_header=False)) == code

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 
 def missing():
-    names = [f'wazo-{name}' for name in DAEMONS] + list(LIBRARIES)
+    names = [f'wazo-{name}' for name in (*DAEMONS, 'websocketd')] + list(LIBRARIES)
     lacking = [str(REF / name) for name in names if not (REF / name).is_dir()]
     if not lacking:
         return ''
