@@ -395,7 +395,8 @@ def test_confirming_tells_nobody(site, registered, link_in, bus):
     assert site.api.put(f'/emails/{link.email}/confirm', link.token).status_code == 204
     marker = registered()
     bus.wait('auth_tenant_added', lambda e: e.body['data']['uuid'] == marker['tenant_uuid'])
-    assert {event.name for event in bus.events} == {'auth_tenant_added'}
+    # The clock tells of sessions of other tests.
+    assert {event.name for event in bus.events} - {'auth_session_expire_soon'} == {'auth_tenant_added'}
 
 
 def test_another_mail(site, registered, link_in, admin_token):
