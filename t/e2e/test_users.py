@@ -286,6 +286,10 @@ def test_list_filters_by_what_users_have(listed, crowd, api, admin_token):
     assert listed(has_policy_uuid=grouped['uuid'])[0] == listed(has_policy_slug=grouped['slug'])[0] == ['bob']
     assert listed(has_policy_uuid=direct['uuid'])[0] == ['alice']
     assert listed(policy_uuid='', has_policy_slug='')[0] == ['alice', 'bob', 'carol']
+    # Whose members these are is said by the path; a filter can only contradict it.
+    for value in ('', group['uuid']):
+        answer = api.get(f"/groups/{group['uuid']}/users?group_uuid={value}", admin_token)
+        assert (answer.status_code, answer.json()['error_id']) == (400, 'invalid-list-param'), answer.text
 
 
 @pytest.mark.parametrize(
