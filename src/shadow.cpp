@@ -1,6 +1,5 @@
 #include "shadow.h"
 
-#include <algorithm>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -30,12 +29,15 @@ void count(std::atomic<std::uint64_t>& counter) {
   counter.fetch_add(1, std::memory_order_relaxed);
 }
 
-// The zone of this name in the cycle that runs, if there is one.
-const ngx_shm_zone_t* zone_before(const ngx_conf_t* cf, const ngx_shm_zone_t* zone) {
+constexpr std::string_view zone_name = "wazo_auth_shadow_";  // and a number for its slots
+
+// That of the configuration that runs, if it has one.
+const ngx_shm_zone_t* zone_before(const ngx_conf_t* cf) {
   for (const ngx_list_part_t* part = &cf->cycle->old_cycle->shared_memory.part; part; part = part->next) {
     const auto* zones = static_cast<const ngx_shm_zone_t*>(part->elts);
     for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      if (zones[i].tag == zone->tag && view(zones[i].shm.name) == view(zone->shm.name)) return &zones[i];
+      if (zones[i].tag == &ngx_wazo_auth_gate_module && view(zones[i].shm.name).starts_with(zone_name))
+        return &zones[i];
     }
   }
   return nullptr;
@@ -54,23 +56,17 @@ bool Shadow::declare(ngx_conf_t* cf) {
   const std::size_t bytes = sizeof(Head) + slots_.size() * sizeof(Record);
   // The slab allocator keeps a note of each page.
   const std::size_t size = ngx_align(bytes + bytes / 64, ngx_pagesize) + 16 * ngx_pagesize;
-  ngx_str_t name = ngx_string("wazo_auth_shadow");
+  // Memory with other slots has another name: nginx keeps what it knows by name and size, and frees the rest.
+  std::uint64_t slots = sizeof(Record);
+  for (const Slot& slot : slots_) slots = slots * 0x100000001b3 ^ slot.key;
+  ngx_str_t name = copy(cf->pool, std::string(zone_name) + std::to_string(slots));
   ngx_shm_zone_t* zone = ngx_shared_memory_add(cf, &name, size, &ngx_wazo_auth_gate_module);
   if (!zone) return false;
   zone->init = init;
   zone->data = this;
-  const ngx_shm_zone_t* before = zone_before(cf, zone);
-  if (!before || !before->data) return true;
-  before_ = static_cast<Head*>(before->data);
-  if (before_->layout != sizeof(Record)) before_ = nullptr;
-  zone->noreuse = !before_ || !same_slots(*before_);
+  const ngx_shm_zone_t* before = zone_before(cf);
+  if (before) before_ = static_cast<Head*>(before->data);
   return true;
-}
-
-bool Shadow::same_slots(Head& head) const {
-  return head.count == slots_.size() &&
-         std::equal(slots_.begin(), slots_.end(), head.records(),
-                    [](const Slot& slot, const Record& record) { return slot.key == record.key; });
 }
 
 // Called in the master, for new memory and for what a reload keeps.
@@ -97,7 +93,7 @@ bool Shadow::make(ngx_shm_zone_t* zone) {
   pool->log_nomem = 0;
   void* memory = ngx_slab_alloc(pool, sizeof(Head) + slots_.size() * sizeof(Record));
   if (!memory) return false;
-  auto* head = new (memory) Head{sizeof(Record), slots_.size()};
+  auto* head = new (memory) Head{slots_.size()};
   records_ = head->records();
   std::unordered_map<std::uint64_t, const Record*> known;
   for (std::size_t i = 0; before_ && i < before_->count; ++i)

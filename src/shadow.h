@@ -58,14 +58,13 @@ class Shadow {
   };
   // At the beginning of the memory; the records follow.
   struct Head {
-    std::uint64_t layout, count;
+    std::uint64_t count;
     Record* records() { return reinterpret_cast<Record*>(this + 1); }
   };
   static_assert(sizeof(Head) % alignof(Record) == 0);
 
   static ngx_int_t init(ngx_shm_zone_t* zone, void* old);
   bool make(ngx_shm_zone_t* zone);
-  bool same_slots(Head& head) const;
   static void take_over(const Record& from, Record& to);
   static void remember(Record& record, std::string_view who, Reason reason);
   Json report(const Slot& slot, const Record& record) const;
