@@ -47,7 +47,6 @@ ngx_int_t init(ngx_shm_zone_t* zone, void* old) {
   try {
     SharedMemory* const shared = make(pool);
     if (!shared) return refuse(zone, "no memory");
-    shared->database = *static_cast<const std::uint64_t*>(zone->data);
     pool->data = shared;
     zone->data = shared;
   } catch (const std::exception& e) {
@@ -57,39 +56,24 @@ ngx_int_t init(ngx_shm_zone_t* zone, void* old) {
   return NGX_OK;
 }
 
-// The zone of this name in the cycle that runs, if there is one.
-const ngx_shm_zone_t* zone_before(const ngx_conf_t* cf, const ngx_shm_zone_t* zone) {
-  for (const ngx_list_part_t* part = &cf->cycle->old_cycle->shared_memory.part; part; part = part->next) {
-    const auto* zones = static_cast<const ngx_shm_zone_t*>(part->elts);
-    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
-      if (zones[i].tag == zone->tag && view(zones[i].shm.name) == view(zone->shm.name)) return &zones[i];
-    }
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 ngx_shm_zone_t* SharedMemory::declare(ngx_conf_t* cf, ngx_str_t name, std::size_t size) {
   ngx_shm_zone_t* zone = ngx_shared_memory_add(cf, &name, size, &ngx_wazo_auth_module);
   if (!zone) return nullptr;
-  if (zone->data) {
+  if (zone->init) {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "zone \"%V\" is already used", &name);
     return nullptr;
   }
-  // Until init() says where the contents are: whose they will be. That it isn't null says that the name is taken.
-  auto* database = static_cast<std::uint64_t*>(ngx_pcalloc(cf->pool, sizeof(std::uint64_t)));
-  if (!database) return nullptr;
   zone->init = init;
-  zone->data = database;
   return zone;
 }
 
+// nginx keeps memory by name and size, and frees the rest. (Its `noreuse` is for zones that are made anew by each
+// reload: memory that had it is freed by the next reload, even if that keeps it.)
 void SharedMemory::set_database(ngx_conf_t* cf, ngx_shm_zone_t* zone, const std::string& conninfo) {
-  const std::uint64_t database = std::hash<std::string>()(conninfo);
-  *static_cast<std::uint64_t*>(zone->data) = database;
-  const ngx_shm_zone_t* before = zone_before(cf, zone);
-  zone->noreuse = before && of(before).database != database;
+  const std::string name(view(zone->shm.name));
+  zone->shm.name = copy(cf->pool, name + "@" + std::to_string(std::hash<std::string>()(conninfo)));
 }
 
 namespace {

@@ -32,7 +32,6 @@ struct SharedMemory {
   bool compatible() const;  // false: another version of the module made this
 
   const std::uint64_t layout;  // comes first, so that memory of any version shows which it is
-  std::uint64_t database = 0;  // a hash of its conninfo
   NodeState node;
   Counters counters;
   CpuPermits cpu_permits;

@@ -102,6 +102,9 @@ def test_tokens_of_another_database_end_with_the_reload_that_leaves_it(stack, in
         wait_until(lambda: not old & set(nginx.workers()), 20)
         for _ in range(20):
             assert nginx.gate.get('/', token).status_code == 503
+        nginx.reload()  # what is new is kept from now on
+        nginx.settle()
+        assert nginx.gate.get('/', token).status_code == 503
         nginx.values['CONFIG'] = here
         nginx.reload()
         wait_until(lambda: nginx.gate.get('/', token).status_code == 200, 10)

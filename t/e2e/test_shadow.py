@@ -314,7 +314,12 @@ def test_a_reload_keeps_what_is_the_same(new_nginx, nobody, wait_until):
     assert after['GET /api/confd/1.1/users']['refused'] == {}
     assert after['GET /api/confd/1.1/lines']['refused'] == {}
     nginx.gate.get('/api/confd/1.1/lines')
-    assert report(nginx)['GET /api/confd/1.1/lines']['refused'] == {'no_token': 1}
+    before = report(nginx)
+    assert before['GET /api/confd/1.1/lines']['refused'] == {'no_token': 1}
+    old = set(nginx.workers())
+    nginx.reload()  # what is new is kept from now on
+    wait_until(lambda: not old & set(nginx.workers()), 20)
+    assert report(nginx) == before
 
 
 def test_the_command(nginx, new_nginx, command, nobody):
