@@ -50,6 +50,10 @@ def objects(api, admin_token, make_user, make_token):
         'access': 'bad.input',
         'idp_type': 'native',
         'auth_type': 'google',
+        'kind': 'user',
+        'value': make_user()['uuid'],
+        'address': '198.51.100.0',
+        'prefix_length': '24',
     }
 
 
