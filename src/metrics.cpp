@@ -122,44 +122,41 @@ void add_worker(Process& process, Exposition& out) {
              "Upgraded connections and watched answers, in the worker that answers.", process.upgrades.size());
 }
 
-}  // namespace
-
-ngx_int_t metrics_handler(ngx_http_request_t* r) {
+// GET and HEAD of a location that tells about this nginx.
+template <class Make>
+ngx_int_t tell(ngx_http_request_t* r, Make make) {
   Process* const process = nginx::process();
   if (!process) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) return NGX_HTTP_NOT_ALLOWED;
   try {
     const ngx_int_t rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) return rc;
-    Exposition out;
-    add_requests(process->counters, out);
-    add_zone(process->zone, out);
-    add_locks(process->address_locks, out);
-    add_worker(*process, out);
-    add_shadow(process->conf.shadow, out);
-    add_build(out);
-    Response response;
-    response.content_type = "text/plain; version=0.0.4";
-    response.body = out.text();
-    return send(r, std::move(response));
+    return rc == NGX_OK ? send(r, make(*process)) : rc;
   } catch (const std::exception& e) {
     log::error(e.what());
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
 }
 
+}  // namespace
+
+ngx_int_t metrics_handler(ngx_http_request_t* r) {
+  return tell(r, [](Process& process) {
+    Exposition out;
+    add_requests(process.counters, out);
+    add_zone(process.zone, out);
+    add_locks(process.address_locks, out);
+    add_worker(process, out);
+    add_shadow(process.conf.shadow, out);
+    add_build(out);
+    Response response;
+    response.content_type = "text/plain; version=0.0.4";
+    response.body = out.text();
+    return response;
+  });
+}
+
 ngx_int_t shadow_report_handler(ngx_http_request_t* r) {
-  Process* const process = nginx::process();
-  if (!process) return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) return NGX_HTTP_NOT_ALLOWED;
-  try {
-    const ngx_int_t rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) return rc;
-    return send(r, Response::json(process->conf.shadow.report()));
-  } catch (const std::exception& e) {
-    log::error(e.what());
-    return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  }
+  return tell(r, [](Process& process) { return Response::json(process.conf.shadow.report()); });
 }
 
 }  // namespace wazoauth::nginx

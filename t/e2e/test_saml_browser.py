@@ -125,9 +125,12 @@ class Simplesamlphp:
 @pytest.fixture(scope='module', params=[Pysaml2, Simplesamlphp])
 def there(request, stack):
     """An identity provider, and how people log in there."""
-    made = request.param(stack.folder / f'idp-{request.param.__name__}')
+    made = request.param(stack.folder / f'idp-{uuid.uuid4().hex}')
     yield made
     made.idp.close()
+
+
+by_simplesamlphp = pytest.mark.parametrize('there', [Simplesamlphp], indirect=True)
 
 
 @pytest.fixture(scope='module')
@@ -311,13 +314,12 @@ def test_a_new_certificate(site, tenant, there, user, page, admin_token):
 
 @pytest.fixture
 def php(there):
-    if not isinstance(there, Simplesamlphp):
-        pytest.skip('by simplesamlphp')
     yield there
     there.idp.encrypt(False)
     there.idp.log_out_by('Redirect')
 
 
+@by_simplesamlphp
 @pytest.mark.parametrize('encrypted', [False, True], ids=['plain', 'encrypted'])
 @pytest.mark.parametrize('binding', ['Redirect', 'POST'])
 def test_out_at_the_identity_provider(site, tenant, php, user, page, admin_token, binding, encrypted):
@@ -336,6 +338,7 @@ def test_out_at_the_identity_provider(site, tenant, php, user, page, admin_token
     wait_for(page, lambda: at_form(page, php), 'still logged in at the identity provider')
 
 
+@by_simplesamlphp
 def test_in_and_out_encrypted(site, tenant, php, user, page):
     php.idp.encrypt(True)
     log_in(page, site, tenant, php, php.add_user(user))
