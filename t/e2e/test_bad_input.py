@@ -37,7 +37,7 @@ def objects(api, admin_token, make_user, make_token):
     user = make_user(email_address=f'{name}@example.com')
     token = make_token(user, access_type='offline', client_id='bad-input')
     tenant, parent = made('/tenants', name=name), made('/tenants', name=f'{name}-above')
-    return {
+    yield {
         'user_uuid': user['uuid'],
         'email_uuid': user['emails'][0]['uuid'],
         'token_uuid': token['token'],
@@ -52,9 +52,11 @@ def objects(api, admin_token, make_user, make_token):
         'auth_type': 'google',
         'kind': 'user',
         'value': make_user()['uuid'],
-        'address': '198.51.100.0',
+        'address': '233.252.0.0',
         'prefix_length': '24',
     }
+    # Bodies that are taken lock these addresses for every request of other tests.
+    api.delete('/locks/address/233.252.0.0/24', admin_token)
 
 
 @pytest.fixture
