@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import load
 from load import Connection, Paced, lua_logins, lua_requests, median, percentile, touch, wrk
@@ -211,7 +212,7 @@ def case_revocation(bench, report):
 def case_locks(bench, report):
     """From the commit of a lock, as PostgreSQL tells it, until another nginx refuses and ends its WebSocket.
 
-    Of users and of addresses in turn. A time has the rest of the request in it that made the lock, and the client.
+    Of users and of addresses in turn. Another thread asks all the time, while the lock is being made.
     """
     bench.psql('ALTER SYSTEM SET track_commit_timestamp = on')
     bench.postgres.restart()
@@ -221,6 +222,7 @@ def case_locks(bench, report):
     count, gates, sockets = 400, [], []
     with (
         load.Upgrading(bench.upgrading_port),
+        ThreadPoolExecutor(2) as pool,
         bench.connect() as database,
         Connection(bench.first.api_port) as api,
         Connection(second.gate_port) as here,
@@ -236,13 +238,10 @@ def case_locks(bench, report):
                 assert gate.ask('GET', '/known', headers)[0] == 200
                 with Connection(second.gate_port, there if by_address else None) as upgraded:
                     assert upgraded.upgrade('/upgraded', headers) == 101
+                    refused, ended = pool.submit(gate.until_refused, headers), pool.submit(upgraded.wait_closed)
                     status, text = api.ask('PUT', path, asking, '{}')
                     assert status == 200, text
-                    while gate.ask('GET', '/known', headers)[0] == 200:
-                        pass
-                    refused = time.time()
-                    upgraded.wait_closed()
-                    ended = time.time()
+                    refused, ended = refused.result(60), ended.result(60)
                 committed = load.committed(database, value)
                 gates.append((refused - committed) * 1e3)
                 sockets.append((ended - committed) * 1e3)

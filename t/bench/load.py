@@ -286,12 +286,18 @@ class Connection:
     def upgrade(self, path, headers):
         return self.ask('GET', path, {'Connection': 'upgrade', 'Upgrade': 'bench', **headers})[0]
 
+    def until_refused(self, headers):
+        """When a request was refused that was made as soon as the one before it was answered."""
+        while self.ask('GET', '/known', headers)[0] == 200:
+            pass
+        return time.time()
+
     def wait_closed(self):
-        try:
+        """When it was."""
+        with contextlib.suppress(ConnectionError):
             while self._socket.recv(65536):
                 pass
-        except ConnectionError:
-            pass
+        return time.time()
 
     def _answer(self, headless):
         while b'\r\n\r\n' not in self._rest:
