@@ -17,6 +17,12 @@ constexpr char usage[] = R"(usage: wazo-auth-lock [OPTION...] COMMAND
       --tenant UUID       whose lock it is: it counts in this tenant and below (default: the master tenant)
       --reason TEXT       why
       --until TIME        when it ends by itself, such as 2026-12-24T18:00:00+01:00 (default: never)
+
+examples:
+  wazo-auth-lock --reason 'laptop stolen' add user 1ee1f4f1-c42f-4a34-8a5f-4a3fbcb0a2f1
+  wazo-auth-lock --until 2026-12-24T18:00:00+01:00 add address 198.51.100.0/24
+  wazo-auth-lock --tenant 54eb71f8-1f4b-4ae4-8730-638062fbe521 add client softphone
+  wazo-auth-lock remove address 198.51.100.0/24
 )";
 
 struct Options {
@@ -36,11 +42,13 @@ void add(Database& database, const locks::Key& key, const Options& options) {
   {
     UnitOfWork unit(database);
     locks::place(unit, key, terms);
+    locks::end_sessions(unit, key);
     unit.commit();
   }
+  // There may be no nginx that does it.
   for (bool more = true; more;) {
     UnitOfWork unit(database);
-    more = locks::end_sessions(unit, key);
+    more = locks::delete_sessions(unit);
     unit.commit();
   }
 }

@@ -55,9 +55,11 @@ WHERE (NOT {locks.live(l)} OR NOT EXISTS (SELECT 1 FROM auth_tenant t WHERE t.uu
   AND ($1::text IS NULL OR (l.tenant_uuid = $1 AND l.kind = $2::text AND l.value = $3::text))
 RETURNING {locks.columns(l)}
 
--- name: locks.some_ended
+-- name: locks.work
+-- What a clean-up has to do.
 SELECT EXISTS (SELECT 1 FROM wazo_auth.lock l
-               WHERE NOT {locks.live(l)} OR NOT EXISTS (SELECT 1 FROM auth_tenant t WHERE t.uuid = l.tenant_uuid)) AS yes
+               WHERE NOT {locks.live(l)} OR NOT EXISTS (SELECT 1 FROM auth_tenant t WHERE t.uuid = l.tenant_uuid)) AS ended,
+       EXISTS (SELECT 1 FROM wazo_auth.lock l WHERE l.revoking AND {locks.live(l)}) AS moved
 
 -- name: locks.ended_by(tenant, kind, value)
 -- Sessions that such a lock ends, some more than once; `subtree` is what is in its tenant.
@@ -86,7 +88,9 @@ UNION ALL
 SELECT t.session_uuid
 FROM auth_token t JOIN auth_session s ON s.uuid = t.session_uuid
 WHERE {kind}::text = 'address' AND t.auth_id <> 'wazo-auth' AND s.tenant_uuid IN (SELECT uuid FROM subtree)
-  AND wazo_auth.address(t.remote_addr) <<= CASE {kind}::text WHEN 'address' THEN {value}::text::cidr END
+  AND t.remote_addr IN (SELECT a.remote_addr FROM (SELECT DISTINCT remote_addr FROM auth_token) AS a
+                        WHERE wazo_auth.address(a.remote_addr)
+                              <<= CASE {kind}::text WHEN 'address' THEN {value}::text::cidr END)
 
 -- name: locks.ends_session
 -- Would it end the session $4?
@@ -94,18 +98,32 @@ WITH RECURSIVE {tree.subtree($1, true)}
 SELECT EXISTS (SELECT 1 FROM ({locks.ended_by($1, $2, $3)}) AS ended WHERE ended.session_uuid = $4::text) AS yes
 
 -- name: locks.end_sessions
--- Some of those that it ends, $4 at most: their number, and one row for each, at least one row. Sessions are locked before
--- their tokens, as whoever deletes a token does; tokens go first, so that one statement tells of all.
-WITH RECURSIVE {tree.subtree($1, true)}, doomed AS MATERIALIZED (
-  SELECT ended.session_uuid FROM ({locks.ended_by($1, $2, $3)}) AS ended LIMIT $4::bigint
+-- All that it ends: they are dead from now on. A trigger tells of their tokens.
+WITH RECURSIVE {tree.subtree($1, true)}
+INSERT INTO wazo_auth.ended_session (session_uuid)
+SELECT DISTINCT ended.session_uuid FROM ({locks.ended_by($1, $2, $3)}) AS ended
+ON CONFLICT DO NOTHING
+
+-- name: locks.lives(session)
+-- No lock has ended this {session}.
+NOT EXISTS (SELECT 1 FROM wazo_auth.ended_session e WHERE e.session_uuid = {session})
+
+-- name: locks.delete_sessions
+-- Some of those that were ended, $1 at most: their number, and one row for each that is still there, at least one row.
+-- Whom another clean-up has are left to it. Sessions are locked before their tokens, as whoever deletes a token does;
+-- tokens go first, so that one statement tells of all.
+WITH batch AS MATERIALIZED (
+  SELECT e.session_uuid FROM wazo_auth.ended_session e LIMIT $1::bigint FOR UPDATE SKIP LOCKED
 ), held AS MATERIALIZED (
-  SELECT s.uuid FROM auth_session s WHERE s.uuid IN (SELECT session_uuid FROM doomed) FOR UPDATE
+  SELECT s.uuid FROM auth_session s WHERE s.uuid IN (SELECT session_uuid FROM batch) FOR UPDATE
 ), dead AS (
   DELETE FROM auth_token t USING held WHERE t.session_uuid = held.uuid RETURNING t.session_uuid, t.auth_id
 ), gone AS (
   DELETE FROM auth_session s USING held WHERE s.uuid = held.uuid RETURNING s.uuid, s.tenant_uuid
+), done AS (
+  DELETE FROM wazo_auth.ended_session e USING batch WHERE e.session_uuid = batch.session_uuid
 )
-SELECT (SELECT count(*) FROM doomed) AS found, gone.uuid, gone.tenant_uuid,
+SELECT (SELECT count(*) FROM batch) AS found, gone.uuid, gone.tenant_uuid,
        (SELECT dead.auth_id FROM dead WHERE dead.session_uuid = gone.uuid LIMIT 1) AS auth_id
 FROM (SELECT) AS always LEFT JOIN gone ON true
 

@@ -53,7 +53,8 @@ first_policy AS (
 -- part is fixed, so that equal lists are equal texts.
 WITH {logins.granted($1, $2)}
 SELECT (SELECT count(DISTINCT session_uuid) FROM auth_token
-        WHERE auth_id = $1 AND (expire_t IS NULL OR expire_t = 0 OR expire_t >= $3::bigint)) AS sessions,
+        WHERE auth_id = $1 AND (expire_t IS NULL OR expire_t = 0 OR expire_t >= $3::bigint)
+          AND {locks.lives(auth_token.session_uuid)}) AS sessions,
        EXISTS (SELECT 1 FROM first_policy) AS first_policy_exists,
        EXISTS (SELECT 1 FROM auth_user_policy a JOIN auth_policy p ON p.uuid = a.policy_uuid
                WHERE a.user_uuid = $1 AND p.slug = 'wazo_default_admin_policy'

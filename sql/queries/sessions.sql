@@ -18,10 +18,10 @@ FROM (SELECT) AS always LEFT JOIN (
 ) AS page ON true
 
 -- name: sessions.with_token
-EXISTS (SELECT 1 FROM auth_token t WHERE t.session_uuid = s.uuid)
+EXISTS (SELECT 1 FROM auth_token t WHERE t.session_uuid = s.uuid) AND {locks.lives(s.uuid)}
 
 -- name: sessions.of_user
-s.uuid IN (SELECT session_uuid FROM auth_token WHERE auth_id = ?)
+s.uuid IN (SELECT session_uuid FROM auth_token WHERE auth_id = ?) AND {locks.lives(s.uuid)}
 
 -- name: sessions.delete
 -- One whose tenant is $2 or below it.

@@ -4,7 +4,7 @@
 SELECT t.auth_id, t.pbx_user_uuid, t.xivo_uuid, t.issued_t, t.expire_t, t.metadata, t.session_uuid, t.user_agent,
        t.remote_addr, t.acl, t.refresh_token_uuid, s.tenant_uuid AS session_tenant_uuid
 FROM auth_token t JOIN auth_session s ON s.uuid = t.session_uuid
-WHERE t.uuid = $1
+WHERE t.uuid = $1 AND {locks.lives(t.session_uuid)}
 
 -- name: tokens.tenant_visible
 -- One row when the user $1 exists: is the tenant $2 its own or below it?
@@ -53,6 +53,7 @@ WHERE t.auth_id = $1 AND t.uuid <> $2
   AND (coalesce(t.expire_t, 0) = 0 OR t.expire_t > $7::bigint)
   AND (t.refresh_token_uuid = $4 OR t.session_uuid = $5
        OR (coalesce(t.user_agent, '') = $6 AND (t.refresh_token_uuid IS NULL OR $4 IS NULL)))
+  AND {locks.lives(t.session_uuid)}
 ORDER BY (coalesce(t.refresh_token_uuid = $4, false) OR t.session_uuid = $5) DESC,
          nullif(t.expire_t, 0) DESC NULLS FIRST, t.uuid
 LIMIT 20
@@ -82,4 +83,5 @@ ORDER BY expired.expire_t
 -- Tokens that live at $1 and expire before $2, in pages of $5: those after the expiry $3 and the token $4.
 SELECT uuid, auth_id, metadata, session_uuid, expire_t FROM auth_token
 WHERE expire_t >= $1::bigint AND expire_t < $2::bigint AND expire_t <> 0 AND (expire_t, uuid) > ($3::bigint, $4::text)
+  AND {locks.lives(auth_token.session_uuid)}
 ORDER BY expire_t, uuid LIMIT $5::bigint

@@ -2,9 +2,10 @@
 --
 -- A lock is made under the advisory lock 'wazo_auth.locks', taken exclusively; who makes tokens holds it shared until the
 -- end of the transaction. So a token is either committed when the lock ends what it finds, or it is made by somebody who
--- sees the lock.
+-- sees the lock. What it finds are the rows of wazo_auth.ended_session, made in the lock's own transaction: whose session
+-- is there is dead, whatever becomes of the lock. The clean-up deletes the sessions, and then these rows.
 --
--- Channel wazo_auth_locks carries no payload: the list of addresses has to be read again.
+-- Channel wazo_auth_locks carries no payload: the list of addresses has to be read again, and the clean-up has work.
 CREATE TABLE IF NOT EXISTS wazo_auth.lock (
   uuid text PRIMARY KEY DEFAULT gen_random_uuid()::text,
   tenant_uuid text NOT NULL,  -- whose lock it is: it counts in this tenant and below
@@ -15,11 +16,13 @@ CREATE TABLE IF NOT EXISTS wazo_auth.lock (
   reason text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
   ends_at timestamptz,        -- NULL: when it is removed
-  revoking boolean NOT NULL,  -- there may be tokens that it has to end
+  revoking boolean NOT NULL,  -- there may be sessions that it has to end: a tenant was moved
   UNIQUE (tenant_uuid, kind, value)
 );
 CREATE INDEX IF NOT EXISTS lock_kind_value ON wazo_auth.lock (kind, value);
 CREATE INDEX IF NOT EXISTS lock_refresh_token ON wazo_auth.lock (refresh_token_uuid) WHERE refresh_token_uuid IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS wazo_auth.ended_session (session_uuid text PRIMARY KEY);
 
 -- How often locks have changed: of two lists of addresses the one with the higher number is the newer one.
 CREATE TABLE IF NOT EXISTS wazo_auth.lock_generation (
@@ -107,6 +110,19 @@ BEGIN
 END
 $$;
 
+-- Ten times what it was: a lock ends what is there in one transaction, and the server that makes it should know each token.
+CREATE OR REPLACE FUNCTION wazo_auth.remember_killed(items text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  killed text := concat_ws(',', nullif(current_setting('wazo_auth.killed', true), ''), items);
+BEGIN
+  IF octet_length(killed) > 10000000 OR killed LIKE '*,%' THEN
+    killed := '*';
+  END IF;
+  PERFORM set_config('wazo_auth.killed', killed, true);
+END
+$$;
+
 -- What a tenant takes along may be locked where it is now. Who moves it ends that, or else the clean-up does.
 CREATE OR REPLACE FUNCTION wazo_auth.tenants_moved() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -114,6 +130,31 @@ BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('wazo_auth.locks'));
   UPDATE wazo_auth.lock SET revoking = true
   WHERE NOT revoking AND (ends_at IS NULL OR ends_at > clock_timestamp());
+  IF FOUND THEN
+    PERFORM pg_notify('wazo_auth_locks', '');
+  END IF;
+  RETURN NULL;
+END
+$$;
+
+-- For everybody who listens the tokens die here, not when their rows go.
+CREATE OR REPLACE FUNCTION wazo_auth.sessions_ended() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  now_t bigint := extract(epoch FROM clock_timestamp());
+  items text[];
+  expiries bigint[];
+BEGIN
+  SELECT array_agg(hash || ':' || expiry ORDER BY expiry),
+         array_agg(CASE expiry WHEN 0 THEN now_t + 315360000 ELSE expiry END ORDER BY expiry)
+  INTO items, expiries
+  FROM (SELECT encode(sha256(convert_to(t.uuid, 'UTF8')), 'hex') AS hash, coalesce(t.expire_t, 0)::bigint AS expiry
+        FROM fresh JOIN public.auth_token AS t ON t.session_uuid = fresh.session_uuid) AS death
+  WHERE expiry = 0 OR expiry > now_t - 60;
+  IF items IS NOT NULL THEN
+    PERFORM wazo_auth.announce(items, expiries);
+  END IF;
+  PERFORM pg_notify('wazo_auth_locks', '');
   RETURN NULL;
 END
 $$;
@@ -130,6 +171,11 @@ CREATE TRIGGER wazo_auth_tokens_made AFTER INSERT ON public.auth_token
 DROP TRIGGER IF EXISTS wazo_auth_tenants_moved ON public.auth_tenant;
 CREATE TRIGGER wazo_auth_tenants_moved AFTER UPDATE OF parent_uuid ON public.auth_tenant
   FOR EACH STATEMENT EXECUTE FUNCTION wazo_auth.tenants_moved();
+
+DROP TRIGGER IF EXISTS wazo_auth_sessions_ended ON wazo_auth.ended_session;
+CREATE TRIGGER wazo_auth_sessions_ended AFTER INSERT ON wazo_auth.ended_session
+  REFERENCING NEW TABLE AS fresh
+  FOR EACH STATEMENT EXECUTE FUNCTION wazo_auth.sessions_ended();
 
 DROP TRIGGER IF EXISTS wazo_auth_locks_changed ON wazo_auth.lock;
 CREATE TRIGGER wazo_auth_locks_changed AFTER INSERT OR DELETE OR UPDATE OF ends_at, prefix, tenant_uuid ON wazo_auth.lock

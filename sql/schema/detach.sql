@@ -1,4 +1,11 @@
--- Takes away all that is ours; wazo-auth's own tables and their rows stay.
+-- Takes away all that is ours; wazo-auth's own tables and their rows stay, but for sessions that a lock has ended.
+DO $$
+BEGIN
+  IF to_regclass('wazo_auth.ended_session') IS NOT NULL THEN
+    DELETE FROM auth_session WHERE uuid IN (SELECT session_uuid FROM wazo_auth.ended_session);
+  END IF;
+END
+$$;
 DO $$
 DECLARE
   item record;

@@ -4,12 +4,13 @@ Every ratio is the median of interleaved pairs in one run, with its spread (larg
 spread counts as met. The exit code tells whether all bars were met. On a machine with two cores nginx's worker has the
 first one and the client the second; "CPU" is user and system time of the worker.
 
-cases: gate route api login flood revocation capacity
+cases: gate route api login flood revocation locks capacity
 """
 import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import load
 from load import Connection, Paced, lua_logins, lua_requests, median, percentile, touch, wrk
@@ -206,6 +207,56 @@ def case_revocation(bench, report):
             results.append(percentile(times, 0.99))
     second.stop()
     report.line('revocation: seen by another nginx, p99 of 200', results, 10, False, ' ms')
+
+
+def case_locks(bench, report):
+    """From the commit of a lock, as PostgreSQL tells it, until another nginx refuses and ends its WebSocket.
+
+    Of users and of addresses in turn. Another thread asks all the time, while the lock is being made.
+    """
+    bench.psql('ALTER SYSTEM SET track_commit_timestamp = on')
+    bench.postgres.restart()
+    second = bench.add_nginx('second')
+    servers.wait_until(lambda: bench.login_answer()[0] == 200, 30, 'a login')
+    asking, there = {'X-Auth-Token': bench.login(), 'Content-Type': 'application/json'}, '127.0.0.2'
+    count, gates, sockets = 400, [], []
+    with (
+        load.Upgrading(bench.upgrading_port),
+        ThreadPoolExecutor(2) as pool,
+        bench.connect() as database,
+        Connection(bench.first.api_port) as api,
+        Connection(second.gate_port) as here,
+        Connection(second.gate_port, there) as from_there,
+    ):
+        for _ in range(PAIRS):
+            tokens = bench.insert_tokens(count)
+            for i, token in enumerate(tokens):
+                by_address = i % 2 == 1
+                gate, headers = from_there if by_address else here, {'X-Auth-Token': token}
+                value = there if by_address else load.user_of(database, token)
+                path = f"/0.1/locks/{'address' if by_address else 'user'}/{value}"
+                assert gate.ask('GET', '/known', headers)[0] == 200
+                with Connection(second.gate_port, there if by_address else None) as upgraded:
+                    assert upgraded.upgrade('/upgraded', headers) == 101
+                    refused, ended = pool.submit(gate.until_refused, headers), pool.submit(upgraded.wait_closed)
+                    status, text = api.ask('PUT', path, asking, '{}')
+                    assert status == 200, text
+                    refused, ended = refused.result(60), ended.result(60)
+                committed = load.committed(database, value)
+                gates.append((refused - committed) * 1e3)
+                sockets.append((ended - committed) * 1e3)
+                assert api.ask('DELETE', path, asking)[0] == 204
+                if by_address:
+                    while gate.ask('GET', '/known', {})[0] == 403:
+                        pass
+    second.stop()
+    for what, times, bar in ('refused by another nginx', gates, 10), ('its WebSockets end', sockets, 100):
+        rounds = [percentile(times[i : i + count], 0.99) for i in range(0, len(times), count)]
+        report.line(f'locks: {what}, p99 of {count}', rounds, bar, False, ' ms')
+        report.note(
+            f'all {len(times):,}: median, p99, worst',
+            f'{median(times):.1f}, {percentile(times, 0.99):.1f}, {max(times):.1f} ms',
+        )
 
 
 def case_capacity(bench, report):

@@ -1,5 +1,6 @@
 """What the benchmarks need: servers with a filled database, wrk, and small clients that measure by themselves."""
 import base64
+import contextlib
 import json
 import re
 import shutil
@@ -10,6 +11,8 @@ import threading
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+
+import psycopg2
 
 from support import servers
 
@@ -63,6 +66,12 @@ http {
         location = /file/plain { alias @FOLDER@/answer; }
         location = /file/gated { wazo_auth on; wazo_auth_acl @REQUIRED@; alias @FOLDER@/answer; }
         location = /known { wazo_auth on; add_header X-Status $wazo_auth_status; alias @FOLDER@/answer; }
+        location = /upgraded {
+            wazo_auth on;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection upgrade;
+            proxy_pass http://127.0.0.1:@UPGRADING_PORT@;
+        }
         location = /metrics { wazo_auth_metrics; }
     }
 }
@@ -109,7 +118,7 @@ class Bench:
         self.rabbitmq = servers.RabbitMQ(
             self.folder / 'rabbitmq', servers.free_port(), servers.free_port(), servers.free_port()
         )
-        self.upstream_port = servers.free_port()
+        self.upstream_port, self.upgrading_port = servers.free_port(), servers.free_port()
         self.upstream = servers.Nginx(
             self.folder / 'upstream', build, UPSTREAM, values={'WORKERS': 1, 'UPSTREAM_PORT': self.upstream_port}
         )
@@ -149,6 +158,7 @@ class Bench:
             'GATE_PORT': servers.free_port(),
             'ROUTES_PORT': servers.free_port(),
             'UPSTREAM_PORT': self.upstream_port,
+            'UPGRADING_PORT': self.upgrading_port,
             'CONFIG': config,
             'ZONE': zone,
             'REDIS': self.redis.uri,
@@ -233,22 +243,30 @@ class Bench:
         touch(self.first.gate_port, '/known', self._tokens)
         return self._tokens
 
+    def connect(self):
+        connection = psycopg2.connect(host=self.postgres.host, port=self.postgres.port, user='postgres', dbname='bench')
+        connection.autocommit = True
+        return contextlib.closing(connection)
+
     def login(self):
+        status, text = self.login_answer()
+        assert status == 200, text
+        return json.loads(text)['data']['token']
+
+    def login_answer(self):
         basic = base64.b64encode(':'.join(ADMIN).encode()).decode()
         body = '{"expiration": 7200}'
         with Connection(self.first.api_port) as connection:
-            status, text = connection.ask(
+            return connection.ask(
                 'POST', '/0.1/token', {'Authorization': f'Basic {basic}', 'Content-Type': 'application/json'}, body
             )
-        assert status == 200, text
-        return json.loads(text)['data']['token']
 
 
 class Connection:
     """One keep-alive connection; the cheapest client that Python allows."""
 
-    def __init__(self, port):
-        self._socket = socket.create_connection(('127.0.0.1', port), 60)
+    def __init__(self, port, source=None):
+        self._socket = socket.create_connection(('127.0.0.1', port), 60, source and (source, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._rest = b''
 
@@ -264,6 +282,22 @@ class Connection:
             lines.append(f'Content-Length: {len(body)}')
         self._socket.sendall(('\r\n'.join(lines) + '\r\n\r\n' + body).encode())
         return self._answer(method == 'HEAD')
+
+    def upgrade(self, path, headers):
+        return self.ask('GET', path, {'Connection': 'upgrade', 'Upgrade': 'bench', **headers})[0]
+
+    def until_refused(self, headers):
+        """When a request was refused that was made as soon as the one before it was answered."""
+        while self.ask('GET', '/known', headers)[0] == 200:
+            pass
+        return time.time()
+
+    def wait_closed(self):
+        """When it was."""
+        with contextlib.suppress(ConnectionError):
+            while self._socket.recv(65536):
+                pass
+        return time.time()
 
     def _answer(self, headless):
         while b'\r\n\r\n' not in self._rest:
@@ -282,6 +316,49 @@ class Connection:
         if not data:
             raise ConnectionError('closed by nginx')
         self._rest += data
+
+
+class Upgrading:
+    """A server that upgrades every connection and then is silent."""
+
+    def __init__(self, port):
+        self._listening = socket.create_server(('127.0.0.1', port))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._listening.close()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self._serve, args=self._listening.accept()[:1], daemon=True).start()
+
+    def _serve(self, connection):
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: bench\r\n\r\n')
+            while connection.recv(65536):
+                pass
+
+
+def user_of(connection, token):
+    return _value(connection, 'SELECT auth_id FROM auth_token WHERE uuid = %s', token)
+
+
+def committed(connection, value):
+    """When the lock was (Unix seconds)."""
+    prefix = f'{value}/32' if '.' in value else value
+    sql = 'SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM wazo_auth.lock WHERE value = %s'
+    return float(_value(connection, sql, prefix))
+
+
+def _value(connection, sql, *values):
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchone()[0]
 
 
 def touch(port, path, tokens, connections=8, batch=64):

@@ -18,7 +18,7 @@ from support.logs import SECRETS
 from support.servers import BUILD
 from support.stack import OWNER
 
-COMMANDS = ('wazo-auth-bootstrap', 'wazo-auth-init-db', 'wazo-auth-upgrade-db', 'wazo-auth-wait')
+COMMANDS = ('wazo-auth-bootstrap', 'wazo-auth-init-db', 'wazo-auth-lock', 'wazo-auth-upgrade-db', 'wazo-auth-wait')
 CLI_USER = 'wazo-auth-cli'
 POLICY = 'wazo_default_master_user_policy'
 
@@ -37,7 +37,7 @@ def failed(done, name, *texts):
 # -- usage -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('name', COMMANDS[:3])
+@pytest.mark.parametrize('name', COMMANDS[:4])
 def test_help(command, name):
     for option in ('--help', '-h'):
         done = command(name, option)
@@ -62,6 +62,13 @@ WRONG = [
     ('wazo-auth-upgrade-db', '--no-such-option'),
     ('wazo-auth-upgrade-db', '-c'),
     ('wazo-auth-upgrade-db', '--print', '--detach'),
+    ('wazo-auth-lock', 'x'),
+    ('wazo-auth-lock', 'list', 'x'),
+    ('wazo-auth-lock', 'add'),
+    ('wazo-auth-lock', 'add', 'user'),
+    ('wazo-auth-lock', 'remove', 'user', 'x', 'y'),
+    ('wazo-auth-lock', '--no-such-option'),
+    ('wazo-auth-lock', '--until'),
     ('wazo-auth-wait', 'x'),
     ('wazo-auth-wait', '--port', '1'),
 ]
@@ -80,6 +87,7 @@ def test_wrong_usage(command, words):
         ('wazo-auth-bootstrap', ('--config', '{}', 'initial-user')),
         ('wazo-auth-bootstrap', ('--config', '{}', 'complete')),
         ('wazo-auth-upgrade-db', ('--config-file', '{}')),
+        ('wazo-auth-lock', ('--config-file', '{}', 'list')),
     ],
 )
 def test_a_broken_configuration(command, folder, name, options):

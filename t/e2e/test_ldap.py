@@ -1240,3 +1240,33 @@ def test_no_secret_is_logged(site, directory, log_in, tenant, configure):
     assert log_in('alice').status_code == 200
     assert PASSWORD not in site.error_log.read_text(errors='replace')
     assert SERVICE_PASSWORD not in site.error_log.read_text(errors='replace')
+
+
+# -- locks -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('kind', ['user', 'tenant', 'client', 'session', 'address'])
+def test_who_is_locked(kind, log_in, site, tenant, configure, api, admin_token):
+    """The directory lets them in, and the lock doesn't: with a password, and with a refresh token of before."""
+    configure(tenant, **BY_SEARCH)
+    there = {'X-Forwarded-For': '198.51.100.66'}
+    offline = {'access_type': 'offline', 'client_id': 'desk'}
+    login = log_in('carol', **offline)
+    assert login.status_code == 200, login.text
+    token = login.json()['data']
+    value = {
+        'user': tenant['users']['carol']['uuid'],
+        'tenant': tenant['uuid'],
+        'client': 'desk',
+        'session': token['session_uuid'],
+        'address': '198.51.100.66',
+    }[kind]
+    refresh = {'refresh_token': token['refresh_token'], 'client_id': 'desk'}
+    path = f'/locks/{kind}/{value}'
+    assert api.put(path, admin_token, headers=tenant['headers']).status_code == 200
+    assert site.api.post('/token', json=refresh, headers=there).status_code == 401
+    if kind != 'session':
+        assert_refused(log_in('carol', headers=there, **offline))
+    assert api.delete(path, admin_token, headers=tenant['headers']).status_code == 204
+    assert log_in('carol', headers=there, **offline).status_code == 200
+    assert site.api.post('/token', json=refresh, headers=there).status_code == 200

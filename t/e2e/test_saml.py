@@ -1113,3 +1113,38 @@ def test_a_logout_with_an_encrypted_name(one, tenant, user, offline, idp, sp_key
     xml = request.replace(name_id, idp.encrypted_for(sp_key[1], alone, 'EncryptedID'))
     answer = one.get('/saml/sls?' + urlsplit(idp.redirected(xml, f'{one.base}/saml/sls')).query)
     assert answer.status_code == 302 and not alive(one, offline)
+
+
+# -- locks -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('kind', ['user', 'tenant', 'client', 'session', 'address'])
+def test_who_is_locked(kind, one, two, tenant, user, admin_token):
+    """The identity provider lets them in, and the lock doesn't: neither a new login, nor one that has begun."""
+    there = {'X-Forwarded-For': '198.51.100.67'}
+
+    def redeem(api, session):
+        body = {'saml_session_id': session, 'access_type': 'offline', 'client_id': 'desk'}
+        return api.post('/token', json=body, headers=there)
+
+    first = redeem(one, log_in(one, tenant, user))
+    assert first.status_code == 200, first.text
+    token = first.json()['data']
+    value = {
+        'user': user['uuid'],
+        'tenant': tenant.uuid,
+        'client': 'desk',
+        'session': token['session_uuid'],
+        'address': '198.51.100.67',
+    }[kind]
+    refresh = {'refresh_token': token['refresh_token'], 'client_id': 'desk'}
+    begun = log_in(one, tenant, user)
+    path = f'/locks/{kind}/{value}'
+    assert one.put(path, admin_token, headers=tenant.headers).status_code == 200
+    assert two.get(f"/token/{token['token']}", headers=there).status_code != 200
+    assert two.post('/token', json=refresh, headers=there).status_code == 401
+    # This client has a refresh token, which is what a lock of its session locks.
+    assert redeem(two, begun).status_code == 401
+    assert one.delete(path, admin_token, headers=tenant.headers).status_code == 204
+    assert redeem(two, log_in(one, tenant, user)).status_code == 200
+    assert one.post('/token', json=refresh, headers=there).status_code == 200

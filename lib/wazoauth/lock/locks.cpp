@@ -17,7 +17,7 @@ namespace wazoauth::locks {
 namespace {
 
 constexpr std::array<std::string_view, 5> kinds{"user", "tenant", "client", "session", "address"};
-constexpr std::int64_t sessions_at_once = 1000, addresses_of_a_tenant = 256;
+constexpr std::int64_t sessions_at_once = 1000, addresses_of_a_tenant = 256, addresses_of_all = AddressLocks::capacity;
 constexpr std::size_t longest_client = 1024;
 
 [[noreturn]] void invalid(std::string_view field, std::string_view message, std::string_view constraint_id,
@@ -45,9 +45,11 @@ Event event_of(const Rows& row, std::string_view what) {
                       row.text(0, "reason"), row.optional_text(0, "ends_at"));
 }
 
-Problem too_many() {
-  return Problem::with_error_id(409, "too-many-address-locks", "There are too many locks of addresses", Json::object(),
-                                "locks");
+Problem too_many(std::int64_t limit, std::string_view of) {
+  return Problem::with_error_id(
+      409, "too-many-address-locks",
+      "There are too many locks of addresses: the limit of " + std::string(of) + " is " + std::to_string(limit),
+      Json::object({{"limit", limit}, {"of", of}}), "locks");
 }
 
 Problem locks_out_caller(const Key& key) {
@@ -91,9 +93,8 @@ void place(UnitOfWork& unit, const Key& key, const Terms& terms) {
     throw problems::unknown(key.kind, key.value);
   if (fresh && key.is_address()) {
     const Rows count = unit.run("locks.count_addresses", {key.tenant_uuid});
-    if (count.integer(0, "own") >= addresses_of_a_tenant ||
-        count.integer(0, "all") >= static_cast<std::int64_t>(AddressLocks::capacity))
-      throw too_many();
+    if (count.integer(0, "own") >= addresses_of_a_tenant) throw too_many(addresses_of_a_tenant, "tenant");
+    if (count.integer(0, "all") >= addresses_of_all) throw too_many(addresses_of_all, "all tenants");
   }
   unit.run("locks.place", {key.tenant_uuid, key.kind, key.value, terms.reason, terms.ends_t});
   unit.publish(event_of(get(unit, key), fresh ? "created" : "updated"));
@@ -109,16 +110,19 @@ void refuse_to_lock_out(UnitOfWork& unit, const Key& key, const Maker& maker) {
     throw locks_out_caller(key);
 }
 
-bool end_sessions(UnitOfWork& unit, const Key& key) {
-  const Rows ended = unit.run("locks.end_sessions", {key.tenant_uuid, key.kind, key.value, sessions_at_once});
+void end_sessions(UnitOfWork& unit, const Key& key) {
+  unit.run("locks.end_sessions", {key.tenant_uuid, key.kind, key.value});
+  unit.run("locks.revoked", {key.tenant_uuid, key.kind, key.value});
+}
+
+bool delete_sessions(UnitOfWork& unit) {
+  const Rows ended = unit.run("locks.delete_sessions", {sessions_at_once});
   for (std::size_t i = 0; i < ended.size(); ++i) {
     if (ended.is_null(i, "uuid") || ended.is_null(i, "auth_id")) continue;
     unit.publish(
         events::session_deleted(ended.text(i, "uuid"), ended.text(i, "tenant_uuid"), ended.text(i, "auth_id")));
   }
-  if (ended.integer(0, "found") >= sessions_at_once) return true;
-  unit.run("locks.revoked", {key.tenant_uuid, key.kind, key.value});
-  return false;
+  return ended.integer(0, "found") >= sessions_at_once;
 }
 
 Rows get(UnitOfWork& unit, const Key& key) {
@@ -134,24 +138,30 @@ void remove(UnitOfWork& unit, const Key& key) {
   unit.publish(event_of(removed, "deleted"));
 }
 
-std::optional<Key> next_revoking(UnitOfWork& unit) {
+bool end_moved(UnitOfWork& unit) {
+  unit.run("locks.hold");
   const Rows rows = unit.run("locks.next_revoking");
-  if (rows.empty()) return std::nullopt;
-  return Key{rows.text(0, "tenant_uuid"), rows.text(0, "kind"), rows.text(0, "value")};
+  if (rows.empty()) return false;
+  end_sessions(unit, {rows.text(0, "tenant_uuid"), rows.text(0, "kind"), rows.text(0, "value")});
+  return true;
 }
 
 void clean_up(Database& database, const std::function<bool()>& keep_going) {
-  if (UnitOfWork(database, Mode::read_only).run("locks.some_ended").boolean(0, "yes")) {
+  const Rows work = UnitOfWork(database, Mode::read_only).run("locks.work");
+  if (work.boolean(0, "ended")) {
     UnitOfWork unit(database);
     unit.run("locks.hold");
     delete_ended(unit, nullptr, nullptr, nullptr);
     unit.commit();
   }
+  for (bool more = work.boolean(0, "moved"); more && keep_going();) {
+    UnitOfWork unit(database);
+    more = end_moved(unit);
+    unit.commit();
+  }
   for (bool more = true; more && keep_going();) {
     UnitOfWork unit(database);
-    const auto key = next_revoking(unit);
-    more = key.has_value();
-    if (key) end_sessions(unit, *key);
+    more = delete_sessions(unit);
     unit.commit();
   }
 }

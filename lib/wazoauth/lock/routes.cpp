@@ -48,28 +48,17 @@ void tell_gate(const Context& context, const locks::Key& key) {
     context.services.address_locks->refresh(context.services.database);
 }
 
-Step answer(Context& context, const locks::Key& key) {
-  tell_gate(context, key);
-  return row_response(locks::get(context.db(), key), *lock_shape());
-}
-
-// Nobody makes tokens while the lock is being placed, so that takes one transaction which is never a long one.
-Step end_more(Context& context, const locks::Key& key) {
-  const bool more = locks::end_sessions(context.db(), key);
-  return Step::then(Lane::database,
-                    [key, more](Context& next) { return more ? end_more(next, key) : answer(next, key); });
-}
-
 Step put_lock(Context& context, const locks::Key& key) {
   const Json body = context.valid_body();
   const locks::Terms terms{body.text_or("reason", ""), locks::end_of(body.get("ends_at"))};
   locks::place(context.db(), key, terms);
   locks::refuse_to_lock_out(context.db(), key,
                             {context.token().session_uuid, context.token().tenant_uuid(), context.request.remote_addr});
-  // Addresses are looked for in all tokens of the tenant.
-  const bool more = key.is_address() || locks::end_sessions(context.db(), key);
-  return Step::then(Lane::database,
-                    [key, more](Context& next) { return more ? end_more(next, key) : answer(next, key); });
+  locks::end_sessions(context.db(), key);
+  return Step::then(Lane::database, [key](Context& next) {
+    tell_gate(next, key);
+    return Step(row_response(locks::get(next.db(), key), *lock_shape()));
+  });
 }
 
 Step get_lock(Context& context, const locks::Key& key) {
@@ -133,9 +122,7 @@ void add_single(RouteFamily& family, const std::string& path, KeyOf key) {
 }  // namespace
 
 Step end_what_is_locked(Context& context) {
-  const auto key = locks::next_revoking(context.db());
-  if (!key) return Response::no_content();
-  locks::end_sessions(context.db(), *key);
+  if (!locks::end_moved(context.db())) return Response::no_content();
   return Step::then(Lane::database, end_what_is_locked);
 }
 

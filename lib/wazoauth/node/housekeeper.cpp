@@ -22,7 +22,7 @@ namespace wazoauth {
 namespace {
 
 constexpr std::chrono::milliseconds start_retry{2000}, sweep_every{5000}, lead_retry{5000}, schema_poll{20},
-    start_poll{100};
+    start_poll{100}, locks_every{10000};
 
 std::uint64_t random_id() {
   std::random_device random;
@@ -90,6 +90,7 @@ void Housekeeper::start_rest() {
 
 void Housekeeper::close() {
   wake_.stop();
+  clean_up_wake_.stop();
   bus_->interrupt();
 }
 
@@ -162,7 +163,7 @@ void Housekeeper::seed_database() {
 void Housekeeper::listen() {
   const DatabaseOptions database = leader_options(options_.database);
   Listener({connection_string(database), session_settings(database), options_.zone, options_.address_locks, id_,
-            !options_.redis_uri.empty(), &wake_})
+            !options_.redis_uri.empty(), &wake_, &clean_up_wake_})
       .run();
   // Another housekeeper of this nginx took over: then it does the rest as well.
   close();
@@ -173,26 +174,45 @@ void Housekeeper::sweep() {
   while (wake_.wait(sweep_every));
 }
 
+// Rounds, of one nginx for all; and what locks leave behind, of whoever comes first.
 void Housekeeper::clean_up() {
   using Clock = std::chrono::steady_clock;
-  const std::chrono::duration<double> interval(options_.settings.token_cleanup_interval);
-  if (interval < std::chrono::seconds(1)) return;
+  const bool rounds = options_.settings.token_cleanup_interval >= 1;
   Database database(clean_up_options(options_.database));
-  auto pause = std::chrono::milliseconds(0);
-  while (wake_.wait(pause)) {
+  Clock::time_point next_round = Clock::now();
+  std::uint64_t seen = 0;
+  for (std::chrono::milliseconds pause{0}; clean_up_wake_.wait(pause, seen);) {
     pause = start_poll;
     if (!options_.zone->node().started()) continue;
-    pause = lead_retry;
-    const Clock::time_point began = Clock::now();
-    try {
-      if (!take_lead(database, "wazo_auth.clean_up")) continue;
-      clean_up_once(database);
-    } catch (const std::exception& e) {
-      log::warning(std::string("clean-up: ") + e.what());
-    }
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(interval - (Clock::now() - began));
-    pause = std::max(std::chrono::milliseconds(0), left);
+    pause = locks_every;
+    clean_up_locks(database);
+    if (!rounds) continue;
+    if (Clock::now() >= next_round) next_round = Clock::now() + clean_up_round(database);
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(next_round - Clock::now());
+    pause = std::clamp(left, std::chrono::milliseconds(0), locks_every);
   }
+}
+
+void Housekeeper::clean_up_locks(Database& database) {
+  try {
+    locks::clean_up(database, [this] { return !wake_.stopping(); });
+    locks_trouble_.over();
+  } catch (const std::exception& e) {
+    locks_trouble_.is(std::string("clean-up of locks: ") + e.what());
+  }
+}
+
+std::chrono::milliseconds Housekeeper::clean_up_round(Database& database) {
+  const std::chrono::duration<double> interval(options_.settings.token_cleanup_interval);
+  const auto began = std::chrono::steady_clock::now();
+  try {
+    if (!take_lead(database, "wazo_auth.clean_up")) return lead_retry;
+    clean_up_once(database);
+  } catch (const std::exception& e) {
+    log::warning(std::string("clean-up: ") + e.what());
+  }
+  const auto left = interval - (std::chrono::steady_clock::now() - began);
+  return std::max(std::chrono::milliseconds(0), std::chrono::duration_cast<std::chrono::milliseconds>(left));
 }
 
 void Housekeeper::clean_up_once(Database& database) {
@@ -201,7 +221,6 @@ void Housekeeper::clean_up_once(Database& database) {
   const std::int64_t now = unix_seconds();
   UnitOfWork(database, Mode::read_only).run("node.prune");
   UnitOfWork(database, Mode::read_only).run("authorizations.prune");
-  locks::clean_up(database, keep_going);
   clean_expired(database, now, std::max<std::int64_t>(1, options_.settings.token_cleanup_batch_size), keep_going);
   saml::clean_up(database, options_.settings.saml.session_lifetime);
   const double interval = options_.settings.token_cleanup_interval;

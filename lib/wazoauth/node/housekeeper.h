@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "wazoauth/base/trouble.h"
 #include "wazoauth/base/wake.h"
 #include "wazoauth/bus/relay.h"
 #include "wazoauth/cache/address_locks.h"
@@ -57,11 +58,14 @@ class Housekeeper {
   void listen();
   void sweep();
   void clean_up();
+  void clean_up_locks(Database& database);
+  std::chrono::milliseconds clean_up_round(Database& database);  // returns when the next one is due, from now on
   void clean_up_once(Database& database);
 
   HousekeeperOptions options_;
   std::uint64_t id_;
-  Wake wake_;
+  Wake wake_, clean_up_wake_;  // stopped together
+  Trouble locks_trouble_{log::Level::warning};
   std::atomic<bool> schema_is_there_{false};
   std::unique_ptr<BusRelay> bus_;
   std::unique_ptr<MailRelay> mails_;

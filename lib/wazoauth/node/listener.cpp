@@ -109,6 +109,7 @@ void Listener::handle(const PGnotify& notification) {
     node_.raise_tenant_generation();
   } else if (channel == "wazo_auth_locks") {
     locks_changed_ = true;
+    options_.clean_up->poke();
   } else if (channel == "wazo_auth_outbox") {
     options_.wake->poke();
   } else {

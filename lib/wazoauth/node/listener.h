@@ -27,6 +27,7 @@ class Listener {
     std::uint64_t id;         // of this nginx's housekeeper
     bool uses_redis = false;  // register as such, and find out which keys count
     Wake* wake;               // stop, and poke for new rows of the outbox
+    Wake* clean_up;           // poke when locks have changed
   };
   explicit Listener(Options options) : options_(std::move(options)), node_(options_.zone->node()) {}
 
