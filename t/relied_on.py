@@ -1,8 +1,8 @@
 """What we use of wazo-auth's own tables: sql/schema/relied_on.sql, derived and proved (through t/lint_sql.py).
 
 Each statement of sql/queries becomes a function with its body parsed (BEGIN ATOMIC), whose dependencies PostgreSQL itself
-writes down, column by column; indexes and triggers have theirs. Bodies of our trigger functions it doesn't parse, so
-they run: on tables without any other column, and with each column of every type that we say is as good.
+writes down, column by column; indexes have theirs. Bodies of our trigger functions it doesn't parse, so they run: on tables
+without any other column, and with each column of every type that we say is as good.
 
 Unique keys, foreign keys and defaults are those of sql/schema/0001, as far as they concern such columns. Constraints
 that code tells apart by their names are found in the code.
@@ -31,14 +31,18 @@ SELECT p.proname, d.refobjid, d.refobjsubid
 FROM pg_depend AS d JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
 WHERE p.pronamespace = 'linted'::regnamespace AND d.refclassid = 'pg_class'::regclass
 """
-USED_BY_OURS = """
+USED_BY_INDEXES = """
 SELECT d.refobjid, d.refobjsubid
+FROM pg_depend AS d JOIN pg_class AS i ON d.classid = 'pg_class'::regclass AND i.oid = d.objid
+WHERE d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND i.relname LIKE 'wazo\\_auth\\_%'
+"""
+NAMED_BY_TRIGGERS = """
+SELECT t.tgname, a.attname
 FROM pg_depend AS d
-WHERE d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
-  AND ((d.classid = 'pg_trigger'::regclass
-        AND EXISTS (SELECT 1 FROM pg_trigger AS t WHERE t.oid = d.objid AND t.tgname LIKE 'wazo\\_auth\\_%'))
-       OR (d.classid = 'pg_class'::regclass
-           AND EXISTS (SELECT 1 FROM pg_class AS i WHERE i.oid = d.objid AND i.relname LIKE 'wazo\\_auth\\_%')))
+JOIN pg_trigger AS t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid AND t.tgname LIKE 'wazo\\_auth\\_%'
+JOIN pg_class AS c ON c.oid = d.refobjid AND c.relnamespace = 'public'::regnamespace
+JOIN pg_attribute AS a ON d.refclassid = 'pg_class'::regclass AND a.attrelid = c.oid AND a.attnum = d.refobjsubid
+WHERE d.refobjsubid > 0
 """
 KEYS = """
 SELECT c.relname, array_agg(k.text ORDER BY k.text COLLATE "C")
@@ -99,7 +103,7 @@ class ReliedOn:
         self.by_number = {(table, number): (name, column) for name, column, *_, table, number in self.columns}
         self.users = {}  # {(table, column): numbers of the forms that use it}
         self.find_users()
-        self.used = set(self.users) | {self.by_number[row] for row in self.rows(USED_BY_OURS) if row in self.by_number}
+        self.used = set(self.users) | {self.by_number[row] for row in self.rows(USED_BY_INDEXES) if row in self.by_number}
 
     def rows(self, sql, params=None):
         self.cursor.execute(sql, params)
@@ -190,6 +194,8 @@ class ReliedOn:
             self.cursor.execute('ROLLBACK')
 
     def prove(self):
+        for trigger, column in self.rows(NAMED_BY_TRIGGERS):
+            self.problems.append(f'trigger {trigger} names {column}: PostgreSQL would alter or drop it no more')
         others = [(table, column) for table, column, *_ in self.columns if (table, column) not in self.used]
         drops = [f'ALTER TABLE {table} DROP COLUMN {column}' for table, column in others]
         self.attempt(';'.join(drops) or 'SELECT', self.forms, 'without what we do not use')
