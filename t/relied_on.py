@@ -103,7 +103,9 @@ class ReliedOn:
         self.by_number = {(table, number): (name, column) for name, column, *_, table, number in self.columns}
         self.users = {}  # {(table, column): numbers of the forms that use it}
         self.find_users()
-        self.used = set(self.users) | {self.by_number[row] for row in self.rows(USED_BY_INDEXES) if row in self.by_number}
+        self.used = set(self.users) | {
+            self.by_number[row] for row in self.rows(USED_BY_INDEXES) if row in self.by_number
+        }
 
     def rows(self, sql, params=None):
         self.cursor.execute(sql, params)
