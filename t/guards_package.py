@@ -17,7 +17,7 @@ PAGES = TOP / 'docs/man'
 COMPLETION = TOP / 'conf/debian/completions/wazo-auth-nginx'
 OPTION = re.compile(r'(?<![\w-])--[a-z][a-z_-]*[a-z]')
 # Verbs of wazo-auth-nginx that are its own; the others have pages of their own.
-VERBS = ('takeover', 'give-back', 'check', 'status', 'setup')
+VERBS = ('takeover', 'give-back', 'check', 'status', 'setup', 'teardown')
 
 
 def check_version(complain):
