@@ -10,13 +10,6 @@
 
 namespace {
 
-constexpr char usage[] = R"(usage: wazo-auth-wait [OPTION...]
-
-Waits until something listens on rest_api.port of /etc/wazo-auth/config.yml, for 60 seconds at most.
-
-  -h, --help    this text
-)";
-
 bool listens(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
@@ -34,12 +27,7 @@ bool listens(int port) {
 int main(int argc, char** argv) {
   using namespace wazoauth;
   return tool::main("wazo-auth-wait", [&] {
-    bool help = false;
-    tool::refuse_words(tool::read_options(argc, argv, {{"help", 'h', &help}}));
-    if (help) {
-      std::cout << usage;
-      return 0;
-    }
+    tool::refuse_words({argv + 1, argv + argc});
     const Json port = tool::load_settings("/etc/wazo-auth/config.yml").tree.get("rest_api").get("port");
     if (!port.is_integer() || port.integer() < 1 || port.integer() > 65535)
       throw std::runtime_error("rest_api.port isn't a port");
