@@ -6,6 +6,7 @@ machine's own nginx, which is going to take its place, runs beside it.
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,6 +64,8 @@ http {
 
 
 class Machine:
+    AUTHORITY = AUTHORITY
+
     def __init__(self, folder, settings, module=None):
         self.root = Path(folder)
         self.port, self.other_port, self.trial_port = (servers.free_port() for _ in range(3))
@@ -114,7 +117,9 @@ class Machine:
             'bin/nginx',
             '#!/bin/sh\n# The machine\'s own, unless it is told another configuration.\n'
             f'case " $* " in *" -c "*) exec {servers.nginx_program()} "$@" ;; esac\n'
-            '[ ! -e @ROOT@/orders/nginx-refuses ] || case " $* " in *" -t "*) echo "nginx: [emerg] as ordered"; exit 1 ;; esac >&2\n'
+            'if [ -e @ROOT@/orders/nginx-refuses ]; then\n'
+            '  case " $* " in *" -t "*) echo "nginx: [emerg] as ordered" >&2; exit 1 ;; esac\n'
+            'fi\n'
             '[ ! -e @ROOT@/orders/nginx-is-deaf ] || case " $* " in *" reload "*) exit 0 ;; esac\n'
             f'exec {servers.nginx_program()} -e @ROOT@/var/log/nginx/error.log -c @ROOT@/etc/nginx/nginx.conf "$@"\n',
             0o755,
@@ -181,6 +186,13 @@ class Machine:
         program = [sys.executable, str(SUPPORT / 'killed_at.py'), str(TOOL), step, when, str(int(number))]
         return self.run(*self.tool_words(verb, *words), program=program, timeout=120, check=False)
 
+    def reset(self):
+        """As it was made, whatever has happened."""
+        self.close()
+        for path in 'etc units orders var/lib/wazo-auth-nginx run'.split():
+            shutil.rmtree(self.root / path, ignore_errors=True)
+        return self.make().start()
+
     def start(self):
         self.run('nginx')
         self.run('systemctl', 'start', 'wazo-auth')
@@ -206,7 +218,7 @@ class Machine:
 
     def who(self):
         """Who has the port: nginx, daemon, or None."""
-        found = {pid for pid in self.processes() if _listens(pid, self.port)}
+        found = {pid for pid in {*self.processes(), self.state().get('pid')} if _listens(pid, self.port)}
         if not found:
             return None
         daemon = self.state().get('pid')
@@ -238,9 +250,9 @@ class Machine:
         return found
 
     def close(self):
-        for _ in range(3):
-            for pid in self.processes():
-                servers.signal_all([pid], signal.SIGKILL)
+        pids = {each for pid in self.processes() for each in servers.family(pid)}
+        servers.signal_all(pids, signal.SIGKILL)
+        servers.wait_until(lambda: not any(map(servers.start_time, pids)), 10, 'the end of all processes')
 
     def fingerprint(self):
         """{file: text or target} of /etc: what give-back has to leave as it was."""
