@@ -3,6 +3,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -109,7 +110,9 @@ def test_there_and_back(machine, psql):
         serves(machine, 'nginx')
     assert machine.run('systemctl', 'is-active', 'wazo-auth').stdout == 'active\n'
     # Its identity is the daemon's, though nginx was started without it.
-    issued = machine.api.post('/token', auth=(ADMIN['username'], ADMIN['password']), json={'expiration': 60}).json()['data']
+    issued = machine.api.post('/token', auth=(ADMIN['username'], ADMIN['password']), json={'expiration': 60}).json()[
+        'data'
+    ]
     assert issued['xivo_uuid'] == IDENTITY
     machine.api.delete(f"/token/{issued['token']}")
     # Twice is once.
@@ -410,9 +413,9 @@ def test_a_journal_that_can_not_be_written(machine):
         refused(machine, 'takeover.json can\'t be read')
     finally:
         state.unlink()
-    state.symlink_to('/proc/self')  # a folder where nothing can be written
+    state.symlink_to('/proc/self')  # a folder on a file system that has no room
     try:
-        refused(machine, 'takeover.json can\'t be written')
+        refused(machine, 'Less than 64 MB are free', str(state))
     finally:
         state.unlink()
         if aside.exists():
@@ -422,7 +425,9 @@ def test_a_journal_that_can_not_be_written(machine):
 def test_answers_that_differ(machine):
     conf = machine.root / 'daemon/nginx.conf'
     text = conf.read_text()
-    conf.write_text(text.replace('location / ', "location = /0.1/backends { return 200 '{\"data\": [\"other\"]}'; } location / "))
+    conf.write_text(
+        text.replace('location / ', "location = /0.1/backends { return 200 '{\"data\": [\"other\"]}'; } location / ")
+    )
     machine.run('systemctl', 'restart', 'wazo-auth')
     machine.wait()
     done = failed(machine.tool('takeover', QUICK), 'GET /backends', '--accept-differences')
@@ -456,3 +461,61 @@ def test_no_daemon_at_all(machine):
     unit.unlink()
     failed(machine.tool('takeover', QUICK), 'There is no unit wazo-auth', 'setup')
     unit.write_text(text)
+
+
+# -- a machine without Wazo --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bare(postgres, stack):
+    made = Machine(servers.temporary_folder(), servers.template_settings() | stack.settings()).make()
+    made.environment |= {'PGHOST': postgres.host}
+    (made.root / 'units/wazo-auth.json').unlink()
+    (made.root / 'etc/default/xivo').unlink()
+    shutil.rmtree(made.root / 'etc/wazo-auth')
+    shipped = {
+        'extra_config_files': str(made.root / 'etc/wazo-auth/conf.d'),
+        'rest_api': {'port': made.port},
+        'amqp': {'uri': stack.rabbitmq.uri},
+        'default_policies': {'wazo_default_master_user_policy': {'acl': ['#']}},
+    }
+    made.write('usr/share/wazo-auth-nginx/config.yml', json.dumps(servers.template_settings() | shipped))
+    try:
+        made.run('nginx')
+        yield made
+    finally:
+        made.close()
+        postgres.drop_database('asterisk')
+
+
+def test_a_machine_without_wazo(bare, postgres):
+    before = bare.fingerprint()
+    port = ('--db-port', postgres.port)
+    done = bare.tool('setup', *port)
+    assert done.returncode == 0, done.stdout + done.stderr
+    name, password = re.search(r'shown this once:  (\S+)  (\S+)', done.stdout).groups()
+    assert bare.who() == 'nginx'
+    answer = bare.api.post('/token', auth=(name, SECRETS.password(password)), json={'expiration': 60})
+    assert answer.status_code == 200
+    identity = answer.json()['data']['xivo_uuid']
+    assert re.fullmatch('[0-9a-f-]{36}', identity)
+    secret = bare.root / 'etc/wazo-auth/conf.d/50-wazo-auth-nginx.yml'
+    assert secret.stat().st_mode & 0o777 == 0o640
+    SECRETS.password(re.search('asterisk:([^@]+)@', secret.read_text())[1])
+
+    made = bare.fingerprint()
+    again = bare.tool('setup', *port)
+    assert (again.returncode, 'shown this once' in again.stdout) == (0, False), again.stdout + again.stderr
+    assert bare.fingerprint() == made
+    assert bare.api.post('/token', auth=(name, password), json={'expiration': 60}).json()['data']['xivo_uuid'] == identity
+
+    # What the package does before it goes: there is nobody to give back to.
+    assert bare.tool('give-back', '--detach').returncode == 0
+    assert bare.who() is None
+    assert bare.tool('setup', *port).returncode == 0
+    assert bare.who() == 'nginx'
+    done = bare.tool('teardown', '--drop-database', *port)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert bare.who() is None
+    assert bare.fingerprint() == before
+    assert not postgres.has_database('asterisk')
