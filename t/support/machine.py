@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.parse
 import uuid
 from pathlib import Path
 
@@ -60,6 +61,15 @@ http {
     wazo_auth_zone daemon:16m;
     server { listen 127.0.0.1:@PORT@; location / { wazo_auth_api; } @EXTRA@ }
 }
+"""
+
+
+# As the daemon does, it speaks with its database before it listens.
+CONNECTED = """
+import os, socket, sys
+database = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+os.set_inheritable(database.fileno(), True)
+os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
@@ -142,8 +152,13 @@ class Machine:
         self.write('etc/wazo-auth/config.yml', json.dumps(tree, indent=1), 0o640)
 
     def unit(self, **changes):
+        database = str(urllib.parse.urlsplit(self.settings.get('db_uri', '')).port)
         unit = {
             'start': [
+                sys.executable,
+                '-c',
+                CONNECTED,
+                database,
                 servers.nginx_program(),
                 '-e',
                 f'{self.root}/daemon/error.log',

@@ -122,7 +122,9 @@ def main():
     carry_out(verb, names, unit)
     then = Path(f'{order}-then')
     if then.exists():
-        subprocess.Popen(json.loads(then.read_text()), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+        subprocess.Popen(
+            json.loads(then.read_text()), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+        )
 
 
 def carry_out(verb, names, unit):
