@@ -539,7 +539,9 @@ def test_long_dead_tokens_are_not_worth_telling(sql, connect, make, news):
 def test_rows_for_redis_are_kept_as_long_as_the_last_of_their_tokens(connect, make):
     short, long = make(expiration=60), make(expiration=7200)
     delete = ('DELETE FROM auth_token WHERE uuid = ANY (%s)', ([short.token, long.token],))
-    assert in_a_transaction(connect, delete, FOR_REDIS) == [(long.expire_t, {'deaths': [short.given_up, long.given_up]})]
+    assert in_a_transaction(connect, delete, FOR_REDIS) == [
+        (long.expire_t, {'deaths': [short.given_up, long.given_up]})
+    ]
 
 
 @pytest.mark.parametrize(
