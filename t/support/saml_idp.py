@@ -259,6 +259,8 @@ class SamlIdp:
     @staticmethod
     def _check_signature(server, query, request):
         [certificate] = server.metadata.certs(request.issuer.text, 'any', 'signing')
+        if isinstance(certificate, tuple):  # since pysaml2 7.2: with the key's name
+            certificate = certificate[1]
         assert verify_redirect_signature(query, server.sec.sec_backend, certificate)
 
     @staticmethod
