@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The daemon of the stand-in package: enough of the API, from the same database, to be taken over from and given back to.
 
-Logins by password (Basic), HEAD, GET and DELETE of tokens, lists of users, tenants, groups and policies, the status. With
+Logins by password (Basic), HEAD, GET and DELETE of tokens, lists of users, tenants and policies, backends, the status. With
 /run/wazo-auth-leaves-its-port a child keeps the listening port for so many seconds after the daemon's end; with
 /run/wazo-auth-wont-stop SIGTERM does nothing.
 """
@@ -32,10 +32,22 @@ ACCESSES = """
                           WHERE user_uuid = %(user)s)
     ORDER BY access"""
 LISTS = {
-    'users': 'SELECT uuid, username, firstname, lastname, enabled, purpose, tenant_uuid FROM auth_user ORDER BY username',
-    'tenants': 'SELECT uuid, name, slug FROM auth_tenant ORDER BY name',
-    'groups': 'SELECT uuid, name, slug, tenant_uuid FROM auth_group ORDER BY name',
-    'policies': 'SELECT uuid, name, slug, tenant_uuid FROM auth_policy ORDER BY name',
+    'users': """
+        SELECT username, uuid, enabled, firstname, lastname, purpose, tenant_uuid, authentication_method, ARRAY(
+          SELECT json_build_object('uuid', uuid, 'address', address, 'main', main, 'confirmed', confirmed)
+          FROM auth_email WHERE user_uuid = auth_user.uuid) AS emails
+        FROM auth_user ORDER BY username""",
+    'tenants': """
+        SELECT uuid, parent_uuid, name, slug, NULL AS contact, phone, default_authentication_method,
+               ARRAY(SELECT name FROM auth_tenant_domain WHERE tenant_uuid = auth_tenant.uuid) AS domain_names,
+               json_build_object('line_1', NULL, 'line_2', NULL, 'city', NULL, 'state', NULL, 'country', NULL,
+                                 'zip_code', NULL) AS address
+        FROM auth_tenant ORDER BY name""",
+    'policies': """
+        SELECT uuid, tenant_uuid, name, slug, description, config_managed AS read_only, shared, ARRAY(
+          SELECT access FROM auth_access JOIN auth_policy_access ON access_id = auth_access.id
+          WHERE policy_uuid = auth_policy.uuid) AS acl
+        FROM auth_policy ORDER BY name""",
 }
 connections = threading.local()
 
@@ -75,7 +87,9 @@ def shown(row):
         utc = datetime.datetime.fromtimestamp(second, datetime.timezone.utc).replace(tzinfo=None)
         token[f'utc_{name}'] = utc.isoformat(timespec='microseconds')
     metadata = json.loads(row['metadata'])
-    token.update({name: row[name] for name in ('auth_id', 'xivo_uuid', 'acl', 'session_uuid', 'remote_addr', 'user_agent')})
+    token.update(
+        {name: row[name] for name in ('auth_id', 'xivo_uuid', 'acl', 'session_uuid', 'remote_addr', 'user_agent')}
+    )
     return {**token, 'metadata': metadata, 'xivo_user_uuid': metadata.get('pbx_user_uuid')}
 
 
@@ -110,6 +124,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.token(words[2], arguments)
             elif words[1] == 'status':
                 self.answer(200, {'rest_api': {'status': 'ok'}, 'master_tenant': {'status': 'ok'}})
+            elif words[1:] == ['backends']:
+                self.answer(200, {'data': ['ldap_user', 'wazo_user']})
             elif words[1] in LISTS and len(words) == 2 and self.command == 'GET':
                 self.list(words[1], arguments)
             else:
@@ -131,7 +147,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.refuse(401, 'Authentication Failed')
         now = int(time.time())
         acl = [row['access'] for row in query(ACCESSES, {'user': user['uuid']})]
-        metadata = {'uuid': user['uuid'], 'tenant_uuid': user['tenant_uuid'], 'auth_id': user['uuid'], 'pbx_user_uuid': None}
+        metadata = {
+            'uuid': user['uuid'],
+            'tenant_uuid': user['tenant_uuid'],
+            'auth_id': user['uuid'],
+            'pbx_user_uuid': None,
+        }
+        metadata.update({'xivo_uuid': os.environ.get('XIVO_UUID'), 'purpose': user['purpose']})
         token = query(
             """WITH session AS (INSERT INTO auth_session (mobile, tenant_uuid) VALUES (false, %s) RETURNING uuid)
                INSERT INTO auth_token (auth_id, xivo_uuid, issued_t, expire_t, metadata, session_uuid, user_agent,
@@ -158,7 +180,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def token(self, token, arguments):
         row = self.live(token)
         if self.command == 'DELETE':
-            query('DELETE FROM auth_session WHERE uuid = (SELECT session_uuid FROM auth_token WHERE uuid = %s)', (token,))
+            query(
+                'DELETE FROM auth_session WHERE uuid = (SELECT session_uuid FROM auth_token WHERE uuid = %s)', (token,)
+            )
             self.answer(200, {'data': {'message': 'success'}})
         elif not row:
             self.refuse(404, 'No such token')
@@ -176,7 +200,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         rows = query(LISTS[name])
         first = int(arguments.get('offset', 0))
         items = rows[first : first + int(arguments.get('limit', len(rows) + 1))]
-        return self.answer(200, {'filtered': len(rows), 'total': len(rows), 'items': items})
+        counts = {'total': len(rows)} if name == 'policies' else {'filtered': len(rows), 'total': len(rows)}
+        return self.answer(200, {**counts, 'items': items})
 
     def log_message(self, format, *args):  # noqa: A002
         log.write(f'{self.log_date_time_string()} {self.command} {self.path.partition("?")[0][:20]} {args[1:2]}\n')

@@ -5,6 +5,7 @@ network of its own, with nothing but loopback, so its ports are nobody else's. a
 fetched when the layers are made, and those of a test in /srv/wazo. Everything is mounted inside the machine's own
 namespace: whatever ends it, even the death of the tests, leaves no mount behind.
 """
+import concurrent.futures
 import contextlib
 import ctypes
 import hashlib
@@ -12,6 +13,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +25,7 @@ SECURITY = 'http://deb.debian.org/debian-security'
 PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 BASE_PACKAGES = ('systemd', 'systemd-sysv', 'dbus', 'ca-certificates', 'iproute2', 'procps')
 PR_SET_PDEATHSIG = 1
+CLONE_NEWNET = 0x40000000
 BOOT_SECONDS = 60
 
 # $1 the new root, $2 its layers, $3 and $4 overlayfs' folders to write to, $5 Debian's packages, $6 those of the test.
@@ -59,6 +62,29 @@ exec env -i container=wazo-auth-test PATH="$7" LANG=C.UTF-8 /sbin/init --log-tar
 '''
 
 
+# apt of the base, with this machine's network. $1 the base, $2 a scratch folder, $3 where packages go, $4 packages that will
+# be offered, $5 sources.list, and the names of packages.
+FETCH = r'''
+set -eu
+mount -t tmpfs tmpfs "$2"
+mkdir "$2/upper" "$2/work" "$2/root"
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
+cd "$2/root"
+mount --bind /dev dev
+mount -t proc proc proc
+mkdir -p srv/debian srv/offered
+mount --bind "$3" srv/debian
+mount --bind "$4" srv/offered
+cp -L /etc/resolv.conf etc/resolv.conf
+cp -L /etc/hosts etc/hosts
+printf %s "$5" >etc/apt/sources.list
+shift 5
+chroot . apt-get -qq update
+set -- "$@" $(chroot . sh -c 'echo /srv/offered/*.deb')
+chroot . apt-get -qq -y --no-install-recommends -d -o Dir::Cache::Archives=/srv/debian -o APT::Sandbox::User=root install "$@"
+'''
+
+
 class MachineError(Exception):
     pass
 
@@ -66,7 +92,7 @@ class MachineError(Exception):
 def why_not():
     """Why no machine can be had here: a sentence, '' where one can."""
     if os.geteuid() != 0:
-        return 'this needs root: it mounts file systems and starts a systemd in namespaces of its own'
+        return 'test-package needs root: it mounts file systems and starts a systemd in namespaces of its own'
     tried = subprocess.run(
         ['unshare', '--mount', '--pid', '--net', '--uts', '--ipc', '--cgroup', '--fork', 'sh', '-c', MOUNTS_HERE],
         capture_output=True,
@@ -74,7 +100,9 @@ def why_not():
         check=False,
     )
     if tried.returncode:
-        return f'this may not make namespaces and mount in them (a container without CAP_SYS_ADMIN?): {tried.stderr.strip()}'
+        return (
+            f'test-package may not make namespaces and mount in them here (no CAP_SYS_ADMIN?): {tried.stderr.strip()}'
+        )
     return ''
 
 
@@ -96,10 +124,17 @@ def _die_with_parent():
 def run(*argv, **options):
     """Output of a command of this machine; MachineError with what it said when it fails."""
     done = subprocess.run(
-        [str(word) for word in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options
+        [str(word) for word in argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        **options,
     )
     if done.returncode:
-        raise MachineError(f'{" ".join(str(word) for word in argv)} ended with {done.returncode}:\n{done.stdout[-4000:]}')
+        raise MachineError(
+            f'{" ".join(str(word) for word in argv)} ended with {done.returncode}:\n{done.stdout[-4000:]}'
+        )
     return done.stdout
 
 
@@ -133,15 +168,26 @@ class Workshop:
         self.layer(name).parent.mkdir(parents=True, exist_ok=True)
         return False
 
+    def key(self, name):
+        """What names the layer's contents, to be a part of another's key."""
+        return (self.folder / 'layers' / f'{name}.key').read_text()
+
     def mark(self, name, key):
         (self.folder / 'layers' / f'{name}.key').write_text(hashlib.sha256(repr(key).encode()).hexdigest())
 
     def base(self, tell):
         """Debian 12 as debootstrap makes it, that knows Debian's mirror."""
-        key = (BASE_PACKAGES, MIRROR, 1)
+        key = (BASE_PACKAGES, MIRROR)
         if not self.made('base', key):
-            tell('debootstrap')
-            run('debootstrap', '--variant=minbase', f'--include={",".join(BASE_PACKAGES)}', 'bookworm', self.layer('base'), MIRROR)
+            tell('making a Debian 12 with debootstrap')
+            run(
+                'debootstrap',
+                '--variant=minbase',
+                f'--include={",".join(BASE_PACKAGES)}',
+                'bookworm',
+                self.layer('base'),
+                MIRROR,
+            )
             (self.layer('base') / 'etc/apt/sources.list').write_text(
                 'deb [trusted=yes] file:/srv/debian ./\ndeb [trusted=yes] file:/srv/wazo ./\n'
             )
@@ -150,51 +196,27 @@ class Workshop:
             for package in (self.layer('base') / 'var/cache/apt/archives').glob('*.deb'):
                 package.unlink()
             self.mark('base', key)
-            return True
-        return False
 
-    def fetch(self, packages, tell, renew=False):
-        """Debian's packages, and what they depend on, as a repository in /srv/debian."""
-        key = tuple(sorted(packages))
-        if self.made('../debian', key) and not renew:
-            return False
-        tell(f"fetching Debian's packages for the machine: {len(packages)} and what they depend on")
-        remove(self.archive)
+    def fetch(self, packages, offered, tell):
+        """Debian's packages that these are and that those in the folder `offered` need, as a repository in /srv/debian."""
+        needs = [run('dpkg-deb', '-f', package, 'Depends') for package in sorted(offered.glob('*.deb'))]
+        key = (tuple(sorted(packages)), tuple(needs), self.key('base'))
+        if self.made('../debian', key):
+            return
+        tell("fetching Debian's packages for the machine")
         (self.archive / 'partial').mkdir(parents=True)
         sources = ''.join(
             f'deb {where} {suite} main\n'
             for where, suite in ((MIRROR, 'bookworm'), (MIRROR, 'bookworm-updates'), (SECURITY, 'bookworm-security'))
         )
         with tempfile.TemporaryDirectory() as scratch:
-            scratch = Path(scratch)
-            (scratch / 'sources.list').write_text(sources)
-            for name in ('upper', 'work', 'root'):
-                (scratch / name).mkdir()
-            script = r'''
-set -eu
-mount -t tmpfs tmpfs "$2"
-mkdir "$2/upper" "$2/work" "$2/root"
-mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
-root=$2/root
-mount --bind /dev "$root/dev"
-mount -t proc proc "$root/proc"
-mkdir -p "$root/srv/debian"
-mount --bind "$3" "$root/srv/debian"
-cp -L /etc/resolv.conf "$root/etc/resolv.conf"
-cp -L /etc/hosts "$root/etc/hosts"
-printf %s "$4" >"$root/etc/apt/sources.list"
-shift 4
-chroot "$root" apt-get -qq update
-chroot "$root" apt-get -qq -y --no-install-recommends -d -o Dir::Cache::Archives=/srv/debian \
-  -o APT::Sandbox::User=root install "$@"
-'''
             run(
-                'unshare', '--mount', '--pid', '--fork', 'sh', '-c', script, 'sh', self.layer('base'), scratch / 'root',
-                self.archive, sources, *packages, env={**os.environ, 'PATH': PATH, 'DEBIAN_FRONTEND': 'noninteractive'},
+                'unshare', '--mount', '--pid', '--fork', '--propagation', 'private', 'sh', '-c', FETCH, 'sh',
+                self.layer('base'), scratch, self.archive, offered, sources, *packages,
+                env={**os.environ, 'PATH': PATH, 'DEBIAN_FRONTEND': 'noninteractive'},
             )  # fmt: skip
         index(self.archive)
         self.mark('../debian', key)
-        return True
 
 
 def index(folder):
@@ -285,7 +307,18 @@ class Machine:
     def open(self, argv, environment=None, **options):
         """A process in the machine, as root."""
         environment = {'PATH': PATH, 'LANG': 'C.UTF-8', 'HOME': '/root', **(environment or {})}
-        words = ['nsenter', f'--target={self.pid}', '--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root', '--wd']
+        words = [
+            'nsenter',
+            f'--target={self.pid}',
+            '--mount',
+            '--uts',
+            '--ipc',
+            '--net',
+            '--pid',
+            '--cgroup',
+            '--root',
+            '--wd',
+        ]
         words += ['env', '-i', *(f'{name}={value}' for name, value in environment.items())]
         options.setdefault('stdin', subprocess.DEVNULL)
         return subprocess.Popen(
@@ -309,6 +342,16 @@ class Machine:
     def __call__(self, script, **options):
         """What a script prints, which has to end with 0."""
         return self.run(script, **options)[0]
+
+    def threads(self, number=1):
+        """An executor whose threads are in the machine's network: what connects there runs in it."""
+
+        def move():
+            with open(f'/proc/{self.pid}/ns/net', encoding='ascii') as network:
+                if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), CLONE_NEWNET):
+                    raise MachineError(f'setns: {os.strerror(ctypes.get_errno())}')
+
+        return concurrent.futures.ThreadPoolExecutor(number, initializer=move)
 
     def path(self, path):
         """Where this machine sees the other's path."""
@@ -366,3 +409,7 @@ class Machine:
         shutil.move(self.folder / 'upper', self.workshop.layer(name))
         remove(self.folder)
         self.workshop.mark(name, key)
+
+
+if __name__ == '__main__':
+    sys.exit(why_not() or 0)

@@ -8,7 +8,6 @@ import stat
 from pathlib import Path
 
 from machine import run
-from support import servers
 
 HERE = Path(__file__).resolve().parent
 LOCATIONS = ('http-available', 'http-enabled', 'https-available', 'https-enabled')
@@ -35,10 +34,16 @@ def _packed(tree, into):
     return Path(said.split(" in '")[1].rstrip().rstrip(".'"))
 
 
-def build(into, libraries):
-    """The three packages. `libraries`: what our commands depend on, for the control file."""
+def build(into, tools):
+    """The three packages. `tools`: our package, for its commands and the libraries that they need."""
     into.mkdir(parents=True, exist_ok=True)
-    return [_plain('wazo-uuid', into), _plain('wazo-nginx', into), wazo_auth(into, '1.0', libraries)]
+    return [_plain('wazo-uuid', into), _plain('wazo-nginx', into), wazo_auth(into, '1.0', tools)]
+
+
+def libraries(package):
+    """The libraries among what a package depends on."""
+    words = run('dpkg-deb', '-f', package, 'Depends').split(', ')
+    return sorted(word.strip() for word in words if word.startswith('lib') and not word.startswith('libnginx-mod'))
 
 
 def _copied(name, into):
@@ -62,15 +67,17 @@ def _done(tree, into):
     return package
 
 
-def wazo_auth(into, version, libraries, migration=''):
+def wazo_auth(into, version, tools, migration=''):
     """The daemon's package. `migration`: SQL that its postinst runs in the database."""
     tree = _copied('wazo-auth', into)
-    _fill(tree, version=version, libraries=', '.join(libraries))
+    _fill(tree, version=version, libraries=', '.join(libraries(tools)))
     private = tree / 'usr/libexec/wazo-auth'
-    private.mkdir(parents=True)
+    private.mkdir(parents=True, exist_ok=True)
+    ours = into / 'ours'
+    run('dpkg-deb', '--extract', tools, ours)
     for name in PRIVATE_COMMANDS:
-        shutil.copy(servers.BUILD / name, private)
-        run('strip', private / name)
+        shutil.copy(ours / 'usr/libexec/wazo-auth-nginx' / name, private)
+    shutil.rmtree(ours)
     (tree / 'usr/bin/wazo-auth').write_text((HERE / 'daemon.py').read_text().replace('@VERSION@', version))
     _executable(tree / 'usr/bin/wazo-auth')
     (tree / 'var/lib/wazo-auth-keys').mkdir(parents=True, exist_ok=True)
@@ -81,13 +88,14 @@ def wazo_auth(into, version, libraries, migration=''):
     return _done(tree, into)
 
 
-def again(package, into, version):
-    """The same package, packed again with another version."""
+def again(package, into, version, was):
+    """The same package, packed again with another version; so are those of its source that it depends on."""
     tree = into / 'again.tree'
     shutil.rmtree(tree, ignore_errors=True)
     run('dpkg-deb', '--raw-extract', package, tree)
     control = tree / 'DEBIAN/control'
-    lines = [f'Version: {version}' if line.startswith('Version:') else line for line in control.read_text().splitlines()]
-    control.write_text('\n'.join(lines) + '\n')
-    into.mkdir(parents=True, exist_ok=True)
+    text = control.read_text()
+    for said in (f'Version: {was}\n', f'(= {was})'):
+        text = text.replace(said, said.replace(was, version))
+    control.write_text(text)
     return _done(tree, into)
