@@ -73,12 +73,13 @@ def workshop(packages):
     here = Path(__file__).resolve().parent
     key = (
         _made_of(here / 'stand_ins', here / 'stand_ins.py', here / 'daemon.py'),
-        stand_ins.libraries(packages.tools),
+        stand_ins.libraries(packages),
+        str(stand_ins.reference()),
     )
     platform = shop.folder / 'platform'
     if not shop.made('../platform', key):
         shutil.rmtree(platform, ignore_errors=True)
-        stand_ins.build(platform, packages.tools)
+        stand_ins.build(platform, packages)
         shop.mark('../platform', key)
     offered = shop.folder / 'offered'
     shutil.rmtree(offered, ignore_errors=True)

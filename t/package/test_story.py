@@ -129,7 +129,7 @@ def test_the_daemons_package_is_upgraded_underneath(wazo, api, token, packages, 
         UPDATE alembic_version_auth SET version_num = '0123456789ab';
     """
     migration = ''.join(f'SET ROLE asterisk;{migration}')
-    wazo.offer(stand_ins.wazo_auth(tmp_path, '2.0', packages.tools, migration))
+    wazo.offer(stand_ins.wazo_auth(tmp_path, '2.0', packages, migration))
     with asking.Watch(wazo, token) as watch:
         transcript.apt('upgrade')
     transcript.note(f'port 9497 meanwhile: {watch}')
