@@ -2,7 +2,7 @@
 
 * every directive of the table has a place in the configuration, an initial value and, where it is inherited, a merge rule;
 * conf/nginx/example.conf has exactly the directives of the table, other files beside it no more;
-* the documentation agrees with the code (guards_docs.py);
+* the documentation agrees with the code (guards_docs.py), and the packages with what is built (guards_package.py);
 * `nginx -t` accepts each file of conf/nginx, and has nothing to warn of;
 * the module that was built asks nobody for symbols that are its own;
 * sql/queries: every statement is used, every used statement is there, and one file walks along the tree of tenants;
@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import guards_docs  # noqa: E402
+import guards_package  # noqa: E402
 
 from support import servers, shipped
 
@@ -178,6 +179,7 @@ def main():
     if (build / 'ngx_wazo_auth_module.so').exists():
         check_symbols(build)
         check_files_load(build)
+    guards_package.check(build, complain)
     for text in problems:
         print(f'guards: {text}', file=sys.stderr)
     print(f'guards: {len(table)} directives, {len(problems)} problems')
