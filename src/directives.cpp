@@ -63,6 +63,18 @@ char* handled_by(ngx_conf_t* cf, ngx_http_handler_pt handler) {
   return ok;
 }
 
+// As for workers: `env XIVO_UUID=...;` wins over what nginx was started with.
+std::string installation(const ngx_conf_t* cf) {
+  const auto* core = reinterpret_cast<ngx_core_conf_t*>(ngx_get_conf(cf->cycle->conf_ctx, ngx_core_module));
+  const auto* given = static_cast<const ngx_str_t*>(core->env.elts);
+  for (ngx_uint_t i = 0; i < core->env.nelts; ++i) {
+    const char* rest = reinterpret_cast<const char*>(given[i].data) + given[i].len;  // the length is the name's
+    if (view(given[i]) == "XIVO_UUID" && *rest == '=') return rest + 1;
+  }
+  const char* own = std::getenv("XIVO_UUID");
+  return own ? own : "";
+}
+
 }  // namespace
 
 char* set_config(ngx_conf_t* cf, ngx_command_t*, void* data) {
@@ -72,12 +84,12 @@ char* set_config(ngx_conf_t* cf, ngx_command_t*, void* data) {
     conf->config = arguments(cf)[1];
     if (ngx_conf_full_name(cf->cycle, &conf->config, 1) != NGX_OK) return failed;
     LoadedConfig loaded = load_config(std::string(view(conf->config)));
-    const char* uuid = std::getenv("XIVO_UUID");
+    const std::string uuid = installation(cf);
     // `nginx -t` has a shell's environment, which says nothing about that of the service.
-    if (!ngx_test_config && (!uuid || !*uuid))
+    if (!ngx_test_config && uuid.empty())
       loaded.warnings.emplace_back(
           "XIVO_UUID is not in the environment: events and tokens don't name this installation");
-    conf->settings = make_settings(loaded.tree, uuid ? uuid : "", loaded.warnings, loaded.places);
+    conf->settings = make_settings(loaded.tree, uuid, loaded.warnings, loaded.places);
     conf->settings->mail_templates = read_mail_templates(*conf->settings, loaded.warnings);
     conf->settings->saml.keys = saml::read_keys(*conf->settings, loaded.warnings);
     for (const std::string& warning : loaded.warnings) ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "%s", warning.c_str());

@@ -23,7 +23,8 @@ Creates the role and the database of wazo-auth where they are missing, and the e
   --auth_db_uri URI     the new database, for its extension (default: postgresql:///asterisk)
   --db NAME             of the database (default: asterisk)
   --owner NAME          of the role (default: asterisk)
-  --password PASSWORD   of a role that is made now (default: proformatique)
+  --password PASSWORD   of a role that is made now (default: WAZO_AUTH_INIT_DB_PASSWORD of the environment, which other
+                        users don't see, or proformatique)
 )";
 
 void become(const std::string& name) {
@@ -49,7 +50,8 @@ DirectConnection connect(const std::string& uri) {
 int main(int argc, char** argv) {
   return tool::main("wazo-auth-init-db", [&] {
     std::string user, server = "postgresql:///postgres", target = "postgresql:///asterisk";
-    std::string database = "asterisk", owner = "asterisk", password = "proformatique";
+    std::string database = "asterisk", owner = "asterisk";
+    std::string password = tool::environment("WAZO_AUTH_INIT_DB_PASSWORD", "proformatique");
     bool help = false;
     tool::refuse_words(tool::read_options(argc, argv,
                                           {{"user", 0, nullptr, &user},

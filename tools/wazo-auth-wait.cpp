@@ -10,6 +10,14 @@
 
 namespace {
 
+constexpr char usage[] = R"(usage: wazo-auth-wait [OPTION...]
+
+Waits until something listens on rest_api.port, at 127.0.0.1, for 60 seconds.
+
+  -c, --config-file FILE   the configuration (default: /etc/wazo-auth/config.yml)
+      --print              only write where the API is, as JSON: listen, port, certificate and private_key of rest_api
+)";
+
 bool listens(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
@@ -27,10 +35,27 @@ bool listens(int port) {
 int main(int argc, char** argv) {
   using namespace wazoauth;
   return tool::main("wazo-auth-wait", [&] {
-    tool::refuse_words({argv + 1, argv + argc});
-    const Json port = tool::load_settings("/etc/wazo-auth/config.yml").tree.get("rest_api").get("port");
+    std::string file = "/etc/wazo-auth/config.yml";
+    bool print = false, help = false;
+    tool::refuse_words(tool::read_options(
+        argc, argv, {{"config-file", 'c', nullptr, &file}, {"print", 0, &print}, {"help", 'h', &help}}));
+    if (help) {
+      std::cout << usage;
+      return 0;
+    }
+    const Json api = tool::load_settings(file).tree.get("rest_api");
+    const Json& port = api.get("port");
     if (!port.is_integer() || port.integer() < 1 || port.integer() > 65535)
       throw std::runtime_error("rest_api.port isn't a port");
+    if (print) {
+      std::cout << Json::object({{"listen", api.get("listen")},
+                                 {"port", port},
+                                 {"certificate", api.get("certificate")},
+                                 {"private_key", api.get("private_key")}})
+                       .dump()
+                << '\n';
+      return 0;
+    }
     for (int tries = 0; tries < 60; ++tries) {
       if (listens(static_cast<int>(port.integer()))) return 0;
       std::this_thread::sleep_for(std::chrono::seconds(1));
