@@ -7,7 +7,8 @@ A statement that is run with words in braces says in its comment what they may b
 
 Lists are put together as lib/wazoauth/rest/list_statement.cpp does it: with each kind of scope, each kind of search and
 all filters.
-What ends up in no statement at all is an error, too.
+What ends up in no statement at all is an error, too. And sql/schema/relied_on.sql has to be what they use (relied_on.py);
+--write makes it so.
 """
 import itertools
 import json
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import psycopg2
 
+from relied_on import FILE, ReliedOn
 from support import servers
 
 TOP = servers.CHECKOUT
@@ -32,7 +34,7 @@ class Lint:
         self.files = {each['name']: TOP / 'sql' / each['file'] for each in listed}
         self.cursor = cursor
         self.used = set()
-        self.prepared = 0
+        self.forms = []  # (name, text) of what could be prepared
         self.problems = []
 
     def complain(self, name, text):
@@ -47,7 +49,7 @@ class Lint:
         try:
             self.cursor.execute(before + text)
             self.cursor.execute('DEALLOCATE linted')
-            self.prepared += 1
+            self.forms.append((name, text))
         except psycopg2.Error as error:
             at = max(int(error.diag.statement_position or 1) - 1 - len(before), 0)
             near = ' '.join(text[max(at - 40, 0) : at + 60].split())
@@ -139,8 +141,19 @@ def output_of(*command):
     return done.stdout
 
 
+def check_relied_on(cursor, lint):
+    relied_on = ReliedOn(cursor, lint.forms)
+    if '--write' in sys.argv:
+        FILE.write_text(relied_on.text() + '\n')
+    relied_on.compare()
+    relied_on.prove()
+    lint.problems += relied_on.problems
+    return len(relied_on.used)
+
+
 def main():
-    build = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else TOP / 'build'
+    words = [word for word in sys.argv[1:] if word != '--write']
+    build = Path(words[0]).absolute() if words else TOP / 'build'
     folder = servers.temporary_folder()
     postgres = servers.Postgres(folder / 'postgres', servers.free_port(), durable=False)
     try:
@@ -152,6 +165,7 @@ def main():
         connection.autocommit = True
         lint = Lint(build, connection.cursor())
         lint.run()
+        columns = check_relied_on(connection.cursor(), lint)
         connection.close()
     finally:
         postgres.stop()
@@ -159,7 +173,8 @@ def main():
     for text in lint.problems:
         print(f'lint_sql: {text}', file=sys.stderr)
     print(
-        f'lint_sql: {len(lint.texts)} statements and parts, prepared in {lint.prepared} forms, {len(lint.problems)} problems'
+        f'lint_sql: {len(lint.texts)} statements and parts, prepared in {len(lint.forms)} forms, '
+        f'{columns} columns relied on, {len(lint.problems)} problems'
     )
     return 1 if lint.problems else 0
 

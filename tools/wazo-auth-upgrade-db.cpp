@@ -45,8 +45,8 @@ int main(int argc, char** argv) {
       std::cout << print_upgrade(uri);
     else if (detach_it)
       detach(uri);
-    else
-      upgrade_database(uri);
+    else if (const std::string text = upgrade_database(uri).text(); !text.empty())
+      std::cerr << "wazo-auth-upgrade-db: " << text << '\n';
     return 0;
   });
 }

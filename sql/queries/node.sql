@@ -61,6 +61,25 @@ FROM (SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()),
       WHERE p.pronamespace = to_regnamespace('wazo_auth')) AS l
 LEFT JOIN wazo_auth.redis_life AS r ON true
 
+-- name: node.deaths_are_told
+-- By the triggers of ours that tell of them: a table that a migration made anew has none.
+SELECT count(*) = 3 AS told FROM pg_trigger
+WHERE tgrelid = to_regclass('public.auth_token') AND tgenabled IN ('O', 'A')
+  AND tgname IN ('wazo_auth_tokens_deleted', 'wazo_auth_tokens_updated', 'wazo_auth_tokens_truncated')
+
+-- name: node.tables
+-- A number that changes when a migration alters wazo-auth's tables, or makes others.
+SELECT hashtextextended(concat_ws(' ',
+         (SELECT string_agg(concat_ws(' ', a.attrelid, a.attnum, a.xmin), ' ' ORDER BY a.attrelid, a.attnum)
+          FROM pg_attribute AS a WHERE a.attrelid = ANY (t.ids) AND a.attnum > 0),
+         (SELECT string_agg(concat_ws(' ', c.oid, c.xmin), ' ' ORDER BY c.oid)
+          FROM pg_constraint AS c WHERE c.conrelid = ANY (t.ids)),
+         (SELECT string_agg(i.indexrelid::text, ' ' ORDER BY i.indexrelid)
+          FROM pg_index AS i WHERE i.indrelid = ANY (t.ids)), t.names), 0) AS number
+FROM (SELECT array_agg(oid) AS ids, string_agg(relname, ' ' ORDER BY relname) AS names
+      FROM pg_class
+      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname LIKE 'auth\_%') AS t
+
 -- name: node.new_redis_life
 -- Deaths are told to this server from now on.
 INSERT INTO wazo_auth.redis_life (server) VALUES ($1)

@@ -386,3 +386,33 @@ def test_what_goes_with_a_user_and_a_tenant(api, admin_token, make_user, psql):
     assert api.delete(f"/tenants/{tenant['Wazo-Tenant']}", admin_token).status_code == 204
     assert psql(f"SELECT count(*) FROM auth_user_external_auth WHERE user_uuid = '{user['uuid']}'") == '0'
     assert psql(f"SELECT count(*) FROM auth_external_auth_config WHERE tenant_uuid = '{tenant['Wazo-Tenant']}'") == '0'
+
+
+def test_events_of_a_tenant_s_configuration(new_nginx, stack, api, admin_token, tenants, bus):
+    """Only where they are switched on, and only for what has been changed."""
+    nginx = new_nginx('config-events', settings={'amqp': {'uri': stack.rabbitmq.uri, 'external_config_events': True}})
+    tenant, type_, silent = tenants['top']['Wazo-Tenant'], service() + '.x', service()
+
+    def change(client, type_):
+        path = f'/external/{type_}/config'
+        error(client.put(path, admin_token, json={}, headers=tenants['top']), 404, 'unknown-external-auth-type')
+        for method, status in (('POST', 201), ('POST', 409), ('PUT', 204), ('DELETE', 204), ('DELETE', 404)):
+            body = None if method == 'DELETE' else {'a': 1}
+            answer = client.request(method, path, admin_token, json=body, headers=tenants['top'])
+            assert answer.status_code == status, answer.text
+
+    change(api, silent)
+    change(nginx.api, type_)
+    bus.wait('auth_external_auth_deleted', lambda event: event.body['data'] == {'external_auth_name': type_})
+    events = [each for each in bus.events if each.name.startswith('auth_external_auth_')]
+    assert silent not in [each.body['data']['external_auth_name'] for each in events]
+    assert [each.name.rpartition('_')[2] for each in events] == ['added', 'updated', 'deleted']
+    for event, verb in zip(events, ('created', 'updated', 'deleted')):
+        assert event.key == f"auth.tenants.{tenant}.external.{type_.replace('.', '__DOT__')}.{verb}"
+        assert event.body['data'] == {'external_auth_name': type_}
+        headers = event.headers
+        assert (headers['tenant_uuid'], headers['user_uuid:*'], headers['required_access']) == (
+            tenant,
+            True,
+            f'event.{event.name}',
+        )

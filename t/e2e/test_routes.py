@@ -71,6 +71,7 @@ ROUTES = {
     '/backends/saml': crud('backends.saml', 'create', *ONE),
     '/backends/saml/metadata': crud('backends.saml', 'read'),
     '/backends/saml/sp_metadata': crud('backends.saml', 'read'),
+    '/backends/saml/sp-metadata': crud('backends.saml', 'read'),
     '/backends/saml/acs_url_template': crud('backends.saml', 'read'),
     '/saml/sso': {'POST': None},
     '/saml/acs': {'POST': None},

@@ -313,6 +313,7 @@ def test_our_own_metadata(api, admin_token, tenant, send, stack):
             'application/samlmetadata+xml',
             'attachment',
         )
+        assert nginx.api.get(PATH + '/sp-metadata', admin_token, headers=headers).text == answer.text
         ours = entity_descriptor_from_string(answer.text)
         [role] = ours.spsso_descriptor
         assert (ours.entity_id, role.authn_requests_signed) == (fields['entity_id'], 'true')

@@ -174,6 +174,7 @@ void read_bus(const ConfigReader& config, Settings& s) {
   }
   if (!config.value("amqp.session_event_lifetime").is_null())
     s.session_event_lifetime = config.integer("amqp.session_event_lifetime", 0, hundred_years);
+  s.external_config_events = config.flag("amqp.external_config_events", false);
   s.amqp_exchange_name = config.text("amqp.exchange_name");
   s.amqp_exchange_type = config.text("amqp.exchange_type");
   s.amqp_exchange_durable = config.flag("amqp.exchange_durable", true);

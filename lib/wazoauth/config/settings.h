@@ -82,6 +82,7 @@ struct Settings {
   std::vector<AmqpServer> amqp_servers;
   std::string amqp_exchange_name, amqp_exchange_type;
   bool amqp_exchange_durable = true;
+  bool external_config_events = false;
   std::int64_t session_event_lifetime = 7 * 86400;  // seconds; 0: for ever
   MailSettings mail;
   // Read where the configuration is read (read_mail_templates()), null elsewhere.

@@ -42,6 +42,10 @@ Problem taken(const std::string& what, const std::string& type) {
                                 Json::object({{"type", type}}), type);
 }
 
+void tell(Context& context, const std::string& what, const std::string& tenant, const std::string& type) {
+  if (context.settings.external_config_events) context.db().publish(events::external_config(what, tenant, type));
+}
+
 void require(Context& context, const std::string& type, const Failure& failure) {
   const bool has_nul = type.find('\0') != std::string::npos;
   if (has_nul || context.db().run("external.type", {type}).empty()) throw no_type(failure, type);
@@ -92,6 +96,7 @@ void create_config(Context& context, const std::string& type, const Json& config
   make_type(context, type);
   if (context.db().run("external.create_config", {type, tenant, text_of_stored(config)}).affected() == 0)
     throw taken("config", type);
+  tell(context, "added", tenant, type);
 }
 
 void update_config(Context& context, const std::string& type, const Json& config) {
@@ -99,12 +104,14 @@ void update_config(Context& context, const std::string& type, const Json& config
   require_type(context, type);
   if (context.db().run("external.update_config", {type, tenant, text_of_stored(config)}).affected() == 0)
     throw no_config(type);
+  tell(context, "updated", tenant, type);
 }
 
 void delete_config(Context& context, const std::string& type) {
   const std::string& tenant = context.tenant();
   require_type(context, type);
   if (context.db().run("external.delete_config", {type, tenant}).affected() == 0) throw no_config(type);
+  tell(context, "deleted", tenant, type);
 }
 
 Json data_of(Context& context, const std::string& user, const std::string& type) {

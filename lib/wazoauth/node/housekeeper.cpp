@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <utility>
 
 #include "wazoauth/base/clock.h"
+#include "wazoauth/base/deadline.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/start_thread.h"
 #include "wazoauth/cache/redis_relay.h"
@@ -14,15 +16,14 @@
 #include "wazoauth/saml/cleanup.h"
 #include "wazoauth/store/connection_string.h"
 #include "wazoauth/store/leader.h"
-#include "wazoauth/store/migration.h"
 #include "wazoauth/token/cleanup.h"
 
 namespace wazoauth {
 
 namespace {
 
-constexpr std::chrono::milliseconds start_retry{2000}, sweep_every{5000}, lead_retry{5000}, schema_poll{20},
-    start_poll{100};
+constexpr std::chrono::milliseconds start_retry{2000}, change_poll{500}, sweep_every{5000}, lead_retry{5000},
+    schema_poll{20}, start_poll{100};
 
 std::uint64_t random_id() {
   std::random_device random;
@@ -67,7 +68,7 @@ void Housekeeper::start() {
   bus.wake = &wake_;
   bus_ = std::make_unique<BusRelay>(std::move(bus));
   mails_ = std::make_unique<MailRelay>(MailRelay::Options{settings.mail.smtp, options_.database, &wake_});
-  rest_ = {{"wazo-start", [this] { prepare_database(); }},      {"wazo-sweep", [this] { sweep(); }},
+  rest_ = {{"wazo-start", [this] { look_after_database(); }},   {"wazo-sweep", [this] { sweep(); }},
            {"wazo-listen", on_schema([this] { listen(); })},    {"wazo-bus", on_schema([this] { bus_->run(); })},
            {"wazo-mail", on_schema([this] { mails_->run(); })}, {"wazo-clean-up", on_schema([this] { clean_up(); })}};
   if (!options_.redis_uri.empty())
@@ -127,27 +128,59 @@ bool Housekeeper::stop(std::chrono::milliseconds limit) {
 
 // -- start ------------------------------------------------------------------------------------------------------------
 
-void Housekeeper::prepare_database() {
+// Not over when it is ready: wazo-auth's own migrations go on underneath.
+void Housekeeper::look_after_database() {
   std::string last;
+  bool seeded = false, good = false;
   do {
+    good = schema_changed_ = false;
     try {
-      prepare_schema();
+      const SchemaFit fit = seeded ? check_schema(options_.database.conninfo) : prepare_schema();
+      report(fit);
+      if (!fit.ours) throw std::runtime_error("schema wazo_auth is incomplete: wazo-auth-upgrade-db completes it");
       schema_is_there_ = true;
-      seed_database();
+      good = fit.lacks.empty();
+      if (good && !seeded) {
+        seed_database();
+        seeded = true;
+        log::info("the database is ready");
+      }
       options_.zone->node().set_started(true);
-      log::info("the database is ready");
-      return;
+      last.clear();
     } catch (const std::exception& e) {
-      if (last != e.what()) log::error(std::string("start: ") + e.what());
+      good = false;
+      if (last != e.what()) log::error((seeded ? "database: " : "start: ") + std::string(e.what()));
       last = e.what();
     }
-  } while (wake_.wait(start_retry));
+  } while (wait_for_change(good));
 }
 
-// Both again after every reload, beside running service.
-void Housekeeper::prepare_schema() {
+// Both again after every reload, beside running service. Where only wazo-auth's tables lack something, what works
+// without it is served.
+SchemaFit Housekeeper::prepare_schema() {
   const std::string& conninfo = options_.database.conninfo;
-  if (options_.settings.db_upgrade_on_startup || !ours_installed(conninfo)) upgrade_database(conninfo);
+  SchemaFit fit = check_schema(conninfo);
+  const bool upgrade = options_.settings.db_upgrade_on_startup || !fit.ours;
+  return upgrade && (fit.lacks.empty() || !fit.ours) ? upgrade_database(conninfo) : fit;
+}
+
+void Housekeeper::report(const SchemaFit& fit) {
+  const std::string text = fit.text();
+  if (text == std::exchange(reported_, text)) return;
+  if (!fit.lacks.empty())
+    log::error("schema: " + text + ". Requests that need it get 503");
+  else if (!text.empty())
+    log::warning("schema: " + text);
+  else
+    log::info("schema: it is as this version knows it");
+}
+
+bool Housekeeper::wait_for_change(bool good) {
+  const Deadline deadline(start_retry);
+  while (wake_.wait(change_poll)) {
+    if (schema_changed_ || (!good && deadline.passed())) return true;
+  }
+  return false;
 }
 
 // Its connection has closed when this returns: those that API requests may open from then on are all that there are.
@@ -162,7 +195,7 @@ void Housekeeper::seed_database() {
 void Housekeeper::listen() {
   const DatabaseOptions database = leader_options(options_.database);
   Listener({connection_string(database), session_settings(database), options_.zone, options_.address_locks, id_,
-            !options_.redis_uri.empty(), &wake_})
+            !options_.redis_uri.empty(), &wake_, [this] { schema_changed_ = true; }})
       .run();
   // Another housekeeper of this nginx took over: then it does the rest as well.
   close();

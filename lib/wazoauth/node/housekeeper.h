@@ -19,6 +19,7 @@
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/config/settings.h"
 #include "wazoauth/mail/relay.h"
+#include "wazoauth/store/migration.h"
 #include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
@@ -50,8 +51,10 @@ class Housekeeper {
     std::function<void()> work;
   };
   void run(const Work& work);
-  void prepare_database();
-  void prepare_schema();
+  void look_after_database();
+  SchemaFit prepare_schema();
+  void report(const SchemaFit& fit);
+  bool wait_for_change(bool good);  // of the schema, or a little where it isn't good; false: this ends
   void seed_database();
   std::function<void()> on_schema(std::function<void()> work);  // the work, begun when our tables are there
   void listen();
@@ -63,6 +66,8 @@ class Housekeeper {
   std::uint64_t id_;
   Wake wake_;
   std::atomic<bool> schema_is_there_{false};
+  std::atomic<bool> schema_changed_{false};  // since it was looked at
+  std::string reported_;                     // what was said of it last
   std::unique_ptr<BusRelay> bus_;
   std::unique_ptr<MailRelay> mails_;
   std::vector<Work> rest_;  // what has no thread yet

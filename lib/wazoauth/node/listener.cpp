@@ -206,22 +206,26 @@ void Listener::see(const Life& life) {
     forget_all();
     settled_ = false;
     must_register_ = true;
+    options_.schema_changed();
   }
   if (settled_ && !all_died_ && options_.uses_redis) set_redis(life.redis);
 }
 
 // One that became read-only isn't the database any more: the others of the conninfo are asked which of them is. Where
 // it is the only one, nobody writes what could be heard.
-bool Listener::notify_and_ask(std::string* life) {
-  const std::string ask = "SELECT concat_ws(' ', current_setting('transaction_read_only'), life) FROM (";
-  std::string told;
-  if (!exec("NOTIFY " + heartbeat_channel() + ";" + ask + fragment("node.life") + ") AS l", &told)) return false;
-  const auto blank = std::min(told.find(' '), told.size());
-  if (told.substr(0, blank) != "off") {
+bool Listener::notify_and_ask(Told* told) {
+  const std::string ask = "SELECT concat_ws(' ', current_setting('transaction_read_only'), told, life) FROM (";
+  std::string text;
+  if (!exec("NOTIFY " + heartbeat_channel() + ";" + ask + fragment("node.life") + ") AS l, (" +
+                fragment("node.deaths_are_told") + ") AS d",
+            &text))
+    return false;
+  if (!text.starts_with("off ")) {
     trouble_.is("LISTEN: the server is read-only");
     return false;
   }
-  *life = told.substr(std::min(blank + 1, told.size()));
+  told->deaths = text.starts_with("off t ");
+  told->life = parse_life(std::string_view(text).substr(std::min<std::size_t>(6, text.size())));
   return true;
 }
 
@@ -230,16 +234,34 @@ bool Listener::beat() {
   const BootTime sent = BootClock::now();
   const Deadline deadline(NodeState::good_for);
   heartbeat_seen_ = all_died_ = false;
-  std::string life;
-  if (!notify_and_ask(&life)) return false;
+  Told told;
+  if (!notify_and_ask(&told)) return false;
   while (!heartbeat_seen_) {
     if (deadline.passed() || options_.wake->stopping() || !pump(deadline.left())) return false;
   }
   if (superseded()) return true;
   const std::uint64_t life_before = life_;
-  see(parse_life(life));
+  see(told.life);
   if ((locks_changed_ || life_ != life_before) && !read_locks(life_ != life_before)) return false;
+  if (!told.deaths) {
+    // The last heartbeat grows old meanwhile: PostgreSQL is asked for each token.
+    set_redis({});
+    trouble_.is(
+        "LISTEN: triggers of ours on auth_token are missing or switched off, so nobody tells of revoked tokens. "
+        "wazo-auth-upgrade-db makes them again");
+    return true;
+  }
+  trouble_.over();
   node_.set_last_heartbeat(sent);
+  return true;
+}
+
+// A migration altered them, or our tables were restored: what serving needs may be missing.
+bool Listener::look_at_tables() {
+  std::string number;
+  if (!exec(fragment("node.tables"), &number)) return false;
+  if (!tables_.empty() && tables_ != number) options_.schema_changed();
+  tables_ = number;
   return true;
 }
 
@@ -261,8 +283,7 @@ bool Listener::listen() {
   life_ = parse_life(life).database;
   settled_ = false;
   unseen_by_ = "{}";
-  if (!read_locks(true) || !take_over(since) || !register_node()) return false;
-  trouble_.over();
+  if (!read_locks(true) || !take_over(since) || !register_node() || !look_at_tables()) return false;
   log::info("listening for revoked tokens");
   options_.wake->poke();
   BootTime next_row = BootClock::now() + row_every;
@@ -272,7 +293,7 @@ bool Listener::listen() {
     if (BootClock::now() >= next_row || must_register_) {
       // After a long stop of this process others may have taken the node for gone.
       must_register_ = false;
-      if (!register_node()) return false;
+      if (!register_node() || !look_at_tables()) return false;
       next_row = BootClock::now() + row_every;
     }
     if (!settle()) return false;

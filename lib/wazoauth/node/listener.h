@@ -27,6 +27,7 @@ class Listener {
     std::uint64_t id;         // of this nginx's housekeeper
     bool uses_redis = false;  // register as such, and find out which keys count
     Wake* wake;               // stop, and poke for new rows of the outbox
+    std::function<void()> schema_changed;
   };
   explicit Listener(Options options) : options_(std::move(options)), node_(options_.zone->node()) {}
 
@@ -40,12 +41,17 @@ class Listener {
   bool connect();
   bool exec(const std::string& sql, std::string* value = nullptr);  // false: failed, or took over 2 s
   bool beat();                                                      // false: it didn't come back
-  bool notify_and_ask(std::string* life);  // a heartbeat; false: the server is read-only, or the connection is lost
+  struct Told {
+    bool deaths = false;  // by triggers, to whoever listens
+    Life life;
+  };
+  bool notify_and_ask(Told* told);  // a heartbeat; false: the server is read-only, or the connection is lost
   std::string heartbeat_channel() const;
   void see(const Life& life);
   void forget_all();  // any token may have died unheard
   void set_redis(const RedisLife& life);
   bool register_node();
+  bool look_at_tables();
   bool settle();
   bool read_pending();
   bool read_locks(bool whatever);  // `whatever`: the list that is known may be of another life of the database
@@ -61,6 +67,7 @@ class Listener {
   std::unique_ptr<PGconn, Close> connection_;
   Trouble trouble_{log::Level::warning};
   std::uint64_t life_ = 0;  // of the database, as it was seen last
+  std::string tables_;      // a number: as they were seen last
   bool heartbeat_seen_ = false;
   bool locks_changed_ = false;
   bool all_died_ = false;  // heard since the last heartbeat

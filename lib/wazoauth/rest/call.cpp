@@ -13,6 +13,7 @@ namespace wazoauth {
 namespace {
 
 Trouble database_trouble{log::Level::error, "database: it is back"};
+Trouble schema_trouble{log::Level::error};
 
 constexpr int most_tries = 10;  // of a transaction that others make fail
 
@@ -195,6 +196,10 @@ struct Call::State {
         try_later();
     } catch (const Problem& problem) {
       fail(problem);
+    } catch (const SchemaLacks& e) {
+      // Not an outage, which would be over with the next request.
+      schema_trouble.is(match.route->method + " " + match.route->path + ": " + e.what());
+      fail(problems::unavailable());
     } catch (const Unavailable& e) {
       database_trouble.is(std::string("database: ") + e.what());
       fail(problems::unavailable());

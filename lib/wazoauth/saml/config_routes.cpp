@@ -203,16 +203,19 @@ void add_saml_config_routes(Router& router) {
               .status = 200,
               .produces = "application/xml",
               .failures = {none}});
-  family.add({.method = "GET",
-              .path = path + "/sp_metadata",
-              .access = access + "read",
-              .handler = show_sp_metadata,
-              .mode = Mode::read_only,
-              .tenancy = Tenancy::scoped,
-              .summary = "Get our own metadata for the tenant's identity provider",
-              .status = 200,
-              .produces = "application/samlmetadata+xml",
-              .failures = {none}});
+  // The daemon's developers spell it with a hyphen.
+  for (const char* name : {"/sp_metadata", "/sp-metadata"}) {
+    family.add({.method = "GET",
+                .path = path + name,
+                .access = access + "read",
+                .handler = show_sp_metadata,
+                .mode = Mode::read_only,
+                .tenancy = Tenancy::scoped,
+                .summary = "Get our own metadata for the tenant's identity provider",
+                .status = 200,
+                .produces = "application/samlmetadata+xml",
+                .failures = {none}});
+  }
   family.add({.method = "GET",
               .path = path + "/acs_url_template",
               .access = access + "read",

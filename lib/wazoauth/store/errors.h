@@ -12,6 +12,11 @@ struct Unavailable : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Something that a statement needs isn't there, or is of another kind: somebody migrated the tables.
+struct SchemaLacks : Unavailable {
+  using Unavailable::Unavailable;
+};
+
 // SQLSTATE class 23. `constraint` is the violated constraint's or unique index's name.
 struct ConstraintViolation : std::runtime_error {
   ConstraintViolation(const std::string& what, std::string state, std::string name)

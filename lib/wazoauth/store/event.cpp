@@ -49,13 +49,16 @@ Event refresh_token_event(std::string name, const std::string& tenant_uuid, cons
   return event;
 }
 
+// "added" and "updated" are names of events; what they tell of has been created, or updated.
+std::string external_key(const std::string& verb, const std::string& type) {
+  return ".external." + word(type) + "." + (verb == "added" ? "created" : verb);
+}
+
 Event external_auth_event(const std::string& verb, const std::string& tenant_uuid, const std::string& user_uuid,
                           const std::string& type) {
   Event event;
   event.name = "auth_user_external_auth_" + verb;
-  // "added" and "updated" are names of events; what they tell of has been created, or updated.
-  event.routing_key =
-      "auth.users." + word(user_uuid) + ".external." + word(type) + "." + (verb == "added" ? "created" : verb);
+  event.routing_key = "auth.users." + word(user_uuid) + external_key(verb, type);
   event.tenant_uuid = tenant_uuid;
   event.user_uuid = user_uuid;
   event.data = Json::object({{"user_uuid", user_uuid}, {"external_auth_name", type}});
@@ -130,6 +133,16 @@ Event external_auth_deleted(const std::string& tenant_uuid, const std::string& u
 
 Event external_auth_authorized(const std::string& tenant_uuid, const std::string& user_uuid, const std::string& type) {
   return external_auth_event("authorized", tenant_uuid, user_uuid, type);
+}
+
+Event external_config(const std::string& what, const std::string& tenant_uuid, const std::string& type) {
+  Event event;
+  event.name = "auth_external_auth_" + what;
+  event.routing_key = "auth.tenants." + word(tenant_uuid) + external_key(what, type);
+  event.tenant_uuid = tenant_uuid;
+  event.for_all_users = true;
+  event.data = Json::object({{"external_auth_name", type}});
+  return event;
 }
 
 Event session_created(const std::string& session_uuid, const std::string& tenant_uuid, const std::string& user_uuid,

@@ -36,6 +36,8 @@ Event external_auth_added(const std::string& tenant_uuid, const std::string& use
 Event external_auth_updated(const std::string& tenant_uuid, const std::string& user_uuid, const std::string& type);
 Event external_auth_deleted(const std::string& tenant_uuid, const std::string& user_uuid, const std::string& type);
 Event external_auth_authorized(const std::string& tenant_uuid, const std::string& user_uuid, const std::string& type);
+// what: "added", "updated" or "deleted".
+Event external_config(const std::string& what, const std::string& tenant_uuid, const std::string& type);
 // user_uuid: the token's auth_id.
 Event session_created(const std::string& session_uuid, const std::string& tenant_uuid, const std::string& user_uuid,
                       bool mobile);

@@ -30,11 +30,11 @@ std::vector<SqlFile> schema_files() {
   return files;
 }
 
-std::string_view detach_text() {
+std::string text_of(std::string_view name) {
   for (const SqlFile& file : embedded_sql()) {
-    if (file.name == "schema/detach.sql") return file.text;
+    if (file.name == name) return std::string(file.text);
   }
-  throw std::logic_error("no schema/detach.sql");
+  throw std::logic_error("no " + std::string(name));
 }
 
 bool has(std::string_view text, std::string_view part) {
@@ -66,7 +66,9 @@ std::string array_literal(const std::vector<std::string>& names) {
 // -- what is there -----------------------------------------------------------------------------------------------
 
 struct State {
-  bool tables_missing = false;   // wazo-auth's own
+  bool tables_missing = false;  // wazo-auth's own, all of them
+  std::string newer;            // their revision, when this version doesn't know it
+  std::vector<std::string> lacks;
   std::vector<SqlFile> pending;  // of ours, each one transaction
   std::vector<SqlFile> indexes;  // to be run outside a transaction
   bool nothing_to_do() const { return !tables_missing && pending.empty() && indexes.empty(); }
@@ -83,17 +85,24 @@ void require(DirectConnection& connection, const std::string& grants_sql, const 
   if (!grants.empty()) refuse_rights(connection.value("SELECT current_user"), grants);
 }
 
-void check_marker(DirectConnection& connection) {
+// "", or the revision of a migration that came after this version.
+std::string newer_revision(DirectConnection& connection) {
   const auto rows = connection.run("SELECT version_num FROM public.alembic_version_auth");
   if (rows.size() != 1) throw std::runtime_error("alembic_version_auth should have one row; nothing was changed");
   const std::string& found = rows[0][0];
-  if (found == marker) return;
+  if (found == marker) return "";
   if (std::find(older_markers.begin(), older_markers.end(), found) != older_markers.end()) {
     throw std::runtime_error("the tables of wazo-auth have the old revision " + found +
                              "; upgrade Wazo to 25.09 or later first. Nothing was changed");
   }
-  throw std::runtime_error("the tables of wazo-auth have the unknown revision \"" + found + "\"; this version knows " +
-                           std::string(marker) + ". Nothing was changed");
+  return found;
+}
+
+std::vector<std::string> lacks(DirectConnection& connection) {
+  std::vector<std::string> texts;
+  for (const auto& row : connection.run(text_of("schema/relied_on.sql") + text_of("schema/lacks.sql")))
+    texts.push_back(row[0]);
+  return texts;
 }
 
 std::vector<std::string> wazo_auth_tables() {
@@ -102,30 +111,27 @@ std::vector<std::string> wazo_auth_tables() {
   return names;
 }
 
-// True when there is nothing of wazo-auth; throws for what can't be adopted.
-bool wazo_auth_missing(DirectConnection& connection) {
-  const std::vector<std::string> expected = wazo_auth_tables();
+// What there is of wazo-auth's own. Throws for what can't be adopted.
+State inspect_tables(DirectConnection& connection) {
   const auto found = connection.run(
       "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ANY ($1::name[])",
-      {array_literal(expected)});
+      {array_literal(wazo_auth_tables())});
   require(connection,
           "SELECT format('GRANT SELECT ON public.alembic_version_auth TO %I;', current_user) "
           "WHERE NOT has_table_privilege(to_regclass('public.alembic_version_auth'), 'SELECT')",
           {});
   const bool marked = connection.value("SELECT to_regclass('public.alembic_version_auth')") != "" &&
                       !connection.run("SELECT 1 FROM public.alembic_version_auth").empty();
-  if (!marked && found.empty()) return true;
+  State state;
+  state.tables_missing = !marked && found.empty();
+  if (state.tables_missing) return state;
   if (!marked) {
     throw std::runtime_error("there are tables of wazo-auth (" + found[0][0] +
                              "), but alembic_version_auth doesn't tell their revision; nothing was changed");
   }
-  check_marker(connection);
-  for (const std::string& name : expected) {
-    if (std::find(found.begin(), found.end(), DirectConnection::Row{name}) == found.end())
-      throw std::runtime_error("alembic_version_auth has a revision, but table " + name +
-                               " is missing; nothing was changed");
-  }
-  return false;
+  state.newer = newer_revision(connection);
+  state.lacks = lacks(connection);
+  return state;
 }
 
 std::vector<DirectConnection::Row> applied_files(DirectConnection& connection) {
@@ -147,6 +153,8 @@ bool triggers_missing(DirectConnection& connection, const std::vector<SqlFile>& 
     const auto more = words_after(file.text, "CREATE TRIGGER ");
     names.insert(names.end(), more.begin(), more.end());
   }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());  // later files make some of them anew
   return connection.value(
              "SELECT count(*) FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid "
              "WHERE p.pronamespace = to_regnamespace('wazo_auth') AND tgenabled IN ('O', 'A') "
@@ -164,8 +172,7 @@ bool indexes_missing(DirectConnection& connection, const SqlFile& file) {
 
 State inspect(DirectConnection& connection) {
   const std::vector<SqlFile> files = schema_files();
-  State state;
-  state.tables_missing = wazo_auth_missing(connection);
+  State state = inspect_tables(connection);
   const auto applied = applied_files(connection);
   const bool repeat = triggers_missing(connection, files);
   for (std::size_t i = 1; i < files.size(); ++i) {
@@ -374,31 +381,50 @@ std::string script(DirectConnection& connection, const State& state) {
   return text;
 }
 
+void refuse_lacks(const State& state) {
+  if (!state.lacks.empty())
+    throw std::runtime_error(SchemaFit{state.newer, state.lacks, false}.text() + ". Nothing was changed");
+}
+
 }  // namespace
 
-void upgrade_database(const std::string& conninfo) {
+std::string SchemaFit::text() const {
+  const std::string tables =
+      "the tables of wazo-auth have " +
+      (newer.empty() ? "revision " + std::string(marker) : "revision " + newer + ", which this version doesn't know");
+  if (lacks.empty()) return newer.empty() ? "" : tables + ". All that it uses is there";
+  std::string list;
+  for (const std::string& lack : lacks) list += (list.empty() ? "" : "; ") + lack;
+  return tables + (newer.empty() ? ", but this version lacks: " : ", and it lacks: ") + list;
+}
+
+SchemaFit check_schema(const std::string& conninfo) {
+  DirectConnection connection(conninfo);
+  State state = inspect(connection);
+  SchemaFit fit{std::move(state.newer), std::move(state.lacks), !state.tables_missing && state.pending.empty()};
+  if (fit.ours) require_use(connection);
+  return fit;
+}
+
+SchemaFit upgrade_database(const std::string& conninfo) {
   DirectConnection connection(conninfo);
   lock_upgrades(connection);
   const State state = inspect(connection);
+  refuse_lacks(state);
   if (!state.nothing_to_do()) {
     const auto grants = missing_grants(connection, state);
     if (!grants.empty()) refuse_rights(connection.value("SELECT current_user"), grants);
     apply(connection, state);
   }
   require_use(connection);
-}
-
-bool ours_installed(const std::string& conninfo) {
-  DirectConnection connection(conninfo);
-  const State state = inspect(connection);
-  if (state.tables_missing || !state.pending.empty()) return false;
-  require_use(connection);
-  return true;
+  return {state.newer, {}, true};
 }
 
 std::string print_upgrade(const std::string& conninfo) {
   DirectConnection connection(conninfo);
-  return script(connection, inspect(connection));
+  const State state = inspect(connection);
+  refuse_lacks(state);
+  return script(connection, state);
 }
 
 void detach(const std::string& conninfo) {
@@ -413,7 +439,7 @@ void detach(const std::string& conninfo) {
         "an nginx still uses this database (" + listeners +
         "): stop it, or take wazo_auth_* out of its configuration and restart it. Nothing was changed");
   }
-  in_transaction(connection, std::string(detach_text()));
+  in_transaction(connection, text_of("schema/detach.sql"));
 }
 
 }  // namespace wazoauth

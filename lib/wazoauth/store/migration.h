@@ -6,21 +6,35 @@
 // with CREATE INDEX CONCURRENTLY run outside a transaction, whenever an index of theirs is missing or invalid. Files
 // with functions are applied again when a trigger of ours is missing, so they may only hold what can be repeated.
 //
+// wazo-auth's tables may be of a later revision than 0001's: what counts is whether all that we use of them is there
+// (sql/schema/relied_on.sql).
+//
 // conninfo: as in DatabaseOptions, of a database that isn't behind a pooler. Every function here throws Unavailable
 // when there is no connection, and std::runtime_error with a text for the administrator.
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace wazoauth {
 
-// Creates or adopts wazo-auth's schema, then brings ours up to date. One at a time per database; the others wait.
-// Refuses, without a change, tables of another revision, and a role that lacks a right: then what() has the GRANT.
-// Not inside a transaction: it waits for those of others.
-void upgrade_database(const std::string& conninfo);
+// How a database's schema fits this version.
+struct SchemaFit {
+  std::string newer;               // wazo-auth's revision, where this version doesn't know it
+  std::vector<std::string> lacks;  // what this version uses of wazo-auth's tables and isn't there
+  bool ours = false;               // all of ours that serving needs is there; indexes don't count
 
-// All that serving needs is there; indexes don't count. Throws, with the GRANT, when the role may not use it.
-bool ours_installed(const std::string& conninfo);
+  std::string text() const;  // of the first two, for the administrator; "" where there is nothing to say
+};
+
+// Changes nothing. Throws for tables of a revision that is too old, and, with the GRANT, where ours is there and the
+// role may not use it.
+SchemaFit check_schema(const std::string& conninfo);
+
+// Creates or adopts wazo-auth's schema, then brings ours up to date. One at a time per database; the others wait.
+// Refuses, without a change, tables that are too old or lack something, and a role that lacks a right: then what() has
+// the GRANT. Not inside a transaction: it waits for those of others.
+SchemaFit upgrade_database(const std::string& conninfo);
 
 // The work of upgrade_database() as a script for psql that an administrator can run.
 std::string print_upgrade(const std::string& conninfo);
