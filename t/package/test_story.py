@@ -121,31 +121,36 @@ def test_the_module_is_upgraded_without_a_lost_request(wazo, api, token, package
     assert api.is_nginx()
 
 
-def test_the_daemons_package_is_upgraded_underneath(wazo, api, token, packages, installed, transcript, tmp_path):
+def test_the_daemons_package_is_upgraded_underneath(
+    wazo, api, token, packages, workshop, installed, transcript, tmp_path
+):
     transcript.title("Upgrade of the daemon's package underneath, with a column more and a table more")
     migration = """
         ALTER TABLE auth_user ADD COLUMN IF NOT EXISTS nickname text;
         CREATE TABLE IF NOT EXISTS auth_device (uuid varchar(36) PRIMARY KEY);
         UPDATE alembic_version_auth SET version_num = '0123456789ab';
     """
-    migration = ''.join(f'SET ROLE asterisk;{migration}')
+    migration = f'SET ROLE asterisk;{migration}'
+    back = """
+        ALTER TABLE auth_user DROP COLUMN nickname;
+        DROP TABLE auth_device;
+        UPDATE alembic_version_auth SET version_num = '1c862ebfbb3a';
+    """
     wazo.offer(stand_ins.wazo_auth(tmp_path, '2.0', packages, migration))
-    with asking.Watch(wazo, token) as watch:
-        transcript.apt('upgrade')
-    transcript.note(f'port 9497 meanwhile: {watch}')
-    assert wazo('cat /usr/share/wazo-auth/version') == '2.0\n'
-    assert not watch.lost
-    assert api.is_nginx()
-    assert api.log_in_as_root()['token']
-    transcript.run('systemctl restart nginx')
-    assert api.log_in_as_root()['token']  # a new nginx serves the newer schema, too
-    # The daemon of before again, for the comparison at the end.
-    wazo(
-        "su postgres -c 'psql -q asterisk' <<'END'\n"
-        'ALTER TABLE auth_user DROP COLUMN nickname; DROP TABLE auth_device;\n'
-        "UPDATE alembic_version_auth SET version_num = '1c862ebfbb3a';\nEND"
-    )
-    wazo.apt('install', '--allow-downgrades', 'wazo-auth=1.0')
+    try:
+        with asking.Watch(wazo, token) as watch:
+            transcript.apt('upgrade')
+        transcript.note(f'port 9497 meanwhile: {watch}')
+        assert wazo('cat /usr/share/wazo-auth/version') == '2.0\n'
+        assert not watch.lost
+        assert api.is_nginx()
+        assert api.log_in_as_root()['token']
+        transcript.run('systemctl restart nginx')
+        assert api.log_in_as_root()['token']  # a new nginx serves the newer schema, too
+    finally:  # the daemon of before again, for the comparison at the end
+        wazo(f"su postgres -c 'psql -q asterisk' <<'END'\n{back}\nEND")
+        wazo.offer(*workshop.folder.glob('platform/wazo-auth_*.deb'))
+        wazo.apt('install', '--allow-downgrades', 'wazo-auth=1.0')
     assert api.is_nginx()
 
 
