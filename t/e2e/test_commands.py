@@ -1,5 +1,6 @@
 """wazo-auth-bootstrap, -init-db and -wait: docs/spec/config.md sections 3.3 to 3.5, docs/spec/schema.md section 4.6."""
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -615,6 +616,15 @@ def test_wait_goes_on_until_somebody_listens(wait_argv):
     finally:
         process.kill()
         process.communicate()
+
+
+def test_wait_tells_where_the_api_is(command, folder):
+    config = folder / 'where.yml'
+    config.write_text("extra_config_files: /nowhere\nrest_api: {port: 1234, listen: '::', certificate: /etc/a.crt}\n")
+    done = command('wazo-auth-wait', '--print', '--config-file', config)
+    assert done.returncode == 0
+    where = {'listen': '::', 'port': 1234, 'certificate': '/etc/a.crt', 'private_key': None}
+    assert json.loads(done.stdout) == where
 
 
 def test_wait_for_nginx(wait_argv, nginx):

@@ -6,9 +6,11 @@ machine's own nginx, which is going to take its place, runs beside it.
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import urllib.parse
 import uuid
 from pathlib import Path
 
@@ -62,7 +64,18 @@ http {
 """
 
 
+# As the daemon does, it speaks with its database before it listens.
+CONNECTED = """
+import os, socket, sys
+database = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+os.set_inheritable(database.fileno(), True)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
 class Machine:
+    AUTHORITY = AUTHORITY
+
     def __init__(self, folder, settings, module=None):
         self.root = Path(folder)
         self.port, self.other_port, self.trial_port = (servers.free_port() for _ in range(3))
@@ -114,7 +127,9 @@ class Machine:
             'bin/nginx',
             '#!/bin/sh\n# The machine\'s own, unless it is told another configuration.\n'
             f'case " $* " in *" -c "*) exec {servers.nginx_program()} "$@" ;; esac\n'
-            '[ ! -e @ROOT@/orders/nginx-refuses ] || case " $* " in *" -t "*) echo "nginx: [emerg] as ordered"; exit 1 ;; esac >&2\n'
+            'if [ -e @ROOT@/orders/nginx-refuses ]; then\n'
+            '  case " $* " in *" -t "*) echo "nginx: [emerg] as ordered" >&2; exit 1 ;; esac\n'
+            'fi\n'
             '[ ! -e @ROOT@/orders/nginx-is-deaf ] || case " $* " in *" reload "*) exit 0 ;; esac\n'
             f'exec {servers.nginx_program()} -e @ROOT@/var/log/nginx/error.log -c @ROOT@/etc/nginx/nginx.conf "$@"\n',
             0o755,
@@ -137,8 +152,13 @@ class Machine:
         self.write('etc/wazo-auth/config.yml', json.dumps(tree, indent=1), 0o640)
 
     def unit(self, **changes):
+        database = str(urllib.parse.urlsplit(self.settings.get('db_uri', '')).port)
         unit = {
             'start': [
+                sys.executable,
+                '-c',
+                CONNECTED,
+                database,
                 servers.nginx_program(),
                 '-e',
                 f'{self.root}/daemon/error.log',
@@ -181,6 +201,13 @@ class Machine:
         program = [sys.executable, str(SUPPORT / 'killed_at.py'), str(TOOL), step, when, str(int(number))]
         return self.run(*self.tool_words(verb, *words), program=program, timeout=120, check=False)
 
+    def reset(self):
+        """As it was made, whatever has happened."""
+        self.close()
+        for path in 'etc units orders var/lib/wazo-auth-nginx run'.split():
+            shutil.rmtree(self.root / path, ignore_errors=True)
+        return self.make().start()
+
     def start(self):
         self.run('nginx')
         self.run('systemctl', 'start', 'wazo-auth')
@@ -206,7 +233,7 @@ class Machine:
 
     def who(self):
         """Who has the port: nginx, daemon, or None."""
-        found = {pid for pid in self.processes() if _listens(pid, self.port)}
+        found = {pid for pid in {*self.processes(), self.state().get('pid')} if _listens(pid, self.port)}
         if not found:
             return None
         daemon = self.state().get('pid')
@@ -238,9 +265,9 @@ class Machine:
         return found
 
     def close(self):
-        for _ in range(3):
-            for pid in self.processes():
-                servers.signal_all([pid], signal.SIGKILL)
+        pids = {each for pid in self.processes() for each in servers.family(pid)}
+        servers.signal_all(pids, signal.SIGKILL)
+        servers.wait_until(lambda: not any(map(servers.start_time, pids)), 10, 'the end of all processes')
 
     def fingerprint(self):
         """{file: text or target} of /etc: what give-back has to leave as it was."""

@@ -3,7 +3,8 @@
 
 A unit is a JSON file units/NAME.json: {"start": [words], "environment": {}, "masked": false}. With a drop-in of
 etc/systemd/system/NAME.service.d it is a oneshot unit that starts nothing but ExecStart=. Drop-ins count from the next
-daemon-reload on. Orders in the folder orders/ make it misbehave: VERB-fails, VERB-hangs, VERB-does-nothing.
+daemon-reload on. Orders in the folder orders/ make it misbehave: VERB-fails, VERB-hangs, VERB-does-nothing, and what
+is in VERB-then (a JSON list of words) is started after it.
 """
 import json
 import os
@@ -118,6 +119,15 @@ def main():
             unit.save(oneshot=[line for each in unit.drop_ins for line in each.read_text().splitlines()])
         return
     unit = Unit(names[0])
+    carry_out(verb, names, unit)
+    then = Path(f'{order}-then')
+    if then.exists():
+        subprocess.Popen(
+            json.loads(then.read_text()), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+
+
+def carry_out(verb, names, unit):
     if verb == 'show':
         unit.show()
     elif verb == 'is-active':

@@ -18,6 +18,8 @@ class Journal:
             self.data = json.loads(self.file.read_text())
         except FileNotFoundError:
             self.data = None
+        except OSError as error:
+            raise Failure(f'{self.file} can\'t be read: {error.strerror}. Mend that first.') from None
         except ValueError as error:
             raise Failure(f'{self.file} is damaged ({error}). "wazo-auth-nginx status" tells who answers; remove the file '
                           'and run "wazo-auth-nginx give-back" or "takeover" again.') from None  # fmt: skip

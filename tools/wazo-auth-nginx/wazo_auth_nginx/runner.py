@@ -76,15 +76,13 @@ class Runner:
         self.screen.done(said or step.title)
 
     def back(self, steps):
-        trouble = []
+        """Stops where it fails: what is left is what still has to be undone, by the next run."""
         for step in reversed(steps):
             if not step.undo:
                 continue
             try:
                 said = step.undo()
-                self.screen.undone(said or f'undone: {step.title}')
-            except Exception as error:  # the others are undone all the same
-                trouble.append(f'{step.title}: {error}')
-                self.screen.bad(f'not undone: {trouble[-1]}')
-        if trouble:
-            raise NotUndone('Not everything could be undone:\n' + '\n'.join(trouble))
+            except Exception as error:
+                self.screen.bad(f'not undone: {step.title}')
+                raise NotUndone(f'{step.title}: this could not be undone.\n{error}') from error
+            self.screen.undone(said or f'undone: {step.title}')

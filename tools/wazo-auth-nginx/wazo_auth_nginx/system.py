@@ -45,8 +45,8 @@ def wait_until(condition, seconds, interval=0.01):
 # -- ports -------------------------------------------------------------------------------------------------------------
 
 
-def listening_inodes(port):
-    found = set()
+def _tcp():
+    """(state, local port, inode) of every socket."""
     for table in '/proc/net/tcp', '/proc/net/tcp6':
         try:
             lines = Path(table).read_text().splitlines()[1:]
@@ -54,9 +54,17 @@ def listening_inodes(port):
             continue
         for line in lines:
             fields = line.split()
-            if fields[3] == '0A' and int(fields[1].rpartition(':')[2], 16) == port:
-                found.add(fields[9])
-    return found
+            yield fields[3], int(fields[1].rpartition(':')[2], 16), fields[9]
+
+
+def listening_inodes(port):
+    return {inode for state, local, inode in _tcp() if state == '0A' and local == port}
+
+
+def has_connection(pid):
+    """Does it speak TCP with somebody?"""
+    sockets = _sockets(pid)
+    return bool(sockets) and any(inode in sockets for _, _, inode in _tcp())
 
 
 def port_is_taken(port):
@@ -95,14 +103,21 @@ def holders(port):
 
 def named_holders(port):
     found = sorted(holders(port).items())
-    return ', '.join(f'process {pid} ({name})' for pid, name in found[:3]) or 'nobody'
+    return ', '.join(f'process {pid} ({name[:80]})' for pid, name in found[:3]) or 'nobody'
 
 
 def command_of(pid):
     try:
-        return Path(f'/proc/{pid}/cmdline').read_bytes().replace(b'\0', b' ').decode(errors='replace').strip()[:80]
+        return Path(f'/proc/{pid}/cmdline').read_bytes().replace(b'\0', b' ').decode(errors='replace').strip()
     except OSError:
         return ''
+
+
+def children_of(pid):
+    try:
+        return [int(word) for word in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
+    except OSError:
+        return []
 
 
 def environment_of(pid):
@@ -268,11 +283,18 @@ def daemon_reload():
         raise Failure(f'systemctl daemon-reload failed:\n{done.stderr.strip()}')
 
 
-def end_process(pid, seconds=5):
-    for number in signal.SIGTERM, signal.SIGKILL:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            return
-        if wait_until(lambda: not lives(pid), seconds):
-            return
+def end_family(pid, seconds=10):
+    """A process and its children."""
+    family = [pid, *children_of(pid)]
+    _signal(pid, signal.SIGTERM)
+    if not wait_until(lambda: not any(map(lives, family)), seconds):
+        for each in family:
+            _signal(each, signal.SIGKILL)
+        wait_until(lambda: not any(map(lives, family)), seconds)
+
+
+def _signal(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass

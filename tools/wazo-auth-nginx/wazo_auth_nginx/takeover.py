@@ -1,6 +1,7 @@
 """nginx into the daemon's place, and the daemon back."""
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from .system import (
     Unit,
     daemon_reload,
     environment_of,
+    has_connection,
     holders,
     holds,
     listens,
+    lives,
     named_holders,
     port_is_taken,
     run,
@@ -413,32 +416,66 @@ class Platform:
         if self.stopping:
             self.stopping.kill()
             self.stopping = None
+        self.wake()
         if self.of_the_unit(port):  # it never stopped
             self.take_files()
             if self.journal.before['running'] and not self.stays():
                 self.start_daemon(port)
             return 'the daemon has its port'
         with Probe(self.api) as probe:
-            self.free_port(port)
-            self.start_daemon(port)
+            try:
+                self.hand_over(port)
+            except Failure as error:
+                self.screen.bad(error)
+                self.screen.warn('the daemon doesn\'t come: nginx is put in its place again')
+                self.switch_again()
+                raise Failure('The daemon doesn\'t come; nginx answers in its place.') from error
         return (
             'the daemon answers' if self.journal.before['running'] else 'the port is free, as before'
         ) + self.told_gap(probe)
+
+    def wake(self):
+        """A run that was killed may have left it held."""
+        pid = self.unit.pid
+        if pid:
+            os.kill(pid, signal.SIGCONT)
 
     def stays(self):
         """It may be on its way down since it was told to stop."""
         return self.unit.show().get('ActiveState') == 'active' and self.api.answers(5)
 
-    def free_port(self, port):
+    def hand_over(self, port):
         if self.unit.show().get('ActiveState') not in ('inactive', 'failed') and not self.unit.pid:
             self.unit('stop')  # the stand-in, whose end ends nothing
         self.take_files()
-        if not self.nginx.holds(port):
-            return
-        self.nginx.test()
+        if self.nginx.holds(port):
+            self.nginx.test()
+            held = self.start_early() if self.journal.before['running'] else None
+            try:
+                self.leave_port(port)
+            finally:
+                if held:
+                    os.kill(held, signal.SIGCONT)
+        self.start_daemon(port)
+
+    def start_early(self):
+        """Most of a start is reading the program. That happens while nginx still answers: at its first connection, to the
+        database, the daemon is held until the port is free. The process that is held, or None if that didn't work."""
+        for _ in range(3):  # one that was quicker than this has found its port taken, and ended: nobody has noticed
+            run('systemctl', 'reset-failed', UNIT)
+            self.unit.begin('start')
+            pid = wait_until(lambda: self.unit.pid, 5, 0.01)
+            if not pid:
+                return None
+            if wait_until(lambda: has_connection(pid) or not lives(pid), 30, 0.002) and lives(pid):
+                os.kill(pid, signal.SIGSTOP)
+                return pid
+        return None
+
+    def leave_port(self, port):
         mark = self.nginx.mark()
         self.nginx.reload()
-        if not wait_until(lambda: not port_is_taken(port), 20, 0.002):
+        if not wait_until(lambda: not self.nginx.holds(port) and not port_is_taken(port), 20, 0.002):
             raise Failure(f'nginx was told to reload without port {port}, and {named_holders(port)} still has it:\n'
                           f'{self.nginx.complaints_since(mark)}')  # fmt: skip
 

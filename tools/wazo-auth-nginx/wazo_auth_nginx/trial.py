@@ -4,7 +4,7 @@ import shutil
 
 from .compare import Api
 from .screen import Failure
-from .system import command_of, end_process, lives, named_holders, port_is_taken, run, wait_until
+from .system import command_of, end_family, named_holders, port_is_taken, run, wait_until
 
 PORT = 9597
 
@@ -81,15 +81,9 @@ class Trial:
 
     def stop(self):
         """Also one of a run that was killed."""
-        try:
-            pid = int((self.folder / 'nginx.pid').read_text())
-        except (OSError, ValueError):
-            pid = None
-        if pid and lives(pid) and str(self.folder) in command_of(pid):
-            end_process(pid)
-        # One that was killed before it had written its id down.
         for entry in os.listdir('/proc'):
+            # By its own words: its file with the id may not have been written yet.
             if entry.isdigit() and f'-c {self.folder}/nginx.conf' in command_of(entry):
-                end_process(int(entry))
+                end_family(int(entry))
         if self.folder.exists():
             shutil.rmtree(self.folder, ignore_errors=True)
