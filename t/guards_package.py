@@ -2,7 +2,8 @@
 
 * debian/changelog begins with the version of CMakeLists.txt;
 * each verb and option that a command's --help names is in its manual page and in the completion, and they name no others;
-* `nginx -t` accepts what the packages put into nginx's folders, linked in as the takeover and the set-up do.
+* `nginx -t` accepts what the packages put into nginx's folders, linked in as the takeover and the set-up do, and the
+  nginx.conf of the container.
 """
 import re
 import subprocess
@@ -70,30 +71,45 @@ def check_pages(build, complain):
 
 
 class PackagedNginx(servers.Nginx):
-    """nginx with the files of the packages: `log` is what the main context has of them."""
+    """nginx with a whole nginx.conf made of files that are shipped: its logs are in its folder, nothing else is changed."""
 
-    def __init__(self, folder, build, log):
-        module = (TOP / 'debian/mod-http-wazo-auth.conf').read_text()
-        authority = (TOP / 'conf/debian/authority.conf').read_text()
+    PREAMBLE = ''
+
+    def __init__(self, folder, build, text):
         pairs = [
+            ('modules/ngx_wazo_auth_module.so', '@MODULE@'),
             ('/etc/wazo-auth/config.yml', shipped.shipped_settings(folder)),
-            ('127.0.0.1:9497', f'127.0.0.1:{servers.free_port()}'),
         ]
-        text = shipped.replaced(module, [('modules/ngx_wazo_auth_module.so', '@MODULE@')])
-        text += (TOP / 'conf/debian' / log).read_text()
-        text += f'events {{}}\nhttp {{\n@TEMPORARY@\n{shipped.replaced(authority, pairs)}}}\n'
+        text, _ = shipped.with_free_ports(shipped.replaced(text, pairs))
         super().__init__(folder, build, re.sub(r'/var/log/(?:nginx/)?', f'{folder}/', text))
 
-    PREAMBLE = 'daemon off;\n@USER@\npid @FOLDER@/nginx.pid;\n'
+
+def shipped_confs():
+    """what it is → nginx.conf"""
+    module, authority = (
+        (TOP / name).read_text() for name in ('debian/mod-http-wazo-auth.conf', 'conf/debian/authority.conf')
+    )
+    confs = {}
+    for log in ('platform-log.conf', 'own-log.conf'):
+        main = f'@USER@\npid @FOLDER@/nginx.pid;\n{module}{(TOP / "conf/debian" / log).read_text()}'
+        confs[f'conf/debian with {log}'] = f'{main}events {{}}\nhttp {{\n@TEMPORARY@\n{authority}}}\n'
+    container = (TOP / 'conf/container.conf').read_text()
+    pairs = [
+        ('include /etc/nginx/modules-enabled/*.conf;', module),
+        ('/tmp/', '@FOLDER@/'),
+        (' stderr', ' @FOLDER@/stderr.log'),
+    ]
+    confs['conf/container.conf'] = '@USER@\n' + shipped.replaced(container, pairs)
+    return confs
 
 
 def check_files_load(build, complain):
-    for log in ('platform-log.conf', 'own-log.conf'):
+    for name, text in shipped_confs().items():
         with tempfile.TemporaryDirectory() as folder:
             Path(folder).chmod(0o755)
-            loaded, output = PackagedNginx(folder, build, log).test()
+            loaded, output = PackagedNginx(folder, build, text).test()
             if not loaded or output:
-                complain(f'nginx -t of conf/debian with {log}: {output.strip()}')
+                complain(f'nginx -t of {name}: {output.strip()}')
 
 
 def check(build, complain):
