@@ -19,7 +19,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import asking  # noqa: E402
 import stand_ins  # noqa: E402
-from machine import Machine, Workshop, why_not  # noqa: E402
+from machine import Machine, MachineError, Workshop, why_not  # noqa: E402
 
 from support import servers  # noqa: E402
 
@@ -68,7 +68,10 @@ def workshop(packages):
     why = why_not()
     if why:
         pytest.exit(f'the tests of packages cannot run here: {why}', 2)
-    shop = Workshop(servers.BUILD / 'package-machine')
+    try:
+        shop = Workshop(servers.BUILD / 'package-machine')
+    except MachineError as error:
+        pytest.exit(str(error), 2)
     shop.base(tell)
     here = Path(__file__).resolve().parent
     key = (

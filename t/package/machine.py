@@ -8,6 +8,7 @@ namespace: whatever ends it, even the death of the tests, leaves no mount behind
 import concurrent.futures
 import contextlib
 import ctypes
+import fcntl
 import hashlib
 import os
 import shutil
@@ -151,6 +152,11 @@ class Workshop:
         self.folder = Path(folder)
         self.archive = self.folder / 'debian'
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = open(self.folder / 'lock', 'w', encoding='ascii')
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MachineError(f'another run of these tests has {self.folder}') from None
         for left in self.folder.glob('running-*'):  # by tests that were killed; their machines died with them
             remove(left)
 

@@ -11,7 +11,7 @@ from support import servers
 @pytest.fixture(scope='module')
 def before(bare):
     """Of a machine that has what the packages depend on already."""
-    bare.apt('install', 'nginx', *dependencies(bare))
+    bare.apt('install', 'nginx', 'python3', *dependencies(bare))
     return snapshot.taken(bare, database=False)
 
 
@@ -39,7 +39,7 @@ def test_a_fresh_machine_is_set_up(bare, before):
     try:
         servers.wait_until(api.answers, 10, 'nginx answers')
         assert api.is_nginx()
-        password = re.search(r'password:?\s+(\S+)', said)
+        password = re.search(r'first account.*?:\s+wazo-auth-cli\s+(\S+)', said)
         assert password, said
         assert api.log_in('wazo-auth-cli', password[1])['token']
         assert api.log_in_as_root()['token']

@@ -162,11 +162,11 @@ def test_a_daemon_that_does_not_stop(wazo, api, token, installed):
 def test_a_port_that_stays_taken(wazo, api, token, installed):
     """A child of the daemon keeps its listening socket, and answers nobody."""
     wazo(f'mkdir -p $(dirname {DROP_IN}); printf "[Service]\\nKillMode=process\\n" >{DROP_IN}; systemctl daemon-reload')
-    wazo('echo 20 >/run/wazo-auth-leaves-its-port')
+    wazo('echo 12 >/run/wazo-auth-leaves-its-port')
     try:
-        said, status = wazo.run('wazo-auth-nginx takeover --yes', check=False, timeout=180)
+        said, status = wazo.run('wazo-auth-nginx takeover --yes --patience 3', check=False, timeout=180)
     finally:
-        wazo('rm /run/wazo-auth-leaves-its-port')
+        wazo('rm -f /run/wazo-auth-leaves-its-port')
     assert status != 0, said
     assert '9497' in said
     answers_as_before(wazo, api, token, 40)
