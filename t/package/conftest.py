@@ -28,6 +28,11 @@ OWN = ('libnginx-mod-http-wazo-auth', 'wazo-auth-nginx')
 DEBIAN = ('postgresql', 'postgresql-contrib')
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:  # the first one makes the layers; those that trip a takeover at each call repeat it often
+        item.add_marker(pytest.mark.timeout(1800))
+
+
 def tell(text):
     print(f'{text} ...', file=sys.__stderr__, flush=True)
 
