@@ -145,6 +145,12 @@ def remove(folder):
         run('rm', '-rf', folder)
 
 
+def remove_cgroup(path):
+    for folder, _, _ in os.walk(path, topdown=False):
+        with contextlib.suppress(OSError):  # processes that are still dying
+            os.rmdir(folder)
+
+
 class Workshop:
     """The layers, and the folder in which machines run. `key` of a layer: what it was made of; another one makes it anew."""
 
@@ -158,6 +164,7 @@ class Workshop:
         except BlockingIOError:
             raise MachineError(f'another run of these tests has {self.folder}') from None
         for left in self.folder.glob('running-*'):  # by tests that were killed; their machines died with them
+            remove_cgroup(_cgroup_root() / f'wazo-auth-{left.name}')
             remove(left)
 
     def layer(self, name):
@@ -398,16 +405,11 @@ class Machine:
         if self.cgroup:
             limit = time.monotonic() + 20
             while self.cgroup.exists() and time.monotonic() < limit:
-                self._remove_cgroup()
+                remove_cgroup(self.cgroup)
                 time.sleep(0.05)
         self._outer = self.pid = None
         if not keep:
             remove(self.folder)
-
-    def _remove_cgroup(self):
-        for folder, _, _ in os.walk(self.cgroup, topdown=False):
-            with contextlib.suppress(OSError):  # processes that are still dying
-                os.rmdir(folder)
 
     def become(self, name, key):
         """What this machine wrote is a layer from now on; the machine ends."""
