@@ -4,7 +4,7 @@ import time
 
 
 class Probe:
-    """Asks the port again and again in a thread of its own, between `with` and its end."""
+    """Asks the port again and again in a thread of its own, between `with` and its end: at both it answers."""
 
     INTERVAL = 0.01
 
@@ -21,12 +21,15 @@ class Probe:
             self._over.wait(self.INTERVAL)
 
     def __enter__(self):
+        self.times.append(time.monotonic())
         self._thread.start()
         return self
 
     def __exit__(self, *_):
+        end = time.monotonic()
         self._over.set()
         self._thread.join(5)
+        self.times.append(max(end, *self.times))
 
     @property
     def gap(self):

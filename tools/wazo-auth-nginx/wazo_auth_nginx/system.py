@@ -189,6 +189,12 @@ class Nginx:
         return pid if lives(pid) and 'nginx' in command_of(pid) else None
 
     @property
+    def prefix(self):
+        """What paths of load_module are relative to."""
+        found = re.search(r'--prefix=(\S+)', run('nginx', '-V').stderr)
+        return found[1].rstrip('/') if found else '/usr/share/nginx'
+
+    @property
     def error_log(self):
         return self._file(self._value('error_log', '/var/log/nginx/error.log'))
 

@@ -71,12 +71,13 @@ class Platform:
         return f'nginx -t is content, and nginx runs (process {self.nginx.master})'
 
     def modules(self):
+        """The directive that loads the module, with the whole path: the trial has another prefix."""
         found = [
             line.strip()
             for text in self.dump.values()
             for line in re.findall(r'^\s*load_module\s+[^;]*ngx_wazo_auth_module\.so[^;]*;', text, re.M)
         ]
-        return found[:1]
+        return [re.sub(r'^(load_module\s+["\']?)(?!["\'/])', rf'\1{self.nginx.prefix}/', line) for line in found[:1]]
 
     def workers_user(self):
         for text in self.dump.values():
