@@ -7,6 +7,8 @@ import shutil
 import signal
 import socket
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from support import servers
 from support.checks import label
 from support.logs import SECRETS
-from support.machine import IDENTITY, Machine
+from support.machine import CONNECTED, IDENTITY, Machine
 from support.stack import ADMIN, OWNER
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason='needs root')
@@ -29,6 +31,16 @@ held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 held.bind(('127.0.0.1', int(sys.argv[2])))
 held.listen()
 time.sleep(600)
+"""
+# Its child goes on having the listening socket that nginx inherits.
+KEEPS_ITS_PORT = """
+import os, socket, sys, time
+held = socket.create_server(('127.0.0.1', int(sys.argv[1])), backlog=64)
+if os.fork() == 0:
+    time.sleep(600)
+held.set_inheritable(True)
+os.environ['NGINX'] = f'{held.fileno()};'
+os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
@@ -273,7 +285,7 @@ def test_a_daemon_that_does_not_come_back(machine):
     assert machine.tool('takeover', QUICK).returncode == 0
     unit = (machine.root / 'units/wazo-auth.json').read_text()
     machine.unit(start=['/bin/false'], wait=['/bin/false'])
-    failed(machine.tool('give-back'), 'systemctl start wazo-auth failed', 'nginx answers in its place')
+    failed(machine.tool('give-back'), 'ended at once', 'nginx answers in its place')
     serves(machine, 'nginx')
     assert machine.tool('status').returncode == 0
     (machine.root / 'units/wazo-auth.json').write_text(unit)
@@ -455,6 +467,92 @@ def test_no_daemon_at_all(machine):
     unit.unlink()
     failed(machine.tool('takeover', QUICK), 'There is no unit wazo-auth', 'setup')
     unit.write_text(text)
+
+
+# -- how long nobody answers, seen from outside ------------------------------------------------------------------------
+
+
+class Asking:
+    """Asks without a pause until the end of the `with`: .lost questions, .longest seconds between two answers."""
+
+    def __init__(self, machine):
+        self.machine = machine
+        self.lost = 0
+        self.times = []
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.ask, daemon=True)
+
+    def ask(self):
+        while not self.over.is_set():
+            if self.machine.answers():
+                self.times.append(time.monotonic())
+            else:
+                self.lost += 1
+            self.over.wait(0.005)
+
+    def __enter__(self):
+        self.times.append(time.monotonic())
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join(10)
+        self.times.append(time.monotonic())
+
+    @property
+    def longest(self):
+        return max(later - earlier for earlier, later in zip(self.times, self.times[1:]))
+
+
+@pytest.mark.parametrize(
+    'start, told',
+    [(['/nowhere/wazo-auth'], '/nowhere/wazo-auth, which'), (['/bin/false'], 'ended at once')],
+    ids=['missing', 'ends'],
+)
+def test_a_daemon_that_can_not_start_costs_no_answer(machine, start, told):
+    """nginx has never given up the port."""
+    assert machine.tool('takeover', QUICK).returncode == 0
+    machine.unit(start=start)
+    with Asking(machine) as asked:
+        failed(machine.tool('give-back'), told)
+    assert asked.lost == 0
+    serves(machine, 'nginx')
+    assert 'takeover: active' in machine.tool('status').stdout
+    machine.unit()
+    assert machine.tool('give-back').returncode == 0
+
+
+def test_a_daemon_that_ends_when_the_port_is_its_own(machine):
+    """Nobody waits for systemd, which waits for the port: nginx is there again."""
+    assert machine.tool('takeover', QUICK).returncode == 0
+    database = machine.settings['db_uri'].partition('@')[2].partition('/')[0].rpartition(':')[2]
+    ends = [sys.executable, '-c', CONNECTED, database, '/bin/sh', '-c', 'sleep 2; exit 1']
+    machine.unit(start=ends, wait=['sleep', '25'])
+    with Asking(machine) as asked:
+        failed(machine.tool('give-back'), 'nginx answers in its place; without an answer: ')
+    assert asked.longest < 8
+    serves(machine, 'nginx')
+    machine.unit()
+    assert machine.tool('give-back').returncode == 0
+
+
+def test_a_child_of_the_daemon_that_keeps_its_port(machine):
+    """It has the daemon's socket and answers nobody: it is ended, and the seconds are told as they were."""
+    machine.run('systemctl', 'stop', 'wazo-auth')
+    words = json.loads((machine.root / 'units/wazo-auth.json').read_text())['start'][4:]
+    machine.unit(start=[sys.executable, '-c', KEEPS_ITS_PORT, str(machine.port), *words])
+    machine.run('systemctl', 'start', 'wazo-auth')
+    machine.wait()
+    with Asking(machine) as asked:
+        done = machine.tool('takeover', QUICK)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'is killed' in done.stdout + done.stderr
+    assert 3 <= asked.longest < 10
+    assert abs(gap(done) - asked.longest) < 1
+    serves(machine, 'nginx')
+    machine.unit()
+    assert machine.tool('give-back').returncode == 0
 
 
 # -- a machine without Wazo --------------------------------------------------------------------------------------------

@@ -230,6 +230,10 @@ log = open(settings['log_filename'], 'a')
 if sys.argv[1:] == ['--version']:
     print(VERSION)
     sys.exit(0)
+try:
+    query('SELECT 1')  # as the daemon does, before it listens
+except psycopg2.Error as error:
+    log.write(f'{error}\n')
 server = Server((settings['rest_api']['listen'], settings['rest_api']['port']), Handler)
 signal.signal(signal.SIGTERM, end)
 server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

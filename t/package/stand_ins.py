@@ -19,7 +19,7 @@ DAEMON_NEEDS = """adduser, alembic, openssl, python3-alembic, python3-cheroot, p
  python3-flask-cors, python3-flask-httpauth, python3-flask-restful, python3-jinja2, python3-jsonpatch, python3-kombu,
  python3-ldap, python3-marshmallow, python3-netifaces, python3-psycopg2, python3-pysaml2, python3-requests,
  python3-requests-oauthlib, python3-sqlalchemy, python3-stevedore, python3-tenacity, python3-unidecode, python3-websocket,
- python3-cliff, python3-pkg-resources, xmlsec1"""
+ python3-cliff, python3-pkg-resources, rabbitmq-server, xmlsec1"""
 PRIVATE_COMMANDS = ('wazo-auth-init-db', 'wazo-auth-upgrade-db', 'wazo-auth-bootstrap')
 
 

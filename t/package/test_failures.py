@@ -160,16 +160,19 @@ def test_a_daemon_that_does_not_stop(wazo, api, token, installed):
 
 
 def test_a_port_that_stays_taken(wazo, api, token, installed):
-    """A child of the daemon keeps its listening socket, and answers nobody."""
+    """A child of the daemon keeps its listening socket, and answers nobody: it is ended before long."""
     wazo(f'mkdir -p $(dirname {DROP_IN}); printf "[Service]\\nKillMode=process\\n" >{DROP_IN}; systemctl daemon-reload')
-    wazo('echo 12 >/run/wazo-auth-leaves-its-port')
+    wazo('echo 60 >/run/wazo-auth-leaves-its-port')
     try:
-        said, status = wazo.run('wazo-auth-nginx takeover --yes --patience 3', check=False, timeout=180)
+        with asking.Watch(wazo, token) as watch:
+            said = wazo('wazo-auth-nginx takeover --yes')
     finally:
         wazo('rm -f /run/wazo-auth-leaves-its-port')
-    assert status != 0, said
-    assert '9497' in said
-    answers_as_before(wazo, api, token, 40)
+    assert 'is killed' in said
+    assert watch.longest < 6
+    assert api.is_nginx()
+    wazo('wazo-auth-nginx give-back')
+    answers_as_before(wazo, api, token)
     wazo(f'rm -r $(dirname {DROP_IN}); systemctl daemon-reload')
 
 
@@ -233,10 +236,20 @@ def test_a_daemon_that_does_not_come_back_leaves_nginx_at_the_port(wazo, api, to
     wazo('wazo-auth-nginx takeover --yes')
     wazo('mv /usr/bin/wazo-auth /usr/bin/wazo-auth.away')
     try:
-        said, status = wazo.run('wazo-auth-nginx give-back', check=False)
+        with asking.Watch(wazo, token) as watch:
+            said, status = wazo.run('wazo-auth-nginx give-back', check=False)
         assert status != 0, said
+        assert '/usr/bin/wazo-auth, which' in said
+        assert not watch.lost
         assert api.is_nginx()
         assert api.has(token)
+        wazo('ln -s /bin/false /usr/bin/wazo-auth')
+        with asking.Watch(wazo, token) as watch:
+            said, status = wazo.run('wazo-auth-nginx give-back', check=False)
+        assert status != 0, said
+        assert 'ended at once' in said
+        assert not watch.lost
+        assert api.is_nginx()
         said, status = wazo.run('apt-get -y remove wazo-auth-nginx', check=False)
         assert status != 0, said
         assert api.is_nginx()

@@ -135,6 +135,7 @@ class Machine:
             0o755,
         )
         self.write('bin/systemctl', f'#!/bin/sh\nexec {sys.executable} {SUPPORT}/systemctl.py "$@"\n', 0o755)
+        self.write('bin/journalctl', '#!/bin/sh\necho "wazo-auth.service: Main process exited, code=exited"\n', 0o755)
         self.write('etc/default/xivo', f'XIVO_UUID={IDENTITY}\n')
         self.unit()
         return self
@@ -169,6 +170,7 @@ class Machine:
             **changes,
         }
         self.write('units/wazo-auth.json', json.dumps(unit))
+        self.write('units/wazo-auth.service', f'[Service]\nExecStart=-{unit["start"][0]} and arguments\n')
 
     # -- running -------------------------------------------------------------------------------------------------------
 

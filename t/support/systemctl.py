@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """A stand-in for systemctl, as far as wazo-auth-nginx uses it: units in a folder (SYSTEMCTL_ROOT), no systemd.
 
-A unit is a JSON file units/NAME.json: {"start": [words], "environment": {}, "masked": false}. With a drop-in of
-etc/systemd/system/NAME.service.d it is a oneshot unit that starts nothing but ExecStart=. Drop-ins count from the next
-daemon-reload on. Orders in the folder orders/ make it misbehave: VERB-fails, VERB-hangs, VERB-does-nothing, and what
-is in VERB-then (a JSON list of words) is started after it.
+A unit is a JSON file units/NAME.json: {"start": [words], "environment": {}, "masked": false}, and beside it a file of
+systemd's. With a drop-in of etc/systemd/system/NAME.service.d it is a oneshot unit that starts nothing but ExecStart=.
+Drop-ins count from the next daemon-reload on. Orders in the folder orders/ make it misbehave: VERB-fails, VERB-hangs,
+VERB-does-nothing, and what is in VERB-then (a JSON list of words) is started after it.
 """
 import json
 import os
@@ -61,6 +61,8 @@ class Unit:
         print(f'ActiveState={"active" if self.active else "inactive"}')
         print(f'SubState={"running" if self.pid else "exited" if self.active else "dead"}')
         print(f'MainPID={self.pid}')
+        print(f'FragmentPath={self.file.with_suffix(".service") if self.known else ""}')
+        print(f'DropInPaths={" ".join(map(str, self.drop_ins))}')
 
     def start(self):
         if self.known.get('masked'):

@@ -84,7 +84,10 @@ def parser():
     takeover.add_argument('--accept-differences', action='store_true', help='go on where nginx answers otherwise')
     takeover.add_argument('--yes', action='store_true', help='ask nothing')
     takeover.add_argument(
-        '--patience', type=float, default=30, help='seconds for the daemon to give up its port (default: 30)'
+        '--patience',
+        type=float,
+        default=30,
+        help='seconds for a daemon that is told to stop, and answers, to give up its port (default: 30)',
     )
     dry(takeover)
 

@@ -142,3 +142,20 @@ def free_space(folder):
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
+
+
+def size_of(file):
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def text_since(file, size):
+    """What has been written to a log since it had this size."""
+    try:
+        with open(file, 'rb') as stream:
+            stream.seek(size)
+            return stream.read(1 << 20).decode(errors='replace')
+    except OSError:
+        return ''

@@ -32,6 +32,11 @@ class Probe:
         self.times.append(max(end, *self.times))
 
     @property
+    def silence(self):
+        """Seconds since the last answer."""
+        return time.monotonic() - self.times[-1]
+
+    @property
     def gap(self):
         """The longest time between two answers, in seconds."""
         times = list(self.times)

@@ -129,6 +129,10 @@ def environment_of(pid):
     return dict(pair.split('=', 1) for pair in pairs if '=' in pair)
 
 
+def is_program(path):
+    return not path.startswith('/') or os.access(path, os.X_OK)
+
+
 def lives(pid):
     try:
         return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] not in 'ZX'
@@ -260,6 +264,27 @@ class Unit:
     def pid(self):
         return int(self.show().get('MainPID') or 0)
 
+    def programs(self, without):
+        """What it starts, by its files without one of the drop-ins."""
+        shown = run('systemctl', 'show', '-p', 'FragmentPath,DropInPaths', self.name).stdout
+        files = [Path(word) for line in shown.splitlines() for word in line.partition('=')[2].split()]
+        found = []
+        for file in files:
+            try:
+                text = file.read_text() if file != without else ''
+            except OSError:
+                text = ''
+            for words in re.findall(r'^ExecStart=(.*)', text, re.M):
+                found = [*found, words.split()[0].lstrip('@-:+!')] if words.strip() else []
+        return found
+
+    def said(self, since):
+        """Its lines of the journal, from a time on."""
+        try:
+            return run('journalctl', '-q', '-o', 'cat', '-u', self.name, '--since', f'@{since:.3f}').stdout
+        except Failure:
+            return ''
+
     def __call__(self, verb, *options, timeout=150):
         done = run('systemctl', verb, *options, self.name, timeout=timeout)
         if done.returncode:
@@ -286,14 +311,15 @@ def daemon_reload():
 def end_family(pid, seconds=10):
     """A process and its children."""
     family = [pid, *children_of(pid)]
-    _signal(pid, signal.SIGTERM)
+    kill(pid, signal.SIGTERM)
     if not wait_until(lambda: not any(map(lives, family)), seconds):
         for each in family:
-            _signal(each, signal.SIGKILL)
+            kill(each)
         wait_until(lambda: not any(map(lives, family)), seconds)
 
 
-def _signal(pid, number):
+def kill(pid, number=signal.SIGKILL):
+    """It may have ended in the meantime."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:

@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from . import compare, files
@@ -21,6 +22,9 @@ from .system import (
     has_connection,
     holders,
     holds,
+    is_program,
+    kill,
+    listening_inodes,
     listens,
     lives,
     named_holders,
@@ -31,6 +35,9 @@ from .system import (
 from .trial import Trial
 
 SPACE = 64 << 20  # bytes that have to be free for the journal, logs and the database's changes
+SILENCE = 3  # seconds that a daemon which is told to stop may keep its port without answering
+PORT_TAKEN = re.compile('Address already in use|Errno 98')
+COMING = 30  # seconds for a daemon that lives to answer, with nobody else at its port
 
 
 class Platform:
@@ -344,29 +351,43 @@ class Platform:
         port = self.rest_api.port
         with Probe(self.api) as probe:
             if self.journal.before['running']:
-                self.stop_daemon(port)
+                self.stop_daemon(port, probe)
             self.listen(port)
         return f'nginx answers at port {port}' + self.told_gap(probe)
 
     def told_gap(self, probe):
         return f'; without an answer: {probe.gap:.2f} s' if self.journal.before['running'] else ''
 
-    def stop_daemon(self, port):
-        """Until its port is free; the rest of its end is awaited later."""
+    def stop_daemon(self, port, probe):
+        """Until its port is free; the rest of its end is awaited later. One that goes on answering has time; nobody is made
+        to wait for one that doesn't."""
+        sockets = listening_inodes(port) if self.of_the_unit(port) else set()
         stopping = self.unit.begin('stop')
         try:
-            free = wait_until(
-                lambda: not port_is_taken(port) or stopping.poll() not in (None, 0), self.options.patience, 0.002
+            wait_until(
+                lambda: not port_is_taken(port) or stopping.poll() not in (None, 0) or probe.silence > SILENCE,
+                self.options.patience,
+                0.002,
             )
+            if port_is_taken(port) and probe.silence > min(SILENCE, self.options.patience):
+                self.end_holders(port, sockets)
             if port_is_taken(port):
                 raise Failure(f'{UNIT} was told to stop, and port {port} is still taken by {named_holders(port)}'
                               f'{_said(stopping)}. See "journalctl -u {UNIT}".')  # fmt: skip
-            assert free
             self.stopping = stopping
         except BaseException:
             stopping.kill()
             stopping.wait()
             raise
+
+    def end_holders(self, port, sockets):
+        """Those that have inherited one of these sockets of the daemon's, and nobody else."""
+        if 1 in holders(port) or not listening_inodes(port) <= sockets:
+            return
+        self.screen.warn(f'port {port} is kept, and nobody answers there: {named_holders(port)} is killed')
+        for pid in holders(port):
+            kill(pid)
+        wait_until(lambda: not port_is_taken(port), 5, 0.002)
 
     stopping = None
 
@@ -423,6 +444,7 @@ class Platform:
             if self.journal.before['running'] and not self.stays():
                 self.start_daemon(port)
             return 'the daemon has its port'
+        failed = None
         with Probe(self.api) as probe:
             try:
                 self.hand_over(port)
@@ -430,7 +452,9 @@ class Platform:
                 self.screen.bad(error)
                 self.screen.warn('the daemon doesn\'t come: nginx is put in its place again')
                 self.switch_again()
-                raise Failure('The daemon doesn\'t come; nginx answers in its place.') from error
+                failed = error
+        if failed:
+            raise Failure(f'The daemon doesn\'t come; nginx answers in its place{self.told_gap(probe)}.') from failed
         return (
             'the daemon answers' if self.journal.before['running'] else 'the port is free, as before'
         ) + self.told_gap(probe)
@@ -439,39 +463,61 @@ class Platform:
         """A run that was killed may have left it held."""
         pid = self.unit.pid
         if pid:
-            os.kill(pid, signal.SIGCONT)
+            kill(pid, signal.SIGCONT)
 
     def stays(self):
         """It may be on its way down since it was told to stop."""
         return self.unit.show().get('ActiveState') == 'active' and self.api.answers(5)
 
     def hand_over(self, port):
+        self.refuse_missing_program()
         if self.unit.show().get('ActiveState') not in ('inactive', 'failed') and not self.unit.pid:
             self.unit('stop')  # the stand-in, whose end ends nothing
         self.take_files()
+        held = None
         if self.nginx.holds(port):
             self.nginx.test()
-            held = self.start_early() if self.journal.before['running'] else None
+            held = self.start_early(port) if self.journal.before['running'] else None
             try:
                 self.leave_port(port)
             finally:
                 if held:
-                    os.kill(held, signal.SIGCONT)
-        self.start_daemon(port)
+                    kill(held, signal.SIGCONT)
+        self.start_daemon(port, held)
 
-    def start_early(self):
+    def refuse_missing_program(self):
+        """Before anything is changed: a unit without its program can't come."""
+        if self.journal.before['running']:
+            for program in self.unit.programs(without=self.places.drop_in):
+                if not is_program(program):
+                    raise Failure(f'{program}, which the unit {UNIT} starts, is missing or can\'t be executed. Install the '
+                                  'package again.')  # fmt: skip
+
+    def start_early(self, port):
         """Most of a start is reading the program. That happens while nginx still answers: at its first connection, to the
-        database, the daemon is held until the port is free. The process that is held, or None if that didn't work."""
-        for _ in range(3):  # one that was quicker than this has found its port taken, and ended: nobody has noticed
+        database, the daemon is held until the port is free. The process that is held. One that ends before that is a
+        Failure, and nginx has never stopped answering, unless it was quicker than this and has found its port taken:
+        None."""
+        for _ in range(3):
             run('systemctl', 'reset-failed', UNIT)
+            begun = time.time()
+            mark = files.size_of(self.places.daemon_log)
             self.unit.begin('start')
-            pid = wait_until(lambda: self.unit.pid, 5, 0.01)
-            if not pid:
-                return None
-            if wait_until(lambda: has_connection(pid) or not lives(pid), 30, 0.002) and lives(pid):
-                os.kill(pid, signal.SIGSTOP)
+            pid = wait_until(lambda: self.unit.pid, 3, 0.01)
+            if pid and wait_until(lambda: has_connection(pid) or not lives(pid), 30, 0.002) and lives(pid):
+                kill(pid, signal.SIGSTOP)
                 return pid
+            if pid and lives(pid):
+                return None  # its database is reached in another way
+            why = wait_until(lambda: self.ended_by(begun, mark), 2, 0.1)
+            if why and not PORT_TAKEN.search(why):
+                raise Failure(f'{UNIT} was started and ended at once:\n{_last_lines(why)}')
         return None
+
+    def ended_by(self, since, mark):
+        """What its log and systemd's say of its end; nothing where neither can be read."""
+        said = self.unit.said(since)
+        return said + files.text_since(self.places.daemon_log, mark) if 'process exited' in said else ''
 
     def leave_port(self, port):
         mark = self.nginx.mark()
@@ -480,17 +526,21 @@ class Platform:
             raise Failure(f'nginx was told to reload without port {port}, and {named_holders(port)} still has it:\n'
                           f'{self.nginx.complaints_since(mark)}')  # fmt: skip
 
-    def start_daemon(self, port):
+    def start_daemon(self, port, early=None):
+        """`early`: its process, where it has begun before."""
         if not self.journal.before['running']:
             return
         self.refuse_stranger(port)
-        run('systemctl', 'reset-failed', UNIT)
-        self.unit('start', timeout=300)
-        if not wait_until(lambda: self.daemon_came(port), 120, 0.02):
-            raise Failure(
-                f'{UNIT} was started and doesn\'t answer at port {port}, which {named_holders(port)} has. See '
-                f'"journalctl -u {UNIT}" and /var/log/wazo-auth.log.'
-            )
+        if not early:
+            run('systemctl', 'reset-failed', UNIT)
+            starting = self.unit.begin('start')
+            early = wait_until(lambda: self.unit.pid or starting.poll(), 5, 0.01) and self.unit.pid
+        if not wait_until(lambda: self.daemon_came(port) or not (early and lives(early)), COMING, 0.02) or not (
+            self.daemon_came(port)
+        ):
+            raise Failure(f'{UNIT} was started and doesn\'t answer at port {port}, which {named_holders(port)} has. See '
+                          f'"journalctl -u {UNIT}" and {self.places.daemon_log}.')  # fmt: skip
+        self.unit('start', timeout=100)  # until systemd counts it as active
 
     def daemon_came(self, port):
         self.refuse_stranger(port)
@@ -540,6 +590,7 @@ class Platform:
                           'say --without-daemon.')  # fmt: skip
         if self.options.without_daemon:
             self.journal.before['running'] = False
+        self.refuse_missing_program()
 
     def warm(self):
         """Its program and what it imports, from the disk into memory. Nothing of it runs, nothing is written."""
@@ -564,11 +615,14 @@ class Platform:
         """The daemon doesn't come: nginx goes on."""
         port = self.rest_api.port
         self.put_files()
-        if not self.serves():
-            if self.unit.pid:
-                self.stop_daemon(port)
-                self.daemon_has_ended()
+        if self.serves():
+            self.stopping = self.unit.begin('stop')  # or systemd would try again
+        else:
+            self.refuse_stranger(port)
+            with Probe(self.api) as probe:
+                self.stop_daemon(port, probe)
             self.listen(port)
+        self.daemon_has_ended()
         run('systemctl', 'reset-failed', UNIT)
         self.start_stand_in()
         return 'nginx goes on answering'
@@ -635,6 +689,10 @@ def _is_child(pid, of):
         except (OSError, ValueError, IndexError):
             return False
     return False
+
+
+def _last_lines(text):
+    return '\n'.join(text.splitlines()[-5:])
 
 
 def _said(process):
