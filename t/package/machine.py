@@ -289,6 +289,7 @@ class Machine:
             servers.wait_until(self._has_init, 20, 'its first process')
             (self.cgroup.parent / 'cgroup.procs').write_text(str(self._outer.pid))  # or systemd may not divide its own
             servers.wait_until(self._is_up, BOOT_SECONDS, 'systemd is up', 0.1)
+            self('systemctl log-target journal')  # as elsewhere: "journalctl -u" has systemd's own words
         except Exception as error:
             said = self.console.read_text(errors='replace')[-3000:]
             self.stop()

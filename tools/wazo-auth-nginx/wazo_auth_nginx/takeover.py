@@ -482,7 +482,7 @@ class Platform:
                 self.leave_port(port)
             finally:
                 if held:
-                    kill(held, signal.SIGCONT)
+                    kill(held[0], signal.SIGCONT)
         self.start_daemon(port, held)
 
     def refuse_missing_program(self):
@@ -495,29 +495,34 @@ class Platform:
 
     def start_early(self, port):
         """Most of a start is reading the program. That happens while nginx still answers: at its first connection, to the
-        database, the daemon is held until the port is free. The process that is held. One that ends before that is a
-        Failure, and nginx has never stopped answering, unless it was quicker than this and has found its port taken:
-        None."""
+        database, the daemon is held until the port is free: (its process, the mark of its start). One that ends before
+        that is a Failure, and nginx has never stopped answering, unless it was quicker than this and has found its port
+        taken: None."""
         for _ in range(3):
-            run('systemctl', 'reset-failed', UNIT)
-            begun = time.time()
-            mark = files.size_of(self.places.daemon_log)
-            self.unit.begin('start')
+            mark = self.begin_daemon()
             pid = wait_until(lambda: self.unit.pid, 3, 0.01)
             if pid and wait_until(lambda: has_connection(pid) or not lives(pid), 30, 0.002) and lives(pid):
                 kill(pid, signal.SIGSTOP)
-                return pid
-            if pid and lives(pid):
-                return None  # its database is reached in another way
-            why = wait_until(lambda: self.ended_by(begun, mark), 2, 0.1)
-            if why and not PORT_TAKEN.search(why):
-                raise Failure(f'{UNIT} was started and ended at once:\n{_last_lines(why)}')
+                return pid, mark
+            if not (pid and lives(pid)):
+                why = wait_until(lambda: self.ended_by(mark), 2, 0.1)
+                if why and not PORT_TAKEN.search(why):
+                    raise Failure(f'{UNIT} was started and ended at once:\n{_last_lines(why)}')
+            self.unit('stop')  # or systemd would try again
         return None
 
-    def ended_by(self, since, mark):
-        """What its log and systemd's say of its end; nothing where neither can be read."""
-        said = self.unit.said(since)
-        return said + files.text_since(self.places.daemon_log, mark) if 'process exited' in said else ''
+    def begin_daemon(self):
+        """Now, and not when systemd tries again. For ended_by()."""
+        run('systemctl', 'reset-failed', UNIT)
+        mark = time.time(), files.size_of(self.places.daemon_log)
+        self.unit.begin('start')
+        return mark
+
+    def ended_by(self, mark):
+        """What its log and systemd's say of its end; nothing where that can't be read."""
+        since, size = mark
+        said = self.unit.said(since) + files.text_since(self.places.daemon_log, size)
+        return said if 'process exited' in said or PORT_TAKEN.search(said) else ''
 
     def leave_port(self, port):
         mark = self.nginx.mark()
@@ -527,20 +532,28 @@ class Platform:
                           f'{self.nginx.complaints_since(mark)}')  # fmt: skip
 
     def start_daemon(self, port, early=None):
-        """`early`: its process, where it has begun before."""
+        """`early`: what start_early() has begun."""
         if not self.journal.before['running']:
             return
         self.refuse_stranger(port)
-        if not early:
-            run('systemctl', 'reset-failed', UNIT)
-            starting = self.unit.begin('start')
-            early = wait_until(lambda: self.unit.pid or starting.poll(), 5, 0.01) and self.unit.pid
-        if not wait_until(lambda: self.daemon_came(port) or not (early and lives(early)), COMING, 0.02) or not (
-            self.daemon_came(port)
-        ):
+        pid, mark = early or self.begin_and_find()
+        came = self.await_daemon(port, pid)
+        if not came and early and PORT_TAKEN.search(self.ended_by(mark)):  # it had tried before it was held
+            self.unit('stop')
+            came = self.await_daemon(port, self.begin_and_find()[0])
+        if not came:
             raise Failure(f'{UNIT} was started and doesn\'t answer at port {port}, which {named_holders(port)} has. See '
                           f'"journalctl -u {UNIT}" and {self.places.daemon_log}.')  # fmt: skip
         self.unit('start', timeout=100)  # until systemd counts it as active
+
+    def begin_and_find(self):
+        mark = self.begin_daemon()
+        return wait_until(lambda: self.unit.pid, 5, 0.01), mark
+
+    def await_daemon(self, port, pid):
+        """Until it answers, or has ended: nobody else answers meanwhile."""
+        wait_until(lambda: self.daemon_came(port) or not (pid and lives(pid)), COMING, 0.02)
+        return self.daemon_came(port)
 
     def daemon_came(self, port):
         self.refuse_stranger(port)
