@@ -31,9 +31,10 @@ CREATE TABLE IF NOT EXISTS wazo_auth.lock_generation (
 );
 INSERT INTO wazo_auth.lock_generation (generation) VALUES (1) ON CONFLICT DO NOTHING;
 
--- The address of a login, as it was stored; NULL for what is none. IPv4 inside of IPv6 is IPv4.
+-- The address of a login, as it was stored; NULL for what is none. IPv4 inside of IPv6 is IPv4. Whoever catches exceptions
+-- can't run in a parallel plan.
 CREATE OR REPLACE FUNCTION wazo_auth.address(stored text) RETURNS inet
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF stored IS NULL OR stored !~ '^[0-9a-fA-F:.]+$' THEN
     RETURN NULL;

@@ -363,6 +363,12 @@ def test_the_command(command, stack, folder, member, make_token, gate2, tenants)
     assert run('add', 'door', 'front').returncode == 1 and run('open').returncode == 2
 
 
+def test_large_tables_are_read_in_parallel(psql):
+    """By whatever plan, what is no address is none."""
+    parallel = 'SET force_parallel_mode = on; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; '
+    assert psql(parallel + "SELECT count(wazo_auth.address(remote_addr)) >= 0 FROM auth_token").endswith('t')
+
+
 def test_many_tokens(psql, create, api, gate, gate2, lock, unlock, insert_token, wait_until):
     """All of 50,000 are dead with the answer, whatever becomes of the lock; their rows go afterwards."""
     tenant = create('/tenants')['uuid']
