@@ -366,7 +366,7 @@ def test_the_command(command, stack, folder, member, make_token, gate2, tenants)
 def test_large_tables_are_read_in_parallel(psql):
     """By whatever plan, what is no address is none."""
     parallel = 'SET force_parallel_mode = on; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; '
-    assert psql(parallel + "SELECT count(wazo_auth.address(remote_addr)) >= 0 FROM auth_token").endswith('t')
+    assert psql(parallel + "SELECT count(wazo_auth.address(relname)) = 0 FROM pg_class").endswith('t')
 
 
 def test_many_tokens(psql, create, api, gate, gate2, lock, unlock, insert_token, wait_until):
