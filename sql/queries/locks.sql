@@ -59,7 +59,8 @@ RETURNING {locks.columns(l)}
 -- What a clean-up has to do.
 SELECT EXISTS (SELECT 1 FROM wazo_auth.lock l
                WHERE NOT {locks.live(l)} OR NOT EXISTS (SELECT 1 FROM auth_tenant t WHERE t.uuid = l.tenant_uuid)) AS ended,
-       EXISTS (SELECT 1 FROM wazo_auth.lock l WHERE l.revoking AND {locks.live(l)}) AS moved
+       EXISTS (SELECT 1 FROM wazo_auth.lock l WHERE l.revoking AND {locks.live(l)}) AS moved,
+       EXISTS (SELECT 1 FROM wazo_auth.ended_session) AS dead
 
 -- name: locks.ended_by(tenant, kind, value)
 -- Sessions that such a lock ends, some more than once; `subtree` is what is in its tenant.
