@@ -21,9 +21,9 @@ bool Loads::wait_for_token(RequestContext& context, bool revalidate, TokenLoaded
   auto found = flights_.find(context.key);
   if (found == flights_.end()) {
     auto flight = std::make_shared<Flight>();
-    auto work = [this, flight, revalidate, token = std::string(view(context.token))] {
+    auto work = [this, flight, revalidate, token = std::string(view(context.token)), asked = BootClock::now()] {
       try {
-        flight->loaded = revalidate ? token_store_.revalidate(token) : token_store_.load(token);
+        flight->loaded = revalidate ? token_store_.revalidate(token, asked) : token_store_.load(token, asked);
       } catch (const std::exception& e) {
         log::error(std::string("a token could not be loaded: ") + e.what());
       }

@@ -257,7 +257,8 @@ bool Upgrades::start_asking(Upgrade& upgrade) {
   std::function<void()> work, done;
   if (upgrade.question == Question::alive) {
     const auto loaded = std::make_shared<Loaded>();
-    work = guarded(loaded, [this, token = upgrade.token] { return tokens_.revalidate(token); });
+    work = guarded(
+        loaded, [this, token = upgrade.token, asked = BootClock::now()] { return tokens_.revalidate(token, asked); });
     done = [this, loaded, id = upgrade.id] { on_alive(id, *loaded); };
   } else {
     const auto next = std::make_shared<Successor>();

@@ -21,6 +21,10 @@ class Client:
         self.base = f'http://127.0.0.1:{port}{prefix}'
         self._local = threading.local()
 
+    def connect_anew(self):
+        """The connections that are kept open are used no more."""
+        self._local = threading.local()
+
     def request(self, method, path, token=None, json=None, headers=None, auth=None, data=None, params=None, **options):
         headers = dict(headers or {})
         if token is not None:

@@ -145,6 +145,7 @@ class Stack:
         nginx.database_uri = settings['db_uri']
         nginx.api = Client(values['API_PORT'], '/0.1')
         nginx.gate = Client(values['GATE_PORT'])
+        nginx.clients = [nginx.api, nginx.gate]
         self.all_nginx.append(nginx)
         WATCH.add(nginx)
         if start:

@@ -81,6 +81,17 @@ void circuit_breaker(void**) {
   assert_true(node.try_database(boot + 3101ms) && node.try_database(boot + 3101ms));
 }
 
+// Who asked before a failure shares it, also when the breaker is closed again.
+void failure_is_shared(void**) {
+  NodeState node;
+  assert_false(node.failed_since(boot));
+  node.open_breaker(boot + 2s, 100ms);
+  assert_true(node.failed_since(boot) && node.failed_since(boot + 2s));
+  assert_false(node.failed_since(boot + 2001ms));
+  node.close_breaker();
+  assert_true(node.failed_since(boot));
+}
+
 // An end further ahead than it can be is none.
 void breaker_from_the_future(void**) {
   NodeState node;
@@ -203,6 +214,7 @@ int main() {
       cmocka_unit_test(a_node_that_has_just_started),
       cmocka_unit_test(heartbeats),
       cmocka_unit_test(circuit_breaker),
+      cmocka_unit_test(failure_is_shared),
       cmocka_unit_test(breaker_from_the_future),
       cmocka_unit_test(lives_have_all_values),
       cmocka_unit_test(another_process_sees_it),

@@ -22,7 +22,7 @@ std::uint64_t check_of(const RedisLife& life) {
 
 // "wazno", then the version of the layout, then the size: raise the version with a change that keeps the size.
 const std::uint64_t NodeState::layout =
-    std::uint64_t{0x6f'6e'7a'61'77} << 24 | std::uint64_t{1} << 16 | std::uint64_t{sizeof(NodeState)};
+    std::uint64_t{0x6f'6e'7a'61'77} << 24 | std::uint64_t{2} << 16 | std::uint64_t{sizeof(NodeState)};
 
 NodeState::NodeState() noexcept {
   static_assert(std::is_trivially_destructible_v<NodeState> && sizeof(NodeState) < (1 << 16));
@@ -50,6 +50,7 @@ bool NodeState::database_away(BootTime now) const {
 }
 
 void NodeState::open_breaker(BootTime now, std::chrono::milliseconds time) {
+  last_failure_.store(now);
   breaker_open_until_.store(now + std::min(time, longest_break));
 }
 

@@ -61,6 +61,8 @@ class NodeState {
   // May a load ask PostgreSQL? Not while the breaker is open. The first caller after that may, and opens it for all
   // others (longer than a load may take) until the outcome is known.
   bool try_database(BootTime now);
+  // Somebody found out that PostgreSQL is away after `asked`: that is the answer of all who waited meanwhile.
+  bool failed_since(BootTime asked) const { return last_failure_.load() >= asked; }
 
  private:
   template <class T>
@@ -77,6 +79,7 @@ class NodeState {
   Shared<std::uint32_t> config_flags_{0};
   Shared<BootTime> last_heartbeat_{BootTime()};
   Shared<BootTime> breaker_open_until_{BootTime()};  // BootTime(): closed
+  Shared<BootTime> last_failure_{BootTime()};        // when it was opened last
   Shared<std::uint64_t> tenant_generation_{0};
 
   alignas(64) Shared<std::uint64_t> housekeeper_{0};

@@ -25,10 +25,10 @@ struct TokenStore::State {
   AddressLocks* address_locks;
   Trouble trouble{log::Level::warning};
 
-  // read(unit), on the database. False: it is away, and all know it for a moment.
+  // read(unit), on the database, for somebody who waits since `asked`. False: it is away, and all know it for a moment.
   template <class Read>
-  bool reach(Read read) {
-    if (zone && !zone->node().try_database(BootClock::now())) return false;
+  bool reach(BootTime asked, Read read) {
+    if (zone && (zone->node().failed_since(asked) || !zone->node().try_database(BootClock::now()))) return false;
     try {
       UnitOfWork unit(database, Mode::read_only);
       read(unit);
@@ -42,13 +42,13 @@ struct TokenStore::State {
     return true;
   }
 
-  Loaded from_database(std::string_view token, const TokenKey& key) {
+  Loaded from_database(std::string_view token, const TokenKey& key, BootTime asked) {
     // Read before the query: what dies after this can't be brought back by its answer.
     const std::uint64_t revocations = zone ? zone->revocations() : 0;
     const std::uint32_t epoch = zone ? zone->node().epoch() : 0;
     const auto life = redis && zone ? RedisCache::usable(*zone) : std::nullopt;
     std::optional<TokenRecord> record;
-    const bool reached = reach([&](UnitOfWork& unit) {
+    const bool reached = reach(asked, [&](UnitOfWork& unit) {
       // Whoever has a token in the zone knows from where it mustn't be used.
       if (address_locks && !address_locks->known()) address_locks->refresh(database);
       record = load_token(unit, token);
@@ -94,14 +94,14 @@ TokenStore::TokenStore(Zone* zone, Database& database, RedisCache* redis, Addres
     : state_(std::make_unique<State>(zone, database, redis, address_locks)) {}
 TokenStore::~TokenStore() = default;
 
-Loaded TokenStore::load(std::string_view token) {
+Loaded TokenStore::load(std::string_view token, BootTime asked) {
   const TokenKey key = token_key(token);
   if (auto loaded = state_->from_redis(key)) return std::move(*loaded);
-  return state_->from_database(token, key);
+  return state_->from_database(token, key, asked);
 }
 
-Loaded TokenStore::revalidate(std::string_view token) {
-  return state_->from_database(token, token_key(token));
+Loaded TokenStore::revalidate(std::string_view token, BootTime asked) {
+  return state_->from_database(token, token_key(token), asked);
 }
 
 TokenClient TokenClient::of(const TokenRecord& record) {
@@ -112,7 +112,7 @@ TokenClient TokenClient::of(const TokenRecord& record) {
 Successor TokenStore::successor(std::string_view token, const TokenClient& client,
                                 std::optional<std::string_view> required) {
   std::vector<std::string> found;
-  const bool reached = state_->reach([&](UnitOfWork& unit) {
+  const bool reached = state_->reach(BootClock::now(), [&](UnitOfWork& unit) {
     const Rows rows = unit.run("tokens.successors", {client.auth_id, token, client.issued_t, client.refresh_token_uuid,
                                                      client.session_uuid, client.user_agent, unix_seconds()});
     for (std::size_t row = 0; row < rows.size(); ++row) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "wazoauth/base/clock.h"
 #include "wazoauth/cache/token_record.h"
 #include "wazoauth/cache/zone.h"
 #include "wazoauth/store/unit_of_work.h"
@@ -45,10 +46,11 @@ class TokenStore {
   ~TokenStore();
 
   // A token that isn't in the zone: Redis (when it may be believed), then PostgreSQL. The result enters the zone;
-  // unknown tokens are remembered for 2 s; an outage leaves nothing behind but the circuit breaker.
-  Loaded load(std::string_view token);
+  // unknown tokens are remembered for 2 s; an outage leaves nothing behind but the circuit breaker. `asked`: since when
+  // somebody waits for it; whoever waited while another load found PostgreSQL away doesn't ask again.
+  Loaded load(std::string_view token, BootTime asked = BootClock::now());
   // A token that is in the zone but has to be confirmed: PostgreSQL only.
-  Loaded revalidate(std::string_view token);
+  Loaded revalidate(std::string_view token, BootTime asked = BootClock::now());
   // A live token that the same client got since `token`, and that grants the access: of the same refresh token or
   // session, or of the same user and user agent unless both have refresh tokens. PostgreSQL only; it enters the zone.
   Successor successor(std::string_view token, const TokenClient& client, std::optional<std::string_view> required);

@@ -51,6 +51,7 @@ env TZ;
         self.extra_environment = {'XIVO_UUID': '08c56466-8f29-45c7-9856-92bf1ba89b92', **(environment or {})}
         self.error_log = self.folder / 'error.log'
         self.access_log = self.folder / 'access.log'
+        self.clients = []  # Client of this nginx: they connect anew after a reload
         self.conf_file = self.folder / 'nginx.conf'
 
     def text(self):
@@ -157,10 +158,22 @@ env TZ;
         if wait:
             count = int(self.values['WORKERS'])
             wait_until(lambda: len(set(self.workers()) - before) >= count, 15, 'new workers')
+            wait_until(lambda: all(map(is_draining, before)), 15, 'the old workers to take no more connections')
+            # What the old ones keep open they close as soon as they see it idle, also below a request that arrives.
+            for client in self.clients:
+                client.connect_anew()
 
     def settle(self):
         """Waits until the workers of before are gone and as many as configured are left."""
         wait_until(lambda: len(self.workers()) == int(self.values['WORKERS']), 20, 'only new workers')
+
+
+def is_draining(pid):
+    """The worker is gone, or finishes what it has."""
+    try:
+        return b'shutting down' in Path(f'/proc/{pid}/cmdline').read_bytes() or start_time(pid) is None
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def nginx_program():
