@@ -103,6 +103,7 @@ DECLARE
   old_line jsonb;
   new_line jsonb;
   line jsonb;
+  rest jsonb;
   tenant text;
   owner text;
   access_text text;
@@ -174,10 +175,11 @@ BEGIN
       RETURN OLD;  -- it changes nothing
     END IF;
   ELSE
-    SELECT jsonb_object_agg(m.key, CASE WHEN m.key = ANY (names) OR m.value = 'null' THEN m.value ELSE '"***"' END)
-    INTO new_line
-    FROM jsonb_each(line) AS m
-    WHERE m.key <> ALL (hidden);
+    new_line := line - hidden;
+    rest := jsonb_strip_nulls(new_line - names);
+    IF rest <> '{}' THEN
+      SELECT new_line || jsonb_object_agg(m.key, '***') INTO new_line FROM jsonb_each(rest) AS m;
+    END IF;
     IF TG_OP = 'DELETE' THEN
       old_line := new_line;
       new_line := NULL;
