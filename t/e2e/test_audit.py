@@ -345,7 +345,7 @@ def test_entries_are_read_page_by_page(own):
         own.call('GET', '/audit', (400,), params=wrong)
 
 
-def test_only_who_may_reads_them_and_only_of_his_tenants(own):
+def test_only_who_may_reads_them_and_only_of_the_own_tenants(own):
     password = SECRETS.new_password()
     tenant = own.call('POST', '/tenants', json={'name': 'reader'})['uuid']
     user = own.call('POST', '/users', json={'username': uuid.uuid4().hex, 'password': password}, headers=below(tenant))
