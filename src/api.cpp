@@ -115,8 +115,9 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   void next_step() {
     const Lane lane = call_->lane();
     const auto self = shared_from_this();
-    auto work = [self, lane] {
-      if (self->abandoned_) return;
+    const bool judged = call_->judgement() != Call::Judgement::none;
+    auto work = [self, lane, judged] {
+      if (self->abandoned_ && !judged) return;
       std::optional<CpuPermit> permit;
       if (lane == Lane::cpu) permit.emplace(self->process_.cpu_permits);
       self->ready_ = self->call_->step();
@@ -125,12 +126,14 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     if (process_.offload.post(lane, std::move(work), std::move(done))) return;
     if (guess_) process_.throttle.unjudged(*guess_);
     process_.counters.add(counter::overloads);
-    fail(gate::overloaded());
+    if (r_) fail(gate::overloaded());
   }
 
   void stepped() {
     // A guess counts even if the client has left before the answer.
-    if (ready_ && guess_) end_guess();
+    const bool judged = call_->judgement() != Call::Judgement::none;
+    if (guess_ && (ready_ || judged)) end_guess();
+    if (!r_ && judged && !ready_) next_step();  // and is recorded
     if (!r_) return;
     if (!ready_) return resume();
     const std::int64_t early = call_->response().hold_for_ms - (loop_time() - began_).count();
@@ -147,13 +150,14 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   }
 
   void end_guess() {
+    const gate::LoginThrottle::Try guess = *std::exchange(guess_, std::nullopt);
     switch (call_->judgement()) {
       case Call::Judgement::wrong:
-        return process_.throttle.wrong(*guess_, boot_ms());
+        return process_.throttle.wrong(guess, boot_ms());
       case Call::Judgement::right:
-        return process_.throttle.right(*guess_);
+        return process_.throttle.right(guess);
       default:
-        return process_.throttle.unjudged(*guess_);
+        return process_.throttle.unjudged(guess);
     }
   }
 

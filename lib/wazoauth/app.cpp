@@ -4,6 +4,7 @@
 #include "wazoauth/about/config_routes.h"
 #include "wazoauth/about/status_routes.h"
 #include "wazoauth/access/routes.h"
+#include "wazoauth/audit/routes.h"
 #include "wazoauth/external/landing_page.h"
 #include "wazoauth/external/pending_authorizations.h"
 #include "wazoauth/external/routes.h"
@@ -70,6 +71,7 @@ struct App::State {
     add_mobile_routes(all);
     add_ldap_config_routes(all);
     add_access_routes(all);
+    add_audit_routes(all);
     for (const OAuth2Service& service : options.settings.external.oauth2_services)
       add_oauth2_routes(all, service, pending);
     for (const StoredService& service : options.settings.external.stored_services)

@@ -320,8 +320,13 @@ OURS = """
 SELECT 'trigger ' || tgname FROM pg_trigger WHERE tgname LIKE 'wazo\\_auth\\_%' AND tgenabled = 'O'
 UNION SELECT 'index ' || relname FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid
       WHERE relname LIKE 'wazo\\_auth\\_%' AND indisvalid
-UNION SELECT 'table ' || relname FROM pg_class WHERE relnamespace = to_regnamespace('wazo_auth') AND relkind = 'r'
+UNION SELECT 'table ' || relname FROM pg_class
+WHERE relnamespace = to_regnamespace('wazo_auth') AND relkind IN ('r', 'p') AND NOT relispartition
 ORDER BY 1"""
+AUDITED = (
+    'accesses addresses domains emails external_configs external_types group_policies group_users groups ldap locks policies '
+    'refresh_tokens saml tenants tokens user_external user_policies users'
+).split()
 ALL_OF_OURS = [
     'index wazo_auth_domain_search',
     'index wazo_auth_email_search',
@@ -349,8 +354,12 @@ ALL_OF_OURS = [
     'index wazo_auth_user_tenant_firstname',
     'index wazo_auth_user_tenant_lastname',
     'index wazo_auth_user_tenant_username',
+    'table audit',
+    'table audit_cursor',
+    'table audit_setting',
     'table dead_event',
     'table ended_session',
+    'table failed_login',
     'table lock',
     'table lock_generation',
     'table migration',
@@ -360,6 +369,9 @@ ALL_OF_OURS = [
     'table redis_life',
     'table renewal',
     'table saml_login',
+    *(f'trigger wazo_auth_audit_{name}' for name in AUDITED),
+    *(f'trigger wazo_auth_audit_{name}_deleted' for name in ('groups', 'policies', 'users')),
+    *(f'trigger wazo_auth_audit_{name}_truncated' for name in AUDITED),
     'trigger wazo_auth_locks_changed',
     'trigger wazo_auth_outbox_filled',
     'trigger wazo_auth_sessions_ended',
@@ -371,6 +383,7 @@ ALL_OF_OURS = [
     'trigger wazo_auth_tokens_updated',
     'trigger wazo_auth_users_deleted',
 ]
+ALL_OF_OURS.sort()
 
 # All but wazo-auth's own schema, and the indexes, which come outside of a transaction.
 MIGRATIONS = (
@@ -417,7 +430,7 @@ class Database:
         return sorted(re.sub(r'\((\w+)\)::text', r'\1', line) for line in rows.splitlines())
 
     def ours(self):
-        return self.sql(OURS).splitlines()
+        return sorted(self.sql(OURS).splitlines())
 
     def settings(self):
         """What ALTER DATABASE ... SET says."""

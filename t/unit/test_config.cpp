@@ -302,7 +302,7 @@ void test_default_settings(void**) {
   assert_int_equal(s.log_level, 20);
   assert_int_equal(s.max_threads, 25);
   assert_true(s.token_cleanup_interval == 60.0);
-  assert_int_equal(s.enabled_http_plugins.size(), 24 + 3);  // "external.mobile" and the like
+  assert_int_equal(s.enabled_http_plugins.size(), 25 + 3);  // "external.mobile" and the like
   assert_true(s.http_plugin("tokens") && !s.http_plugin("user_registration") && !s.http_plugin("x"));
   equal(Json::strings(s.backends).dump(), "[\"ldap_user\", \"wazo_user\"]");
   equal(Json::strings(s.idps).dump(), "[\"saml\", \"ldap\"]");

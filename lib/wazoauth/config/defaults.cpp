@@ -26,6 +26,8 @@ max_user_concurrent_sessions: 100
 backend_policies: {}
 purpose_metadata_mapping: {user: [], internal: [], external_api: []}
 
+audit: {enabled: true, retention_days: 365, file: null}
+
 update_policy_on_startup: true
 default_policies: {}
 all_users_policies: {}
@@ -48,6 +50,7 @@ rest_api:
 enabled_http_plugins:
   access: true
   api: true
+  audit: true
   idp: true
   backends: true
   config: true

@@ -15,7 +15,7 @@ const KnownNames http_plugins{
     "api",     "idp",         "backends",    "config",         "email_confirm", "external",          "group_policy",
     "groups",  "ldap_config", "locks",       "password_reset", "policies",      "sessions",          "status",
     "tenants", "tokens",      "user_email",  "user_group",     "user_policy",   "user_registration", "user_session",
-    "users",   "saml",        "saml_config", "access"};
+    "users",   "saml",        "saml_config", "access",         "audit"};
 // The last two grant no login; configurations of the Python daemon may name them.
 const KnownNames backend_plugins{"ldap_user", "wazo_user", "broken_init", "broken_verify_password"};
 const KnownNames metadata_plugins{"default_user", "default_internal", "default_external_api", "user_admin_status"};
@@ -62,6 +62,13 @@ void read_tokens(const ConfigReader& config, Settings& s) {
     if (!policy.is_string()) config.fail("backend_policies." + backend, "must be a policy's name");
     s.backend_policies[backend] = policy.text();
   }
+}
+
+void read_audit(const ConfigReader& config, Settings& s) {
+  s.audit = config.flag("audit.enabled", true);
+  s.audit_retention_days = config.integer("audit.retention_days", 1, 36500);
+  s.audit_file = config.optional_text("audit.file").value_or("");
+  if (!s.audit_file.empty() && s.audit_file.front() != '/') config.fail("audit.file", "must be an absolute path");
 }
 
 // -- the first contents of the database -----------------------------------------------------------------------------
@@ -227,6 +234,7 @@ Settings make_settings(const Json& tree, const std::string& xivo_uuid, std::vect
   Settings settings;
   read_process(config, xivo_uuid, settings);
   read_tokens(config, settings);
+  read_audit(config, settings);
   read_seeding(config, settings);
   read_plugins(config, settings);
   read_directories(config, settings.ldap);

@@ -58,6 +58,11 @@ struct Settings {
   std::map<std::string, std::string> backend_policies;                       // backend → policy name
   std::map<std::string, std::vector<std::string>> purpose_metadata_mapping;  // purpose → metadata plug-ins
 
+  // The audit log.
+  bool audit = true;
+  std::int64_t audit_retention_days = 365;
+  std::string audit_file;  // "" for none
+
   // The first contents of the database.
   bool update_policy_on_startup = true;
   std::vector<DefaultPolicy> default_policies;

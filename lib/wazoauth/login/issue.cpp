@@ -231,6 +231,7 @@ Step issue(Context& context, const Login& login) {
 }  // namespace
 
 Step issue_token(Context& context, const LoginPtr& login) {
+  context.actor.user = login->identity.user_uuid;
   try {
     return issue(context, *login);
   } catch (const ConstraintViolation& e) {

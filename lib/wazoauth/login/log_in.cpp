@@ -78,6 +78,7 @@ Step log_in(Context& context, const IdentityProviders& providers) {
   login->remote_addr = context.request.remote_addr;
   login->user_agent = utf8_or_latin1(context.request.header_or_empty("user-agent"));
   login->mobile = ascii::same("mobile", context.request.header_or_empty("wazo-session-type"));
+  context.attempted_login = login->attempted();
   const IdentityProvider* const provider = providers.choose(*login, context.settings);
   const bool by_password = provider && provider->takes_password();
   return Step::judge(context.guess_at(by_password ? login->credentials->login : ""), Lane::database,

@@ -5,6 +5,8 @@
 #include <random>
 #include <utility>
 
+#include "wazoauth/audit/file_relay.h"
+#include "wazoauth/audit/keep.h"
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/deadline.h"
 #include "wazoauth/base/log.h"
@@ -74,6 +76,10 @@ void Housekeeper::start() {
   if (!options_.redis_uri.empty())
     rest_.push_back({"wazo-redis", on_schema([this] {
                        RedisRelay({options_.redis_uri, options_.database, &wake_}).run();
+                     })});
+  if (settings.audit && !settings.audit_file.empty())
+    rest_.push_back({"wazo-audit", on_schema([this] {
+                       audit::FileRelay({options_.settings.audit_file, options_.database, &wake_}).run();
                      })});
   threads_.reserve(rest_.size());
   start_rest();
@@ -218,6 +224,7 @@ void Housekeeper::clean_up() {
     if (!options_.zone->node().started()) continue;
     pause = locks_every;
     clean_up_locks(database);
+    keep_audit(database);
     if (!rounds) continue;
     if (Clock::now() >= next_round) next_round = Clock::now() + clean_up_round(database);
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(next_round - Clock::now());
@@ -231,6 +238,17 @@ void Housekeeper::clean_up_locks(Database& database) {
     locks_trouble_.over();
   } catch (const std::exception& e) {
     locks_trouble_.is(std::string("clean-up of locks: ") + e.what());
+  }
+}
+
+void Housekeeper::keep_audit(Database& database) {
+  try {
+    if (!audit_switched_) audit::enable(database, options_.settings.audit);
+    audit_switched_ = true;
+    audit::keep(database, options_.settings);
+    audit_trouble_.over();
+  } catch (const std::exception& e) {
+    audit_trouble_.is(std::string("audit: ") + e.what());
   }
 }
 

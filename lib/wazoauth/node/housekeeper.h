@@ -62,13 +62,15 @@ class Housekeeper {
   void sweep();
   void clean_up();
   void clean_up_locks(Database& database);
+  void keep_audit(Database& database);
   std::chrono::milliseconds clean_up_round(Database& database);  // returns when the next one is due, from now on
   void clean_up_once(Database& database);
 
   HousekeeperOptions options_;
   std::uint64_t id_;
   Wake wake_, clean_up_wake_;  // stopped together
-  Trouble locks_trouble_{log::Level::warning};
+  Trouble locks_trouble_{log::Level::warning}, audit_trouble_{log::Level::warning};
+  bool audit_switched_ = false;
   std::atomic<bool> schema_is_there_{false};
   std::atomic<bool> schema_changed_{false};  // since it was looked at
   std::string reported_;                     // what was said of it last

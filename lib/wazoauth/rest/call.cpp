@@ -1,6 +1,7 @@
 #include "wazoauth/rest/call.h"
 
 #include "wazoauth/base/log.h"
+#include "wazoauth/base/text.h"
 #include "wazoauth/base/trouble.h"
 #include "wazoauth/cache/token_notice.h"
 #include "wazoauth/rest/context.h"
@@ -87,6 +88,7 @@ struct Call::State {
   std::chrono::milliseconds pause{0};
   int failed_tries = 0;  // of the next step
   std::optional<Guess> guess;
+  std::optional<Problem> refused;  // a login, with this answer, as soon as that is recorded
   std::optional<Response> response;
 
   void begin() {
@@ -149,14 +151,37 @@ struct Call::State {
     throw problems::unauthorized(std::move(details));
   }
 
-  void fail(const Problem& problem) {
+  Response answer_of(const Problem& problem) const {
     const auto shown = match.route->problem_page ? match.route->problem_page(request, problem) : std::nullopt;
-    respond(shown.value_or(from_problem(problem)));
+    return shown.value_or(from_problem(problem));
+  }
+
+  void fail(const Problem& problem) {
+    if (refused)
+      respond(answer_of(*refused));  // whether it could be recorded or not
+    else if (problem.status() == 401 && context->attempted_login && services.settings.audit)
+      record_failed_login(problem);
+    else
+      respond(answer_of(problem));
+  }
+
+  // In a step of its own: the one that failed was undone, and may have run on a lane that has no connection to wait
+  // for.
+  void record_failed_login(const Problem& problem) {
+    refused = problem;
+    next = [this](Context& c) {
+      c.db().run("audit.failed_login",
+                 {c.actor.remote_addr, replace_invalid_utf8(std::string_view(*c.attempted_login).substr(0, 256))});
+      return Step(answer_of(*refused));
+    };
+    lane = Lane::database;
+    pause = std::chrono::milliseconds(0);
+    failed_tries = 0;
   }
 
   // Runs the next step in a unit of work of its own. False: others made its transaction fail.
   bool attempt() {
-    context->unit = std::make_unique<UnitOfWork>(services.database, match.route->mode);
+    context->unit = std::make_unique<UnitOfWork>(services.database, match.route->mode, &context->actor);
     try {
       Step step = next(*context);
       if (context->unit->started()) {
@@ -245,8 +270,9 @@ const std::optional<Guess>& Call::guess() const {
 
 // Only a password makes up for wrong ones: a refresh token may come with the login of somebody else.
 Call::Judgement Call::judgement() const {
-  if (!state_->context || !state_->response) return Judgement::none;
-  if (state_->response->status == 401) return state_->context->password_unjudged ? Judgement::none : Judgement::wrong;
+  if (!state_->context || (!state_->response && !state_->refused)) return Judgement::none;
+  if (state_->refused || state_->response->status == 401)
+    return state_->context->password_unjudged ? Judgement::none : Judgement::wrong;
   return state_->context->proved_password ? Judgement::right : Judgement::none;
 }
 

@@ -7,12 +7,18 @@
 #include "wazoauth/cache/address_locks.h"
 #include "wazoauth/gate/answers.h"
 #include "wazoauth/gate/verdict.h"
+#include "wazoauth/http/trace_parent.h"
 #include "wazoauth/rest/master_tenant.h"
 
 namespace wazoauth {
 
 Context::Context(const Services& s, const Request& r, const Route& matched, PathParameters parameters)
-    : services(s), request(r), route(matched), settings(s.settings), parameters_(std::move(parameters)) {}
+    : services(s),
+      request(r),
+      route(matched),
+      settings(s.settings),
+      actor{.user = {}, .session_uuid = {}, .remote_addr = r.remote_addr, .trace_id = trace_id(r)},
+      parameters_(std::move(parameters)) {}
 Context::~Context() = default;
 
 const std::string& Context::param(std::string_view name) const {
@@ -78,6 +84,8 @@ Context::Admission Context::admit(const std::string& access) {
   }
   token_record_ = gate::live_token(services.tokens, token_text_);
   if (!token_record_) return Admission::unknown;
+  actor.user = token_record_->auth_id;
+  actor.session_uuid = token_record_->session_uuid;
   refuse_locked_address(token_record_->tenant_uuid());
   return granted(access) ? Admission::granted : Admission::insufficient;
 }

@@ -72,6 +72,10 @@ class Context {
   // login.
   Guess guess_at(std::string login) const;
 
+  // Who is behind what this request changes: from its token, once it is admitted. A login names its user.
+  Actor actor;
+  std::optional<std::string> attempted_login;  // of a request that tries to log in: whom, as it was typed
+
   // Set by Call.
   std::unique_ptr<UnitOfWork> unit;
   bool proved_password = false;    // the password of the login that was guessed at was verified

@@ -195,8 +195,10 @@ SELECT DISTINCT CASE WHEN r.rolsuper THEN format('ALTER %s %s OWNER TO %I;', o.k
                      ELSE format('GRANT %I TO %I;', r.rolname, current_user) END
 FROM (SELECT 'TABLE', oid::regclass::text, relowner FROM pg_class
       WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-        AND relname IN ('auth_email', 'auth_group', 'auth_group_policy', 'auth_policy', 'auth_saml_session',
-                        'auth_session', 'auth_tenant', 'auth_tenant_domain', 'auth_token', 'auth_user',
+        AND relname IN ('auth_address', 'auth_email', 'auth_external_auth_config', 'auth_external_auth_type',
+                        'auth_group', 'auth_group_policy', 'auth_ldap_config', 'auth_policy', 'auth_policy_access',
+                        'auth_refresh_token', 'auth_saml_config', 'auth_saml_session', 'auth_session', 'auth_tenant',
+                        'auth_tenant_domain', 'auth_token', 'auth_user', 'auth_user_external_auth',
                         'auth_user_group', 'auth_user_policy')
       UNION ALL
       SELECT 'SCHEMA', nspname, nspowner FROM pg_namespace WHERE nspname = 'wazo_auth') AS o (kind, name, owner)
@@ -207,7 +209,7 @@ WHERE NOT pg_has_role(o.owner, 'USAGE'))";
 constexpr const char* use_sql = R"(
 SELECT format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA wazo_auth TO %I;', current_user)
 FROM pg_class
-WHERE relnamespace = 'wazo_auth'::regnamespace AND relkind = 'r'
+WHERE relnamespace = 'wazo_auth'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
   AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
            AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))
 UNION

@@ -68,10 +68,11 @@ bool young(const Connection& connection) {
 }  // namespace
 
 struct UnitOfWork::State {
-  State(Pool& p, Mode m) : pool(p), mode(m) {}
+  State(Pool& p, Mode m, const Actor* a) : pool(p), mode(m), actor(a) {}
 
   Pool& pool;
   Mode mode;
+  const Actor* actor;
   Pool::Lease lease;
   bool begun = false;     // BEGIN went through, or (read only) a statement
   bool may_kill = false;  // something was deleted or updated
@@ -83,7 +84,7 @@ struct UnitOfWork::State {
       if (!lease.connection && executed && mode == Mode::write) throw Unavailable("the connection was lost before");
       if (!lease.connection) lease = pool.acquire();
       try {
-        if (mode == Mode::write && !begun) lease.connection->execute("BEGIN", {});
+        if (mode == Mode::write && !begun) lease.connection->execute(begin(), {});
         begun = begun || mode == Mode::write;
         auto data = std::make_shared<RowsData>();
         data->result = work(*lease.connection);
@@ -106,6 +107,10 @@ struct UnitOfWork::State {
         throw Unavailable(e.what());
       }
     }
+  }
+
+  std::string begin() const {  // in one round trip
+    return "BEGIN; SET LOCAL wazo_auth.actor = '" + (actor ? *actor : this_server()).text() + "'";
   }
 
   // What failed is worth a second try, and has changed nothing: PostgreSQL undoes a failed statement, and with it all
@@ -158,7 +163,8 @@ std::vector<const char*> raw(const std::vector<Param>& params) {
 }
 }  // namespace
 
-UnitOfWork::UnitOfWork(Database& database, Mode mode) : state_(std::make_unique<State>(*database.pool_, mode)) {}
+UnitOfWork::UnitOfWork(Database& database, Mode mode, const Actor* actor)
+    : state_(std::make_unique<State>(*database.pool_, mode, actor)) {}
 UnitOfWork::~UnitOfWork() {
   state_->rollback();
 }

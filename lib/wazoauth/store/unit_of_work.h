@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "wazoauth/store/actor.h"
 #include "wazoauth/store/database.h"
 #include "wazoauth/store/errors.h"
 #include "wazoauth/store/event.h"
@@ -35,7 +36,8 @@ enum class Mode {
 // second try.
 class UnitOfWork {
  public:
-  explicit UnitOfWork(Database& database, Mode mode = Mode::write);
+  // `actor`: who is behind the changes, asked when the transaction begins; null: this server itself.
+  explicit UnitOfWork(Database& database, Mode mode = Mode::write, const Actor* actor = nullptr);
   ~UnitOfWork();
   UnitOfWork(const UnitOfWork&) = delete;
   UnitOfWork& operator=(const UnitOfWork&) = delete;

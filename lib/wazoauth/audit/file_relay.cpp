@@ -1,0 +1,97 @@
+#include "wazoauth/audit/file_relay.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "wazoauth/store/leader.h"
+
+namespace wazoauth::audit {
+
+namespace {
+
+constexpr std::chrono::milliseconds idle{5000}, poll{1000};
+
+[[noreturn]] void fail(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+// Opened for each batch, so that it doesn't matter how the file is rotated.
+class File {
+ public:
+  explicit File(const std::string& path) : fd_(open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640)) {
+    if (fd_ == -1) fail("open");
+  }
+  ~File() { close(fd_); }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  // All of it, or nothing: unless the machine fails meanwhile, and then the next one begins a new line.
+  void append(std::string text) {
+    struct stat before {};
+    if (fstat(fd_, &before) == -1) fail("fstat");
+    char last = '\n';
+    if (S_ISREG(before.st_mode) && before.st_size > 0 && pread(fd_, &last, 1, before.st_size - 1) != 1) fail("read");
+    if (last != '\n') text.insert(0, 1, '\n');
+    try {
+      write_all(text);
+    } catch (const std::system_error&) {
+      if (S_ISREG(before.st_mode) && ftruncate(fd_, before.st_size) == -1) fail("ftruncate");
+      throw;
+    }
+  }
+
+ private:
+  void write_all(std::string_view text) const {
+    while (!text.empty()) {
+      const ssize_t written = write(fd_, text.data(), text.size());
+      if (written == -1 && errno == EINTR) continue;
+      if (written <= 0) fail("write");
+      text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    if (fdatasync(fd_) == -1 && errno != EINVAL && errno != EROFS) fail("fdatasync");  // a pipe has none
+  }
+
+  int fd_;
+};
+
+}  // namespace
+
+FileRelay::FileRelay(Options options)
+    : options_(std::move(options)),
+      database_(leader_options(options_.database)),
+      trouble_(log::Level::error, "audit.file: it is written again") {}
+
+void FileRelay::run() {
+  for (std::chrono::milliseconds pause{0}; options_.wake->wait(pause);) {
+    pause = idle;
+    try {
+      if (!take_lead(database_, "wazo_auth.audit_file")) continue;
+      pause = relay() ? std::chrono::milliseconds(0) : poll;
+      trouble_.over();
+    } catch (const std::exception& e) {
+      trouble_.is("audit.file " + options_.file + ": " + e.what());
+    }
+  }
+}
+
+bool FileRelay::relay() {
+  UnitOfWork unit(database_);
+  require_lead(unit);
+  unit.run("audit.renumber");
+  const Rows last = unit.run("audit.cursor");
+  const Rows rows = unit.run("audit.waiting", {last.text(0, "xact"), last.integer(0, "id")});
+  if (!rows.empty()) {
+    std::string lines;
+    for (std::size_t i = 0; i < rows.size(); ++i) lines += rows.text(i, "entry") + '\n';
+    File(options_.file).append(std::move(lines));
+    unit.run("audit.written", {rows.text(rows.size() - 1, "xact"), rows.integer(rows.size() - 1, "id")});
+  }
+  unit.commit();
+  return !rows.empty();
+}
+
+}  // namespace wazoauth::audit
