@@ -33,7 +33,8 @@ VACUUM (ANALYZE) auth_user_group; VACUUM (ANALYZE) auth_policy;
 
 def grant():
     """What the policies of such a platform grant: 20 of 2,000 accesses each. Every user has one, every group has one, and a
-    group of all users has `calld.#`; every hundredth user may not `calld.calls.delete`, and the master's admins are few."""
+    group of all users has `calld.#`; every hundredth user may not `calld.calls.delete`, and the master's admins are few.
+    """
     return """
 SET session_replication_role = replica;
 INSERT INTO auth_access (access)
