@@ -66,6 +66,7 @@ ngx_command_t commands[] = {
      offsetof(LocConf, timeout), nullptr},
     {ngx_string("wazo_auth_metrics"), location_level | NGX_CONF_NOARGS, set_metrics, NGX_HTTP_LOC_CONF_OFFSET, 0,
      nullptr},
+    {ngx_string("wazo_auth_ready"), location_level | NGX_CONF_NOARGS, set_ready, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     {ngx_string("wazo_auth_shadow_report"), location_level | NGX_CONF_NOARGS, set_shadow_report,
      NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     ngx_null_command,

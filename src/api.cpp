@@ -12,6 +12,7 @@
 #include "wazoauth/gate/answers.h"
 #include "wazoauth/rest/call.h"
 #include "wazoauth/rest/cors.h"
+#include "wazoauth/rest/endpoint_names.h"
 
 namespace wazoauth::nginx {
 
@@ -26,12 +27,24 @@ std::int64_t boot_ms() {
   return loop_time().time_since_epoch().count();
 }
 
+// Of what the zone answers.
+std::string_view endpoint_of_zone(std::string_view path) {
+  return path.ends_with("/scopes/check") ? "tokenscopescheck" : "token";
+}
+
+std::string_view login_outcome(int status) {
+  if (status < 300) return "success";
+  if (status == 401) return "failure";
+  return status < 500 ? "refused" : "error";
+}
+
 // One request, from its body to its answer. Shared by the request and by the job that is under way for it; the request
 // may die first, then the job's result is dropped.
 class ApiCall : public std::enable_shared_from_this<ApiCall> {
  public:
   ApiCall(ngx_http_request_t* r, Process& process, Request request, const Route* page)
       : r_(r), process_(process), request_(std::move(request)), page_(page) {
+    arrived_ = Clock::now();
     timer_.data = this;
     timer_.handler = [](ngx_event_t* event) { static_cast<ApiCall*>(event->data)->on_timer(); };
     timer_.log = r->connection->log;
@@ -67,7 +80,21 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     finish(std::move(response));
   }
 
+  std::string_view endpoint_of(const Route* route) const {
+    if (page_) return "oauth2";
+    return route ? std::string_view(route->endpoint) : answered_endpoint_;
+  }
+
+  void measure(int status) {
+    const std::chrono::nanoseconds time = Clock::now() - arrived_;
+    const Route* const route = call_ ? call_->route() : nullptr;
+    process_.meters.request(request_.method, status, endpoint_of(route), time);
+    if (route && route->path == "/token" && route->method == "POST")
+      process_.meters.logins.at(login_outcome(status)).add(time);
+  }
+
  private:
+  using Clock = std::chrono::steady_clock;
   enum class WaitingFor { nothing, start, login, step, answer };
 
   void started() {
@@ -78,6 +105,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     if (page_) return make_call();
     if (auto response = process_.app.answer_from_zone(request_, loc_conf(r_).grace)) {
       process_.counters.add(counter::api_from_zone);
+      answered_endpoint_ = endpoint_of_zone(request_.path);
       return finish(std::move(*response));
     }
     make_call();
@@ -206,6 +234,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     ngx_connection_t* connection = r->connection;
     ngx_http_set_log_request(connection->log, r);
     process_.counters.add(response.status < 500 ? counter::api_answers : counter::api_errors);
+    measure(response.status);
     ngx_http_finalize_request(r, send(r, std::move(response)));
     // In a handler nginx does that itself afterwards, and needs the request until then.
     if (!in_handler_) ngx_http_run_posted_requests(connection);
@@ -216,12 +245,14 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
   Request request_;
   const Route* page_;  // null: the API
   std::optional<Call> call_;
+  std::string_view answered_endpoint_ = no_endpoint;  // without a call
   std::optional<gate::LoginThrottle::Try> guess_;
   bool ready_ = false;
   bool in_handler_ = false;  // called by nginx's handler of this connection
   std::atomic<bool> abandoned_{false};
   WaitingFor waiting_for_ = WaitingFor::nothing;
   BootTime began_, waits_until_;
+  Clock::time_point arrived_;
   ngx_msec_t answer_at_ = 0;
   ngx_event_t timer_{};
 };
@@ -252,13 +283,27 @@ ngx_int_t read_body(ngx_http_request_t* r, Process& process, Request request, co
 
 // GET and HEAD of a known token: the hot path has no body to wait for and needs no object that outlives this call.
 bool answer_at_once(ngx_http_request_t* r, Process& process, const Request& request, ngx_int_t& rc) {
-  if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) || !process.node.started()) return false;
-  auto response = process.app.answer_from_zone(request, loc_conf(r).grace);
+  const auto began = std::chrono::steady_clock::now();
+  if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) return false;
+  auto response = process.app.answer_from_memory(request);
+  const bool is_status = response.has_value();
+  if (!response && process.node.started()) response = process.app.answer_from_zone(request, loc_conf(r).grace);
   if (!response) return false;
   process.counters.add(counter::api_from_zone);
+  process.meters.request(request.method, response->status, is_status ? "statuslist" : endpoint_of_zone(request.path),
+                         std::chrono::steady_clock::now() - began);
   rc = ngx_http_discard_request_body(r);
   if (rc == NGX_OK) rc = send(r, std::move(*response));
   return true;
+}
+
+bool is_of_this_machine(const sockaddr& peer) {
+  if (peer.sa_family == AF_UNIX) return true;
+  if (peer.sa_family == AF_INET)
+    return ntohl(reinterpret_cast<const sockaddr_in&>(peer).sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+  if (peer.sa_family != AF_INET6) return false;
+  const in6_addr& address = reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&address) || (IN6_IS_ADDR_V4MAPPED(&address) && address.s6_addr[12] == IN_LOOPBACKNET);
 }
 
 // Refused as by the daemon's own server: the part after "//" could be meant as a host.
@@ -271,6 +316,12 @@ ngx_int_t bad_target(ngx_http_request_t* r) {
   return rc == NGX_OK ? send(r, std::move(response)) : rc;
 }
 
+// Nobody shows a token for it, as at the Python daemon's exporter: so whoever comes from elsewhere finds nothing.
+bool is_scrape(const ngx_http_request_t& r, const Process& process, const Request& request) {
+  return request.path == "/0.1/metrics" && (r.method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) != 0 &&
+         process.app.settings().http_plugin("metrics") && is_of_this_machine(*r.connection->sockaddr);
+}
+
 }  // namespace
 
 ngx_int_t api_handler(ngx_http_request_t* r) {
@@ -279,6 +330,7 @@ ngx_int_t api_handler(ngx_http_request_t* r) {
   try {
     if (view(r->valid_unparsed_uri ? r->unparsed_uri : r->uri).starts_with("//")) return bad_target(r);
     Request request = make_request(r, process->conf, loc_conf(r));
+    if (is_scrape(*r, *process, request)) return metrics_handler(r);
     ngx_int_t rc;
     if (answer_at_once(r, *process, request, rc)) return rc;
     return read_body(r, *process, std::move(request));

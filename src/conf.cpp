@@ -209,7 +209,7 @@ std::string conninfo(const MainConf& conf) {
 void* create_loc_conf(ngx_conf_t* cf) {
   auto* conf = static_cast<LocConf*>(ngx_pcalloc(cf->pool, sizeof(LocConf)));
   if (!conf) return nullptr;
-  // set by ngx_pcalloc(): handler, prefix, entrance, decided, directive, named, captured, slot,
+  // set by ngx_pcalloc(): handler, prefix, entrance, decided, directive, named, captured, slot, meter,
   // routes_inside
   conf->begin = here(cf);
   conf->gate = conf->gate_inside = NGX_CONF_UNSET;
@@ -301,6 +301,13 @@ void merge_slot(const ngx_http_core_loc_conf_t& core, MainConf& main, const LocC
   conf.slot = main.shadow.add("locations", std::move(name), "");
 }
 
+// Those that are parts of a location have its name.
+void merge_meter(const ngx_http_core_loc_conf_t& core, MainConf& main, LocConf& conf) {
+  std::string name;
+  if (conf.gate || conf.routes) name = core.name.len ? view(core.name) : "server";
+  main.meters.gated.push_back({std::move(name), &conf.meter});
+}
+
 }  // namespace
 
 char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
@@ -318,6 +325,7 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
     return static_cast<char*>(NGX_CONF_ERROR);
   ngx_conf_merge_uint_value(conf->enforce, prev->enforce, 1);
   merge_slot(*core, main, *prev, *conf);
+  merge_meter(*core, main, *conf);
   ngx_conf_merge_ptr_value(conf->access, prev->access, nullptr);
   if (prev->token_from == NGX_CONF_UNSET_PTR) prev->token_from = default_sources(cf);
   if (!prev->token_from) return static_cast<char*>(NGX_CONF_ERROR);
@@ -349,7 +357,9 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
 bool finish_conf(ngx_conf_t* cf) {
   auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_wazo_auth_module));
   find_kept_variables(cf, main->kept);
+  main->certificates = read_certificates(cf, main->settings ? main->settings->saml.cert_file : "");
   if (main->shadows && !main->shadow.declare(cf)) return false;
+  if (main->zone && !SharedMeters::declare(cf, main->meters)) return false;
   return !positional_captures_are_refused(cf, *main);
 }
 

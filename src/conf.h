@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "certificates.h"
+#include "meters.h"
 #include "ngx.h"
 #include "rewrites.h"
 #include "routes.h"
@@ -78,6 +80,8 @@ struct MainConf : MainConfBase {
   std::vector<const Routes*> routes;  // of every level
   bool shadows = false;               // somewhere wazo_auth_enforce is shadow
   Shadow shadow;
+  SharedMeters::Declaration meters;
+  std::vector<Certificate> certificates;
 };
 
 struct LocConf {
@@ -111,6 +115,7 @@ struct LocConf {
   ngx_array_t* named;       // indexes of the variables that the location's own regular expressions set
   ngx_array_t* captured;    // those of them that are part of the access; null: none
   std::size_t slot;         // of the location in Shadow
+  GateMeter* meter;         // of the location
 };
 
 // Of the database: the directive's, else the YAML's. Needs settings.
@@ -156,6 +161,7 @@ char* set_watch(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_timeout(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_token_from(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_metrics(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_ready(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_shadow_report(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 
 }  // namespace wazoauth::nginx

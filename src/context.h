@@ -69,7 +69,9 @@ struct RequestContext {
   ngx_msec_t parked_at, waited_ms;
   bool timed_out;
   bool cleanup_added;
-  bool held_back;  // it has refused, and others may still let the request in
+  std::int64_t began_ns;   // when the gate began with it, 0: nobody asks how long it takes; see time_ns()
+  std::int64_t parked_ns;  // when it began to wait for its token
+  bool held_back;          // it has refused, and others may still let the request in
 
   // Takes the place of nginx's page for this status.
   ngx_int_t page_status;

@@ -12,14 +12,6 @@ namespace counter {
 
 // Their order is the layout that workers of two configurations share, see SharedMemory.
 enum Name : unsigned {
-  hits,
-  misses,
-  preflights,
-  denied,
-  unknown,
-  no_token,
-  refused,
-  unavailable,
   api_from_zone,
   api_answers,
   api_errors,
@@ -30,8 +22,6 @@ enum Name : unsigned {
   events_dropped,
   names,  // how many there are
 };
-
-Name of(Status refusal);
 
 }  // namespace counter
 

@@ -193,6 +193,12 @@ char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void* data) {
   return handled_by(cf, metrics_handler);
 }
 
+char* set_ready(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  conf->handler = ready_handler;
+  return handled_by(cf, ready_handler);
+}
+
 char* set_shadow_report(ngx_conf_t* cf, ngx_command_t*, void* data) {
   auto* conf = static_cast<LocConf*>(data);
   conf->handler = shadow_report_handler;

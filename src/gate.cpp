@@ -40,6 +40,10 @@ gate::Verdict judge_any(RequestContext& context, Judge judge) {
   return verdict;
 }
 
+std::int64_t time_ns() {
+  return std::chrono::steady_clock::now().time_since_epoch().count();
+}
+
 gate::Verdict judge_loaded(RequestContext& context, const Loaded& loaded) {
   return judge_any(context, [&](const gate::Question& question) {
     return gate::judge_loaded(process()->zone, context.key, question, loaded, context.facts);
@@ -118,6 +122,9 @@ class GatedRequest {
 
  private:
   ngx_int_t begin() {
+    // Reading a clock costs more than all that is counted here.
+    context_.began_ns = process_.sampled_hits++ % SharedMeters::hit_sample == 0 ? time_ns() : 0;
+    context_.parked_ns = 0;
     context_.identified = context_.passed = context_.held_back = context_.timed_out = false;
     context_.has_access = context_.required_refused = context_.unknown_operation = false;
     context_.status = Status::none;
@@ -197,7 +204,7 @@ class GatedRequest {
   ngx_int_t preflight() {
     context_.status = Status::preflight;
     if (!enforced_) return leave_alone();
-    process_.counters.add(counter::preflights);
+    count();
     return NGX_OK;
   }
 
@@ -229,6 +236,7 @@ class GatedRequest {
   ngx_int_t wait(bool revalidate) {
     context_.status = Status::miss;
     context_.stage = Stage::loading;
+    if (!context_.parked_ns) context_.parked_ns = time_ns();
     if (!process_.loads.wait_for_token(context_, revalidate, gate_loaded))
       return refuse(Status::unavailable, Reason::overload, gate::overloaded());
     return park();
@@ -284,7 +292,7 @@ class GatedRequest {
     context_.passed = true;
     context_.watch = conf_.watch;
     context_.close_codes = conf_.close_codes;
-    process_.counters.add(context_.status == Status::hit ? counter::hits : counter::misses);
+    count();
     if (conf_.identity && !set_identity(r_, context_.facts)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
     return NGX_OK;
   }
@@ -348,13 +356,22 @@ class GatedRequest {
     context_.reason = reason;
     if (!enforced_) return only_count();
     log_refusal(r_, context_);
-    process_.counters.add(counter::of(status));
+    count();
     const ngx_int_t code = answer_in_place_of_page(r_, context_, problem);
     const auto close = close_reason_of(status);
     context_.closes = conf_.close_codes && close && is_websocket_handshake(r_);
     if (context_.closes) context_.page = copy(r_->pool, gate::close_frame(*close));
     context_.held_back = code != NGX_HTTP_UNAUTHORIZED && code != NGX_HTTP_FORBIDDEN && any_satisfies();
     return context_.held_back ? NGX_DECLINED : code;
+  }
+
+  // What it came to, and how long that took.
+  void count() {
+    if (conf_.meter) conf_.meter->add(context_.status, context_.reason);
+    if (context_.parked_ns)
+      process_.meters.loads.add(std::chrono::nanoseconds(time_ns() - context_.parked_ns));
+    else if (context_.began_ns && context_.status == Status::hit)
+      process_.meters.hits.add(std::chrono::nanoseconds(time_ns() - context_.began_ns));
   }
 
   ngx_int_t only_count() {

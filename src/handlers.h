@@ -12,6 +12,7 @@ ngx_int_t last_word_handler(ngx_http_request_t* r);  // access, last: a refusal 
 ngx_int_t api_handler(ngx_http_request_t* r);        // content
 ngx_int_t oauth2_handler(ngx_http_request_t* r);     // content
 ngx_int_t metrics_handler(ngx_http_request_t* r);    // content
+ngx_int_t ready_handler(ngx_http_request_t* r);      // content
 ngx_int_t shadow_report_handler(ngx_http_request_t* r);  // content
 ngx_int_t mask_handler(ngx_http_request_t* r);           // log: hides tokens in $request and $http_referer
 

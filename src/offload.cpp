@@ -79,10 +79,10 @@ bool Offload::post(Lane lane, std::function<void()> work, std::function<void()> 
   return true;
 }
 
-std::size_t Offload::waiting(Lane lane) {
+Offload::Usage Offload::usage(Lane lane) {
   Pool& pool = pool_of(lane);
   const std::lock_guard lock(pool.mutex);
-  return pool.queue.size();
+  return {pool.queue.size(), pool.threads.size(), pool.threads.size() - pool.idle};
 }
 
 void Offload::run(Lane lane) {

@@ -36,7 +36,10 @@ class Offload {
   // From the loop. Starts a thread when none of the lane's is idle and its limit isn't reached. False: the queue is
   // full, or the lane has no thread and can't get one; nothing will be called.
   bool post(Lane lane, std::function<void()> work, std::function<void()> done);
-  std::size_t waiting(Lane lane);
+  struct Usage {
+    std::size_t waiting, threads, busy;
+  };
+  Usage usage(Lane lane);
   std::size_t pending() const { return pending_; }
   bool has_threads() const { return alive_ != 0; }
 

@@ -27,6 +27,7 @@ unsigned cpu_threads(int workers) {
 
 DatabaseOptions database_options(ngx_cycle_t* cycle, const MainConf& conf, const NodeState& node) {
   DatabaseOptions options;
+  options.meters = &conf.meters.meters->library;
   options.conninfo = conninfo(conf);
   options.connections = plan_connections(cycle, conf).requests;
   // Who listens sees first that the database is another one: after a failover, say.
@@ -62,6 +63,7 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
       shared(SharedMemory::of(main.zone)),
       node(shared.node),
       counters(shared.counters),
+      meters(*main.meters.meters),
       cpu_permits(shared.cpu_permits),
       mutex(shared.zone_mutex),
       zone(shared.zone, shared.zone_size, mutex, node),
@@ -82,6 +84,7 @@ bool Process::start(ngx_cycle_t* cycle) {
   tick_.data = this;
   tick_.log = cycle->log;
   tick_.cancelable = 1;
+  meter_ = meters.take_worker();
   // One worker of each cycle keeps house; it gives way to a newer one by itself.
   if (ngx_worker == 0 || ngx_process != NGX_PROCESS_WORKER) keep_house();
   tick();
@@ -104,6 +107,7 @@ void Process::keep_house() {
 void Process::stop() {
   using Clock = std::chrono::steady_clock;
   if (tick_.timer_set) ngx_del_timer(&tick_);
+  if (meter_) meter_->pid = 0;
   const auto limit = ngx_terminate ? exit_at_once_limit : exit_limit;
   const Clock::time_point end = Clock::now() + limit;
   const auto left = [end] {
@@ -134,6 +138,7 @@ void Process::tick() {
     app.limit_connections(1);
     app.pending_authorizations().let_go();
   }
+  tell_meter();
   start_rest();
   if (!node.listening(BootClock::now())) read_locks();
   // Without threads there are no connections.
@@ -141,6 +146,25 @@ void Process::tick() {
     offload.post(
         Lane::loading, [this] { app.close_idle(); }, [] {});
   ngx_add_timer(&tick_, tick_ms);
+}
+
+void Process::tell_meter() {
+  if (!meter_) return;
+  for (std::size_t lane = 0; lane < std::size(lanes); ++lane) {
+    const Offload::Usage usage = offload.usage(static_cast<Lane>(lane));
+    meter_->lanes_at[lane].waiting = static_cast<std::uint32_t>(usage.waiting);
+    meter_->lanes_at[lane].threads = static_cast<std::uint32_t>(usage.threads);
+    meter_->lanes_at[lane].busy = static_cast<std::uint32_t>(usage.busy);
+  }
+  meter_->jobs = static_cast<std::uint32_t>(offload.pending());
+  meter_->loads = static_cast<std::uint32_t>(loads.under_way());
+  meter_->logins_delayed = static_cast<std::uint32_t>(delayed_logins);
+  meter_->upgraded = static_cast<std::uint32_t>(upgrades.size());
+  const PoolUsage usage = app.database_usage();
+  meter_->connections = static_cast<std::uint32_t>(usage.open);
+  meter_->connections_in_use = static_cast<std::uint32_t>(usage.in_use);
+  meter_->connections_most = static_cast<std::uint32_t>(usage.most);
+  meter_->said = BootClock::now();
 }
 
 // Nobody tells of new ones.

@@ -5,6 +5,7 @@
 
 #include "conf.h"
 #include "loads.h"
+#include "meters.h"
 #include "offload.h"
 #include "upgrades.h"
 #include "wazoauth/app.h"
@@ -27,6 +28,7 @@ class Process {
   SharedMemory& shared;
   NodeState& node;
   Counters& counters;
+  SharedMeters& meters;
   CpuPermits& cpu_permits;
   ZoneMutex mutex;
   Zone zone;
@@ -39,6 +41,9 @@ class Process {
   Loads loads;
   Upgrades upgrades;
   std::size_t delayed_logins = 0;
+  unsigned sampled_hits = 0;
+
+  void tell_meter();  // what this worker is at
 
  private:
   void keep_house();
@@ -48,6 +53,7 @@ class Process {
   static void on_tick(ngx_event_t* event);
 
   std::unique_ptr<Housekeeper> housekeeper_;
+  WorkerMeter* meter_ = nullptr;  // null: there is none to spare
   ngx_event_t tick_{};
   bool draining_ = false;
   unsigned ticks_ = 0;

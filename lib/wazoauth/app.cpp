@@ -44,9 +44,15 @@ struct App::State {
 
   NodeState* node() { return options.zone ? &options.zone->node() : nullptr; }
 
+  Health health() const {
+    const Meters* const meters = options.database.meters;
+    if (!options.zone || !meters) return {};
+    return health_of(options.zone->node(), *meters, BootClock::now());
+  }
+
   void add_routes(Router& all) {
     add_api_document_route(all, router);
-    add_status_routes(all);
+    add_status_routes(all, [this] { return health_body(health()); });
     add_config_routes(all, runtime_config);
     add_token_routes(all, identity_providers);
     add_refresh_token_routes(all);
@@ -132,12 +138,28 @@ const DatabaseOptions& App::database_options() const {
 Database& App::short_reads() {
   return state_->loads;
 }
+PoolUsage App::database_usage() const {
+  const PoolUsage requests = state_->database.usage(), loads = state_->loads.usage();
+  return {requests.open + loads.open, requests.in_use + loads.in_use, requests.most + loads.most};
+}
 void App::limit_connections(int connections) {
   state_->database.limit(connections);
 }
 void App::close_idle() {
   state_->database.close_idle();
   state_->loads.close_idle();
+}
+
+Health App::health() const {
+  return state_->health();
+}
+
+std::optional<Response> App::answer_from_memory(const Request& request) {
+  if (request.method != "GET" || request.path != "/0.1/status" || !settings().http_plugin("status"))
+    return std::nullopt;
+  Response response = Response::json(health_body(health()));
+  add_cors(settings(), request, response);
+  return response;
 }
 
 std::optional<Response> App::answer_from_zone(const Request& request, std::uint64_t grace_ms) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "wazoauth/about/health.h"
 #include "wazoauth/about/runtime_config.h"
 #include "wazoauth/cache/address_locks.h"
 #include "wazoauth/cache/token_store.h"
@@ -42,9 +43,13 @@ class App {
 
   const DatabaseOptions& database_options() const;
   Database& short_reads();                  // by one connection, for what requests of others wait for
+  PoolUsage database_usage() const;         // of both
   void limit_connections(int connections);  // from now on
   void close_idle();  // database connections that were idle for long; blocks a little, call it now and then
 
+  Health health() const;
+  // GET /status: whatever hangs, this doesn't. nullopt: it is another request.
+  std::optional<Response> answer_from_memory(const Request& request);
   // Answers that need no thread: HEAD and GET /token/{t}, POST /token/{t}/scopes/check of a token that the zone knows.
   // Never blocks. nullopt: make a Call.
   std::optional<Response> answer_from_zone(const Request& request, std::uint64_t grace_ms);

@@ -17,6 +17,16 @@ WHERE target = 'redis'
 ORDER BY id
 LIMIT 500
 
+-- name: node.outbox
+-- How much waits for each target, in the order of Meters::Target, and for how many seconds the first of it; no more than
+-- a hundred thousand are counted.
+SELECT (SELECT count(*) FROM (SELECT 1 FROM wazo_auth.outbox AS o WHERE o.target = t.target LIMIT 100000) AS counted)
+         AS waiting,
+       coalesce((SELECT greatest(0, extract(epoch FROM clock_timestamp() - o.created_at)) FROM wazo_auth.outbox AS o
+                 WHERE o.target = t.target ORDER BY o.id LIMIT 1), 0)::bigint AS oldest
+FROM unnest(ARRAY['bus', 'redis', 'mail']) WITH ORDINALITY AS t (target, place)
+ORDER BY t.place
+
 -- name: node.drop_late
 -- The next of the bus's events behind the id $1, of which those of sessions are dropped that are older than $2 seconds.
 -- They are in the order of their age, more or less: the last one tells whether there may be more.

@@ -22,7 +22,7 @@ def attached(access):
 
 ONE = ('read', 'update', 'delete')
 ROUTES = {
-    '/status': {'HEAD': None},
+    '/status': {'HEAD': None, 'GET': None},
     '/backends': {'GET': None},
     '/access/explain': {'POST': 'auth.access.explain'},
     '/access/who-can': {'GET': 'auth.access.who_can'},

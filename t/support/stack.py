@@ -75,7 +75,7 @@ def metrics(nginx):
 
 def is_well(nginx):
     """Does it hear PostgreSQL's notifications, and does its API find the database? Nobody has asked for this token."""
-    heard = metrics(nginx)['wazo_auth_listen_age_milliseconds'] < 1000
+    heard = metrics(nginx)['wazo_auth_listen_age_seconds'] < 1
     return heard and nginx.api.head(f'/token/{uuid.uuid4()}').status_code == 404
 
 

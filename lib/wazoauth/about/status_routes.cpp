@@ -22,9 +22,37 @@ Step list_backends(Context& context) {
   return Response::json(Json::object({{"data", Json::strings(names)}}));
 }
 
+Field component(std::string name, std::vector<Field> sometimes = {}, std::vector<Field> always = {}) {
+  always.push_back({.name = "status", .choices = {"ok", "fail"}});
+  return object_of(shape("", std::move(always), std::move(sometimes)), std::move(name));
+}
+
+Field waiting(std::string name) {
+  return object_of(
+      shape("", {{.name = "waiting", .type = Type::integer}, {.name = "oldest_seconds", .type = Type::integer}}),
+      std::move(name));
+}
+
+Field health_answer() {
+  return object_of(shape(
+      "Health",
+      {component("rest_api"), component("database"),
+       component("notifications", {{.name = "age_milliseconds", .type = Type::integer}}),
+       component("outbox", {waiting("bus"), waiting("redis"), waiting("mail")}), component("redis"),
+       component("broker"), component("mail"),
+       component("health", {}, {{.name = "state", .choices = {"live", "degraded", "ready"}}, list_of({}, "why")})}));
+}
+
 }  // namespace
 
-void add_status_routes(Router& router) {
+void add_status_routes(Router& router, std::function<Json()> health) {
+  router.add({.method = "GET",
+              .path = "/status",
+              .plugin = "status",
+              .handler = [health = std::move(health)](Context&) -> Step { return Response::json(health()); },
+              .mode = Mode::read_only,
+              .summary = "Tell how the server is, component by component",
+              .answer = health_answer()});
   router.add({.method = "HEAD",
               .path = "/status",
               .plugin = "status",

@@ -8,6 +8,7 @@
 
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
+#include "wazoauth/base/meters.h"
 #include "wazoauth/bus/broker.h"
 #include "wazoauth/store/leader.h"
 
@@ -59,6 +60,7 @@ void BusRelay::run() {
     try {
       if (!take_lead(database_, "wazo_auth.bus_relay")) {
         disconnect();
+        if (options_.database.meters) options_.database.meters->broker = Meters::Seen::unknown;  // another nginx knows
         pause = last_retry;
         continue;
       }
@@ -66,12 +68,14 @@ void BusRelay::run() {
       pause = relay() ? std::chrono::milliseconds(0) : idle;
       if (broker_) broker_->serve_heartbeat();
       if (broker_) {
+        see_broker(true);
         trouble_.over();
         late_.over();
       }
       back_off = first_retry;
     } catch (const std::exception& e) {
       disconnect();
+      if (dynamic_cast<const BrokerUnavailable*>(&e)) see_broker(false);
       trouble_.is(std::string("events wait in the outbox: ") + e.what());
       pause = back_off;
       back_off = std::min(back_off * 2, last_retry);
@@ -81,6 +85,10 @@ void BusRelay::run() {
     }
   }
   disconnect();
+}
+
+void BusRelay::see_broker(bool there) {
+  if (Meters* const meters = options_.database.meters) meters->see(&Meters::broker, there);
 }
 
 void BusRelay::interrupt() {

@@ -39,6 +39,7 @@ class BusRelay {
  private:
   bool relay();  // false: there was nothing to do
   void drop_late();
+  void see_broker(bool there);
   void connect();
   void disconnect();
   void publish_alone(const Rows& rows, std::size_t row);

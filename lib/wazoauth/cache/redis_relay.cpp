@@ -6,6 +6,7 @@
 
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/log.h"
+#include "wazoauth/base/meters.h"
 #include "wazoauth/cache/life.h"
 #include "wazoauth/cache/token_notice.h"
 #include "wazoauth/store/leader.h"
@@ -35,6 +36,8 @@ void RedisRelay::run() {
     if (held()) continue;
     try {
       if (!take_lead(database_, "wazo_auth.redis_relay")) {
+        if (options_.database.meters)
+          options_.database.meters->redis_server = Meters::Seen::unknown;  // another one knows
         pause = idle;
         continue;
       }
@@ -52,6 +55,7 @@ void RedisRelay::run() {
 
 bool RedisRelay::relay() {
   const auto server = redis_.server();
+  if (Meters* const meters = options_.database.meters) meters->see(&Meters::redis_server, server.has_value());
   if (!server) return false;
   std::vector<std::string> done;
   bool all = true;

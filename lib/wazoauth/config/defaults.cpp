@@ -60,6 +60,7 @@ enabled_http_plugins:
   groups: true
   ldap_config: true
   locks: true
+  metrics: false
   password_reset: true
   policies: true
   sessions: true

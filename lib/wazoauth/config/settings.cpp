@@ -11,11 +11,13 @@
 namespace wazoauth {
 namespace {
 
-const KnownNames http_plugins{
-    "api",     "idp",         "backends",    "config",         "email_confirm", "external",          "group_policy",
-    "groups",  "ldap_config", "locks",       "password_reset", "policies",      "sessions",          "status",
-    "tenants", "tokens",      "user_email",  "user_group",     "user_policy",   "user_registration", "user_session",
-    "users",   "saml",        "saml_config", "access",         "audit"};
+const KnownNames http_plugins{"api",           "idp",        "backends",       "config",
+                              "email_confirm", "external",   "group_policy",   "groups",
+                              "ldap_config",   "locks",      "password_reset", "policies",
+                              "sessions",      "status",     "tenants",        "tokens",
+                              "user_email",    "user_group", "user_policy",    "user_registration",
+                              "user_session",  "users",      "saml",           "saml_config",
+                              "access",        "audit",      "metrics"};
 // The last two grant no login; configurations of the Python daemon may name them.
 const KnownNames backend_plugins{"ldap_user", "wazo_user", "broken_init", "broken_verify_password"};
 const KnownNames metadata_plugins{"default_user", "default_internal", "default_external_api", "user_admin_status"};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "wazoauth/base/log.h"
+#include "wazoauth/base/meters.h"
 #include "wazoauth/store/leader.h"
 
 namespace wazoauth {
@@ -23,6 +24,8 @@ void MailRelay::run() {
   while (options_.wake->wait(pause, seen)) {
     try {
       if (!take_lead(database_, "wazo_auth.mail_relay")) {
+        if (options_.database.meters)
+          options_.database.meters->mail_server = Meters::Seen::unknown;  // another nginx knows
         pause = lead_retry;
         continue;
       }
@@ -71,11 +74,17 @@ void MailRelay::send(const Rows& rows, std::size_t row) {
   try {
     deliver(options_.server, {rows.text(row, "sender"), rows.text(row, "recipient")}, rows.text(row, "message"),
             [this] { return options_.wake->stopping(); });
+    see_server(true);
     settle(id);
   } catch (const SmtpError& e) {
+    see_server(!e.concerns_all);
     if (e.concerns_all) throw;
     e.kind == SmtpError::Kind::never ? refuse(id, e.what()) : postpone(id, e.what());
   }
+}
+
+void MailRelay::see_server(bool there) {
+  if (Meters* const meters = options_.database.meters) meters->see(&Meters::mail_server, there);
 }
 
 void MailRelay::settle(const std::string& id) {

@@ -34,6 +34,7 @@ class MailRelay {
   void give_way();
   bool relay();  // false: there was nothing to do
   void send(const Rows& rows, std::size_t row);
+  void see_server(bool there);
   void settle(const std::string& id);
   void refuse(const std::string& id, const std::string& reason);
   void postpone(const std::string& id, const std::string& reason);

@@ -10,6 +10,7 @@
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/deadline.h"
 #include "wazoauth/base/log.h"
+#include "wazoauth/base/meters.h"
 #include "wazoauth/base/start_thread.h"
 #include "wazoauth/cache/redis_relay.h"
 #include "wazoauth/lock/locks.h"
@@ -201,7 +202,8 @@ void Housekeeper::seed_database() {
 void Housekeeper::listen() {
   const DatabaseOptions database = leader_options(options_.database);
   Listener({connection_string(database), session_settings(database), options_.zone, options_.address_locks, id_,
-            !options_.redis_uri.empty(), &wake_, &clean_up_wake_, [this] { schema_changed_ = true; }})
+            !options_.redis_uri.empty(), &wake_, &clean_up_wake_, [this] { schema_changed_ = true; },
+            options_.database.meters})
       .run();
   // Another housekeeper of this nginx took over: then it does the rest as well.
   close();
@@ -225,6 +227,7 @@ void Housekeeper::clean_up() {
     pause = locks_every;
     clean_up_locks(database);
     keep_audit(database);
+    count_outbox(database);
     if (!rounds) continue;
     if (Clock::now() >= next_round) next_round = Clock::now() + clean_up_round(database);
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(next_round - Clock::now());
@@ -249,6 +252,22 @@ void Housekeeper::keep_audit(Database& database) {
     audit_trouble_.over();
   } catch (const std::exception& e) {
     audit_trouble_.is(std::string("audit: ") + e.what());
+  }
+}
+
+// For those who ask how it is: they never wait for the database.
+void Housekeeper::count_outbox(Database& database) {
+  Meters* const meters = options_.database.meters;
+  if (!meters) return;
+  try {
+    const Rows rows = UnitOfWork(database, Mode::read_only).run("node.outbox");
+    for (std::size_t i = 0; i < Meters::targets; ++i) {
+      meters->outbox[i].oldest_seconds = static_cast<double>(rows.integer(i, "oldest"));
+      meters->outbox[i].rows = static_cast<std::uint64_t>(rows.integer(i, "waiting"));
+    }
+    meters->outbox_read = BootClock::now();
+  } catch (const std::exception&) {
+    // The age of what was read last grows meanwhile.
   }
 }
 

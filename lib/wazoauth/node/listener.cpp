@@ -24,6 +24,7 @@ constexpr milliseconds beat_every{500}, row_every{10000}, overlap_limit{1200};
 void Listener::run() {
   while (!options_.wake->stopping() && !superseded()) {
     if (!serve()) {
+      see_database(false);
       connection_.reset();
       set_redis({});
       if (!options_.wake->wait(milliseconds(200))) break;
@@ -47,8 +48,13 @@ bool Listener::superseded() const {
 bool Listener::connect() {
   connection_.reset(PQconnectdb(options_.conninfo.c_str()));
   if (PQstatus(connection_.get()) == CONNECTION_OK) return true;
+  see_database(false);
   trouble_.is(std::string("LISTEN: ") + PQerrorMessage(connection_.get()));
   return false;
+}
+
+void Listener::see_database(bool there) {
+  if (options_.meters) options_.meters->see(&Meters::database, there);
 }
 
 bool Listener::exec(const std::string& sql, std::string* value) {
@@ -233,6 +239,7 @@ bool Listener::notify_and_ask(Told* told) {
 // What a heartbeat that came back proves is that everything before its NOTIFY has arrived, so that is its time.
 bool Listener::beat() {
   const BootTime sent = BootClock::now();
+  const auto began = std::chrono::steady_clock::now();
   const Deadline deadline(NodeState::good_for);
   heartbeat_seen_ = all_died_ = false;
   Told told;
@@ -240,6 +247,8 @@ bool Listener::beat() {
   while (!heartbeat_seen_) {
     if (deadline.passed() || options_.wake->stopping() || !pump(deadline.left())) return false;
   }
+  see_database(true);
+  if (options_.meters) options_.meters->heartbeats.add(std::chrono::steady_clock::now() - began);
   if (superseded()) return true;
   const std::uint64_t life_before = life_;
   see(told.life);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "wazoauth/base/clock.h"
+#include "wazoauth/base/meters.h"
 #include "wazoauth/base/trouble.h"
 #include "wazoauth/base/wake.h"
 #include "wazoauth/cache/address_locks.h"
@@ -29,6 +30,7 @@ class Listener {
     Wake* wake;               // stop, and poke for new rows of the outbox
     Wake* clean_up;           // poke when locks have changed
     std::function<void()> schema_changed;
+    Meters* meters = nullptr;  // null: nothing is measured
   };
   explicit Listener(Options options) : options_(std::move(options)), node_(options_.zone->node()) {}
 
@@ -49,6 +51,7 @@ class Listener {
   bool notify_and_ask(Told* told);  // a heartbeat; false: the server is read-only, or the connection is lost
   std::string heartbeat_channel() const;
   void see(const Life& life);
+  void see_database(bool there);
   void forget_all();  // any token may have died unheard
   void set_redis(const RedisLife& life);
   bool register_node();

@@ -243,6 +243,9 @@ Call::Call(const Services& services, const Router& router, Request request)
 Call::Call(const Services& services, const Route& route, Request request)
     : state_(std::make_unique<State>(services, std::move(request), nullptr, &route)) {}
 Call::~Call() = default;
+const Route* Call::route() const {
+  return state_->match.route;
+}
 Lane Call::lane() const {
   return state_->lane;
 }

@@ -17,6 +17,7 @@ class Call {
   Call(const Services& services, const Router& router, Request request);
   Call(const Services& services, const Route& route, Request request);
   ~Call();
+  const Route* route() const;               // null: no operation has this method and path
   Lane lane() const;                        // that the next step runs on
   std::chrono::milliseconds pause() const;  // before the next step
   bool step();  // runs it, and those that follow on its lane; true when the answer is ready. Never throws.

@@ -65,6 +65,7 @@ struct Route {
   bool shows_page = false;             // success may be 200 with a page, too
   ProblemPage problem_page = nullptr;  // browsers get HTML, answers and problems alike, where programs get JSON
   Schema list_schema{};                // made by Router::add
+  std::string endpoint{};              // likewise: what metrics call its path
 };
 
 // For Route::body, ::list and ::answer.

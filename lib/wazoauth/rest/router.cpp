@@ -5,6 +5,7 @@
 
 #include "wazoauth/base/ascii.h"
 #include "wazoauth/base/uuid.h"
+#include "wazoauth/rest/endpoint_names.h"
 
 namespace wazoauth {
 
@@ -130,6 +131,7 @@ Router::Router(Router&&) noexcept = default;
 
 void Router::add(Route route) {
   if (route.list) route.list_schema = list_schema(*route.list);
+  route.endpoint = endpoint_name(route.path);
   table_->copies.push_back(route);
   table_->storage.push_back(std::move(route));
   const Route& stored = table_->storage.back();

@@ -23,4 +23,8 @@ void Database::limit(int connections) {
   pool_->limit(connections);
 }
 
+PoolUsage Database::usage() const {
+  return pool_->usage();
+}
+
 }  // namespace wazoauth

@@ -18,6 +18,7 @@ class Database {
 
   void close_idle();            // closes what has been idle too long; call it now and then
   void limit(int connections);  // a draining worker keeps at most one
+  PoolUsage usage() const;
 
  private:
   friend class UnitOfWork;

@@ -8,6 +8,12 @@
 
 namespace wazoauth {
 
+struct Meters;
+
+struct PoolUsage {
+  int open, in_use, most;  // connections
+};
+
 struct DatabaseOptions {
   std::string conninfo;  // libpq conninfo or URI; SQLAlchemy's postgresql+driver:// is accepted
   int connections = 1;   // most that are open at once
@@ -19,6 +25,8 @@ struct DatabaseOptions {
   // When what it returns changes, connections that were opened before aren't used any more: they may lead to a server
   // that isn't the database's any more. May be empty; called from any thread.
   std::function<std::uint64_t()> renewals;
+
+  Meters* meters = nullptr;  // null: nothing is measured
 
   // The same database by one connection, for what requests of others wait for.
   DatabaseOptions for_short_reads() const;

@@ -114,6 +114,11 @@ void Pool::close_idle() {
   }
 }
 
+PoolUsage Pool::usage() {
+  const std::lock_guard lock(mutex_);
+  return {open_, open_ - static_cast<int>(idle_.size()), options_.connections};
+}
+
 void Pool::limit(int connections) {
   {
     const std::lock_guard lock(mutex_);

@@ -34,6 +34,7 @@ class Pool {
   const DatabaseOptions& options() const { return options_; }
   void close_idle();
   void limit(int connections);  // from now on
+  PoolUsage usage();
 
  private:
   std::shared_ptr<Connection> connect(std::uint64_t generation);

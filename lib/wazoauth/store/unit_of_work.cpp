@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "wazoauth/base/meters.h"
 #include "wazoauth/store/pool.h"
 #include "wazoauth/store/rows_data.h"
 #include "wazoauth/store/statements.h"
@@ -65,6 +66,27 @@ bool lost_connection(const std::string& state) {
 bool young(const Connection& connection) {
   return Connection::Clock::now() - connection.opened < std::chrono::milliseconds(100);
 }
+}  // namespace
+
+namespace {
+
+// How long PostgreSQL takes for a statement, with its way there and back.
+class Stopwatch {
+ public:
+  Stopwatch(Meters* meters, std::string_view statement) : meters_(meters), statement_(statement) {}
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  ~Stopwatch() {
+    if (!meters_) return;
+    meters_->statements.at(statement_.substr(0, statement_.find('.'))).add(std::chrono::steady_clock::now() - began_);
+  }
+
+ private:
+  Meters* meters_;
+  std::string_view statement_;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
 }  // namespace
 
 struct UnitOfWork::State {
@@ -181,7 +203,11 @@ Rows UnitOfWork::run(std::string_view name, const std::vector<Param>& params, co
   const Statement statement = find_statement(name, variants);
   const auto values = raw(params);
   const bool prepared = state_->pool.options().prepared;
-  Rows rows = state_->attempt([&](Connection& c) { return c.run(statement, values, prepared); });
+  Meters* const meters = state_->pool.options().meters;
+  Rows rows = state_->attempt([&](Connection& c) {
+    const Stopwatch stopwatch(meters, name);
+    return c.run(statement, values, prepared);
+  });
   state_->executed = true;
   state_->may_kill = state_->may_kill || statement.changes_rows;
   return rows;
@@ -189,7 +215,11 @@ Rows UnitOfWork::run(std::string_view name, const std::vector<Param>& params, co
 
 Rows UnitOfWork::execute(const std::string& sql, const std::vector<Param>& params) {
   const auto values = raw(params);
-  Rows rows = state_->attempt([&](Connection& c) { return c.execute(sql, values); });
+  Meters* const meters = state_->pool.options().meters;
+  Rows rows = state_->attempt([&](Connection& c) {
+    const Stopwatch stopwatch(meters, "text");
+    return c.execute(sql, values);
+  });
   state_->executed = true;
   state_->may_kill = true;
   return rows;
@@ -214,7 +244,11 @@ TokenNotice UnitOfWork::commit() {
   if (!state_->lease.connection) return notice;
   if (state_->mode == Mode::write) {
     if (state_->may_kill) notice = parse_token_notice(run("outbox.killed").text(0, "killed"));
-    state_->attempt([](Connection& c) { return c.execute("COMMIT", {}); });
+    Meters* const meters = state_->pool.options().meters;
+    state_->attempt([&](Connection& c) {
+      const Stopwatch stopwatch(meters, "commit");
+      return c.execute("COMMIT", {});
+    });
     state_->begun = state_->executed = false;
   }
   state_->pool.give_back(std::move(state_->lease.connection));
