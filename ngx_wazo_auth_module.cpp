@@ -32,6 +32,9 @@ ngx_command_t commands[] = {
     {ngx_string("wazo_auth_redis"), main_level | NGX_CONF_TAKE1, set_redis, NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
     {ngx_string("wazo_auth_trusted_proxies"), main_level | NGX_CONF_1MORE, set_trusted_proxies,
      NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
+    {ngx_string("wazo_auth_log"), main_level | NGX_CONF_TAKE12, set_log, NGX_HTTP_MAIN_CONF_OFFSET, 0, nullptr},
+    {ngx_string("wazo_auth_trace"), every_level | NGX_CONF_FLAG, ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET,
+     offsetof(LocConf, trace), nullptr},
     {ngx_string("wazo_auth_api"), location_level | NGX_CONF_NOARGS | NGX_CONF_TAKE1, set_api, NGX_HTTP_LOC_CONF_OFFSET,
      0, nullptr},
     {ngx_string("wazo_auth_oauth2"), location_level | NGX_CONF_NOARGS, set_oauth2, NGX_HTTP_LOC_CONF_OFFSET, 0,
@@ -105,6 +108,7 @@ ngx_int_t postconfiguration(ngx_conf_t* cf) {
   // after all others.
   if (!finish_conf(cf) || !add_handler(core, NGX_HTTP_SERVER_REWRITE_PHASE, begin_handler) ||
       !add_handler(core, NGX_HTTP_REWRITE_PHASE, arrival_handler) ||
+      !add_handler(core, NGX_HTTP_PREACCESS_PHASE, trace_handler) ||
       !add_handler_in_front(core, NGX_HTTP_ACCESS_PHASE, last_word_handler) ||
       !add_handler_in_front(core, NGX_HTTP_LOG_PHASE, mask_handler))
     return NGX_ERROR;

@@ -9,6 +9,7 @@
 #include "handlers.h"
 #include "process.h"
 #include "request.h"
+#include "trace.h"
 #include "wazoauth/gate/answers.h"
 #include "wazoauth/rest/call.h"
 #include "wazoauth/rest/cors.h"
@@ -146,6 +147,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     const bool judged = call_->judgement() != Call::Judgement::none;
     auto work = [self, lane, judged] {
       if (self->abandoned_ && !judged) return;
+      const log::Traced traced(self->request_.trace_id);
       std::optional<CpuPermit> permit;
       if (lane == Lane::cpu) permit.emplace(self->process_.cpu_permits);
       self->ready_ = self->call_->step();
@@ -220,6 +222,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
 
   template <typename Work>
   void guarded(Work work) noexcept {
+    const log::Traced traced(request_.trace_id);
     try {
       work();
     } catch (const std::exception& e) {
@@ -331,6 +334,7 @@ ngx_int_t api_handler(ngx_http_request_t* r) {
     if (view(r->valid_unparsed_uri ? r->unparsed_uri : r->uri).starts_with("//")) return bad_target(r);
     Request request = make_request(r, process->conf, loc_conf(r));
     if (is_scrape(*r, *process, request)) return metrics_handler(r);
+    const log::Traced traced(known_trace_id(r));
     ngx_int_t rc;
     if (answer_at_once(r, *process, request, rc)) return rc;
     return read_body(r, *process, std::move(request));

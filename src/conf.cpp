@@ -185,6 +185,18 @@ void find_kept_variables(ngx_conf_t* cf, KeptVariables& kept) {
   kept.referer = index_of("http_referer");
   kept.identity = {index_of("http_wazo_user_uuid"), index_of("http_wazo_token_tenant_uuid"),
                    index_of("http_wazo_session_uuid")};
+  kept.trace = {index_of("http_traceparent"), index_of("http_tracestate")};
+}
+
+// Index of a variable that some module or directive defines, -1 without.
+ngx_int_t index_if_known(ngx_conf_t* cf, std::string_view name) {
+  auto* core = static_cast<ngx_http_core_main_conf_t*>(ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module));
+  const auto* keys = static_cast<const ngx_hash_key_t*>(core->variables_keys->keys.elts);
+  for (ngx_uint_t i = 0; i < core->variables_keys->keys.nelts; ++i) {
+    ngx_str_t known = keys[i].key;
+    if (view(known) == name) return ngx_http_get_variable_index(cf, &known);
+  }
+  return -1;
 }
 
 }  // namespace
@@ -228,6 +240,7 @@ void* create_loc_conf(ngx_conf_t* cf) {
   conf->close_codes = NGX_CONF_UNSET;
   conf->cache = NGX_CONF_UNSET_UINT;
   conf->timeout = NGX_CONF_UNSET_MSEC;
+  conf->trace = NGX_CONF_UNSET;
   return conf;
 }
 
@@ -340,6 +353,8 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   ngx_conf_merge_value(conf->close_codes, prev->close_codes, 0);
   ngx_conf_merge_uint_value(conf->cache, prev->cache, 0);
   ngx_conf_merge_msec_value(conf->timeout, prev->timeout, 5000);
+  ngx_conf_merge_value(conf->trace, prev->trace, 0);
+  main.traces = main.traces || conf->trace;
   conf->named = prev->named;
 #if (NGX_PCRE)
   if (core->regex && core->regex->nvariables && !name_captures(cf, *core->regex, *conf))
@@ -356,6 +371,10 @@ char* merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
 
 bool finish_conf(ngx_conf_t* cf) {
   auto* main = static_cast<MainConf*>(ngx_http_conf_get_module_main_conf(cf, ngx_wazo_auth_module));
+  if (main->traces) {
+    main->kept.otel_trace = index_if_known(cf, "otel_trace_id");
+    main->kept.otel_span = index_if_known(cf, "otel_span_id");
+  }
   find_kept_variables(cf, main->kept);
   main->certificates = read_certificates(cf, main->settings ? main->settings->saml.cert_file : "");
   if (main->shadows && !main->shadow.declare(cf)) return false;

@@ -9,6 +9,7 @@
 #include "certificates.h"
 #include "meters.h"
 #include "ngx.h"
+#include "own_logs.h"
 #include "rewrites.h"
 #include "routes.h"
 #include "shadow.h"
@@ -56,6 +57,8 @@ struct AskedVariable {
 struct KeptVariables {
   ngx_int_t request = -1, request_uri = -1, referer = -1;
   std::array<ngx_int_t, 3> identity{-1, -1, -1};
+  std::array<ngx_int_t, 2> trace{-1, -1};     // the headers
+  ngx_int_t otel_trace = -1, otel_span = -1;  // of nginx-otel, where it is loaded
 };
 
 struct MainConfBase {
@@ -71,9 +74,11 @@ struct MainConf : MainConfBase {
   std::optional<Settings> settings;
   std::vector<std::string> query_names;  // of every query source, and of answers to nginx itself: hidden in logs
   std::vector<ngx_log_t*> logs;          // of every location
+  std::vector<OwnLog> own_logs;          // wazo_auth_log
   Place database_place{};                // of wazo_auth_database
   Place needed_by{};                     // the first directive that can't do without a configuration and a zone
   bool watches = false;                  // somewhere an answer ends with its token
+  bool traces = false;                   // somewhere requests have a traceparent
   KeptVariables kept;
   PositionalCaptures positional;
   std::vector<AskedVariable> asked;
@@ -105,6 +110,7 @@ struct LocConf {
   ngx_flag_t close_codes;  // refusals and ends of WebSockets are told within them
   ngx_uint_t cache;        // 1: an answer may be stored for everybody
   ngx_msec_t timeout;      // of a request that waits for what the gate has to know
+  ngx_flag_t trace;        // requests have a traceparent
 
   // What no directive says, but where they stand, and what else does:
   Routes* routes_inside;    // `routes` as locations inside inherit it
@@ -160,6 +166,7 @@ char* set_enforce(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_watch(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_timeout(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_token_from(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_log(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_metrics(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_ready(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_shadow_report(ngx_conf_t* cf, ngx_command_t* command, void* conf);

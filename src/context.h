@@ -36,6 +36,10 @@ struct RequestContext {
 
   void* call;  // the API's, see api.cpp
 
+  // What the request is called by who traces it, see trace.h; empty while nobody has asked.
+  ngx_str_t traceparent;
+  bool trace_is_ours;  // no header of the request's has it yet
+
   // The gate.
   enum class Stage { fresh, loading, loaded, asking_tenant, tenant_known, done } stage;
   Status status;

@@ -1,4 +1,5 @@
 // Setters of directives.
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 
@@ -185,6 +186,26 @@ char* set_api(ngx_conf_t* cf, ngx_command_t*, void* data) {
     if (conf->prefix.len && conf->prefix.data[0] != '/') return invalid(cf, value);
   }
   return handled_by(cf, api_handler);
+}
+
+char* set_log(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<MainConf*>(data);
+  OwnLog log{nullptr, OwnLog::daemon, 0};
+  if (cf->args->nelts == 3) {
+    const ngx_str_t& format = arguments(cf)[2];
+    if (view(format) == "json")
+      log.format = OwnLog::json;
+    else if (view(format) != "daemon")
+      return invalid(cf, format);
+  }
+  ngx_str_t path = arguments(cf)[1];
+  log.file = ngx_conf_open_file(cf->cycle, &path);
+  if (!log.file) return failed;
+  const bool twice = std::any_of(conf->own_logs.begin(), conf->own_logs.end(),
+                                 [&](const OwnLog& other) { return other.file == log.file; });
+  if (twice) return const_cast<char*>("is duplicate");
+  conf->own_logs.push_back(log);
+  return ok;
 }
 
 char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void* data) {

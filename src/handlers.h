@@ -5,14 +5,15 @@
 
 namespace wazoauth::nginx {
 
-ngx_int_t begin_handler(ngx_http_request_t* r);      // server rewrite: where a path begins
-ngx_int_t arrival_handler(ngx_http_request_t* r);    // rewrite: what must not be seen, or changed, later in a location
-ngx_int_t gate_handler(ngx_http_request_t* r);       // access, after nginx's own allow, deny and auth_basic
-ngx_int_t last_word_handler(ngx_http_request_t* r);  // access, last: a refusal for which `satisfy any` waits
-ngx_int_t api_handler(ngx_http_request_t* r);        // content
-ngx_int_t oauth2_handler(ngx_http_request_t* r);     // content
-ngx_int_t metrics_handler(ngx_http_request_t* r);    // content
-ngx_int_t ready_handler(ngx_http_request_t* r);      // content
+ngx_int_t begin_handler(ngx_http_request_t* r);    // server rewrite: where a path begins
+ngx_int_t arrival_handler(ngx_http_request_t* r);  // rewrite: what must not be seen, or changed, later in a location
+ngx_int_t trace_handler(ngx_http_request_t* r);    // preaccess: what it is called by who traces it, for all that follow
+ngx_int_t gate_handler(ngx_http_request_t* r);     // access, after nginx's own allow, deny and auth_basic
+ngx_int_t last_word_handler(ngx_http_request_t* r);      // access, last: a refusal for which `satisfy any` waits
+ngx_int_t api_handler(ngx_http_request_t* r);            // content
+ngx_int_t oauth2_handler(ngx_http_request_t* r);         // content
+ngx_int_t metrics_handler(ngx_http_request_t* r);        // content
+ngx_int_t ready_handler(ngx_http_request_t* r);          // content
 ngx_int_t shadow_report_handler(ngx_http_request_t* r);  // content
 ngx_int_t mask_handler(ngx_http_request_t* r);           // log: hides tokens in $request and $http_referer
 

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "conf.h"
+#include "headers.h"
 
 namespace wazoauth::nginx {
 
@@ -29,15 +30,7 @@ bool is_identity(const ngx_table_elt_t& header) {
 
 bool push_identity(ngx_http_request_t* r, const char* name, const char* lower_case, const char* value) {
   if (!*value) return true;
-  const auto text = [](const char* s) {
-    return ngx_str_t{ngx_strlen(s), reinterpret_cast<u_char*>(const_cast<char*>(s))};
-  };
-  ngx_table_elt_t* header = push_header(r->headers_in.headers, text(name), text(value));
-  if (!header) return false;
-  const ngx_str_t key = text(lower_case);
-  header->lowcase_key = key.data;
-  header->hash = ngx_hash_key(key.data, key.len);
-  return true;
+  return add_header_in(r, name, lower_case, {ngx_strlen(value), reinterpret_cast<u_char*>(const_cast<char*>(value))});
 }
 
 // $http_wazo_user_uuid and the like, when somebody has asked for them already.
@@ -47,26 +40,8 @@ void forget_variables(ngx_http_request_t* r) {
 
 }  // namespace
 
-// nginx has no way to take a header out of its list, and elements can't be moved, because r->headers_in points at them:
-// the list is made anew, the old elements stay where they are.
 bool clear_identity(ngx_http_request_t* r) {
-  bool found = false;
-  each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) { found = found || is_identity(header); });
-  if (!found) return true;
-  ngx_list_t kept;
-  if (ngx_list_init(&kept, r->pool, 20, sizeof(ngx_table_elt_t)) != NGX_OK) return false;
-  bool complete = true;
-  each_header(r->headers_in.headers, [&](const ngx_table_elt_t& header) {
-    if (is_identity(header)) return;
-    auto* copied = static_cast<ngx_table_elt_t*>(ngx_list_push(&kept));
-    if (copied)
-      *copied = header;
-    else
-      complete = false;
-  });
-  const bool one_part = kept.last == &kept.part;
-  r->headers_in.headers = kept;
-  if (one_part) r->headers_in.headers.last = &r->headers_in.headers.part;
+  const bool complete = drop_headers(r, is_identity);
   forget_variables(r);
   return complete;
 }

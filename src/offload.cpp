@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "own_logs.h"
 #include "wazoauth/base/start_thread.h"
 
 namespace wazoauth::nginx {
@@ -147,29 +148,29 @@ void Offload::on_hold(ngx_event_t* event) {
   static_cast<Offload*>(event->data)->hold();
 }
 
-void Offload::log(log::Level level, std::string_view message) {
-  if (std::this_thread::get_id() == loop_) return write_log(level, message);
+void Offload::log(log::Line line) {
+  if (std::this_thread::get_id() == loop_) return write_log(std::move(line));
   {
     const std::lock_guard lock(mutex_);
     if (lines_.size() >= most_lines) {
       ++lost_lines_;
       return;
     }
-    lines_.push_back({level, std::string(message)});
+    lines_.push_back(std::move(line));
   }
   notify();
 }
 
 void Offload::drain_lines() {
-  std::deque<Line> lines;
+  std::deque<log::Line> lines;
   std::size_t lost = 0;
   {
     const std::lock_guard lock(mutex_);
     lines.swap(lines_);
     std::swap(lost, lost_lines_);
   }
-  for (const Line& line : lines) write_log(line.level, line.text);
-  if (lost) write_log(log::Level::warning, std::to_string(lost) + " lines were too many for the log");
+  for (log::Line& line : lines) write_log(std::move(line));
+  if (lost) log::warning(std::to_string(lost) + " lines were too many for the log");
 }
 
 void Offload::close() {
@@ -195,21 +196,14 @@ bool Offload::stop(std::chrono::milliseconds limit) {
   return all_ended;
 }
 
-void write_log(log::Level level, std::string_view message) {
-  static constexpr struct {
-    ngx_uint_t level;
-    const char* name;
-  } levels[] = {{NGX_LOG_DEBUG, "DEBUG"},
-                {NGX_LOG_INFO, "INFO"},
-                {NGX_LOG_WARN, "WARNING"},
-                {NGX_LOG_ERR, "ERROR"},
-                {NGX_LOG_EMERG, "CRITICAL"}};
-  const auto& at = levels[static_cast<int>(level)];
-  std::string line(message);
+void write_log(log::Line line) {
+  std::string text = log::traced_message(line);
   // A client's text must not be able to look like another line.
   std::replace_if(
-      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  ngx_log_error(at.level, ngx_cycle->log, 0, "(%s) (wazo_auth) %s", at.name, line.c_str());
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  ngx_log_error(nginx_level(line.level), ngx_cycle->log, 0, "(%s) (wazo_auth) %s", log::name_of(line.level),
+                text.c_str());
+  write_own_logs(std::move(line));
 }
 
 }  // namespace wazoauth::nginx

@@ -43,9 +43,9 @@ class Offload {
   std::size_t pending() const { return pending_; }
   bool has_threads() const { return alive_ != 0; }
 
-  // From any thread: a line for nginx's error log, written in the loop (a thread must not touch a log that may be
+  // From any thread: a line for the logs, written in the loop (a thread must not touch a log that may be
   // reopened at the same time).
-  void log(log::Level level, std::string_view message);
+  void log(log::Line line);
 
   void close();  // drops what waits; from now on nothing is taken, and threads end with their job
   // Closes, and waits for the threads. False: one of them didn't end within the limit; it still uses whatever its job
@@ -65,11 +65,6 @@ class Offload {
     std::size_t idle = 0;  // threads that wait for a job
     bool stopping = false;
   };
-  struct Line {
-    log::Level level;
-    std::string text;
-  };
-
   bool grow(Lane lane);  // false: the system has no thread to spare
   void run(Lane lane);
   Pool& pool_of(Lane lane) { return pools_[static_cast<std::size_t>(lane)]; }
@@ -83,7 +78,7 @@ class Offload {
   Pool pools_[std::size(lanes)];
   std::mutex mutex_;  // of the two that follow
   std::vector<std::function<void()>> finished_;
-  std::deque<Line> lines_;
+  std::deque<log::Line> lines_;
   std::size_t lost_lines_ = 0;
   std::atomic<unsigned> alive_{0};
   std::size_t pending_ = 0;  // only the loop's
@@ -93,7 +88,7 @@ class Offload {
   ngx_event_t hold_{};
 };
 
-// How a line of the core looks in nginx's log: "(INFO) (wazo_auth) message". In the loop only.
-void write_log(log::Level level, std::string_view message);
+// To nginx's log, where it looks like "(INFO) (wazo_auth) message", and to our own. In the loop only.
+void write_log(log::Line line);
 
 }  // namespace wazoauth::nginx

@@ -79,7 +79,7 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
 
 bool Process::start(ngx_cycle_t* cycle) {
   if (!offload.start(cycle)) return false;
-  log::set_sink([this](log::Level level, std::string_view message) { offload.log(level, message); });
+  log::set_sink([this](log::Line line) { offload.log(std::move(line)); });
   tick_.handler = on_tick;
   tick_.data = this;
   tick_.log = cycle->log;
@@ -121,10 +121,10 @@ void Process::stop() {
   const bool housekeeper_ended = !housekeeper_ || housekeeper_->stop(left());
   if (!offload.stop(left()) || !housekeeper_ended || !waits_ended) {
     // The thread still uses this object, and static ones: neither may be destroyed.
-    write_log(log::Level::warning, "a thread is still at work, the worker exits without it");
+    log::warning("a thread is still at work, the worker exits without it");
     _exit(0);
   }
-  log::set_sink([](log::Level level, std::string_view message) { write_log(level, message); });
+  log::set_sink(write_log);
 }
 
 void Process::on_tick(ngx_event_t* event) {
@@ -213,6 +213,7 @@ ngx_int_t init_process(ngx_cycle_t* cycle) {
   if (!conf) return NGX_OK;
   try {
     mask_logs(cycle, *conf);
+    use_own_logs(conf->own_logs, conf->query_names);
     auto process = std::make_unique<Process>(cycle, *conf);
     if (!process->start(cycle)) return NGX_ERROR;
     current = process.release();
@@ -229,7 +230,7 @@ void exit_process(ngx_cycle_t*) {
   try {
     process->stop();
   } catch (const std::exception& e) {
-    write_log(log::Level::error, e.what());
+    log::error(e.what());
   }
 }
 

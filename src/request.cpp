@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include "trace.h"
 #include "wazoauth/base/ascii.h"
 #include "wazoauth/gate/forwarded.h"
 
@@ -159,6 +160,7 @@ Request make_request(ngx_http_request_t* r, const MainConf& main, const LocConf&
   request.scheme = scheme_of(r);
   request.script_name = request.own_prefix = view(conf.prefix);
   request.own_host = own_host(r);
+  request.trace_id = known_trace_id(r);
   if (sender.trusted) request.host = request.header_or_empty("host");
   if (request.host.empty()) request.host = request.own_host;
   if (sender.trusted) believe_proxies(main, !sender.replaced, request);

@@ -8,6 +8,7 @@
 #include "conf.h"
 #include "counters.h"
 #include "request.h"
+#include "trace.h"
 #include "wazoauth/acl/compile.h"
 #include "wazoauth/base/log.h"
 #include "websocket.h"
@@ -56,6 +57,7 @@ void Upgrades::watch(ngx_http_request_t* r, const RequestContext& context) {
   if (r->http_version >= NGX_HTTP_VERSION_20) upgrade.stream = r;
   upgrade.token = view(context.token);
   upgrade.address = client_address(r, conf_);
+  upgrade.trace_id = known_trace_id(r);
   upgrade.facts = context.facts;
   if (context.has_access) upgrade.required = view(context.required);
   upgrade.grace_ms = context.grace_ms;
@@ -328,7 +330,8 @@ void Upgrades::end(Upgrade& upgrade, const char* why) {
   if (upgrade.ended) return;
   upgrade.ended = true;
   counters_.add(counter::upgrades_ended);
-  ngx_log_error(NGX_LOG_INFO, upgrade.connection->log, 0, "wazo_auth: the connection ends: %s", why);
+  ngx_log_error(NGX_LOG_INFO, upgrade.connection->log, 0, "wazo_auth: the connection ends: %s%s%s", why,
+                upgrade.trace_id.empty() ? "" : ", trace: ", upgrade.trace_id.c_str());
   if (upgrade.stream) return ended_streams_.push_back(upgrade.id);
   if (upgrade.farewell.begin(gate::close_expired))
     leaving_.push_back({upgrade.id, loop_time() + frame_limit, false});

@@ -59,7 +59,8 @@ class Upgrades {
     ngx_http_request_t* stream = nullptr;  // from HTTP/2 on the connection has other requests, too
     Farewell farewell;
     std::string token;
-    std::string address;  // the client's
+    std::string address;   // the client's
+    std::string trace_id;  // of the request, "" for none
     TokenKey key{};
     TokenFacts facts;
     TokenClient client;

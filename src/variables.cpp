@@ -2,8 +2,10 @@
 #include "context.h"
 #include "early.h"
 #include "handlers.h"
+#include "trace.h"
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/mask.h"
+#include "wazoauth/base/trace.h"
 #include "wazoauth/gate/target.h"
 
 namespace wazoauth::nginx {
@@ -93,6 +95,14 @@ ngx_int_t get_verb(ngx_http_request_t* r, ngx_http_variable_value_t* value, uint
   return set(value, gate::verb(view(r->method_name)));
 }
 
+ngx_int_t get_traceparent(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t) {
+  return set(value, traceparent(r));
+}
+
+ngx_int_t get_trace_id(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t) {
+  return set(value, trace_id_of(traceparent(r)).value_or(""));
+}
+
 struct Variable {
   const char* name;
   ngx_http_get_variable_pt get;
@@ -109,6 +119,8 @@ constexpr Variable variables[] = {
     {"wazo_auth_wait_time", get_wait_time, 0},
     {"wazo_auth_required_acl", get_required, 0},
     {"wazo_auth_request", get_request, 0},
+    {"wazo_auth_trace_id", get_trace_id, 0},
+    {"wazo_auth_traceparent", get_traceparent, 0},
     {"wazo_auth_method_verb", get_verb, 0},
 };
 

@@ -2,6 +2,7 @@
 
 * debian/changelog begins with the version of CMakeLists.txt;
 * each verb and option that a command's --help names is in its manual page and in the completion, and they name no others;
+* each --help has examples and the exit statuses, and each manual page has the same statuses;
 * `nginx -t` accepts what the packages put into nginx's folders, linked in as the takeover and the set-up do, and the
   nginx.conf of the container.
 """
@@ -47,6 +48,17 @@ def helps(build):
     return found
 
 
+def check_manners(name, said, page, complain):
+    if not re.search(r'^examples:\n +\S', said, re.M | re.I):
+        complain(f'`--help` of docs/man/{name}.8\'s command has no examples')
+    told = re.search(r'^exit status:(.*?)(?:\n\n|\Z)', said, re.M | re.I | re.S)
+    section = re.search(r'^\.SH EXIT STATUS\n(.*?)^\.SH', page, re.M | re.S)
+    told = set(re.findall(r'(?:^|[\s,])(\d)(?=[ ,])', told[1])) if told else set()
+    documented = set(re.findall(r'^\.B (\d)$', section[1], re.M)) if section else set()
+    if not told or told != documented:
+        complain(f'docs/man/{name}.8 has the exit statuses {sorted(documented)}, `--help` has {sorted(told)}')
+
+
 def check_pages(build, complain):
     completion = COMPLETION.read_text()
     found = helps(build)
@@ -55,6 +67,7 @@ def check_pages(build, complain):
     for name, said in found.items():
         page = re.sub(r'\\f[BIR]', '', (PAGES / f'{name}.8').read_text().replace('\\-', '-'))
         named, documented = set(OPTION.findall(said)) | {'--help'}, set(OPTION.findall(page))
+        check_manners(name, said, page, complain)
         for option in sorted(named - documented):
             complain(f'docs/man/{name}.8 lacks {option}')
         for option in sorted(documented - named):

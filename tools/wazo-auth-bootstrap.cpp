@@ -33,6 +33,12 @@ constexpr char usage[] = R"(usage: wazo-auth-bootstrap [OPTION...] COMMAND
 
   --config FILE         the configuration (default: /etc/wazo-auth/config.yml)
   --credentials FOLDER  where `complete` keeps 050-credentials.yml (default: /root/.config/wazo-auth-cli)
+
+examples:
+  wazo-auth-bootstrap complete
+  wazo-auth-bootstrap initial-user --username admin --purpose user
+
+exit status: 0 when it is done, 1 when it failed (the reason is printed), 2 for a wrong command line
 )";
 
 constexpr char cli_user[] = "wazo-auth-cli";

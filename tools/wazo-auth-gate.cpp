@@ -43,6 +43,12 @@ an access is granted.
   --config  the configuration (default: /etc/wazo-auth/config.yml)
   --help    this text
 
+Examples:
+  wazo-auth-gate routes /usr/lib/python3/dist-packages/wazo_calld
+  wazo-auth-gate report http://127.0.0.1:9497/shadow --for 12h
+  wazo-auth-gate check api.yml GET /api/confd/1.1/users --user alice
+  wazo-auth-gate who-can confd.users.read
+
 Exit status: 0, 1 when a document or a question is wrong, 2 for a wrong command
 line, 3 when `check` says that it isn't allowed or `report` that it isn't safe
 to enforce. See docs/platform.md and docs/explain.md.

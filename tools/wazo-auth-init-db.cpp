@@ -25,6 +25,12 @@ Creates the role and the database of wazo-auth where they are missing, and the e
   --owner NAME          of the role (default: asterisk)
   --password PASSWORD   of a role that is made now (default: WAZO_AUTH_INIT_DB_PASSWORD of the environment, which other
                         users don't see, or proformatique)
+
+examples:
+  wazo-auth-init-db --user postgres --password secret
+  wazo-auth-init-db --pg_db_uri postgresql://postgres@db1/postgres --auth_db_uri postgresql://postgres@db1/asterisk
+
+exit status: 0 when it is done, 1 when it failed (the reason is printed), 2 for a wrong command line
 )";
 
 void become(const std::string& name) {

@@ -23,6 +23,8 @@ examples:
   wazo-auth-lock --until 2026-12-24T18:00:00+01:00 add address 198.51.100.0/24
   wazo-auth-lock --tenant 54eb71f8-1f4b-4ae4-8730-638062fbe521 add client softphone
   wazo-auth-lock remove address 198.51.100.0/24
+
+exit status: 0 when it is done, 1 when it failed (the reason is printed), 2 for a wrong command line
 )";
 
 struct Options {

@@ -1,4 +1,5 @@
 // Brings a database's schema up to date: docs/spec/config.md section 3.2, docs/spec/schema.md section 4.
+#include "progress.h"
 #include "tool.h"
 #include "wazoauth/store/migration.h"
 
@@ -15,7 +16,24 @@ needs: schema wazo_auth, triggers and indexes with the prefix wazo_auth_.
 
 ALEMBIC_DB_URI in the environment wins over db_uri. The daemon's other options are accepted and have no effect:
 -u USER, -d, -l LEVEL, --db-upgrade-on-startup, --listen-port PORT, --log-file FILE.
+
+examples:
+  wazo-auth-upgrade-db
+  wazo-auth-upgrade-db --print > upgrade.sql
+  wazo-auth-upgrade-db --detach
+
+exit status: 0 when it is done, 1 when it failed (the reason is printed), 2 for a wrong command line
 )";
+
+void upgrade(const std::string& uri) {
+  using namespace wazoauth;
+  std::string text;
+  {
+    tool::Progress progress(uri);
+    text = upgrade_database(uri, [&](const UpgradeStep& step) { progress.at(step); }).text();
+  }
+  if (!text.empty()) std::cerr << "wazo-auth-upgrade-db: " << text << '\n';
+}
 
 }  // namespace
 
@@ -45,8 +63,8 @@ int main(int argc, char** argv) {
       std::cout << print_upgrade(uri);
     else if (detach_it)
       detach(uri);
-    else if (const std::string text = upgrade_database(uri).text(); !text.empty())
-      std::cerr << "wazo-auth-upgrade-db: " << text << '\n';
+    else
+      upgrade(uri);
     return 0;
   });
 }

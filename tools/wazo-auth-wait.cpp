@@ -16,6 +16,12 @@ Waits until something listens on rest_api.port, at 127.0.0.1, for 60 seconds.
 
   -c, --config-file FILE   the configuration (default: /etc/wazo-auth/config.yml)
       --print              only write where the API is, as JSON: listen, port, certificate and private_key of rest_api
+
+examples:
+  wazo-auth-wait
+  wazo-auth-wait --print
+
+exit status: 0 when it is done, 1 when it failed (the reason is printed), 2 for a wrong command line
 )";
 
 bool listens(int port) {

@@ -136,7 +136,8 @@ def test_each_alert_asks_for_what_there_is(prometheus, use, wait_until):
     assert len(names) > 10
     wait_until(lambda: all(prometheus.query(name) for name in names), 30, 'values of every name', 1)
     answer = requests.get(f'http://127.0.0.1:{prometheus.port}/api/v1/alerts', timeout=20).json()
-    assert [alert['labels']['alertname'] for alert in answer['data']['alerts']] == []
+    # The tests' certificates hold for a day.
+    assert {alert['labels']['alertname'] for alert in answer['data']['alerts']} <= {'WazoAuthCertificateExpires'}
 
 
 def test_certificates_say_how_long_they_hold(nginx, certificate, metrics):

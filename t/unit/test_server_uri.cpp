@@ -134,7 +134,7 @@ void refused_brokers(void**) {
 std::vector<std::string> lines;
 
 void trouble(void**) {
-  log::set_sink([](log::Level, std::string_view line) { lines.emplace_back(line); });
+  log::set_sink([](const log::Line& line) { lines.push_back(line.message); });
   Trouble one(log::Level::warning, "it is back");
   one.over();
   for (int i = 0; i < 100; ++i) {

@@ -84,7 +84,7 @@ void test_uuid4(void**) {
 
 void test_log(void**) {
   std::string lines;
-  log::set_sink([&](log::Level, std::string_view message) { lines += std::string(message) + ";"; });
+  log::set_sink([&](const log::Line& line) { lines += line.message + ";"; });
   log::debug("a");
   log::info("b");
   log::set_level(log::Level::debug);

@@ -1,34 +1,33 @@
 #include "wazoauth/base/log.h"
 
+#include <pthread.h>
+
 #include <atomic>
 #include <cstdio>
 
 namespace wazoauth::log {
 namespace {
 
-constexpr const char* names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
-
-void to_stderr(Level level, std::string_view message) {
-  std::string line = std::string(names[static_cast<int>(level)]) + ": ";
-  line += message;
-  line += '\n';
+void to_stderr(const Line& line) {
+  const std::string text = std::string(name_of(line.level)) + ": " + traced_message(line) + '\n';
   // One call, so that lines of several threads don't mix.
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
-std::function<void(Level, std::string_view)>& sink() {
-  static std::function<void(Level, std::string_view)> current = to_stderr;
+std::function<void(Line)>& sink() {
+  static std::function<void(Line)> current = to_stderr;
   return current;
 }
 
 std::atomic<Level> lowest{Level::info};
+thread_local std::string_view current_trace;
 
 constexpr std::string_view mask = "XXXXXXXX-XXXX-XXXX-XXXX-XXXX";
 constexpr std::size_t shown = 8;
 
 }  // namespace
 
-void set_sink(std::function<void(Level, std::string_view)> new_sink) {
+void set_sink(std::function<void(Line)> new_sink) {
   sink() = new_sink ? std::move(new_sink) : to_stderr;
 }
 
@@ -40,9 +39,25 @@ Level level() {
   return lowest.load(std::memory_order_relaxed);
 }
 
-void write(Level level, std::string_view message) {
+void write(Level level, std::string_view message, Fields fields) {
   if (level < lowest.load(std::memory_order_relaxed)) return;
-  sink()(level, message);
+  sink()({level, std::string(message), std::string(current_trace), std::move(fields), unix_time(),
+          static_cast<std::uintptr_t>(pthread_self())});
+}
+
+Traced::Traced(std::string_view trace_id) : before_(std::exchange(current_trace, trace_id)) {}
+
+Traced::~Traced() {
+  current_trace = before_;
+}
+
+const char* name_of(Level level) {
+  static constexpr const char* names[] = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
+  return names[static_cast<int>(level)];
+}
+
+std::string traced_message(const Line& line) {
+  return line.trace_id.empty() ? line.message : line.message + ", trace: " + line.trace_id;
 }
 
 std::string mask_token(std::string_view token) {

@@ -4,17 +4,33 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
+
+#include "wazoauth/base/clock.h"
 
 namespace wazoauth::log {
 
 enum class Level { debug, info, warning, error, emergency };
 
+// What a program may want to know of a line without reading its message: docs/operations.md lists the names.
+using Fields = std::vector<std::pair<std::string_view, std::string>>;  // names are literals
+
+struct Line {
+  Level level;
+  std::string message;
+  std::string trace_id;  // of the request that it belongs to, "" for none
+  Fields fields;
+  UnixTime time;
+  std::uintptr_t thread;  // who wrote it, as pthread_self() has it
+};
+
 // Called from any thread. Set once, before threads exist.
-void set_sink(std::function<void(Level, std::string_view)> sink);
+void set_sink(std::function<void(Line)> sink);
 void set_level(Level level);  // lines below are dropped; may be changed at any time
 Level level();
 
-void write(Level level, std::string_view message);
+void write(Level level, std::string_view message, Fields fields = {});
 inline void debug(std::string_view message) {
   write(Level::debug, message);
 }
@@ -31,6 +47,23 @@ inline void error(std::string_view message) {
 inline void emergency(std::string_view message) {
   write(Level::emergency, message);
 }
+
+// While it lives, what this thread writes belongs to the request of that trace; "" means to none.
+class Traced {
+ public:
+  explicit Traced(std::string_view trace_id);  // which has to live as long
+  ~Traced();
+  Traced(const Traced&) = delete;
+  Traced& operator=(const Traced&) = delete;
+
+ private:
+  std::string_view before_;
+};
+
+// "INFO" and so on: the names that the daemons' logs have.
+const char* name_of(Level level);
+// "MESSAGE, trace: ID", or the message alone.
+std::string traced_message(const Line& line);
 
 // "XXXXXXXX-XXXX-XXXX-XXXX-XXXX" + the last 8 characters: how a token may appear in a log.
 std::string mask_token(std::string_view token);

@@ -25,6 +25,7 @@ struct Request {
   std::string script_name;  // prefix of absolute URLs: "/api/auth" or ""
   // The same as nginx's own configuration has them: no client and no proxy can change these.
   std::string own_host, own_prefix;
+  std::string trace_id;  // W3C Trace Context's, 32 hexadecimal digits; "" for none
 
   std::optional<std::string> header(std::string_view lower_case_name) const;  // the first one
   std::string header_or_empty(std::string_view lower_case_name) const;

@@ -59,6 +59,11 @@ void note_answer(DirectoryLookup& lookup) {
     log::info("The directory of tenant " + lookup.directory.tenant_uuid + " answers again");
 }
 
+// For who reads logs: the client has done nothing wrong. conf/fail2ban knows these words.
+std::string undecided(const std::exception& e) {
+  return std::string("the directory can't tell: ") + e.what();
+}
+
 // The address that the directory gives. Trouble with it says nothing about the password: such a 401 must not slow down
 // the next try.
 std::string ask(Context& context, const Login& login, DirectoryLookup& lookup) {
@@ -76,11 +81,11 @@ std::string ask(Context& context, const Login& login, DirectoryLookup& lookup) {
     // One warning for all the logins that find it away.
     const log::Level level = lookup.place->answered(false) ? log::Level::warning : log::Level::info;
     context.password_unjudged = true;
-    refuse(login, e.what(), level);
+    refuse(login, undecided(e), level);
   } catch (const ldap::Failure& e) {
     note_answer(lookup);
     context.password_unjudged = true;
-    refuse(login, e.what(), log::Level::warning);
+    refuse(login, undecided(e), log::Level::warning);
   }
 }
 

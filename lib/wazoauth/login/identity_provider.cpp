@@ -12,8 +12,14 @@ std::string Login::attempted() const {
 
 // JSON-quoted, so that a line feed in user input cannot forge a log line.
 void refuse(const Login& login, std::string_view why, log::Level level) {
-  log::write(level, "Failed login of " + Json(login.attempted()).dump() + " from " + login.remote_addr +
-                        " using agent " + Json(login.user_agent).dump() + ": " + std::string(why));
+  log::write(level,
+             "Failed login of " + Json(login.attempted()).dump() + " from " + login.remote_addr + " using agent " +
+                 Json(login.user_agent).dump() + ": " + std::string(why),
+             {{"event", "login_failed"},
+              {"client", login.remote_addr},
+              {"login", login.attempted()},
+              {"user_agent", login.user_agent},
+              {"reason", std::string(why)}});
   throw problems::authentication_failed();
 }
 

@@ -219,8 +219,16 @@ Step issue(Context& context, const Login& login) {
   store(context, login, token);
   if (login.identity.saml_request_id) context.db().run("saml.set_token", {*login.identity.saml_request_id, token.uuid});
 
-  log::info("Login of " + Json(login.attempted()).dump() + " (user " + token.user.uuid + ") from " + login.remote_addr +
-            " using agent " + Json(login.user_agent).dump() + ": token " + log::mask_token(token.uuid));
+  log::write(log::Level::info,
+             "Login of " + Json(login.attempted()).dump() + " (user " + token.user.uuid + ") from " +
+                 login.remote_addr + " using agent " + Json(login.user_agent).dump() + ": token " +
+                 log::mask_token(token.uuid),
+             {{"event", "login"},
+              {"client", login.remote_addr},
+              {"user_uuid", token.user.uuid},
+              {"token", log::mask_token(token.uuid)},
+              {"login", login.attempted()},
+              {"user_agent", login.user_agent}});
   Json data = token_object(login, token);
   if (offline) data.set("refresh_token", obtained.uuid);
   Response response = Response::json(Json::object({{"data", std::move(data)}}));

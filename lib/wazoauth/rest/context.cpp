@@ -4,20 +4,31 @@
 
 #include "wazoauth/acl/compile.h"
 #include "wazoauth/base/text.h"
+#include "wazoauth/base/trace.h"
 #include "wazoauth/cache/address_locks.h"
 #include "wazoauth/gate/answers.h"
 #include "wazoauth/gate/verdict.h"
-#include "wazoauth/http/trace_parent.h"
 #include "wazoauth/rest/master_tenant.h"
 
 namespace wazoauth {
+
+namespace {
+
+// Where the module settles no trace, what the client says of it is still worth being recorded.
+std::string trace_of(const Request& request) {
+  if (!request.trace_id.empty()) return request.trace_id;
+  const std::string header = request.header_or_empty("traceparent");
+  return std::string(trace_id_of(header).value_or(""));
+}
+
+}  // namespace
 
 Context::Context(const Services& s, const Request& r, const Route& matched, PathParameters parameters)
     : services(s),
       request(r),
       route(matched),
       settings(s.settings),
-      actor{.user = {}, .session_uuid = {}, .remote_addr = r.remote_addr, .trace_id = trace_id(r)},
+      actor{.user = {}, .session_uuid = {}, .remote_addr = r.remote_addr, .trace_id = trace_of(r)},
       parameters_(std::move(parameters)) {}
 Context::~Context() = default;
 

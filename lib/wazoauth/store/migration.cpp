@@ -162,12 +162,15 @@ bool triggers_missing(DirectConnection& connection, const std::vector<SqlFile>& 
              {array_literal(names)}) != std::to_string(names.size());
 }
 
-bool indexes_missing(DirectConnection& connection, const SqlFile& file) {
-  const auto names = words_after(file.text, index_start);
-  return connection.value(
-             "SELECT count(*) FROM pg_class AS c JOIN pg_index AS i ON i.indexrelid = c.oid "
-             "WHERE c.relnamespace = 'public'::regnamespace AND i.indisvalid AND c.relname = ANY ($1::name[])",
-             {array_literal(names)}) != std::to_string(names.size());
+// Those of a file that aren't there, or not valid.
+std::vector<std::string> missing_indexes(DirectConnection& connection, const SqlFile& file) {
+  std::vector<std::string> names = words_after(file.text, index_start);
+  const auto valid = connection.run(
+      "SELECT c.relname FROM pg_class AS c JOIN pg_index AS i ON i.indexrelid = c.oid "
+      "WHERE c.relnamespace = 'public'::regnamespace AND i.indisvalid AND c.relname = ANY ($1::name[])",
+      {array_literal(names)});
+  for (const auto& row : valid) std::erase(names, row[0]);
+  return names;
 }
 
 State inspect(DirectConnection& connection) {
@@ -179,7 +182,7 @@ State inspect(DirectConnection& connection) {
     const SqlFile& file = files[i];
     const DirectConnection::Row name{std::string(file.name)};
     if (makes_indexes(file)) {
-      if (indexes_missing(connection, file)) state.indexes.push_back(file);
+      if (!missing_indexes(connection, file).empty()) state.indexes.push_back(file);
     } else if ((repeat && makes_functions(file)) || std::find(applied.begin(), applied.end(), name) == applied.end()) {
       state.pending.push_back(file);
     }
@@ -310,11 +313,33 @@ constexpr const char* find_trigrams_sql =
     "SELECT set_config('search_path', 'public, ' || quote_ident(n.nspname), false) "
     "FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm'";
 
-void make_indexes(DirectConnection& connection, const SqlFile& file) {
+// Tells of each step, in the log and to whom else it may concern.
+class Steps {
+ public:
+  Steps(std::size_t count, const std::function<void(const UpgradeStep&)>& tell) : count_(count), tell_(tell) {}
+
+  void begin(const std::string& what) {
+    ++number_;
+    log::info("schema: " + what + " (" + std::to_string(number_) + " of " + std::to_string(count_) + ")");
+    if (tell_) tell_({number_, count_, what});
+  }
+
+ private:
+  std::size_t number_ = 0;
+  const std::size_t count_;
+  const std::function<void(const UpgradeStep&)>& tell_;
+};
+
+void make_indexes(DirectConnection& connection, const SqlFile& file, Steps& steps) {
   connection.run(find_trigrams_sql);
   for (const std::string& statement : drop_invalid(connection, file)) connection.run(statement);
+  const auto missing = missing_indexes(connection, file);
   for (std::size_t at = file.text.find(index_start); at != file.text.npos; at = file.text.find(index_start, at + 1)) {
-    connection.run(std::string(file.text.substr(at, file.text.find(';', at) - at)));
+    const std::string statement(file.text.substr(at, file.text.find(';', at) - at));
+    const std::string name = words_after(statement, index_start).front();
+    if (std::find(missing.begin(), missing.end(), name) == missing.end()) continue;
+    steps.begin("making index " + name);
+    connection.run(statement);
   }
   connection.run("RESET search_path");
 }
@@ -324,21 +349,28 @@ void make_indexes(DirectConnection& connection, const SqlFile& file) {
 void lock_upgrades(DirectConnection& connection) {
   for (int tries = 0; connection.value("SELECT pg_try_advisory_lock(hashtext('wazo_auth.migration'))") != "t";
        ++tries) {
+    if (tries == 20) log::info("schema: another upgrade of this database is at work, waiting for its end");
     if (tries == 6000) throw std::runtime_error("another upgrade of this database doesn't end");
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
 }
 
-void apply(DirectConnection& connection, const State& state) {
+std::size_t count_steps(DirectConnection& connection, const State& state) {
+  std::size_t count = state.pending.size() + (state.tables_missing ? 1 : 0);
+  for (const SqlFile& file : state.indexes) count += missing_indexes(connection, file).size();
+  return count;
+}
+
+void apply(DirectConnection& connection, const State& state, Steps& steps) {
   if (state.tables_missing) {
-    log::info("schema: creating the tables of wazo-auth");
+    steps.begin("creating the tables of wazo-auth");
     in_transaction(connection, std::string(schema_files().front().text));
   }
   for (const SqlFile& file : state.pending) {
-    log::info("schema: applying " + std::string(file.name));
+    steps.begin("applying " + std::string(file.name));
     in_transaction(connection, with_record(file));
   }
-  for (const SqlFile& file : state.indexes) make_indexes(connection, file);
+  for (const SqlFile& file : state.indexes) make_indexes(connection, file, steps);
 }
 
 // -- the script ----------------------------------------------------------------------------------------------------
@@ -408,7 +440,7 @@ SchemaFit check_schema(const std::string& conninfo) {
   return fit;
 }
 
-SchemaFit upgrade_database(const std::string& conninfo) {
+SchemaFit upgrade_database(const std::string& conninfo, const std::function<void(const UpgradeStep&)>& tell) {
   DirectConnection connection(conninfo);
   lock_upgrades(connection);
   const State state = inspect(connection);
@@ -416,10 +448,18 @@ SchemaFit upgrade_database(const std::string& conninfo) {
   if (!state.nothing_to_do()) {
     const auto grants = missing_grants(connection, state);
     if (!grants.empty()) refuse_rights(connection.value("SELECT current_user"), grants);
-    apply(connection, state);
+    Steps steps(count_steps(connection, state), tell);
+    apply(connection, state, steps);
   }
   require_use(connection);
   return {state.newer, {}, true};
+}
+
+std::string IndexWatch::look() {
+  return connection_.value(
+      "SELECT concat_ws(', ', phase, CASE WHEN blocks_total > 0 THEN 100 * blocks_done / blocks_total || ' %' "
+      "WHEN tuples_total > 0 THEN 100 * tuples_done / tuples_total || ' %' END) "
+      "FROM pg_stat_progress_create_index WHERE datname = current_database() LIMIT 1");
 }
 
 std::string print_upgrade(const std::string& conninfo) {

@@ -13,8 +13,11 @@
 // when there is no connection, and std::runtime_error with a text for the administrator.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
+
+#include "wazoauth/store/direct_connection.h"
 
 namespace wazoauth {
 
@@ -31,10 +34,26 @@ struct SchemaFit {
 // role may not use it.
 SchemaFit check_schema(const std::string& conninfo);
 
+// A step of upgrade_database() that is about to begin: the first of three is 1 of 3.
+struct UpgradeStep {
+  std::size_t number, count;
+  std::string what;
+};
+
 // Creates or adopts wazo-auth's schema, then brings ours up to date. One at a time per database; the others wait.
 // Refuses, without a change, tables that are too old or lack something, and a role that lacks a right: then what() has
 // the GRANT. Not inside a transaction: it waits for those of others.
-SchemaFit upgrade_database(const std::string& conninfo);
+SchemaFit upgrade_database(const std::string& conninfo, const std::function<void(const UpgradeStep&)>& tell = {});
+
+// What PostgreSQL says of indexes that are being made in this database, such as "building index, 43 %"; "" for none.
+class IndexWatch {
+ public:
+  explicit IndexWatch(const std::string& conninfo) : connection_(conninfo) {}
+  std::string look();
+
+ private:
+  DirectConnection connection_;
+};
 
 // The work of upgrade_database() as a script for psql that an administrator can run.
 std::string print_upgrade(const std::string& conninfo);

@@ -39,6 +39,7 @@ exit status:
 """
 
 EXAMPLES = {
+    '': 'wazo-auth-nginx check\n  wazo-auth-nginx takeover\n  wazo-auth-nginx status',
     'takeover': 'wazo-auth-nginx takeover --dry-run\n  wazo-auth-nginx takeover\n'
     '  wazo-auth-nginx takeover --yes --credentials /root/service-key.yml',
     'give-back': 'wazo-auth-nginx give-back\n  wazo-auth-nginx give-back --detach',
@@ -53,7 +54,7 @@ def parser():
     top = argparse.ArgumentParser(
         'wazo-auth-nginx',
         description=DESCRIPTION,
-        epilog=STATUSES,
+        epilog=f'examples:\n  {EXAMPLES[""]}\n\n{STATUSES}',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument('--root', default='/', help=argparse.SUPPRESS)

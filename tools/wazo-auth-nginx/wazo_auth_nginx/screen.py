@@ -1,4 +1,5 @@
 """What whoever looks on sees: a line a step, as it happens."""
+import os
 import sys
 import time
 
@@ -12,7 +13,8 @@ class Failure(Exception):
 class Screen:
     def __init__(self, out=None):
         self.out = out or sys.stdout
-        self.colours = self.out.isatty()
+        # https://no-color.org
+        self.colours = self.out.isatty() and not os.environ.get('NO_COLOR') and os.environ.get('TERM') != 'dumb'
         self.started = time.monotonic()
 
     def paint(self, colour, text):
