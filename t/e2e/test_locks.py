@@ -334,7 +334,7 @@ def test_a_tenant_that_comes_below(api, admin_token, create, make_user, make_tok
     lock('tenant', parent)
     assert gate.get('/', token).status_code == 200
     assert api.put(f'/tenants/{child}/parent/{parent}', admin_token).status_code == 204
-    assert gate.get('/', token).status_code == 401
+    eventually(lambda: gate.get('/', token), 401)
     assert log_in(api, user).status_code == 401
 
 
