@@ -61,7 +61,7 @@ API = {
 # Locations of the server with the API alone, and of the published one.
 EXPECTED = {
     'example.conf': (
-        {'= /report': Location('/report', open=True)} | API,
+        {'= /ready': Location('/ready', open=True), '= /report': Location('/report', open=True)} | API,
         {
             '^~ /api/auth/': Location('/api/auth/0.1/backends', open=True),
             '= /api/auth/oauth2': Location('/api/auth/oauth2', open=True, status=400),

@@ -117,11 +117,12 @@ def test_many_known_tokens_while_postgresql_is_frozen(stack, gate, gate2, insert
             began = time.monotonic()
             answers = list(pool.map(lambda token: gate.get('/', token).status_code, tokens))
             assert answers == [200] * 40
-            assert time.monotonic() - began < 5
+            # A question on a connection that was idle, and one on a new one, for all of them.
+            assert time.monotonic() - began < 6
             began = time.monotonic()
             strangers = list(pool.map(lambda _: gate.get('/', str(uuid.uuid4())).status_code, range(40)))
             assert strangers == [503] * 40
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 6
     for each in gate, gate2:
         wait_until(lambda g=each: g.get('/', insert_token()['token']).status_code == 200, 15)
 
