@@ -140,6 +140,7 @@ def test_requests_go_on_during_reloads(nginx, gate, insert_token, wait_until):
 def test_revocations_are_heard_after_a_worker_was_killed(nginx, gate, api, insert_token, wait_until, expect_log):
     """The worker that listens may be any of them: all are killed in turn."""
     expect_log(r'worker process \d+ exited on signal 9')
+    nginx.settle()
     for pid in nginx.workers():
         token = insert_token()['token']
         assert gate.get('/', token).status_code == 200
