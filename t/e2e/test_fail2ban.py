@@ -16,8 +16,6 @@ HTTP = """\
 """
 LOGS = ('error.log', 'daemon.log', 'own.json')
 
-pytestmark = pytest.mark.skipif(not shutil.which('fail2ban-regex'), reason='fail2ban is not installed')
-
 
 def matches(path):
     """The lines that the filter counts, with the address that it finds in each."""
