@@ -5,8 +5,10 @@
 #include <random>
 #include <utility>
 
-#include "wazoauth/audit/file_relay.h"
+#include "wazoauth/audit/file.h"
 #include "wazoauth/audit/keep.h"
+#include "wazoauth/audit/relay.h"
+#include "wazoauth/audit/syslog.h"
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/deadline.h"
 #include "wazoauth/base/log.h"
@@ -78,10 +80,8 @@ void Housekeeper::start() {
     rest_.push_back({"wazo-redis", on_schema([this] {
                        RedisRelay({options_.redis_uri, options_.database, &wake_}).run();
                      })});
-  if (settings.audit && !settings.audit_file.empty())
-    rest_.push_back({"wazo-audit", on_schema([this] {
-                       audit::FileRelay({options_.settings.audit_file, options_.database, &wake_}).run();
-                     })});
+  if (settings.audit && (!settings.audit_file.empty() || settings.audit_syslog.way != SyslogServer::Way::none))
+    rest_.push_back({"wazo-audit", on_schema([this] { relay_audit(); })});
   threads_.reserve(rest_.size());
   start_rest();
 }
@@ -253,6 +253,18 @@ void Housekeeper::keep_audit(Database& database) {
   } catch (const std::exception& e) {
     audit_trouble_.is(std::string("audit: ") + e.what());
   }
+}
+
+void Housekeeper::relay_audit() {
+  const Settings& settings = options_.settings;
+  audit::Relay::Options relay{"audit.syslog", {}, options_.database, &wake_};
+  if (settings.audit_file.empty()) {
+    relay.deliver = [&](const auto& entries) { audit::send_to_syslog(settings.audit_syslog, entries); };
+  } else {
+    relay.to = "audit.file " + settings.audit_file;
+    relay.deliver = [&](const auto& entries) { audit::append_to_file(settings.audit_file, entries); };
+  }
+  audit::Relay(std::move(relay)).run();
 }
 
 // For those who ask how it is: they never wait for the database.

@@ -63,6 +63,7 @@ class Housekeeper {
   void clean_up();
   void clean_up_locks(Database& database);
   void keep_audit(Database& database);
+  void relay_audit();
   void count_outbox(Database& database);
   std::chrono::milliseconds clean_up_round(Database& database);  // returns when the next one is due, from now on
   void clean_up_once(Database& database);
