@@ -19,6 +19,7 @@
 #include "wazoauth/node/listener.h"
 #include "wazoauth/node/seed.h"
 #include "wazoauth/saml/cleanup.h"
+#include "wazoauth/saml/expiry.h"
 #include "wazoauth/store/connection_string.h"
 #include "wazoauth/store/leader.h"
 #include "wazoauth/token/cleanup.h"
@@ -228,6 +229,7 @@ void Housekeeper::clean_up() {
     clean_up_locks(database);
     keep_audit(database);
     count_outbox(database);
+    tell_saml_expiry(database);
     if (!rounds) continue;
     if (Clock::now() >= next_round) next_round = Clock::now() + clean_up_round(database);
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(next_round - Clock::now());
@@ -280,6 +282,15 @@ void Housekeeper::count_outbox(Database& database) {
     meters->outbox_read = BootClock::now();
   } catch (const std::exception&) {
     // The age of what was read last grows meanwhile.
+  }
+}
+
+void Housekeeper::tell_saml_expiry(Database& database) {
+  if (!options_.database.meters) return;
+  try {
+    saml::tell_expiry(database, *options_.database.meters, saml_seen_);
+  } catch (const std::exception&) {
+    // What was read last goes on being told.
   }
 }
 
