@@ -18,12 +18,13 @@ from support.stack import ADMIN, GATED, Stack
 
 matplotlib.use('svg')
 from matplotlib import pyplot  # noqa: E402
+from matplotlib.ticker import EngFormatter, PercentFormatter  # noqa: E402
 
 DASHBOARD = servers.CHECKOUT / 'conf/grafana/wazo-auth.json'
 RULES = servers.CHECKOUT / 'conf/prometheus/wazo-auth.rules.yml'
 PICTURES = servers.CHECKOUT / 'docs/pictures'
 BROKER_AWAY, GUESSES, END = (30, 60), (75, 105), 120  # seconds
-UNITS = {'s': 'seconds', 'reqps': 'per second', 'percentunit': 'share', 'short': ''}
+UNITS = {'s': '', 'reqps': ', per second', 'percentunit': '', 'short': ''}
 COLOURS = ['#3b78b5', '#d9822b', '#4a9c5d', '#c0392b', '#7d5ba6', '#8c6d4f', '#c977a9', '#777777', '#a6a62f', '#2fa6b5']
 
 TLS = """\
@@ -99,7 +100,7 @@ class Work:
 
     def broker(self):
         if self._is(BROKER_AWAY):
-            with self.stack.away(self.stack.rabbitmq):
+            with self.stack.away(self.stack.rabbitmq, frozen=True):
                 while self._is(BROKER_AWAY):
                     time.sleep(0.2)
 
@@ -120,7 +121,7 @@ def draw_panel(axes, panel, prometheus, start, names):
     lines = 0
     for target in panel['targets']:
         query = target['expr'].replace('$instance', '.+').replace('$__rate_interval', '10s')
-        for series in prometheus.query_range(query, start, start + END):
+        for series in prometheus.query_range(query, start, start + END, 2):
             points = [(float(at) - start, float(value)) for at, value in series['values'] if value != 'NaN']
             if not points:
                 continue
@@ -128,13 +129,17 @@ def draw_panel(axes, panel, prometheus, start, names):
             axes.plot(*zip(*points), label=label, color=COLOURS[lines % len(COLOURS)], linewidth=1)
             lines += 1
     assert lines, f"no data: {panel['title']}"
-    unit = UNITS[panel['fieldConfig']['defaults']['unit']]
-    axes.set_title(panel['title'] + (f', {unit}' if unit else ''), loc='left', fontsize=9)
+    unit = panel['fieldConfig']['defaults']['unit']
+    axes.set_title(panel['title'] + UNITS[unit], loc='left', fontsize=9)
+    if unit == 's':
+        axes.yaxis.set_major_formatter(EngFormatter('s'))
+    if unit == 'percentunit':
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_xlim(0, END)
     axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
     axes.tick_params(labelsize=7)
     axes.grid(color='#e5e5e5', linewidth=0.5)
-    axes.legend(fontsize=6, loc='upper left', ncols=2 if lines < 7 else 3, framealpha=0.8)
+    axes.legend(fontsize=6, loc='upper left', bbox_to_anchor=(-0.03, -0.12), ncols=3 if lines > 5 else 5, frameon=False)
 
 
 def rows_of_panels():
@@ -146,6 +151,17 @@ def rows_of_panels():
         else:
             rows[-1][1].append(panel)
     return rows
+
+
+def compact(svg):
+    """A tenth of a point is enough for lines; and no blanks at the ends of lines."""
+
+    def rounded(path):
+        short = re.sub(r'\d+\.\d{2,}', lambda number: f'{float(number[0]):.1f}', path[0])
+        return ' '.join(short.split())
+
+    svg = re.sub(r'\bd="[^"]*"', rounded, svg)
+    return '\n'.join(line.rstrip() for line in svg.splitlines()) + '\n'
 
 
 def draw(prometheus, start, names):
@@ -160,8 +176,7 @@ def draw(prometheus, start, names):
             draw_panel(place, panel, prometheus, start, names)
         file = PICTURES / f'dashboard-{title.lower()}.svg'
         figure.savefig(file, metadata={'Date': None, 'Creator': None})
-        lines = file.read_text().splitlines()
-        file.write_text('\n'.join(line.rstrip() for line in lines) + '\n')
+        file.write_text(compact(file.read_text()))
         print(f'{file.relative_to(servers.CHECKOUT)}: {file.stat().st_size // 1024} KiB')
 
 
@@ -173,6 +188,7 @@ def main():
         stack.start()
         certificate = servers.Authority(stack.folder / 'authority').certificate('DNS:localhost')
         one, two = stack.new_nginx('one', GATED + TLS.replace('CERTIFICATE', str(certificate))), stack.nginx2
+        stack.nginx.stop()  # else it might be the one that looks after the broker
         targets = [f"127.0.0.1:{nginx.values['API_PORT']}" for nginx in (one, two)]
         prometheus = servers.Prometheus(stack.folder / 'prometheus', servers.free_port(), targets, RULES).start()
         start = time.time()
