@@ -281,7 +281,7 @@ def case_capacity(bench, report):
 def case_scrape(bench, report):
     """What a scrape takes with 1,000,000 tokens in the zone, and with few."""
     count = int(os.environ.get('WAZO_AUTH_SCRAPE_TOKENS', '1000000'))
-    nginx = bench.add_nginx('full', zone='1g')
+    nginx = bench.add_nginx('full', zone='1024m')
 
     def scrapes():
         times = []
