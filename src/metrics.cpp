@@ -97,10 +97,12 @@ void add_background(const Counters& counters, const Meters& meters, Exposition& 
   meters.statements.each([&](const std::string& name, const Histogram<ShortTimes>& histogram) {
     out.histogram("wazo_auth_statement_duration_seconds", label("class", name), histogram);
   });
-  out.describe(
-      "wazo_auth_revocation_delay_seconds", "histogram",
-      "From a notification's statement to its arrival at this nginx, by heartbeats that go the way of revocations.");
-  out.histogram("wazo_auth_revocation_delay_seconds", "", meters.heartbeats);
+  out.describe("wazo_auth_revocation_delay_seconds", "histogram",
+               "From the statement that revokes tokens, and its commit, to their refusal by this nginx.");
+  out.histogram("wazo_auth_revocation_delay_seconds", "", meters.revocations);
+  out.describe("wazo_auth_notification_delay_seconds", "histogram",
+               "From NOTIFY to this nginx, by heartbeats that go the way of revocations.");
+  out.histogram("wazo_auth_notification_delay_seconds", "", meters.heartbeats);
   if (meters.outbox_read.load() != BootTime()) {
     const BootTime now = BootClock::now();
     out.describe("wazo_auth_outbox_rows", "gauge", "Events, deaths of tokens and mails that wait in the database.");
@@ -163,12 +165,26 @@ void add_locks(const AddressLocks& locks, Exposition& out) {
   out.single("wazo_auth_address_locks", "gauge", "Locks of addresses that this nginx knows.", locks.count());
 }
 
-void add_certificates(const std::vector<Certificate>& certificates, Exposition& out) {
-  if (certificates.empty()) return;
+void add_throttle(const gate::LoginThrottle& throttle, Exposition& out) {
+  const gate::LoginThrottle::Occupancy found = throttle.occupancy(BootClock::now().time_since_epoch().count());
+  constexpr std::string_view used = "wazo_auth_throttle_entries", most = "wazo_auth_throttle_capacity";
+  out.describe(used, "gauge", "What the throttle of logins remembers.");
+  out.value(used, "table=\"failures\"", found.counted);
+  out.value(used, "table=\"passwords\"", found.tried);
+  out.describe(most, "gauge", "How much it can remember; then the oldest leaves.");
+  out.value(most, "table=\"failures\"", found.counted_most);
+  out.value(most, "table=\"passwords\"", found.tried_most);
+}
+
+void add_certificates(const std::vector<Certificate>& certificates, const Expiries& idps, Exposition& out) {
   constexpr std::string_view name = "wazo_auth_certificate_expiry_seconds";
-  out.describe(name, "gauge", "How long the certificates of nginx's servers still hold, as they were read.");
-  for (const Certificate& each : certificates)
-    out.value(name, label("certificate", each.file), each.not_after - unix_seconds());
+  out.describe(name, "gauge",
+               "How long the certificates of nginx's servers, as they were read, and SAML metadata still hold.");
+  const std::int64_t now = unix_seconds();
+  for (const Certificate& each : certificates) out.value(name, label("certificate", each.file), each.not_after - now);
+  idps.each([&](const std::string& domain, std::int64_t end) {
+    out.value(name, label("certificate", "SAML metadata of " + domain), end - now);
+  });
 }
 
 void add_build(Exposition& out) {
@@ -259,7 +275,8 @@ ngx_int_t metrics_handler(ngx_http_request_t* r) {
     add_locks(process.address_locks, out);
     add_workers(process, out);
     add_shadow(process.conf.shadow, out);
-    add_certificates(process.conf.certificates, out);
+    add_throttle(process.throttle, out);
+    add_certificates(process.conf.certificates, process.meters.library.idp_metadata, out);
     add_build(out);
     out.single("process_start_time_seconds", "gauge", "When these counters began, in seconds since 1970.",
                static_cast<double>(process.meters.since) / 1e3);

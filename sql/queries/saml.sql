@@ -38,6 +38,21 @@ FROM (
   LIMIT 1
 ) AS found
 
+-- name: saml.configurations_version
+-- Another one when a configuration or a domain was changed.
+SELECT concat_ws(' ', (SELECT hashtextextended(string_agg(concat_ws(' ', domain_uuid, xmin), ' ' ORDER BY domain_uuid), 0)
+                       FROM auth_saml_config),
+                 (SELECT hashtextextended(string_agg(concat_ws(' ', d.uuid, d.xmin), ' ' ORDER BY d.uuid), 0)
+                  FROM auth_tenant_domain d WHERE d.uuid IN (SELECT domain_uuid FROM auth_saml_config))) AS version
+
+-- name: saml.next_metadata
+-- Of the first domain behind $1.
+SELECT d.name AS domain, c.idp_metadata::text AS metadata
+FROM auth_saml_config c JOIN auth_tenant_domain d ON d.uuid = c.domain_uuid AND d.tenant_uuid = c.tenant_uuid
+WHERE d.name > $1::text
+ORDER BY d.name
+LIMIT 1
+
 -- name: saml.begin
 INSERT INTO auth_saml_session (request_id, session_id, redirect_url, domain, relay_state) VALUES ($1, $2, $3, $4, $5)
 

@@ -4,8 +4,9 @@ Every ratio is the median of interleaved pairs in one run, with its spread (larg
 spread counts as met. The exit code tells whether all bars were met. On a machine with two cores nginx's worker has the
 first one and the client the second; "CPU" is user and system time of the worker.
 
-cases: gate route api login flood revocation locks capacity
+cases: gate route api login flood revocation locks capacity scrape
 """
+import os
 import re
 import subprocess
 import sys
@@ -275,6 +276,31 @@ def case_capacity(bench, report):
     assert (good, again) == (count, count), (good, again)
     report.line('capacity: bytes of slots for each of the tokens served', [slots / max(hits, 1)], 600, False, ' B')
     report.note('served from a zone of 160 MiB', f'{hits:,} of {count:,} ({loaded:.0f} s to load)')
+
+
+def case_scrape(bench, report):
+    """What a scrape takes with 1,000,000 tokens in the zone, and with few."""
+    count = int(os.environ.get('WAZO_AUTH_SCRAPE_TOKENS', '1000000'))
+    nginx = bench.add_nginx('full', zone='1024m')
+
+    def scrapes():
+        times = []
+        with Connection(nginx.gate_port) as connection:
+            for _ in range(300):
+                start = time.perf_counter()
+                status, _ = connection.ask('GET', '/metrics')
+                times.append((time.perf_counter() - start) * 1e3)
+                assert status == 200
+        return times
+
+    few = scrapes()
+    touch(nginx.gate_port, '/known', bench.insert_plain_tokens(count))
+    held = load.metric(nginx.gate_port, 'wazo_auth_zone_tokens')
+    full = scrapes()
+    nginx.stop()
+    assert held > 0.95 * count, held
+    report.line(f'scrape with {held:,.0f} tokens, p99 of {len(full)}', [percentile(full, 0.99)], 5, False, ' ms')
+    report.note('median; with few tokens', f'{median(full):.2f} ms; {median(few):.2f} ms')
 
 
 CASES = {name[5:]: case for name, case in globals().items() if name.startswith('case_')}

@@ -11,47 +11,9 @@ import requests
 import yaml
 
 from support import servers
-from support.servers.process import Server
 
 TOP = Path(__file__).resolve().parents[2]
 DASHBOARD, RULES = TOP / 'conf/grafana/wazo-auth.json', TOP / 'conf/prometheus/wazo-auth.rules.yml'
-
-
-class Prometheus(Server):
-    name = 'prometheus'
-
-    def __init__(self, folder, port, target):
-        super().__init__(folder)
-        self.port, self.target = port, target
-
-    def prepare(self):
-        (self.folder / RULES.name).write_text(RULES.read_text())
-        (self.folder / 'prometheus.yml').write_text(
-            yaml.safe_dump(
-                {
-                    'global': {'scrape_interval': '1s', 'evaluation_interval': '1s'},
-                    'rule_files': [RULES.name],
-                    'scrape_configs': [{'job_name': 'wazo-auth', 'static_configs': [{'targets': [self.target]}]}],
-                }
-            )
-        )
-
-    def argv(self):
-        files = [f'--config.file={self.folder}/prometheus.yml', f'--storage.tsdb.path={self.folder}/data']
-        return ['prometheus', *files, f'--web.listen-address=127.0.0.1:{self.port}']
-
-    def ready(self):
-        try:
-            return requests.get(f'http://127.0.0.1:{self.port}/-/ready', timeout=2).status_code == 200
-        except requests.ConnectionError:
-            return False
-
-    def query(self, expression):
-        answer = requests.get(
-            f'http://127.0.0.1:{self.port}/api/v1/query', params={'query': expression}, timeout=20
-        ).json()
-        assert answer['status'] == 'success', (expression, answer)
-        return answer['data']['result']
 
 
 def expressions():
@@ -94,7 +56,8 @@ def nginx(new_nginx, certificate):
 def prometheus(stack, nginx):
     tool('prometheus')
     port = servers.free_port()
-    server = Prometheus(stack.folder / 'prometheus', port, f"127.0.0.1:{nginx.values['API_PORT']}").start()
+    targets = [f"127.0.0.1:{nginx.values['API_PORT']}"]
+    server = servers.Prometheus(stack.folder / 'prometheus', port, targets, RULES).start()
     yield server
     server.stop()
 

@@ -13,6 +13,8 @@ import requests
 import websocket
 import yaml
 
+from support.checks import elsewhere
+
 TOP = Path(__file__).resolve().parents[2]
 
 
@@ -217,12 +219,29 @@ def open_websockets(insert_token):
         each.close(timeout=0)
 
 
-def test_revocations_are_timed_by_heartbeats(nginx, metrics, wait_until):
-    name = 'wazo_auth_revocation_delay_seconds'
+def test_notifications_are_timed_by_heartbeats(nginx, metrics, wait_until):
+    name = 'wazo_auth_notification_delay_seconds'
     before = metrics(nginx)
     wait_until(lambda: metrics(nginx)[f'{name}_count'] >= before[f'{name}_count'] + 3, 10)
     after = metrics(nginx)
     assert 0 < after[f'{name}_sum'] - before[f'{name}_sum'] < 10
+
+
+@pytest.mark.parametrize('held', [0, 0.6])
+def test_each_nginx_times_revocations(nginx, nginx2, insert_token, psql, metrics, wait_until, held):
+    """By the database's clock, from the statement on: also where a transaction is left open after it."""
+    name = 'wazo_auth_revocation_delay_seconds'
+    token = insert_token()
+    before = [metrics(each) for each in (nginx, nginx2)]
+    psql(f"BEGIN; DELETE FROM auth_session WHERE uuid = '{token['session_uuid']}'; SELECT pg_sleep({held}); COMMIT")
+
+    def news(of):
+        after = [metrics(each) for each in (nginx, nginx2)]
+        return [after[i][f'{name}_{of}'] - before[i][f'{name}_{of}'] for i in range(2)]
+
+    wait_until(lambda: 0 not in news('count'), 10)
+    assert news('count') == [1, 1]
+    assert all(held < seconds < held + 3 for seconds in news('sum'))
 
 
 def test_the_outbox_is_counted(nginx, nginx2, psql, away, rabbitmq, metrics, wait_until):
@@ -262,3 +281,19 @@ def test_metrics_in_the_api_are_for_this_machine_only(new_nginx):
     address = f"http://127.0.0.1:{nginx.values['API_PORT']}/0.1/metrics"
     for peer, status in {'192.0.2.1': 404, '2001:db8::1': 404, '127.0.0.9': 200, '::1': 200}.items():
         assert requests.get(address, headers={'X-Real-IP': peer}, timeout=20).status_code == status, peer
+
+
+def test_the_throttle_says_how_full_it_is(nginx, metrics):
+    def entries(values=None):
+        values = values or metrics(nginx)
+        return [values[f'wazo_auth_throttle_entries{{table="{table}"}}'] for table in ('failures', 'passwords')]
+
+    before = entries()
+    for number in range(3):
+        auth = (f'nobody-{uuid.uuid4().hex}', f'wrong-{number}')
+        assert nginx.api.post('/token', auth=auth, headers=elsewhere()).status_code == 401
+    failures, passwords = entries()
+    assert (failures >= before[0] + 3, passwords >= before[1] + 3) == (True, True)
+    values = metrics(nginx)
+    assert values['wazo_auth_throttle_capacity{table="failures"}'] >= failures
+    assert values['wazo_auth_throttle_capacity{table="passwords"}'] >= passwords

@@ -2,6 +2,7 @@
 import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from saml2.md import entity_descriptor_from_string
@@ -338,3 +339,26 @@ def test_our_own_metadata(api, admin_token, tenant, send, stack):
 def test_the_template(api, admin_token):
     answer = api.get(PATH + '/acs_url_template', admin_token)
     assert answer.json() == {'acs_url': 'https://{{STACK_URL}}/api/auth/0.1/saml/acs'}
+
+
+def test_metrics_say_until_when_metadata_holds(api, admin_token, tenant, send, idp_metadata, nginx, nginx2, metrics):
+    """By its certificates, or by its validUntil; no longer than the configuration lives. At each nginx."""
+    uuid_, (domain,) = tenant
+    name = api.get(f'/tenants/{uuid_}/domains', admin_token).json()['items'][0]['name']
+    key = f'wazo_auth_certificate_expiry_seconds{{certificate="SAML metadata of {name}"}}'
+
+    def told():
+        return [metrics(each).get(key, 0) for each in (nginx, nginx2)]
+
+    def wait_for(least, most):
+        servers.wait_until(lambda: all(least <= seconds <= most for seconds in told()), 40, f'{least} to {most}')
+
+    assert send('POST', uuid_, fields_of(domain), {'metadata': ('m', idp_metadata)}).status_code == 200
+    wait_for(2 * 86400 - 600, 2 * 86400)
+    end = datetime.now(timezone.utc) + timedelta(hours=1)
+    ends = re.sub(r'(<\w+:EntityDescriptor)', rf'\1 validUntil="{end:%Y-%m-%dT%H:%M:%SZ}"', idp_metadata, count=1)
+    assert send('PUT', uuid_, {}, {'metadata': ('m', ends)}).status_code == 200
+    wait_for(3600 - 120, 3600)
+    # Of what is no metadata nobody can say it.
+    assert send('PUT', uuid_, {}, {'metadata': ('m', METADATA)}).status_code == 200
+    servers.wait_until(lambda: told() == [0, 0], 40, 'no more of it')

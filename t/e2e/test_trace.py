@@ -1,8 +1,12 @@
 """wazo_auth_trace: one id, from the client's request through gate and daemon to the authority, and in the logs of all."""
+import logging
 import re
+import threading
 import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 import websocket
 
 from support.checks import elsewhere
@@ -44,6 +48,7 @@ SERVERS = """\
             proxy_pass http://127.0.0.1:@API_PORT@/0.1/token/$http_x_asked;
             proxy_method HEAD;
         }
+        location = /daemon { proxy_pass http://127.0.0.1:DAEMON_PORT; }
         location = /ws {
             proxy_pass http://upstream;
             proxy_set_header Upgrade $http_upgrade;
@@ -61,9 +66,43 @@ ID = '4bf92f3577b34da6a3ce929d0e0e4736'
 GIVEN = f'00-{ID}-00f067aa0ba902b7-00'
 
 
+class Daemon(ThreadingHTTPServer):
+    """Logs each request with its trace, in the daemons' format, and asks the authority whose token it is."""
+
+    def __init__(self, file):
+        super().__init__(('127.0.0.1', 0), self.Handler)
+        self.authority = None  # its port
+        self.log = logging.Logger('wazo_confd', logging.INFO)
+        handler = logging.FileHandler(file)
+        handler.setFormatter(logging.Formatter('%(asctime)s [%(process)d] (%(levelname)s) (%(name)s): %(message)s'))
+        self.log.addHandler(handler)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            parent = self.headers['traceparent']
+            self.server.log.info('%s %s, trace: %s', self.command, self.path, parent.split('-')[1])
+            token = self.headers['X-Auth-Token']
+            url = f'http://127.0.0.1:{self.server.authority}/0.1/token/{token}'
+            self.send_response(requests.head(url, headers={'traceparent': parent}, timeout=10).status_code)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+
 @pytest.fixture(scope='module')
-def nginx(new_nginx):
-    return new_nginx('trace', SERVERS, HTTP)
+def daemon(folder):
+    server = Daemon(folder / 'daemon.log')
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture(scope='module')
+def nginx(new_nginx, daemon):
+    made = new_nginx('trace', SERVERS.replace('DAEMON_PORT', str(daemon.server_port)), HTTP)
+    daemon.authority = made.values['API_PORT']
+    return made
 
 
 @pytest.fixture(scope='module')
@@ -205,6 +244,20 @@ def test_one_grep_shows_all(nginx, gate, make_user, wait_until):
     assert f', trace: {trace}' in line
     (line,) = wait_until(lambda: logged(nginx, 'error.log', wrong), 5)
     assert 'Failed login of' in line and f', trace: {wrong}' in line
+
+
+@pytest.mark.parametrize('headers', [{}, {'traceparent': GIVEN.replace(ID, 'c' * 32)}])
+def test_one_grep_shows_gate_daemon_and_authority(nginx, gate, nobody, folder, wait_until, headers):
+    answer = gate.get('/daemon', nobody['token'], headers=headers)
+    assert answer.status_code == 204
+    trace = answer.headers['X-Trace']
+    assert trace == 'c' * 32 or not headers
+    (line,) = [line for line in (folder / 'daemon.log').read_text().splitlines() if trace in line]
+    assert f'(INFO) (wazo_confd): GET /daemon, trace: {trace}' in line
+    lines = wait_until(lambda: len(found := logged(nginx, 'traced.log', trace)) == 2 and found, 5)
+    authority, at_gate = sorted(lines, key=lambda each: '/daemon' in each)
+    assert at_gate == f'{trace} "GET /daemon HTTP/1.1" 204'
+    assert authority.startswith(f'{trace} "HEAD /0.1/token/XXXX') and authority.endswith(' 204')
 
 
 def test_refusals(nginx, gate, nobody, wait_until):

@@ -367,8 +367,28 @@ rest_api: {cors: {origins: 'https://a.example', max_age: 60, supports_credential
         "[\"ldap\", \"saml\"]");
 }
 
+void test_syslog(void**) {
+  const SyslogServer local = settings_of("audit: {syslog: /dev/log}\n").audit_syslog;
+  assert_true(local.way == SyslogServer::Way::local);
+  equal(local.place, "/dev/log");
+  const SyslogServer far = settings_of("audit: {syslog: \"tcp://[::1]:601\"}\n").audit_syslog;
+  assert_true(far.way == SyslogServer::Way::tcp);
+  equal(far.place, "::1");
+  assert_int_equal(far.port, 601);
+  assert_true(settings_of("a: 1\n").audit_syslog.way == SyslogServer::Way::none);
+}
+
 void test_wrong_types(void**) {
   const auto error = [](const std::string& text) { return config_error([&] { settings_of(text); }); };
+  equal(error("audit: {file: log}\n"), "2: \"audit.file\" must be an absolute path");
+  equal(error("audit: {file: /log, syslog: /dev/log}\n"),
+        "2: \"audit.syslog\" is an alternative to audit.file: only one of them may be set");
+  equal(error("audit: {syslog: localhost}\n"),
+        "2: \"audit.syslog\" must be an absolute path, udp://host:port or tcp://host:port");
+  for (const char* wrong :
+       {"udp://host", "tcp://:514", "udp://user@host:514", "tcp://host:514/x", "tcp://host:514?a=b"})
+    equal(error("audit: {syslog: \"" + std::string(wrong) + "\"}\n"),
+          "2: \"audit.syslog\" must have a host and a port, and nothing else");
   equal(error("a: 1\nlog_level: loud\n"), "3: \"log_level\" must be one of critical, error, warning, info, debug");
   equal(error("rest_api:\n  max_threads: many\n"), "3: \"rest_api.max_threads\" must be an integer");
   equal(error("rest_api:\n  max_threads: 0\n"), "3: \"rest_api.max_threads\" must be at least 1");
@@ -508,6 +528,7 @@ int main() {
       cmocka_unit_test(test_commands),
       cmocka_unit_test(test_default_settings),
       cmocka_unit_test(test_settings),
+      cmocka_unit_test(test_syslog),
       cmocka_unit_test(test_wrong_types),
       cmocka_unit_test(test_saml),
       cmocka_unit_test(test_shown),

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "wazoauth/base/clock.h"
 
@@ -110,6 +111,44 @@ class MeterTable {
   Value other_;
 };
 
+// Until when things hold, of those that end first. One thread writes them.
+class Expiries {
+ public:
+  static constexpr std::size_t most = 32;
+  struct Named {
+    std::string name;
+    std::int64_t end;  // Unix seconds
+  };
+
+  // Those that end first in front.
+  void set(const std::vector<Named>& all) {
+    for (std::size_t i = 0; i < most; ++i) {
+      Entry& entry = entries_[i];
+      entry.end.store(0);  // whoever reads its name meanwhile passes over it
+      if (i >= all.size()) continue;
+      for (std::size_t j = 0; j < length; ++j) entry.name[j].store(j < all[i].name.size() ? all[i].name[j] : '\0');
+      entry.end.store(all[i].end);
+    }
+  }
+  template <class Visit>
+  void each(Visit visit) const {
+    for (const Entry& entry : entries_) {
+      const std::int64_t end = entry.end.load();
+      std::string name;
+      for (std::size_t i = 0; end != 0 && i < length && entry.name[i].load() != '\0'; ++i) name += entry.name[i].load();
+      if (end != 0 && entry.end.load() == end) visit(name, end);
+    }
+  }
+
+ private:
+  static constexpr std::size_t length = 64;
+  struct Entry {
+    std::atomic<std::int64_t> end{0};  // 0: there is none
+    std::atomic<char> name[length] = {};
+  };
+  Entry entries_[most];
+};
+
 // What the library measures.
 struct Meters {
   enum Target : unsigned { bus, redis, mail, targets };
@@ -125,10 +164,13 @@ struct Meters {
 
   MeterTable<Histogram<ShortTimes>, 64, 32> statements;  // by the file of sql/queries
   Histogram<ShortTimes> heartbeats;                      // from its NOTIFY to its arrival through LISTEN
+  Histogram<ShortTimes> revocations;                     // from the statement to the refusal here
   Waiting outbox[targets];
   std::atomic<BootTime> outbox_read{BootTime()};  // BootTime(): not yet
   std::atomic<Seen> broker{Seen::unknown}, mail_server{Seen::unknown}, redis_server{Seen::unknown},
       database{Seen::unknown};
+
+  Expiries idp_metadata;  // by the domain of its tenant
 
   void see(std::atomic<Seen> Meters::*server, bool there) {
     (this->*server).store(there ? Seen::there : Seen::away, std::memory_order_relaxed);

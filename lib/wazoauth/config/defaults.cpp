@@ -26,7 +26,7 @@ max_user_concurrent_sessions: 100
 backend_policies: {}
 purpose_metadata_mapping: {user: [], internal: [], external_api: []}
 
-audit: {enabled: true, retention_days: 365, file: null}
+audit: {enabled: true, retention_days: 365, file: null, syslog: null}
 
 update_policy_on_startup: true
 default_policies: {}

@@ -71,6 +71,15 @@ void read_audit(const ConfigReader& config, Settings& s) {
   s.audit_retention_days = config.integer("audit.retention_days", 1, 36500);
   s.audit_file = config.optional_text("audit.file").value_or("");
   if (!s.audit_file.empty() && s.audit_file.front() != '/') config.fail("audit.file", "must be an absolute path");
+  const std::string syslog = config.optional_text("audit.syslog").value_or("");
+  if (syslog.empty()) return;
+  if (!s.audit_file.empty())
+    config.fail("audit.syslog", "is an alternative to audit.file: only one of them may be set");
+  try {
+    s.audit_syslog = parse_syslog_server(syslog);
+  } catch (const std::invalid_argument& e) {
+    config.fail("audit.syslog", e.what());
+  }
 }
 
 // -- the first contents of the database -----------------------------------------------------------------------------

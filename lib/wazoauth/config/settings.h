@@ -17,6 +17,7 @@
 #include "wazoauth/config/mail.h"
 #include "wazoauth/config/saml.h"
 #include "wazoauth/config/source.h"
+#include "wazoauth/config/syslog.h"
 #include "wazoauth/outgoing/address.h"
 
 namespace wazoauth {
@@ -61,7 +62,8 @@ struct Settings {
   // The audit log.
   bool audit = true;
   std::int64_t audit_retention_days = 365;
-  std::string audit_file;  // "" for none
+  std::string audit_file;     // "" for none
+  SyslogServer audit_syslog;  // not beside a file
 
   // The first contents of the database.
   bool update_policy_on_startup = true;

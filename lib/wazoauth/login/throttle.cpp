@@ -154,6 +154,22 @@ LoginThrottle::Entry& LoginThrottle::claim(std::uint64_t key) {
   return *oldest;
 }
 
+LoginThrottle::Occupancy LoginThrottle::occupancy(std::int64_t boot_ms) const {
+  const auto* const entry = static_cast<const Entry*>(memory_);
+  const auto* const secret = reinterpret_cast<const Secret*>(secrets_of(memory_));
+  return {
+      static_cast<std::size_t>(std::count_if(entry, entry + entries,
+                                             [&](const Entry& each) {
+                                               return each.key.load() != 0 && each.failures.load() != 0 &&
+                                                      each.quiet_ms(boot_ms) <= window_ms;
+                                             })),
+      entries,
+      static_cast<std::size_t>(std::count_if(
+          secret, secret + secrets,
+          [&](const Secret& each) { return each.key.load() != 0 && boot_ms - each.seen.load() / 2 <= remembered_ms; })),
+      secrets};
+}
+
 LoginThrottle::Secret* LoginThrottle::find_secret(std::uint64_t key) const {
   auto* const bucket = reinterpret_cast<Secret*>(secrets_of(memory_)) + key % (secrets / ways) * ways;
   for (std::size_t i = 0; i < ways; ++i) {

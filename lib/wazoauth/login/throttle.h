@@ -59,6 +59,13 @@ class LoginThrottle {
   void right(const Try& attempt);     // makes up for wrong ones
   void unjudged(const Try& attempt);  // as if it had never begun
 
+  // How full the tables are: what is forgotten anyway doesn't count.
+  struct Occupancy {
+    std::size_t counted = 0, counted_most = 0;  // logins and address prefixes that have failures
+    std::size_t tried = 0, tried_most = 0;      // passwords that are remembered
+  };
+  Occupancy occupancy(std::int64_t boot_ms) const;
+
  private:
   struct Entry;
   struct Secret;

@@ -5,8 +5,10 @@
 #include <random>
 #include <utility>
 
-#include "wazoauth/audit/file_relay.h"
+#include "wazoauth/audit/file.h"
 #include "wazoauth/audit/keep.h"
+#include "wazoauth/audit/relay.h"
+#include "wazoauth/audit/syslog.h"
 #include "wazoauth/base/clock.h"
 #include "wazoauth/base/deadline.h"
 #include "wazoauth/base/log.h"
@@ -17,6 +19,7 @@
 #include "wazoauth/node/listener.h"
 #include "wazoauth/node/seed.h"
 #include "wazoauth/saml/cleanup.h"
+#include "wazoauth/saml/expiry.h"
 #include "wazoauth/store/connection_string.h"
 #include "wazoauth/store/leader.h"
 #include "wazoauth/token/cleanup.h"
@@ -78,10 +81,8 @@ void Housekeeper::start() {
     rest_.push_back({"wazo-redis", on_schema([this] {
                        RedisRelay({options_.redis_uri, options_.database, &wake_}).run();
                      })});
-  if (settings.audit && !settings.audit_file.empty())
-    rest_.push_back({"wazo-audit", on_schema([this] {
-                       audit::FileRelay({options_.settings.audit_file, options_.database, &wake_}).run();
-                     })});
+  if (settings.audit && (!settings.audit_file.empty() || settings.audit_syslog.way != SyslogServer::Way::none))
+    rest_.push_back({"wazo-audit", on_schema([this] { relay_audit(); })});
   threads_.reserve(rest_.size());
   start_rest();
 }
@@ -228,6 +229,7 @@ void Housekeeper::clean_up() {
     clean_up_locks(database);
     keep_audit(database);
     count_outbox(database);
+    tell_saml_expiry(database);
     if (!rounds) continue;
     if (Clock::now() >= next_round) next_round = Clock::now() + clean_up_round(database);
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(next_round - Clock::now());
@@ -255,6 +257,18 @@ void Housekeeper::keep_audit(Database& database) {
   }
 }
 
+void Housekeeper::relay_audit() {
+  const Settings& settings = options_.settings;
+  audit::Relay::Options relay{"audit.syslog", {}, options_.database, &wake_};
+  if (settings.audit_file.empty()) {
+    relay.deliver = [&](const auto& entries) { audit::send_to_syslog(settings.audit_syslog, entries); };
+  } else {
+    relay.to = "audit.file " + settings.audit_file;
+    relay.deliver = [&](const auto& entries) { audit::append_to_file(settings.audit_file, entries); };
+  }
+  audit::Relay(std::move(relay)).run();
+}
+
 // For those who ask how it is: they never wait for the database.
 void Housekeeper::count_outbox(Database& database) {
   Meters* const meters = options_.database.meters;
@@ -268,6 +282,15 @@ void Housekeeper::count_outbox(Database& database) {
     meters->outbox_read = BootClock::now();
   } catch (const std::exception&) {
     // The age of what was read last grows meanwhile.
+  }
+}
+
+void Housekeeper::tell_saml_expiry(Database& database) {
+  if (!options_.database.meters) return;
+  try {
+    saml::tell_expiry(database, *options_.database.meters, saml_seen_);
+  } catch (const std::exception&) {
+    // What was read last goes on being told.
   }
 }
 

@@ -63,6 +63,8 @@ class Housekeeper {
   void clean_up();
   void clean_up_locks(Database& database);
   void keep_audit(Database& database);
+  void relay_audit();
+  void tell_saml_expiry(Database& database);
   void count_outbox(Database& database);
   std::chrono::milliseconds clean_up_round(Database& database);  // returns when the next one is due, from now on
   void clean_up_once(Database& database);
@@ -72,6 +74,7 @@ class Housekeeper {
   Wake wake_, clean_up_wake_;  // stopped together
   Trouble locks_trouble_{log::Level::warning}, audit_trouble_{log::Level::warning};
   bool audit_switched_ = false;
+  std::string saml_seen_;  // which configurations the metrics know
   std::atomic<bool> schema_is_there_{false};
   std::atomic<bool> schema_changed_{false};  // since it was looked at
   std::string reported_;                     // what was said of it last

@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "wazoauth/base/deadline.h"
 #include "wazoauth/base/json.h"
@@ -106,6 +107,7 @@ void Listener::handle(const PGnotify& notification) {
   if (channel == "wazo_auth_tokens") {
     const TokenNotice notice = parse_token_notice(notification.extra);
     apply(*options_.zone, notice);
+    measure(notice);
     if (notice.everything) {
       // Records of this life are those of dead tokens, and the life that is being asked for may still be this one.
       set_redis({});
@@ -121,6 +123,13 @@ void Listener::handle(const PGnotify& notification) {
   } else {
     heartbeat_seen_ = true;
   }
+}
+
+// From here on they are refused. Rather too long than too short, by what the last heartbeat's question took.
+void Listener::measure(const TokenNotice& notice) {
+  if (!options_.meters || !database_clock_ || notice.told_at == 0 || notice.revoked.empty()) return;
+  const auto since_zero = std::chrono::steady_clock::now().time_since_epoch();
+  options_.meters->revocations.add(since_zero + *database_clock_ - std::chrono::microseconds(notice.told_at));
 }
 
 // Registered first; a new row may not have been seen by transactions that run now, see settle().
@@ -221,7 +230,9 @@ void Listener::see(const Life& life) {
 // One that became read-only isn't the database any more: the others of the conninfo are asked which of them is. Where
 // it is the only one, nobody writes what could be heard.
 bool Listener::notify_and_ask(Told* told) {
-  const std::string ask = "SELECT concat_ws(' ', current_setting('transaction_read_only'), told, life) FROM (";
+  const std::string ask =
+      "SELECT concat_ws(' ', current_setting('transaction_read_only'), told, life, "
+      "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint) FROM (";
   std::string text;
   if (!exec("NOTIFY " + heartbeat_channel() + ";" + ask + fragment("node.life") + ") AS l, (" +
                 fragment("node.deaths_are_told") + ") AS d",
@@ -233,6 +244,9 @@ bool Listener::notify_and_ask(Told* told) {
   }
   told->deaths = text.starts_with("off t ");
   told->life = parse_life(std::string_view(text).substr(std::min<std::size_t>(6, text.size())));
+  std::int64_t now = 0;
+  std::from_chars(text.data() + text.rfind(' ') + 1, text.data() + text.size(), now);
+  told->now = std::chrono::microseconds(now);
   return true;
 }
 
@@ -244,6 +258,7 @@ bool Listener::beat() {
   heartbeat_seen_ = all_died_ = false;
   Told told;
   if (!notify_and_ask(&told)) return false;
+  database_clock_ = told.now - std::chrono::duration_cast<std::chrono::microseconds>(began.time_since_epoch());
   while (!heartbeat_seen_) {
     if (deadline.passed() || options_.wake->stopping() || !pump(deadline.left())) return false;
   }

@@ -4,8 +4,10 @@
 
 #include <libpq-fe.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "wazoauth/base/clock.h"
@@ -15,6 +17,7 @@
 #include "wazoauth/cache/address_locks.h"
 #include "wazoauth/cache/life.h"
 #include "wazoauth/cache/zone.h"
+#include "wazoauth/store/token_notice.h"
 
 namespace wazoauth {
 
@@ -45,7 +48,8 @@ class Listener {
   bool exec(const std::string& sql, std::string* value = nullptr);  // false: failed, or took over 2 s
   bool beat();                                                      // false: it didn't come back
   struct Told {
-    bool deaths = false;  // by triggers, to whoever listens
+    bool deaths = false;              // by triggers, to whoever listens
+    std::chrono::microseconds now{};  // since 1970, by the database's clock
     Life life;
   };
   bool notify_and_ask(Told* told);  // a heartbeat; false: the server is read-only, or the connection is lost
@@ -64,6 +68,7 @@ class Listener {
   bool handle_notifications();
   bool pump(std::chrono::milliseconds limit);
   void handle(const PGnotify& notification);
+  void measure(const TokenNotice& notice);
   bool superseded() const;
 
   Options options_;
@@ -72,6 +77,8 @@ class Listener {
   Trouble trouble_{log::Level::warning};
   std::uint64_t life_ = 0;  // of the database, as it was seen last
   std::string tables_;      // a number: as they were seen last
+  // What the database's clock showed when ours, which nobody sets, showed zero, or a little less.
+  std::optional<std::chrono::microseconds> database_clock_;
   bool heartbeat_seen_ = false;
   bool locks_changed_ = false;
   bool all_died_ = false;  // heard since the last heartbeat

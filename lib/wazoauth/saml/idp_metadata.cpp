@@ -1,6 +1,11 @@
 #include "wazoauth/saml/idp_metadata.h"
 
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
 #include <algorithm>
+#include <ctime>
+#include <memory>
 
 #include "wazoauth/base/text.h"
 #include "wazoauth/base/url.h"
@@ -111,6 +116,18 @@ std::optional<std::int64_t> earliest_end(const Element& entity, const Element& i
   return end;
 }
 
+std::optional<std::int64_t> certificate_end(const std::string& der) {
+  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
+  const std::unique_ptr<X509, void (*)(X509*)> certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())),
+                                                           X509_free);
+  std::tm parts{};
+  if (!certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &parts) != 1) {
+    ERR_clear_error();
+    return std::nullopt;
+  }
+  return timegm(&parts);
+}
+
 bool is_kept(const Element& child) {
   return child.is(metadata_ns, "KeyDescriptor") || child.is(metadata_ns, "SingleLogoutService") ||
          child.is(metadata_ns, "SingleSignOnService");
@@ -190,6 +207,13 @@ void check_metadata(std::string_view xml, std::int64_t now) {
 
 IdpMetadata read_idp_metadata(std::string_view xml) {
   return read(parse_metadata(xml));
+}
+
+std::optional<std::int64_t> end_of(const IdpMetadata& metadata) {
+  std::optional<std::int64_t> end;
+  for (const std::string& der : metadata.certificates) end = std::max(end, certificate_end(der));
+  if (metadata.valid_until) end = std::min(end.value_or(*metadata.valid_until), *metadata.valid_until);
+  return end;
 }
 
 }  // namespace wazoauth::saml

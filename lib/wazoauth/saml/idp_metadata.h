@@ -35,4 +35,7 @@ void check_metadata(std::string_view xml, std::int64_t now);
 // logins and a key for signatures.
 IdpMetadata read_idp_metadata(std::string_view xml);
 
+// When logins by it end: with the metadata, or with the last of the certificates. nullopt: nothing says so.
+std::optional<std::int64_t> end_of(const IdpMetadata& metadata);
+
 }  // namespace wazoauth::saml

@@ -14,6 +14,10 @@ TokenNotice parse_token_notice(std::string_view payload) {
       notice.everything = true;
       continue;
     }
+    if (item.starts_with('@')) {
+      std::from_chars(item.data() + 1, item.data() + item.size(), notice.told_at);
+      continue;
+    }
     const bool changed = item.starts_with('~');
     if (changed) item.remove_prefix(1);
     const auto colon = item.find(':');

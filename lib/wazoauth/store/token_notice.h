@@ -20,12 +20,13 @@ struct TokenNotice {
   std::vector<Revocation> revoked;
   std::vector<Revocation> changed;  // the row was changed: it has to be read again
   bool everything = false;          // more than a notification can name
+  std::int64_t told_at = 0;         // microseconds since 1970 by the database's clock; 0: it doesn't say
 
   bool empty() const { return revoked.empty() && changed.empty() && !everything; }
 };
 
 // Comma-separated items: "<hex key>:<expire_t>", with "~" in front when changed, with "-" behind when given up; "*" for
-// everything. Unreadable items are skipped.
+// everything, "@<microseconds>" for when it was told. Unreadable items are skipped.
 TokenNotice parse_token_notice(std::string_view payload);
 
 }  // namespace wazoauth

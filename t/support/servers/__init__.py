@@ -14,6 +14,7 @@ from .pgbouncer import PgBouncer
 from .ports import ADDRESS, free_port, port_answers, port_is_free
 from .postgres import Postgres, postgres_program, statement
 from .process import Server, ServerError, cpu_seconds, family, signal_all, start_time, user_of_servers
+from .prometheus import Prometheus
 from .rabbitmq import RabbitMQ
 from .redis import Redis
 from .settings import template_settings, write_settings
@@ -30,6 +31,7 @@ __all__ = [
     'OAuth2Provider',
     'PgBouncer',
     'Postgres',
+    'Prometheus',
     'RabbitMQ',
     'Redis',
     'Server',

@@ -1,4 +1,4 @@
-#include "wazoauth/audit/file_relay.h"
+#include "wazoauth/audit/file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -7,13 +7,9 @@
 #include <cerrno>
 #include <system_error>
 
-#include "wazoauth/store/leader.h"
-
 namespace wazoauth::audit {
 
 namespace {
-
-constexpr std::chrono::milliseconds idle{5000}, poll{1000};
 
 [[noreturn]] void fail(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
@@ -60,38 +56,10 @@ class File {
 
 }  // namespace
 
-FileRelay::FileRelay(Options options)
-    : options_(std::move(options)),
-      database_(leader_options(options_.database)),
-      trouble_(log::Level::error, "audit.file: it is written again") {}
-
-void FileRelay::run() {
-  for (std::chrono::milliseconds pause{0}; options_.wake->wait(pause);) {
-    pause = idle;
-    try {
-      if (!take_lead(database_, "wazo_auth.audit_file")) continue;
-      pause = relay() ? std::chrono::milliseconds(0) : poll;
-      trouble_.over();
-    } catch (const std::exception& e) {
-      trouble_.is("audit.file " + options_.file + ": " + e.what());
-    }
-  }
-}
-
-bool FileRelay::relay() {
-  UnitOfWork unit(database_);
-  require_lead(unit);
-  unit.run("audit.renumber");
-  const Rows last = unit.run("audit.cursor");
-  const Rows rows = unit.run("audit.waiting", {last.text(0, "xact"), last.integer(0, "id")});
-  if (!rows.empty()) {
-    std::string lines;
-    for (std::size_t i = 0; i < rows.size(); ++i) lines += rows.text(i, "entry") + '\n';
-    File(options_.file).append(std::move(lines));
-    unit.run("audit.written", {rows.text(rows.size() - 1, "xact"), rows.integer(rows.size() - 1, "id")});
-  }
-  unit.commit();
-  return !rows.empty();
+void append_to_file(const std::string& path, const std::vector<std::string>& entries) {
+  std::string lines;
+  for (const std::string& entry : entries) lines += entry + '\n';
+  File(path).append(std::move(lines));
 }
 
 }  // namespace wazoauth::audit
