@@ -194,6 +194,7 @@ function forget(why: Ended): void {
   token = refreshToken = null;
   clearTimeout(renewing);
   clearInterval(looking);
+  dispatchEvent(new Event('sessionended')); // what was kept for this visitor goes
   listener.session(null, why);
 }
 
@@ -217,11 +218,11 @@ document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') void look();
 });
 
-// Whoever leaves the page leaves the session: nobody could go on with it.
-addEventListener('pagehide', (event) => {
-  if (token && !event.persisted) {
-    void fetch(address(`token/${token}`), { method: 'DELETE', keepalive: true, credentials: 'omit' }).catch(() => undefined);
-  }
+// Whoever leaves the page leaves the session, also where the browser keeps the page for a way back.
+addEventListener('pagehide', () => {
+  if (!token) return;
+  void fetch(address(`token/${token}`), { method: 'DELETE', keepalive: true, credentials: 'omit' }).catch(() => undefined);
+  forget('self');
 });
 
 export async function logOut(): Promise<void> {
@@ -254,11 +255,38 @@ export async function may(accesses: string[]): Promise<Record<string, boolean>> 
   return Object.fromEntries(accesses.map((access) => [access, known.get(access) ?? false]));
 }
 
+export interface Answered {
+  status: number;
+  ms: number;
+  text: string;
+}
+
+// Whatever the answer is.
+export async function raw(method: string, path: string, asked: Asked): Promise<Answered> {
+  const begin = performance.now();
+  const answer = await send(method, path, token ? { 'X-Auth-Token': token } : {}, asked);
+  let text = await answer.text();
+  const ms = Math.round(performance.now() - begin);
+  try {
+    text = JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    // it isn't JSON: as it is
+  }
+  return { status: answer.status, ms, text };
+}
+
+export async function documentText(): Promise<string> {
+  const answer = await send('GET', 'api/api.yml', {});
+  if (!answer.ok) throw await failure(answer);
+  return answer.text();
+}
+
 // For a request as a line of a shell: where the token goes, not the token.
 export function asCurl(method: string, path: string, asked: Asked = {}): string {
   const quote = (text: string) => `'${text.replace(/'/g, `'\\''`)}'`;
   const parts = ['curl', '-X', method, '-H', '"X-Auth-Token: $TOKEN"'];
   if (asked.body !== undefined) parts.push('-H', quote('Content-Type: application/json'), '-d', quote(JSON.stringify(asked.body)));
+  if (asked.tenant) parts.push('-H', quote(`Wazo-Tenant: ${asked.tenant}`));
   parts.push(quote(address(path, asked.query).href));
   return parts.join(' ');
 }

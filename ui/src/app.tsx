@@ -4,8 +4,12 @@ import { useEffect, useState } from 'preact/hooks';
 import { Failure, listen, logIn, logOut, publicCall, type Ended, type Visitor } from './api';
 import { Field, Heading, sentence, Teller, useAsked, useMay } from './kit';
 import { Audit } from './screens/audit';
+import { Groups, GroupScreen } from './screens/groups';
 import { Home, type Status } from './screens/home';
+import { Operations } from './screens/operations';
+import { Policies, PolicyScreen } from './screens/policies';
 import { Sessions } from './screens/sessions';
+import { Tenants } from './screens/tenants';
 import { UserScreen } from './screens/user';
 import { Users } from './screens/users';
 import { language, languages, setLanguage, t, type Language, type Text } from './texts';
@@ -25,8 +29,22 @@ const screens: Screen[] = [
     access: 'auth.users.read',
     show: (rest, visitor) => (rest ? <UserScreen key={rest} uuid={rest} visitor={visitor} /> : <Users />),
   },
+  {
+    path: 'groups',
+    title: 'Groups',
+    access: 'auth.groups.read',
+    show: (rest) => (rest ? <GroupScreen key={rest} uuid={rest} /> : <Groups />),
+  },
+  {
+    path: 'policies',
+    title: 'Policies',
+    access: 'auth.policies.read',
+    show: (rest) => (rest ? <PolicyScreen key={rest} uuid={rest} /> : <Policies />),
+  },
+  { path: 'tenants', title: 'Tenants', access: 'auth.tenants.read', show: (rest) => <Tenants chosen={rest} /> },
   { path: 'sessions', title: 'Sessions', access: 'auth.sessions.read', show: (_, visitor) => <Sessions own={visitor.session} /> },
   { path: 'audit', title: 'Audit log', access: 'auth.audit.read', show: () => <Audit /> },
+  { path: 'api', title: 'API', show: (rest) => <Operations chosen={rest} /> },
 ];
 
 function place(): [string, string] {
@@ -66,6 +84,10 @@ function LogIn({ why }: { why: Ended }) {
   const [failure, setFailure] = useState<string | null>(null);
   const status = useAsked(() => publicCall<Status>('GET', 'status'), []);
   const farewell = farewells[why];
+  useEffect(() => {
+    document.title = 'wazo-auth';
+    document.querySelector('input')?.focus();
+  }, []);
   const submit = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
@@ -82,7 +104,7 @@ function LogIn({ why }: { why: Ended }) {
   };
   return (
     <main class="login" id="main">
-      <div class="brand"><img src="icon.svg" alt="" /><Heading title={t('Log in')} /></div>
+      <div class="brand"><img src="icon.svg" alt="" /><h1>{t('Log in')}</h1></div>
       {farewell && <p class="notice" role="alert">{t(farewell)}</p>}
       {status.answer?.health && status.answer.health.state !== 'ready' && (
         <p class="notice bad">{t('The server is not well: {why}', { why: status.answer.health.why.join(', ') || status.answer.health.state })}</p>
@@ -116,7 +138,6 @@ function Page({ visitor }: { visitor: Visitor }) {
           ))}
         </nav>
         <div class="who">
-          <LanguageChoice />
           <a href={`#/users/${visitor.uuid}`}>{visitor.name}</a>
           <button type="button" onClick={() => void logOut()}>{t('Log out')}</button>
         </div>
@@ -124,6 +145,7 @@ function Page({ visitor }: { visitor: Visitor }) {
       <main id="main" key={path + rest}>
         {screen ? screen.show(rest, visitor) : <Heading title={t('There is no such screen.')} />}
       </main>
+      <footer><LanguageChoice /></footer>
     </>
   );
 }

@@ -13,14 +13,14 @@ export interface Asked<Answer> {
 }
 
 export function useAsked<Answer>(ask: (signal: AbortSignal) => Promise<Answer>, inputs: unknown[]): Asked<Answer> {
-  const [state, set] = useState<{ answer?: Answer; failure?: unknown; loading: boolean; key: string }>({ loading: true, key: '' });
+  const [state, set] = useState<{ answer?: Answer; failure?: unknown; loading: boolean; asked: string }>({ loading: true, asked: '' });
   const [times, setTimes] = useState(0);
   const key = JSON.stringify(inputs);
   useEffect(() => {
     const aborting = new AbortController();
-    set((before) => ({ answer: before.answer, loading: true, key: before.key }));
+    set((before) => ({ ...before, loading: true, failure: before.asked === key ? before.failure : undefined, asked: key }));
     ask(aborting.signal).then(
-      (answer) => !aborting.signal.aborted && set({ answer, loading: false, key }),
+      (answer) => !aborting.signal.aborted && set({ answer, loading: false, asked: key }),
       (failure) => !aborting.signal.aborted && set((before) => ({ ...before, failure, loading: false })),
     );
     return () => aborting.abort();
@@ -111,12 +111,13 @@ export function Table<Row>(props: {
   );
 }
 
-export function Pages({ from, size, total, go }: { from: number; size: number; total: number; go(from: number): void }) {
+// open: how many there are isn't known, but whether there are more.
+export function Pages({ from, size, total, go, open }: { from: number; size: number; total: number; go(from: number): void; open?: boolean }) {
   if (total <= size && from === 0) return null;
   return (
     <nav class="pages" aria-label={t('Pages')}>
       <button type="button" disabled={from === 0} onClick={() => go(Math.max(0, from - size))}>{t('Previous')}</button>
-      <span>{t('{from} to {to} of {total}', {
+      <span>{t(open ? '{from} to {to}' : '{from} to {to} of {total}', {
         from: number(Math.min(from + 1, total)), to: number(Math.min(from + size, total)), total: number(total),
       })}</span>
       <button type="button" disabled={from + size >= total} onClick={() => go(from + size)}>{t('Next')}</button>
@@ -130,6 +131,8 @@ export function Act(props: {
   about?: string; // what it is done to, for those who don't see where the button is
   ask?: string;
   danger?: boolean;
+  main?: boolean;
+  disabled?: boolean;
   done?: string;
   act(): Promise<unknown>;
 }) {
@@ -149,7 +152,7 @@ export function Act(props: {
   };
   return (
     <>
-      <button type="button" class={props.danger ? 'danger' : undefined} disabled={busy}
+      <button type="button" class={props.danger ? 'danger' : props.main ? 'main' : undefined} disabled={busy || props.disabled}
         aria-label={props.about ? `${props.label}: ${props.about}` : undefined}
         onClick={() => (props.ask ? setAsking(true) : void run())}>{props.label}</button>
       {asking && <Question text={props.ask ?? ''} yes={props.label} danger={props.danger} answer={(yes) => (yes ? void run() : setAsking(false))} />}

@@ -120,7 +120,7 @@ export function Audit() {
       <form class="form" role="search" onSubmit={(event: Event) => event.preventDefault()}>
         <Choice label={t('Kind')} value={kind} choose={setKind} among={[all, ...kinds.map((each): [string, string] => [each, each])]} />
         <Choice label={t('Action')} value={action} choose={setAction} among={[all, ...actions.map((each): [string, string] => [each, each])]} />
-        <Field label={t('UUID of what was changed')} value={uuid} onText={setUuid} />
+        <Field name="object" label={t('UUID of what was changed')} value={uuid} onText={setUuid} />
         <Field label={t('Since')} type="datetime-local" value={from} onText={setFrom} />
         <Field label={t('Until')} type="datetime-local" value={to} onText={setTo} />
       </form>

@@ -19,6 +19,8 @@ export function Uuid({ of }: { of: string | null | undefined }) {
 
 // Asked once and kept for a minute: the same users come again and again in lists.
 const remembered = new Map<string, { at: number; user: Promise<User | null> }>();
+addEventListener('sessionended', () => remembered.clear());
+
 function lookUp(uuid: string): Promise<User | null> {
   const known = remembered.get(uuid);
   if (known && performance.now() - known.at < 60000) return known.user;

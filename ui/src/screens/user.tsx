@@ -138,7 +138,7 @@ function useOrigins(uuid: string, allowed: Allowed): Map<string, AuditEntry> {
   const entries = useAsked(async (signal) => {
     if (!allowed['auth.audit.read']) return [];
     const answer = await call<{ items: AuditEntry[] }>('GET', 'audit', {
-      query: { kind: 'session', action: 'created', object_uuid: uuid, limit: 500, recurse: true }, signal,
+      query: { kind: 'session', action: 'login', object_uuid: uuid, limit: 500, recurse: true }, signal,
     });
     return answer.items;
   }, [uuid]);
@@ -168,8 +168,8 @@ function UserSessions({ user, allowed, visitor }: Of & { visitor: Visitor }) {
       <State of={sessions}>
         <Table label={t('Sessions')} rows={rows} id={(session) => session.uuid} busy={sessions.loading} none="No sessions." columns={[
           { title: 'Session', cell: (session) => <><Uuid of={session.uuid} /> {mine(session) && <Mark good>{t('this one')}</Mark>} {session.mobile && <Mark>{t('mobile')}</Mark>}</> },
-          { title: 'Since', cell: (session) => <Time at={origins.get(session.uuid)?.at} /> },
-          { title: 'From', cell: (session) => String(origins.get(session.uuid)?.after?.remote_addr ?? origins.get(session.uuid)?.remote_addr ?? '–') },
+          { title: 'Since', narrow: true, cell: (session) => <Time at={origins.get(session.uuid)?.at} /> },
+          { title: 'From', narrow: true, cell: (session) => String(origins.get(session.uuid)?.after?.remote_addr ?? origins.get(session.uuid)?.remote_addr ?? '–') },
           { title: 'Client', cell: (session) => String(origins.get(session.uuid)?.after?.user_agent ?? '–') },
           {
             title: 'Actions', narrow: true, cell: (session) => endable.includes(session) && (
@@ -239,7 +239,7 @@ function Accesses({ user, allowed }: Of) {
         <ul class="plain">
           {(origins.answer ?? []).filter((origin) => origin.group || origin.policies.length).map((origin) => (
             <li key={origin.group?.uuid ?? ''}>
-              <h3>{origin.group ? t('Group {name}', { name: origin.group.name }) : t('Policies of the user')}</h3>
+              <h3>{origin.group ? <a href={`#/groups/${origin.group.uuid}`}>{t('Group {name}', { name: origin.group.name })}</a> : t('Policies of the user')}</h3>
               {origin.policies.length === 0 && <p class="quiet">{t('No policies.')}</p>}
               {origin.policies.map((policy) => (
                 <details key={policy.uuid}>

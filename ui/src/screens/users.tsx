@@ -8,6 +8,7 @@ import { mainAddress, nameOf, tenantName, useTenants } from './names';
 
 const SIZE = 25;
 let last = ''; // whoever comes back from a user finds the search as it was
+addEventListener('sessionended', () => (last = ''));
 
 export function Users() {
   const [search, setSearch] = useState(last);
