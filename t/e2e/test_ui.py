@@ -512,7 +512,7 @@ def test_the_api_in_the_browser(inside, create, operations):
     inside.see('.heading', str(len(operations)))
     inside.fill('search', 'get a user uuid')
     inside.picture('api')
-    inside.see('a', 'GET /users/{user_uuid}').click()
+    inside.see('a[href="#/api/GET/users/%7Buser_uuid%7D"]').click()
     inside.fill('value-user_uuid', user['uuid'])
     inside.see('code', f"auth.users.{user['uuid']}.read")
     inside.see('.mark.good', 'you have it')
