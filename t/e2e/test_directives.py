@@ -905,13 +905,12 @@ def test_documents_need_a_configuration(check):
 
 
 @pytest.mark.parametrize('name', ['~ ^/ui', '@ui'])
-def test_a_page_without_a_path(folder, stack, name):
+def test_a_page_without_a_path(check, name):
     """Where the location says none, the directive has to."""
-    nginx = stack.new_nginx(
-        f'ui-{uuid.uuid4().hex}',
-        'server { listen 127.0.0.1:@GATE_PORT@; location %s { wazo_auth_ui; } }' % name,
-        start=False,
+    refused(
+        check(server=f'location {name} {{ wazo_auth_ui; }}'),
+        '"wazo_auth_ui" directive needs prefix=, as its location has no path of its own',
+        at='wazo_auth_ui;',
     )
-    loaded, output = nginx.test()
-    assert not loaded
-    assert '"wazo_auth_ui" directive needs prefix=, as its location has no path of its own in ' in output
+    checked = check(server=f'location {name} {{ wazo_auth_ui prefix=/ui; }}')
+    assert (checked.ok, checked.output) == (True, '')
