@@ -72,6 +72,8 @@ ngx_command_t commands[] = {
     {ngx_string("wazo_auth_ready"), location_level | NGX_CONF_NOARGS, set_ready, NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
     {ngx_string("wazo_auth_shadow_report"), location_level | NGX_CONF_NOARGS, set_shadow_report,
      NGX_HTTP_LOC_CONF_OFFSET, 0, nullptr},
+    {ngx_string("wazo_auth_ui"), location_level | NGX_CONF_NOARGS | NGX_CONF_TAKE1, set_ui, NGX_HTTP_LOC_CONF_OFFSET, 0,
+     nullptr},
     ngx_null_command,
 };
 

@@ -170,5 +170,6 @@ char* set_log(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_metrics(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_ready(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 char* set_shadow_report(ngx_conf_t* cf, ngx_command_t* command, void* conf);
+char* set_ui(ngx_conf_t* cf, ngx_command_t* command, void* conf);
 
 }  // namespace wazoauth::nginx

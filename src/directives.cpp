@@ -172,19 +172,25 @@ char* set_trusted_proxies(ngx_conf_t* cf, ngx_command_t*, void* data) {
   return ok;
 }
 
+namespace {
+
+// prefix=/a/path; what it says is kept without slashes at its end. False: it isn't one.
+bool read_prefix(const ngx_str_t& argument, ngx_str_t& prefix) {
+  constexpr std::string_view name = "prefix=";
+  if (!view(argument).starts_with(name)) return false;
+  prefix = {argument.len - name.size(), argument.data + name.size()};
+  while (view(prefix).ends_with('/')) --prefix.len;
+  return prefix.len == 0 || prefix.data[0] == '/';
+}
+
+}  // namespace
+
 char* set_api(ngx_conf_t* cf, ngx_command_t*, void* data) {
   auto* conf = static_cast<LocConf*>(data);
   if (conf->handler == api_handler) return const_cast<char*>("is duplicate");
   conf->handler = api_handler;
   conf->entrance = 1;
-  if (cf->args->nelts == 2) {
-    constexpr std::string_view prefix = "prefix=";
-    const ngx_str_t& value = arguments(cf)[1];
-    if (!view(value).starts_with(prefix)) return invalid(cf, value);
-    conf->prefix = {value.len - prefix.size(), value.data + prefix.size()};
-    while (view(conf->prefix).ends_with('/')) --conf->prefix.len;
-    if (conf->prefix.len && conf->prefix.data[0] != '/') return invalid(cf, value);
-  }
+  if (cf->args->nelts == 2 && !read_prefix(arguments(cf)[1], conf->prefix)) return invalid(cf, arguments(cf)[1]);
   return handled_by(cf, api_handler);
 }
 
@@ -224,6 +230,25 @@ char* set_shadow_report(ngx_conf_t* cf, ngx_command_t*, void* data) {
   auto* conf = static_cast<LocConf*>(data);
   conf->handler = shadow_report_handler;
   return handled_by(cf, shadow_report_handler);
+}
+
+// Whoever opens the page has no token yet.
+char* set_ui(ngx_conf_t* cf, ngx_command_t*, void* data) {
+  auto* conf = static_cast<LocConf*>(data);
+  if (conf->handler == ui_handler) return const_cast<char*>("is duplicate");
+  conf->handler = ui_handler;
+  conf->entrance = 1;
+  const auto* core =
+      static_cast<ngx_http_core_loc_conf_t*>(ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
+  if (cf->args->nelts == 2) {
+    if (!read_prefix(arguments(cf)[1], conf->prefix)) return invalid(cf, arguments(cf)[1]);
+  } else if (core->regex || core->named) {
+    return const_cast<char*>("needs prefix=, as its location has no path of its own");
+  } else {
+    conf->prefix = core->name;
+    while (view(conf->prefix).ends_with('/')) --conf->prefix.len;
+  }
+  return handled_by(cf, ui_handler);
 }
 
 // What a browser brings back from another service is nobody else's.

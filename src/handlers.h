@@ -15,6 +15,7 @@ ngx_int_t oauth2_handler(ngx_http_request_t* r);         // content
 ngx_int_t metrics_handler(ngx_http_request_t* r);        // content
 ngx_int_t ready_handler(ngx_http_request_t* r);          // content
 ngx_int_t shadow_report_handler(ngx_http_request_t* r);  // content
+ngx_int_t ui_handler(ngx_http_request_t* r);             // content
 ngx_int_t mask_handler(ngx_http_request_t* r);           // log: hides tokens in $request and $http_referer
 
 ngx_int_t header_filter(ngx_http_request_t* r);

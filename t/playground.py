@@ -27,6 +27,7 @@ http {
     server {
         listen 127.0.0.1:@API_PORT@;
         location / { wazo_auth_api; }
+        location /ui/ { wazo_auth_ui; }
     }
     server {
         listen 127.0.0.1:@GATE_PORT@;
@@ -54,6 +55,7 @@ http {
 
 TEXT = """
 API        http://127.0.0.1:{api}/0.1      and, another nginx over the same database: http://127.0.0.1:{api2}/0.1
+page       http://127.0.0.1:{api}/ui/      to look after users, sessions and the rest in a browser
 gate       http://127.0.0.1:{gate}/         and http://127.0.0.1:{gate2}/
 mails      go nowhere but to {mailbox}/
 accounts   {admin} with password {admin_password} (may do everything)

@@ -266,6 +266,11 @@ DIRECTIVES = {
     ),
     'wazo_auth_enforce': (EVERYWHERE, ['on', 'shadow'], ['', 'off', '""', 'on shadow']),
     'wazo_auth_shadow_report': (('location',), [''], ['on', 'x']),
+    'wazo_auth_ui': (
+        ('location',),
+        ['', 'prefix=/api/auth/ui', 'prefix=/ui/', 'prefix=/'],
+        ['x', 'prefix', 'prefix=ui', '/ui', 'prefix=/a x', 'on'],
+    ),
     'wazo_auth_oauth2': (('location',), [''], ['on', 'x']),
 }
 # Alone in a location they are a mistake.
@@ -362,6 +367,7 @@ def test_an_unknown_variable(check):
         'wazo_auth_metrics; wazo_auth_api;',
         'wazo_auth_api; wazo_auth_metrics;',
         'wazo_auth_oauth2; wazo_auth_api;',
+        'wazo_auth_api; wazo_auth_ui;',
     ],
 )
 def test_one_location_has_one_handler(check, location):
@@ -554,6 +560,7 @@ USERS = [
     ('location', 'wazo_auth_api;'),
     ('location', 'wazo_auth_metrics;'),
     ('location', 'wazo_auth_oauth2;'),
+    ('location', 'wazo_auth_ui;'),
 ]
 
 
@@ -895,3 +902,15 @@ def test_one_of_both_decides(check):
 def test_documents_need_a_configuration(check):
     for line in f'wazo_auth_openapi {DOCUMENT};', 'wazo_auth on; wazo_auth_enforce shadow;':
         refused(check(http=line, required='wazo_auth_zone tokens:2m;'), 'wazo_auth_config', at=line)
+
+
+@pytest.mark.parametrize('name', ['~ ^/ui', '@ui'])
+def test_a_page_without_a_path(check, name):
+    """Where the location says none, the directive has to."""
+    refused(
+        check(server=f'location {name} {{ wazo_auth_ui; }}'),
+        '"wazo_auth_ui" directive needs prefix=, as its location has no path of its own',
+        at='wazo_auth_ui;',
+    )
+    checked = check(server=f'location {name} {{ wazo_auth_ui prefix=/ui; }}')
+    assert (checked.ok, checked.output) == (True, '')

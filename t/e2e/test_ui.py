@@ -1,0 +1,630 @@
+"""The operator's page: how it is served, and what people do with it in a headless Chromium.
+
+WAZO_AUTH_PICTURES=FOLDER keeps a picture of each screen: light, dark, narrow and in French.
+"""
+import gzip
+import os
+import uuid
+from pathlib import Path
+
+import pytest
+import requests
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+from support import browser
+from support.browser import wait_for
+from support.checks import label
+from support.servers import CHECKOUT, wait_until
+
+SERVER = """\
+    server {
+        listen 127.0.0.1:@GATE_PORT@;
+        wazo_auth on;
+        gzip on;
+        location /api/auth/ { wazo_auth_api prefix=/api/auth; }
+        location /api/auth/ui { wazo_auth_ui; }
+        location /elsewhere/ { wazo_auth_ui prefix=/elsewhere; }
+        location ~ ^/by/pattern { wazo_auth_ui prefix=/by/pattern/; }
+    }
+"""
+FILES = ('', 'app.js', 'app.css', 'icon.svg')
+FIRST_SCREEN_BYTES = 150_000
+AXE = Path(os.environ.get('WAZO_AUTH_AXE') or CHECKOUT / 'build/axe') / 'node_modules/axe-core/axe.min.js'
+MARKUP = '<img src=x onerror=alert(1)><b>bold</b>&amp;'
+
+# What Chromium complains of, asked for by Page.complaints().
+WATCHER = """
+window.complaints = [];
+addEventListener('securitypolicyviolation', (event) => complaints.push(`${event.violatedDirective} ${event.blockedURI}`));
+addEventListener('error', (event) => complaints.push(String(event.message)));
+addEventListener('unhandledrejection', (event) => complaints.push(String(event.reason)));
+"""
+
+
+@pytest.fixture(scope='module')
+def site(new_nginx):
+    return new_nginx('ui', SERVER)
+
+
+@pytest.fixture(scope='module')
+def address(site):
+    return f"http://127.0.0.1:{site.values['GATE_PORT']}/api/auth/ui/"
+
+
+def fetch(url, **headers):
+    headers = {name.replace('_', '-'): value for name, value in headers.items()}
+    return requests.get(url, headers={'Accept-Encoding': 'identity'} | headers, timeout=10, allow_redirects=False)
+
+
+# -- how it is served --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('file', FILES)
+def test_a_file_comes_plain_or_compressed(address, file):
+    plain, packed = fetch(address + file), fetch(address + file, Accept_Encoding='br, gzip')
+    assert plain.status_code == packed.status_code == 200
+    assert 'Content-Encoding' not in plain.headers and packed.headers['Content-Encoding'] == 'gzip'
+    assert plain.content == packed.content  # unpacked by requests
+    assert plain.headers['ETag'] != packed.headers['ETag']
+    assert fetch(address + file, Accept_Encoding='gzip;q=0').headers['ETag'] == plain.headers['ETag']
+    for answer in (plain, packed):
+        assert answer.headers['Vary'] == 'Accept-Encoding'
+        assert answer.headers['Cache-Control'] == 'no-cache'
+        assert answer.headers['X-Content-Type-Options'] == 'nosniff'
+        assert answer.headers['Referrer-Policy'] == 'no-referrer'
+        assert (
+            answer.headers['Content-Type'].split(';')[0]
+            == {
+                'js': 'text/javascript',
+                'css': 'text/css',
+                'svg': 'image/svg+xml',
+                '': 'text/html',
+            }[file.rpartition('.')[2]]
+        )
+
+
+def test_a_file_that_is_known_is_not_sent_again(address):
+    for encoding in ('identity', 'gzip'):
+        first = fetch(address + 'app.js', Accept_Encoding=encoding)
+        again = fetch(address + 'app.js', Accept_Encoding=encoding, If_None_Match=first.headers['ETag'])
+        assert (again.status_code, again.content) == (304, b'')
+        assert again.headers['ETag'] == first.headers['ETag']
+        assert 'Content-Security-Policy' in again.headers
+        assert fetch(address + 'app.js', Accept_Encoding=encoding, If_None_Match='"other"').status_code == 200
+
+
+def test_the_policy_is_strict(address):
+    policy = fetch(address).headers['Content-Security-Policy']
+    rules = dict(rule.strip().split(' ', 1) for rule in policy.split(';'))
+    assert rules.pop('default-src') == rules.pop('form-action') == rules.pop('base-uri') == "'none'"
+    assert rules.pop('frame-ancestors') == rules.pop('trusted-types') == "'none'"
+    assert rules.pop('require-trusted-types-for') == "'script'"
+    assert set(rules.values()) == {"'self'"}
+
+
+def test_methods_and_paths(site, address):
+    head = requests.head(address, headers={'Accept-Encoding': 'identity'}, timeout=10)
+    assert (head.headers['Content-Length'], head.content) == (fetch(address).headers['Content-Length'], b'')
+    assert requests.post(address, data='x', timeout=10).status_code == 405
+    for path in ('x', 'app.js/', '..%2fapp.js', 'app.js.gz', 'ui/'):
+        assert fetch(address + path).status_code == 404
+    assert fetch(address[:-1] + 'x').status_code == 404
+    moved = fetch(address[:-1])
+    assert (moved.status_code, moved.headers['Location'], moved.content) == (301, 'ui/', b'')
+    assert requests.get(address[:-1], timeout=10).url == address
+    root = f"http://127.0.0.1:{site.values['GATE_PORT']}"
+    assert fetch(f'{root}/elsewhere/').content == fetch(f'{root}/by/pattern/').content == fetch(address).content
+
+
+def test_the_first_screen_is_small(address):
+    sent = {}
+    for file in FILES:
+        with requests.get(address + file, headers={'Accept-Encoding': 'gzip'}, stream=True, timeout=10) as answer:
+            body = answer.raw.read(decode_content=False)
+            assert gzip.decompress(body)
+            headers = sum(len(name) + len(value) + 4 for name, value in answer.headers.items())
+            sent[file or 'index.html'] = len(body) + headers
+    assert sum(sent.values()) <= FIRST_SCREEN_BYTES, sent
+
+
+# -- what people do with it --------------------------------------------------------------------------------------------
+
+
+class Page:
+    """A window of the page, and what a person finds in it by its name."""
+
+    def __init__(self, driver, address):
+        self.driver = driver
+        self.address = address
+        driver.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument', {'source': WATCHER})
+
+    def open(self, hash_=''):
+        self.driver.get(self.address + hash_)
+        self.see('h1')
+
+    def find(self, css, text=None):
+        found = self.driver.find_elements(By.CSS_SELECTOR, css)
+        return [each for each in found if each.is_displayed() and (text is None or text in each.text)]
+
+    def see(self, css, text=None):
+        return wait_for(self.driver, lambda: self.find(css, text), f'{css} with {text!r} is missing')[0]
+
+    def miss(self, css, text=None):
+        wait_for(self.driver, lambda: not self.find(css, text), f'{css} with {text!r} is there')
+
+    def press(self, text, css='button'):
+        self.see(css, text).click()
+
+    def fill(self, name, text):
+        field = self.see(f'[name={name}]')
+        field.send_keys(Keys.CONTROL, 'a')
+        field.send_keys(text or Keys.DELETE)
+
+    def log_in(self, name, password):
+        self.fill('username', name)
+        self.fill('password', password + Keys.ENTER)
+
+    def at(self, place):
+        self.driver.execute_script('location.hash = arguments[0]', f'#/{place}')
+
+    def go(self, title):
+        self.press(title, 'nav a')
+        self.see('h1', title)
+
+    def part(self, title):
+        return f'section[aria-label="{title}"]'
+
+    def confirm(self):
+        self.see('dialog[open] button:last-child').click()
+        self.miss('dialog')
+
+    def complaints(self):
+        return self.driver.execute_script('return window.complaints')
+
+    def picture(self, name):
+        """At each width, light and dark, if somebody wants to look at it."""
+        folder = os.environ.get('WAZO_AUTH_PICTURES')
+        if not folder:
+            return
+        for width, scheme in ((1280, 'light'), (1280, 'dark'), (320, 'light')):
+            self.driver.execute_cdp_cmd(
+                'Emulation.setDeviceMetricsOverride',
+                {'width': width, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False},
+            )
+            self.driver.execute_cdp_cmd(
+                'Emulation.setEmulatedMedia', {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]}
+            )
+            self.driver.save_screenshot(str(Path(folder) / f'{name}-{width}-{scheme}.png'))
+        self.driver.execute_cdp_cmd(
+            'Emulation.setDeviceMetricsOverride',
+            {'width': 1280, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False},
+        )
+
+
+@pytest.fixture(scope='module')
+def window():
+    with browser.chromium(width=1280) as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(window, address):
+    window.get('about:blank')
+    made = Page(window, address)
+    made.open()
+    yield made
+    assert made.complaints() == []
+    window.get('about:blank')  # whoever is logged in is no more
+
+
+@pytest.fixture
+def inside(page, admin):
+    page.log_in(admin['username'], admin['password'])
+    page.see('h1', 'Overview')
+    return page
+
+
+def sessions_of(api, admin_token, user):
+    answer = api.get(f"/users/{user['uuid']}/sessions", token=admin_token)
+    return [session['uuid'] for session in answer.json()['items']]
+
+
+def test_log_in_and_out(page, api, admin_token, make_user):
+    user = make_user(acl=['auth.users.me.tokens.#'])
+    page.picture('login')
+    page.log_in(user['username'], 'wrong-password-3b1')
+    page.see('[role=alert]', 'Wrong name or password')
+    page.log_in(user['username'], user['password'])
+    page.see('h1', 'Overview')
+    assert len(sessions_of(api, admin_token, user)) == 1
+    assert page.find('nav a', 'Overview') and not page.find('nav a', 'Users')  # what the API would refuse isn't shown
+    # Nothing of the session is kept anywhere but in the page's memory.
+    assert page.driver.execute_script('return [localStorage.length, sessionStorage.length, document.cookie]') == [
+        0,
+        0,
+        '',
+    ]
+    page.press('Log out')
+    page.see('[role=alert]', 'You have logged out.')
+    wait_until(lambda: not sessions_of(api, admin_token, user), 10, 'the session goes')
+    assert api.get(f"/users/{user['uuid']}/tokens", token=admin_token).json()['items'] == []
+
+
+def test_the_token_is_renewed(address, api, admin_token, make_user):
+    """Long waits of the page are half a second here; the token before goes with its session."""
+    hasty = """const wait = setTimeout;
+    window.setTimeout = (what, ms, ...more) => wait(what, ms > 600000 ? 500 : ms, ...more);"""
+    user = make_user()
+    with browser.chromium(width=1000) as driver:
+        page = Page(driver, address)
+        driver.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument', {'source': hasty})
+        page.open()
+        page.log_in(user['username'], user['password'])
+        page.see('h1', 'Overview')
+        seen = set()
+
+        def renewed():
+            seen.update(sessions_of(api, admin_token, user))
+            return len(seen) >= 3
+
+        wait_until(renewed, 20, 'further sessions')
+        assert len(sessions_of(api, admin_token, user)) <= 2
+        tokens = api.get(f"/users/{user['uuid']}/tokens", token=admin_token).json()['items']
+        assert [token['client_id'] for token in tokens] == ['wazo-auth-ui']
+        assert page.find('h1', 'Overview')
+        # Whoever's session is ended isn't let in again by the refresh token.
+        api.put(f"/locks/user/{user['uuid']}", token=admin_token, json={})
+        page.see('[role=alert]', 'ended by somebody else')
+        assert sessions_of(api, admin_token, user) == []
+        assert page.complaints() == []
+
+
+def test_leaving_ends_the_session(page, api, admin_token, make_user):
+    user = make_user()
+    page.log_in(user['username'], user['password'])
+    page.see('h1', 'Overview')
+    assert sessions_of(api, admin_token, user)
+    page.driver.get('about:blank')
+    wait_until(lambda: not sessions_of(api, admin_token, user), 10, 'the session goes')
+    page.open()
+
+
+def test_overview(inside):
+    inside.see('[data-state]')
+    inside.see('dt', 'Database')
+    inside.see(inside.part('What changed lately') + ' td', 'login')
+    inside.picture('overview')
+
+
+def test_a_user_is_found_as_one_types(inside, create):
+    name = f'findable-{label()}'
+    create('/users', username=name, email_address=f'{name}@example.com')
+    inside.go('Users')
+    inside.fill('search', name[:-1])
+    inside.see('td a', name)
+    wait_for(inside.driver, lambda: len(inside.find('tbody tr')) == 1, 'one user is found')
+    inside.picture('users')
+    inside.fill('search', f'{name}-not')
+    inside.see('p', 'Nobody is found.')
+    inside.fill('search', f'{name}@')
+    inside.press(name, 'td a')
+    inside.see('h1', name)
+    inside.see('dd', f'{name}@example.com')
+
+
+def test_many_users_come_page_by_page(inside, create):
+    name = f'many-{label()}'
+    for i in range(30):
+        create('/users', username=f'{name}-{i:02}')
+    inside.go('Users')
+    inside.fill('search', name)
+    inside.see('.pages', '1 to 25 of 30')
+    inside.press('Next')
+    inside.see('td a', f'{name}-29')
+    inside.see('.pages', '26 to 30 of 30')
+    inside.press('Previous')
+    inside.see('td a', f'{name}-00')
+
+
+def test_an_ended_session_is_told_to_who_had_it(inside, address, make_user):
+    user = make_user()
+    with browser.chromium(width=1000) as driver:
+        other = Page(driver, address)
+        other.open()
+        other.log_in(user['username'], user['password'])
+        other.see('h1', 'Overview')
+        inside.at(f"users/{user['uuid']}")
+        inside.see('h1', user['username'])
+        sessions = inside.part('Sessions')
+        inside.see(f'{sessions} td', 'Chrome')  # the client, from the audit log
+        inside.picture('user')
+        inside.see(f'{sessions} td button', 'End').click()
+        inside.confirm()
+        inside.see(f'{sessions} p', 'No sessions.')
+        other.see('[role=alert]', 'ended by somebody else')
+        assert not other.find('nav')
+        assert other.complaints() == []
+
+
+def test_lock_and_unlock(inside, api, make_user):
+    user = make_user()
+    inside.at(f"users/{user['uuid']}")
+    inside.see('h1', user['username'])
+    inside.press('Lock', f"{inside.part('Locks')} button")
+    inside.confirm()
+    inside.see(f"{inside.part('Locks')} li", 'locked')
+    assert api.post('/token', auth=(user['username'], user['password'])).status_code == 401
+    inside.press('Unlock')
+    inside.see(f"{inside.part('Locks')} p", 'Not locked.')
+    assert api.post('/token', auth=(user['username'], user['password'])).status_code == 200
+
+
+def test_disable_keeps_the_rest(inside, api, admin_token, create):
+    user = create('/users', username=f'kept-{label()}', firstname='Ada', lastname='L', authentication_method='native')
+    inside.at(f"users/{user['uuid']}")
+    inside.press('Disable')
+    inside.see('dialog')
+    inside.press('Cancel')
+    inside.miss('dialog')
+    assert api.get(f"/users/{user['uuid']}", token=admin_token).json()['enabled']
+    inside.press('Disable')
+    inside.confirm()
+    inside.see('dd', 'disabled')
+    assert api.get(f"/users/{user['uuid']}", token=admin_token).json() == user | {'enabled': False}
+
+
+def test_explain(inside, make_user):
+    user = make_user(acl=['confd.users.read'])
+    inside.at(f"users/{user['uuid']}")
+    inside.fill('access', 'confd.users.read' + Keys.ENTER)
+    inside.see(f"{inside.part('Has this user an access?')} .mark.good", 'allowed')
+    inside.fill('access', 'confd.users.delete' + Keys.ENTER)
+    inside.see(f"{inside.part('Has this user an access?')} .mark.bad", 'not allowed')
+    inside.see('h3', 'What would have to change')
+
+
+def test_sessions(inside, make_user, make_token):
+    user = make_user()
+    token = make_token(user)
+    inside.go('Sessions')
+    inside.see('td', 'this one')
+    for _ in range(40):
+        if inside.find(f'[aria-label="End: {token["session_uuid"]}"]'):
+            break
+        inside.press('Next')
+        inside.miss('table[aria-busy=true]')
+    inside.picture('sessions')
+    inside.see(f'[aria-label="End: {token["session_uuid"]}"]').click()
+    inside.confirm()
+    inside.miss(f'[aria-label="End: {token["session_uuid"]}"]')
+
+
+def test_audit(inside, create):
+    first = create('/users', username=f'audited-{label()}')
+    for _ in range(49):
+        create('/users')
+    user = create('/users', username=f'audited-{label()}')
+    inside.go('Audit log')
+    Select(inside.see('#choice-Kind')).select_by_visible_text('user')
+    Select(inside.see('#choice-Action')).select_by_visible_text('created')
+    inside.see('td a', user['username'])
+    inside.picture('audit')
+    assert not inside.find('td a', first['username'])
+    inside.press('Earlier')
+    inside.see('td a', first['username'])
+    inside.press('Later')
+    inside.see('td a', user['username'])
+    inside.fill('object', first['uuid'])
+    inside.see('td a', first['username'])
+    inside.miss('td a', user['username'])
+
+
+def test_groups(inside, api, admin_token, create):
+    group, policy = create('/groups', name=f'group-{label()}'), create(
+        '/policies', name=f'policy-{label()}', acl=['a.b']
+    )
+    user = create('/users', username=f'member-{label()}')
+    inside.go('Groups')
+    inside.fill('search', group['name'])
+    inside.press(group['name'], 'td a')
+    inside.see('h1', group['name'])
+    inside.see('p', 'No members.')
+    inside.fill('member', user['username'])
+    inside.see(f'[aria-label="Add: {user["username"]}"]').click()
+    inside.see('td a', user['username'])
+    Select(inside.see('#choice-Attach-a-policy')).select_by_visible_text(policy['name'])
+    inside.press('Attach')
+    inside.see('td a', policy['name'])
+    inside.picture('group')
+    path = f"/groups/{group['uuid']}"
+    assert [each['uuid'] for each in api.get(f'{path}/users', token=admin_token).json()['items']] == [user['uuid']]
+    assert [each['uuid'] for each in api.get(f'{path}/policies', token=admin_token).json()['items']] == [policy['uuid']]
+    inside.at(f"users/{user['uuid']}")  # what the user has, and where from
+    inside.see('h3 a', group['name'])
+    inside.press(policy['name'], 'summary')
+    inside.see('li code', 'a.b')
+    inside.at(f"groups/{group['uuid']}")
+    for button in (f'Take out: {user["username"]}', f'Detach: {policy["name"]}'):
+        inside.see(f'[aria-label="{button}"]').click()
+        inside.confirm()
+        inside.miss(f'[aria-label="{button}"]')
+    assert api.get(f'{path}/users', token=admin_token).json()['items'] == []
+    assert api.get(f'{path}/policies', token=admin_token).json()['items'] == []
+
+
+def test_a_policy_is_edited_with_a_preview(inside, api, admin_token, create):
+    policy = create('/policies', name=f'policy-{label()}', description='before', acl=['a.keep', 'a.lose'])
+    path = f"/policies/{policy['uuid']}"
+    inside.go('Policies')
+    inside.fill('search', policy['name'])
+    inside.press(policy['name'], 'td a')
+    inside.see('p', '0 users')
+    field = inside.see('#acl')
+    field.send_keys(Keys.CONTROL, 'a')
+    field.send_keys('a.keep\n a.gain \n')
+    inside.see('.notice ins', 'a.gain')
+    inside.see('.notice del', 'a.lose')
+    inside.picture('policy')
+    assert sorted(api.get(path, token=admin_token).json()['acl']) == ['a.keep', 'a.lose']  # nothing is saved yet
+    inside.press('Save')
+    inside.see('.teller', 'was saved')
+    inside.miss('.notice ins')
+    saved = api.get(path, token=admin_token).json()
+    assert (sorted(saved['acl']), saved['description']) == (['a.gain', 'a.keep'], 'before')
+
+
+def test_two_who_edit_a_policy_do_not_overwrite_each_other(inside, api, admin_token, create):
+    policy = create('/policies', name=f'policy-{label()}', acl=['a.first'])
+    path = f"/policies/{policy['uuid']}"
+    inside.at(f"policies/{policy['uuid']}")
+    inside.see('#acl').send_keys('\na.mine')
+    inside.see('.notice ins', 'a.mine')
+    api.put(path, token=admin_token, json={'name': policy['name'], 'acl': ['a.first', 'a.theirs']})
+    inside.press('Save')
+    inside.see('[role=alert]', 'Somebody else has changed this policy')
+    assert sorted(api.get(path, token=admin_token).json()['acl']) == ['a.first', 'a.theirs']
+    inside.press('Show their version')
+    wait_for(inside.driver, lambda: 'a.theirs' in inside.see('#acl').get_property('value'), 'their version is shown')
+
+
+def test_tenants(inside, api, admin_token, create):
+    old, new = create('/tenants', name=f'old-{label()}'), create('/tenants', name=f'new-{label()}')
+    moved = create('/tenants', tenant=old['uuid'], name=f'moved-{label()}', domain_names=[f'{label()}.example.com'])
+    inside.go('Tenants')
+    inside.see('ul.tree ul.tree ul.tree a', moved['name'])
+    inside.see('.mark', moved['domain_names'][0])
+    inside.picture('tenants')
+    inside.press(moved['name'], 'a')
+    inside.see('dd a', old['name'])
+    Select(inside.see('#choice-Below-which-tenant-')).select_by_visible_text(new['name'])
+    inside.press('Move')
+    inside.see('dialog', 'tenants move with all that they have')
+    inside.confirm()
+    inside.see('dd a', new['name'])
+    assert api.get(f"/tenants/{moved['uuid']}", token=admin_token).json()['parent_uuid'] == new['uuid']
+
+
+def test_the_api_in_the_browser(inside, create, operations):
+    user = create('/users', username=f'asked-{label()}')
+    inside.go('API')
+    inside.see('.heading', str(len(operations)))
+    inside.fill('search', 'get a user uuid')
+    inside.picture('api')
+    inside.see('a[href="#/api/GET/users/%7Buser_uuid%7D"]').click()
+    inside.fill('value-user_uuid', user['uuid'])
+    inside.see('code', f"auth.users.{user['uuid']}.read")
+    inside.see('.mark.good', 'you have it')
+    inside.see('pre', f"/api/auth/0.1/users/{user['uuid']}")
+    assert '$TOKEN' in inside.see('pre').text
+    inside.press('Send')
+    inside.see('.mark.good', '200')
+    inside.see('pre', user['username'])
+    inside.picture('operation')
+
+
+def test_every_operation_of_the_document_is_shown(inside, operations):
+    inside.go('API')
+    shown = wait_for(inside.driver, lambda: inside.find('main li a'), 'operations')
+    assert sorted(each.text for each in shown) == sorted(f'{method.upper()} {path}' for method, path, _ in operations)
+
+
+def test_what_the_api_says_is_never_markup(inside, create):
+    user = create('/users', username=MARKUP + label(), firstname=MARKUP, lastname=MARKUP)
+    inside.go('Users')
+    inside.fill('search', user['username'][-6:])
+    inside.see('td a', user['username'])
+    inside.press(user['username'], 'td a')
+    inside.see('h1', user['username'])
+    inside.see('td', MARKUP)
+    assert not inside.driver.find_elements(By.CSS_SELECTOR, 'main b, main img')
+
+
+def test_what_is_not_there(inside):
+    inside.at(f'users/{uuid.uuid4()}')
+    inside.see('[role=alert]', 'There is no such thing')
+    inside.at('nowhere')
+    inside.see('h1', 'There is no such screen.')
+
+
+def test_french(inside):
+    Select(inside.see('footer select')).select_by_value('fr')
+    inside.see('h1', 'Vue d’ensemble')
+    assert inside.driver.execute_script('return document.documentElement.lang') == 'fr'
+    inside.picture('overview-fr')
+    Select(inside.see('footer select')).select_by_value('en')
+    inside.see('h1', 'Overview')
+    inside.driver.execute_script('localStorage.clear()')
+
+
+def test_by_keyboard_alone(page, admin):
+    page.driver.switch_to.active_element.send_keys(Keys.TAB)
+    page.log_in(admin['username'], admin['password'])
+    page.see('h1', 'Overview')
+    # The heading of a new screen has the focus, so it is read aloud.
+    wait_for(page.driver, lambda: page.driver.switch_to.active_element.text == 'Overview', 'the heading has the focus')
+    page.see('nav a', 'Users').send_keys(Keys.ENTER)
+    wait_for(page.driver, lambda: page.driver.switch_to.active_element.text == 'Users', 'the heading has the focus')
+
+
+@pytest.mark.parametrize('screen', ['home', 'users', 'groups', 'policies', 'sessions', 'audit', 'user'])
+def test_narrow_screens_need_no_sideways_scrolling(inside, admin_token, api, admin, screen):
+    inside.driver.execute_cdp_cmd(
+        'Emulation.setDeviceMetricsOverride', {'width': 320, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False}
+    )
+    try:
+        if screen == 'user':
+            found = api.get('/users', token=admin_token, params={'username': admin['username']}).json()['items'][0]
+            screen = f"users/{found['uuid']}"
+        inside.at(screen)
+        inside.see('td')
+        wide = inside.driver.execute_script(
+            'return [...document.querySelectorAll("*")].filter((each) => each.getBoundingClientRect().right > 321 && '
+            '!each.closest("thead, .skip")).map((each) => each.outerHTML.slice(0, 80))'
+        )
+        assert wide == []
+    finally:
+        inside.driver.execute_cdp_cmd(
+            'Emulation.setDeviceMetricsOverride',
+            {'width': 1280, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False},
+        )
+
+
+@pytest.mark.skipif(not AXE.exists(), reason='axe-core is not installed: ./dev test does it')
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_no_barriers(page, admin, admin_token, api, create, scheme):
+    """axe-core finds nothing on any screen."""
+
+    def check(where):
+        page.driver.execute_script(AXE.read_text())
+        found = page.driver.execute_async_script(
+            'const done = arguments[0]; axe.run({resultTypes: ["violations"]}).then(done, (e) => done(String(e)))'
+        )
+        assert [
+            (rule['id'], [node['html'][:120] for node in rule['nodes']]) for rule in found['violations']
+        ] == [], where
+
+    page.driver.execute_cdp_cmd(
+        'Emulation.setEmulatedMedia', {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]}
+    )
+    policy, group = create('/policies', name=f'policy-{label()}', acl=['a.b']), create('/groups', name=label())
+    user = create('/users', username=f'seen-{label()}', email_address=f'{label()}@example.com')
+    check('login')
+    page.log_in(admin['username'], admin['password'])
+    page.see('td')
+    for screen in ('home', 'users', 'groups', 'policies', 'tenants', 'sessions', 'audit', 'api', f"users/{user['uuid']}",
+                   f"groups/{group['uuid']}", f"policies/{policy['uuid']}", 'api/GET/users/%7Buser_uuid%7D'):  # fmt: skip
+        page.at(screen)
+        page.see('h1')
+        wait_for(page.driver, lambda: not page.find('p', 'Loading …'), f'{screen} is there')
+        check(screen)
+
+
+def test_a_server_that_restarts_under_it(inside, site):
+    site.stop()
+    inside.go('Users')
+    inside.see('.away', 'can’t be reached')
+    site.start()
+    inside.see('td a')
+    inside.miss('.away')

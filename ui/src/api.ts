@@ -1,0 +1,372 @@
+// The public API, and the visitor's session there. Tokens are in the memory of this page and nowhere else.
+//
+// The page is served at .../ui/, the API beside it at .../0.1/: whoever is in front of both may show them below any path.
+
+export class Failure extends Error {
+  // status 0: no answer came.
+  constructor(readonly status: number, message: string) {
+    super(message);
+  }
+  get away(): boolean {
+    return this.status === 0 || this.status === 502 || this.status === 503 || this.status === 504;
+  }
+  get forbidden(): boolean {
+    return this.status === 401 || this.status === 403;
+  }
+}
+
+export interface Visitor {
+  name: string;
+  uuid: string;
+  tenant: string;
+  session: string;
+}
+
+interface Issued {
+  token: string;
+  utc_expires_at: string;
+  utc_issued_at: string;
+  refresh_token?: string;
+  session_uuid: string;
+  metadata: { uuid: string; tenant_uuid: string };
+}
+
+type Query = Record<string, string | number | boolean | undefined>;
+export interface Asked {
+  query?: Query;
+  body?: unknown;
+  tenant?: string;
+  signal?: AbortSignal;
+}
+
+const CLIENT_ID = 'wazo-auth-ui';
+const LIFETIME_SECONDS = 3600;
+const RENEW_BEFORE_MS = 5 * 60 * 1000;
+const LOOK_EVERY_MS = 5000;
+
+let token: string | null = null;
+let refreshToken: string | null = null;
+let endsAt = 0; // by performance.now(): the visitor's clock may be wrong
+let renewing = 0;
+let looking = 0;
+
+// Why there is no session: nobody has logged in, the visitor logged out, or somebody or something else ended it.
+export type Ended = 'nobody' | 'self' | 'others' | 'expired';
+export interface Listener {
+  session(visitor: Visitor | null, why: Ended): void;
+  reachable(yes: boolean): void;
+}
+let listener: Listener = { session: () => undefined, reachable: () => undefined };
+export function listen(to: Listener): void {
+  listener = to;
+}
+
+export const apiFolder = new URL('../0.1/', location.href);
+
+function address(path: string, query: Query = {}): URL {
+  const url = new URL(path.replace(/^\//, ''), apiFolder);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== '') url.searchParams.set(name, String(value));
+  }
+  return url;
+}
+
+// A piece of a path, whatever is in it.
+export function piece(text: string): string {
+  return encodeURIComponent(text);
+}
+
+async function send(method: string, path: string, headers: Record<string, string>, asked: Asked = {}): Promise<Response> {
+  const all: Record<string, string> = { Accept: 'application/json', ...headers };
+  if (asked.body !== undefined) all['Content-Type'] = 'application/json';
+  if (asked.tenant) all['Wazo-Tenant'] = asked.tenant;
+  try {
+    const answer = await fetch(address(path, asked.query), {
+      method,
+      headers: all,
+      body: asked.body === undefined ? undefined : JSON.stringify(asked.body),
+      signal: asked.signal,
+      cache: 'no-store',
+      credentials: 'omit', // the page has a token of its own; a cookie of the platform is no business of it
+      redirect: 'error',
+    });
+    listener.reachable(true);
+    return answer;
+  } catch (error) {
+    if (asked.signal?.aborted) throw error;
+    listener.reachable(false);
+    throw new Failure(0, '');
+  }
+}
+
+// What the API says of a failure, in whichever of its forms.
+async function failure(answer: Response): Promise<Failure> {
+  let said = '';
+  try {
+    const body = await answer.json();
+    if (typeof body.message === 'string') said = body.message;
+    else if (Array.isArray(body.reason)) said = body.reason.map(String).join(', ');
+    if (body.details?.invalid_fields || typeof body.details === 'object') {
+      const fields = Object.keys(body.details);
+      if (fields.length && answer.status === 400) said += ` (${fields.join(', ')})`;
+    }
+  } catch {
+    // no JSON: the status says enough
+  }
+  return new Failure(answer.status, said);
+}
+
+export async function call<Answer>(method: string, path: string, asked: Asked = {}): Promise<Answer> {
+  const used = token;
+  const answer = await send(method, path, used ? { 'X-Auth-Token': used } : {}, asked);
+  if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as Answer;
+  // A refusal for lack of access, or the end of the token? Only the API knows.
+  if (answer.status === 401 && used && used === token) await look();
+  throw await failure(answer);
+}
+
+export async function publicCall<Answer>(method: string, path: string, asked: Asked = {}): Promise<Answer> {
+  const answer = await send(method, path, {}, asked);
+  if (!answer.ok) throw await failure(answer);
+  return (answer.status === 204 ? undefined : await answer.json()) as Answer;
+}
+
+function basic(name: string, password: string): string {
+  let bytes = '';
+  for (const byte of new TextEncoder().encode(`${name}:${password}`)) bytes += String.fromCharCode(byte);
+  return `Basic ${btoa(bytes)}`;
+}
+
+function accept(issued: Issued, name: string): void {
+  token = issued.token;
+  const life = Date.parse(`${issued.utc_expires_at}Z`) - Date.parse(`${issued.utc_issued_at}Z`);
+  endsAt = performance.now() + life;
+  if (issued.refresh_token) refreshToken = issued.refresh_token;
+  clearTimeout(renewing);
+  renewing = window.setTimeout(renew, Math.max(life - RENEW_BEFORE_MS, life / 2));
+  clearInterval(looking);
+  looking = window.setInterval(() => {
+    if (document.visibilityState === 'visible') void look();
+  }, LOOK_EVERY_MS);
+  const { uuid, tenant_uuid } = issued.metadata;
+  listener.session({ name, uuid, tenant: tenant_uuid, session: issued.session_uuid }, 'nobody');
+}
+
+let visitorName = '';
+
+export async function logIn(name: string, password: string): Promise<void> {
+  const answer = await send(
+    'POST',
+    'token',
+    { Authorization: basic(name, password) },
+    { body: { access_type: 'offline', client_id: CLIENT_ID, expiration: LIFETIME_SECONDS } },
+  );
+  if (!answer.ok) throw await failure(answer);
+  visitorName = name;
+  accept((await answer.json()).data, name);
+}
+
+// Each token has a session of its own: the one before goes when the new one is there.
+async function renew(): Promise<void> {
+  if (!refreshToken || !token) return;
+  const before = token;
+  try {
+    const answer = await send('POST', 'token', {}, {
+      body: { refresh_token: refreshToken, client_id: CLIENT_ID, expiration: LIFETIME_SECONDS },
+    });
+    if (token !== before) return; // logged out meanwhile
+    if (answer.ok) {
+      accept((await answer.json()).data, visitorName);
+      void send('DELETE', `token/${before}`, {}).catch(() => undefined);
+      return;
+    }
+    if (answer.status === 401) {
+      refreshToken = null; // the token itself may go on to its end
+      return;
+    }
+  } catch {
+    // the server is away
+  }
+  renewing = window.setTimeout(renew, 10000);
+}
+
+function forget(why: Ended): void {
+  token = refreshToken = null;
+  clearTimeout(renewing);
+  clearInterval(looking);
+  dispatchEvent(new Event('sessionended')); // what was kept for this visitor goes
+  listener.session(null, why);
+}
+
+// Does the token live? One that died before its time was ended by somebody else: it isn't renewed then.
+async function look(): Promise<void> {
+  const used = token;
+  if (!used) return;
+  let answer;
+  try {
+    answer = await send('HEAD', `token/${used}`, {});
+  } catch {
+    return;
+  }
+  if (token !== used || answer.ok || answer.status !== 404) return;
+  if (performance.now() < endsAt) return forget('others');
+  if (refreshToken) await renew();
+  if (token === used) forget('expired');
+}
+
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') void look();
+});
+
+// Whoever leaves the page leaves the session, also where the browser keeps the page for a way back.
+addEventListener('pagehide', () => {
+  if (!token) return;
+  void fetch(address(`token/${token}`), { method: 'DELETE', keepalive: true, credentials: 'omit' }).catch(() => undefined);
+  forget('self');
+});
+
+export async function logOut(): Promise<void> {
+  const used = token;
+  if (!used) return;
+  const header = { 'X-Auth-Token': used };
+  forget('self');
+  // The refresh token first: it takes the token to end it. Whoever may not, keeps it.
+  await send('DELETE', `users/me/tokens/${CLIENT_ID}`, header).catch(() => undefined);
+  await send('DELETE', `token/${used}`, {}).catch(() => undefined);
+}
+
+const known = new Map<string, boolean>();
+let knownFor: string | null = null;
+
+// Which of these accesses does the visitor have? The page shows what the API would do, and knows no rule of its own.
+export async function may(accesses: string[]): Promise<Record<string, boolean>> {
+  if (knownFor !== token) {
+    known.clear();
+    knownFor = token;
+  }
+  const asked = token;
+  const unknown = accesses.filter((access) => !known.has(access));
+  if (unknown.length && asked) {
+    const answer = await call<{ scopes: Record<string, boolean> }>('POST', `token/${asked}/scopes/check`, {
+      body: { scopes: unknown },
+    });
+    if (asked === token) for (const [access, yes] of Object.entries(answer.scopes)) known.set(access, yes);
+  }
+  return Object.fromEntries(accesses.map((access) => [access, known.get(access) ?? false]));
+}
+
+export interface Answered {
+  status: number;
+  ms: number;
+  text: string;
+}
+
+// Whatever the answer is.
+export async function raw(method: string, path: string, asked: Asked): Promise<Answered> {
+  const begin = performance.now();
+  const answer = await send(method, path, token ? { 'X-Auth-Token': token } : {}, asked);
+  let text = await answer.text();
+  const ms = Math.round(performance.now() - begin);
+  try {
+    text = JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    // it isn't JSON: as it is
+  }
+  return { status: answer.status, ms, text };
+}
+
+export async function documentText(): Promise<string> {
+  const answer = await send('GET', 'api/api.yml', {});
+  if (!answer.ok) throw await failure(answer);
+  return answer.text();
+}
+
+// For a request as a line of a shell: where the token goes, not the token.
+export function asCurl(method: string, path: string, asked: Asked = {}): string {
+  const quote = (text: string) => `'${text.replace(/'/g, `'\\''`)}'`;
+  const parts = ['curl', '-X', method, '-H', '"X-Auth-Token: $TOKEN"'];
+  if (asked.body !== undefined) parts.push('-H', quote('Content-Type: application/json'), '-d', quote(JSON.stringify(asked.body)));
+  if (asked.tenant) parts.push('-H', quote(`Wazo-Tenant: ${asked.tenant}`));
+  parts.push(quote(address(path, asked.query).href));
+  return parts.join(' ');
+}
+
+export interface List<Item> {
+  items: Item[];
+  total: number;
+  filtered: number;
+}
+export interface Email {
+  uuid: string;
+  address: string;
+  main: boolean;
+  confirmed: boolean;
+}
+export interface User {
+  uuid: string;
+  username: string | null;
+  firstname: string | null;
+  lastname: string | null;
+  enabled: boolean;
+  emails: Email[];
+  purpose: string;
+  tenant_uuid: string;
+  authentication_method: string;
+}
+export interface Session {
+  uuid: string;
+  mobile: boolean;
+  tenant_uuid: string;
+  user_uuid: string | null;
+}
+export interface RefreshToken {
+  client_id: string;
+  created_at: string;
+  mobile: boolean;
+}
+export interface Group {
+  uuid: string;
+  tenant_uuid: string;
+  name: string;
+  slug: string;
+  system_managed: boolean;
+}
+export interface Policy {
+  uuid: string;
+  tenant_uuid: string;
+  name: string;
+  slug: string;
+  description: string | null;
+  acl: string[];
+  read_only: boolean;
+  shared: boolean;
+}
+export interface Tenant {
+  uuid: string;
+  parent_uuid: string;
+  name: string | null;
+  slug: string;
+  domain_names: string[];
+  default_authentication_method: string;
+}
+export interface AuditEntry {
+  id: number;
+  at: string;
+  action: string;
+  kind: string;
+  object_uuid: string | null;
+  related_uuid: string | null;
+  tenant_uuid: string | null;
+  actor_uuid: string | null;
+  session_uuid: string | null;
+  remote_addr: string | null;
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown> | null;
+}
+export interface Lock {
+  uuid: string;
+  kind: string;
+  value: string;
+  reason: string | null;
+  ends_at: string | null;
+}

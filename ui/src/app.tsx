@@ -1,0 +1,178 @@
+// The page: who is there, where one is, and the screen for it. Screens are named behind the '#', which no server sees.
+import { Fragment, h, render, type ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { Failure, listen, logIn, logOut, publicCall, type Ended, type Visitor } from './api';
+import { Field, Heading, sentence, Teller, useAsked, useMay } from './kit';
+import { Audit } from './screens/audit';
+import { Groups, GroupScreen } from './screens/groups';
+import { Home, type Status } from './screens/home';
+import { Operations } from './screens/operations';
+import { Policies, PolicyScreen } from './screens/policies';
+import { Sessions } from './screens/sessions';
+import { Tenants } from './screens/tenants';
+import { UserScreen } from './screens/user';
+import { Users } from './screens/users';
+import { language, languages, setLanguage, t, type Language, type Text } from './texts';
+
+interface Screen {
+  path: string;
+  title: Text;
+  access?: string; // whoever lacks it doesn't see the way there
+  show(rest: string, visitor: Visitor): ComponentChildren;
+}
+
+const screens: Screen[] = [
+  { path: 'home', title: 'Overview', show: () => <Home /> },
+  {
+    path: 'users',
+    title: 'Users',
+    access: 'auth.users.read',
+    show: (rest, visitor) => (rest ? <UserScreen key={rest} uuid={rest} visitor={visitor} /> : <Users />),
+  },
+  {
+    path: 'groups',
+    title: 'Groups',
+    access: 'auth.groups.read',
+    show: (rest) => (rest ? <GroupScreen key={rest} uuid={rest} /> : <Groups />),
+  },
+  {
+    path: 'policies',
+    title: 'Policies',
+    access: 'auth.policies.read',
+    show: (rest) => (rest ? <PolicyScreen key={rest} uuid={rest} /> : <Policies />),
+  },
+  { path: 'tenants', title: 'Tenants', access: 'auth.tenants.read', show: (rest) => <Tenants chosen={rest} /> },
+  { path: 'sessions', title: 'Sessions', access: 'auth.sessions.read', show: (_, visitor) => <Sessions own={visitor.session} /> },
+  { path: 'audit', title: 'Audit log', access: 'auth.audit.read', show: () => <Audit /> },
+  { path: 'api', title: 'API', show: (rest) => <Operations chosen={rest} /> },
+];
+
+function place(): [string, string] {
+  const [path, ...rest] = location.hash.replace(/^#\/?/, '').split('/');
+  return [path || 'home', rest.map(decodeURIComponent).join('/')];
+}
+
+function usePlace(): [string, string] {
+  const [now, set] = useState(place);
+  useEffect(() => {
+    const moved = () => set(place());
+    addEventListener('hashchange', moved);
+    return () => removeEventListener('hashchange', moved);
+  }, []);
+  return now;
+}
+
+function LanguageChoice() {
+  return (
+    <select aria-label={t('Language')} onChange={(event: Event) => setLanguage((event.currentTarget as HTMLSelectElement).value as Language)}>
+      {Object.entries(languages).map(([tag, name]) => <option value={tag} lang={tag} selected={tag === language()}>{name}</option>)}
+    </select>
+  );
+}
+
+const farewells: Record<Ended, Text | null> = {
+  nobody: null,
+  self: 'You have logged out.',
+  others: 'Your session was ended by somebody else, or by a lock. Nothing that you had not saved was stored.',
+  expired: 'Your session has expired.',
+};
+
+function LogIn({ why }: { why: Ended }) {
+  const [name, setName] = useState('');
+  const [password, setPassword] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [failure, setFailure] = useState<string | null>(null);
+  const status = useAsked(() => publicCall<Status>('GET', 'status'), []);
+  const farewell = farewells[why];
+  useEffect(() => {
+    document.title = 'wazo-auth';
+    document.querySelector('input')?.focus();
+  }, []);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    setBusy(true);
+    setFailure(null);
+    try {
+      await logIn(name, password);
+    } catch (caught) {
+      setPassword('');
+      setBusy(false);
+      if (caught instanceof Failure && caught.status === 401) setFailure(t('Wrong name or password, or this account may not log in.'));
+      else if (caught instanceof Failure && caught.status === 429) setFailure(t('Too many attempts or sessions. Wait a moment and try again.'));
+      else setFailure(sentence(caught));
+    }
+  };
+  return (
+    <main class="login" id="main">
+      <div class="brand"><img src="icon.svg" alt="" /><h1>{t('Log in')}</h1></div>
+      {farewell && <p class="notice" role="alert">{t(farewell)}</p>}
+      {status.answer?.health && status.answer.health.state !== 'ready' && (
+        <p class="notice bad">{t('The server is not well: {why}', { why: status.answer.health.why.join(', ') || status.answer.health.state })}</p>
+      )}
+      <form onSubmit={submit}>
+        <Field name="username" label={t('Username or address')} value={name} onText={setName} autocomplete="username" required />
+        <Field name="password" type="password" label={t('Password')} value={password} onText={setPassword} autocomplete="current-password" required />
+        {failure && <p class="notice bad" role="alert">{failure}</p>}
+        <button class="main" disabled={busy}>{busy ? t('Logging in …') : t('Log in')}</button>
+      </form>
+      <LanguageChoice />
+    </main>
+  );
+}
+
+function Page({ visitor }: { visitor: Visitor }) {
+  const [path, rest] = usePlace();
+  const allowed = useMay(screens.flatMap((screen) => screen.access ?? []));
+  const screen = screens.find((each) => each.path === path);
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event: Event) => {
+        event.preventDefault();
+        document.querySelector<HTMLElement>('h1')?.focus();
+      }}>{t('Skip to the content')}</a>
+      <header class="top">
+        <a class="brand" href="#/home"><img src="icon.svg" alt="" />wazo-auth</a>
+        <nav aria-label={t('Screens')}>
+          {screens.filter((each) => !each.access || allowed?.[each.access]).map((each) => (
+            <a href={`#/${each.path}`} aria-current={each.path === path ? 'page' : undefined}>{t(each.title)}</a>
+          ))}
+        </nav>
+        <div class="who">
+          <a href={`#/users/${visitor.uuid}`}>{visitor.name}</a>
+          <button type="button" onClick={() => void logOut()}>{t('Log out')}</button>
+        </div>
+      </header>
+      <main id="main" key={path + rest}>
+        {screen ? screen.show(rest, visitor) : <Heading title={t('There is no such screen.')} />}
+      </main>
+      <footer><LanguageChoice /></footer>
+    </>
+  );
+}
+
+function App() {
+  const [visitor, setVisitor] = useState<Visitor | null>(null);
+  const [why, setWhy] = useState<Ended>('nobody');
+  const [reachable, setReachable] = useState(true);
+  const [, setTag] = useState(language());
+  useEffect(() => {
+    listen({
+      session: (who, reason) => {
+        setVisitor(who);
+        if (!who) setWhy(reason);
+      },
+      reachable: setReachable,
+    });
+    addEventListener('languagechosen', () => setTag(language()));
+  }, []);
+  return (
+    <>
+      {!reachable && <p class="away" role="alert">{t('The server can’t be reached. Trying again …')}</p>}
+      {visitor ? <Page visitor={visitor} /> : <LogIn why={why} />}
+      <Teller />
+    </>
+  );
+}
+
+document.documentElement.lang = language();
+render(<App />, document.getElementById('app') as HTMLElement);

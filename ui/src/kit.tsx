@@ -1,0 +1,266 @@
+// The pieces that screens are made of. Texts become text nodes and nothing else: this page never makes HTML of what it is told.
+import { Fragment, h, type ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { Failure, may } from './api';
+import { language, t, type Text } from './texts';
+
+// The state of something that is asked for. While it is asked for anew, what was there stays.
+export interface Asked<Answer> {
+  answer?: Answer;
+  failure?: unknown;
+  loading: boolean;
+  again(): void;
+}
+
+export function useAsked<Answer>(ask: (signal: AbortSignal) => Promise<Answer>, inputs: unknown[]): Asked<Answer> {
+  const [state, set] = useState<{ answer?: Answer; failure?: unknown; loading: boolean; asked: string }>({ loading: true, asked: '' });
+  const [times, setTimes] = useState(0);
+  const key = JSON.stringify(inputs);
+  useEffect(() => {
+    const aborting = new AbortController();
+    set((before) => ({ ...before, loading: true, failure: before.asked === key ? before.failure : undefined, asked: key }));
+    ask(aborting.signal).then(
+      (answer) => !aborting.signal.aborted && set({ answer, loading: false, asked: key }),
+      (failure) => !aborting.signal.aborted && set((before) => ({ ...before, failure, loading: false })),
+    );
+    return () => aborting.abort();
+  }, [key, times]);
+  // A server that was away is asked again by itself.
+  useEffect(() => {
+    if (!(state.failure instanceof Failure && state.failure.away)) return;
+    const later = setTimeout(() => setTimes((n) => n + 1), 2000);
+    return () => clearTimeout(later);
+  }, [state.failure]);
+  return { ...state, again: () => setTimes((n) => n + 1) };
+}
+
+export type Allowed = Record<string, boolean>;
+// What the visitor may do; undefined until that is known.
+export function useMay(accesses: string[]): Allowed | undefined {
+  return useAsked(() => may(accesses), accesses).answer;
+}
+
+export function useDelayed<Value>(value: Value, ms: number): Value {
+  const [shown, set] = useState(value);
+  useEffect(() => {
+    const later = setTimeout(() => set(value), ms);
+    return () => clearTimeout(later);
+  }, [value]);
+  return shown;
+}
+
+export function sentence(failure: unknown): string {
+  if (!(failure instanceof Failure)) return String(failure);
+  if (failure.away) return t('The server can’t be reached. Trying again …');
+  if (failure.forbidden) return t('You may not see this.');
+  if (failure.status === 404) return t('There is no such thing, or it isn’t yours to see.');
+  return failure.message || t('The server answered {status}.', { status: failure.status });
+}
+
+export function State({ of, children }: { of: Asked<unknown>; children?: ComponentChildren }) {
+  if (of.failure !== undefined && of.failure !== null) return <p class="notice bad" role="alert">{sentence(of.failure)}</p>;
+  if (of.answer === undefined) return <p class="quiet" role="status">{t('Loading …')}</p>;
+  return <>{children}</>;
+}
+
+export function Heading({ title, children }: { title: string; children?: ComponentChildren }) {
+  const ref = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    document.title = `${title} · wazo-auth`;
+  }, [title]);
+  // Whoever listens to the page hears where it is now.
+  useEffect(() => ref.current?.focus(), []);
+  return <div class="heading"><h1 ref={ref} tabIndex={-1}>{title}</h1>{children}</div>;
+}
+
+export function Part({ title, children, aside }: { title: string; children?: ComponentChildren; aside?: ComponentChildren }) {
+  return <section class="part" aria-label={title}><div class="heading"><h2>{title}</h2>{aside}</div>{children}</section>;
+}
+
+export interface Column<Row> {
+  title: Text;
+  cell(row: Row): ComponentChildren;
+  narrow?: boolean;
+}
+
+// Narrow screens show each row as a block, where roles tell what it still is.
+export function Table<Row>(props: {
+  label: string;
+  columns: Column<Row>[];
+  rows: Row[];
+  id(row: Row): string | number;
+  none?: Text;
+  busy?: boolean;
+}) {
+  if (!props.rows.length) return <p class="quiet">{t(props.none ?? 'Nothing here.')}</p>;
+  return (
+    <table role="table" aria-label={props.label} aria-busy={props.busy}>
+      <thead role="rowgroup">
+        <tr role="row">{props.columns.map((column) => <th role="columnheader" scope="col">{t(column.title)}</th>)}</tr>
+      </thead>
+      <tbody role="rowgroup">
+        {props.rows.map((row) => (
+          <tr role="row" key={props.id(row)}>
+            {props.columns.map((column) => (
+              <td role="cell" data-label={t(column.title)} class={column.narrow ? 'narrow' : undefined}>{column.cell(row)}</td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+// open: how many there are isn't known, but whether there are more.
+export function Pages({ from, size, total, go, open }: { from: number; size: number; total: number; go(from: number): void; open?: boolean }) {
+  if (total <= size && from === 0) return null;
+  return (
+    <nav class="pages" aria-label={t('Pages')}>
+      <button type="button" disabled={from === 0} onClick={() => go(Math.max(0, from - size))}>{t('Previous')}</button>
+      <span>{t(open ? '{from} to {to}' : '{from} to {to} of {total}', {
+        from: number(Math.min(from + 1, total)), to: number(Math.min(from + size, total)), total: number(total),
+      })}</span>
+      <button type="button" disabled={from + size >= total} onClick={() => go(from + size)}>{t('Next')}</button>
+    </nav>
+  );
+}
+
+// A button for what may fail, and may need a question first.
+export function Act(props: {
+  label: string;
+  about?: string; // what it is done to, for those who don't see where the button is
+  ask?: string;
+  danger?: boolean;
+  main?: boolean;
+  disabled?: boolean;
+  done?: string;
+  act(): Promise<unknown>;
+}) {
+  const [busy, setBusy] = useState(false);
+  const [asking, setAsking] = useState(false);
+  const run = async () => {
+    setAsking(false);
+    setBusy(true);
+    try {
+      await props.act();
+      if (props.done) tell(props.done);
+    } catch (failure) {
+      tell(failure instanceof Failure && failure.forbidden ? t('You may not do this.') : sentence(failure), true);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <>
+      <button type="button" class={props.danger ? 'danger' : props.main ? 'main' : undefined} disabled={busy || props.disabled}
+        aria-label={props.about ? `${props.label}: ${props.about}` : undefined}
+        onClick={() => (props.ask ? setAsking(true) : void run())}>{props.label}</button>
+      {asking && <Question text={props.ask ?? ''} yes={props.label} danger={props.danger} answer={(yes) => (yes ? void run() : setAsking(false))} />}
+    </>
+  );
+}
+
+function Question({ text, yes, danger, answer }: { text: string; yes: string; danger?: boolean; answer(yes: boolean): void }) {
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => ref.current?.showModal(), []);
+  return (
+    <dialog ref={ref} aria-label={text} onCancel={() => answer(false)}>
+      <p>{text}</p>
+      <div class="buttons">
+        <button type="button" autofocus onClick={() => answer(false)}>{t('Cancel')}</button>
+        <button type="button" class={danger ? 'danger' : 'main'} onClick={() => answer(true)}>{yes}</button>
+      </div>
+    </dialog>
+  );
+}
+
+interface Told {
+  text: string;
+  bad: boolean;
+  number: number;
+}
+let show: (told: Told) => void = () => undefined;
+let toldSoFar = 0;
+export function tell(text: string, bad = false): void {
+  show({ text, bad, number: ++toldSoFar });
+}
+
+// What was just done, said once: in the corner, and aloud.
+export function Teller() {
+  const [told, set] = useState<Told | null>(null);
+  useEffect(() => {
+    show = set;
+  }, []);
+  useEffect(() => {
+    if (!told || told.bad) return;
+    const later = setTimeout(() => set(null), 6000);
+    return () => clearTimeout(later);
+  }, [told]);
+  return (
+    <div class="teller" role="status" aria-live="polite">
+      {told && (
+        <p key={told.number} class={told.bad ? 'notice bad' : 'notice'}>
+          {told.text} <button type="button" onClick={() => set(null)}>{t('Close')}</button>
+        </p>
+      )}
+    </div>
+  );
+}
+
+export function Field(props: {
+  label: string;
+  value: string;
+  onText(value: string): void;
+  type?: 'text' | 'search' | 'password' | 'datetime-local';
+  hint?: string;
+  autocomplete?: string;
+  required?: boolean;
+  name?: string;
+}) {
+  const id = `field-${props.name ?? props.label}`.replace(/\W+/g, '-');
+  return (
+    <div class="field">
+      <label for={id}>{props.label}</label>
+      <input id={id} name={props.name} type={(props.type ?? 'text') as 'text'} value={props.value} required={props.required}
+        autocomplete={props.autocomplete ?? 'off'} autocapitalize="none" spellcheck={false}
+        aria-describedby={props.hint ? `${id}-hint` : undefined}
+        onInput={(event: Event) => props.onText((event.currentTarget as HTMLInputElement).value)} />
+      {props.hint && <small id={`${id}-hint`}>{props.hint}</small>}
+    </div>
+  );
+}
+
+export function Choice<Value extends string>(props: {
+  label: string;
+  value: Value;
+  among: [Value, string][];
+  choose(value: Value): void;
+}) {
+  const id = `choice-${props.label}`.replace(/\W+/g, '-');
+  return (
+    <div class="field">
+      <label for={id}>{props.label}</label>
+      <select id={id} value={props.value} onChange={(event: Event) => props.choose((event.currentTarget as HTMLSelectElement).value as Value)}>
+        {props.among.map(([value, name]) => <option value={value} selected={value === props.value}>{name}</option>)}
+      </select>
+    </div>
+  );
+}
+
+export function Mark({ good, children }: { good?: boolean; children: ComponentChildren }) {
+  return <span class={good === undefined ? 'mark' : good ? 'mark good' : 'mark bad'}>{children}</span>;
+}
+
+export function number(value: number): string {
+  return new Intl.NumberFormat(language()).format(value);
+}
+
+// In the visitor's zone; the whole of it, with the zone, when one points at it.
+export function Time({ at }: { at: string | null | undefined }) {
+  if (!at) return <>–</>;
+  const date = new Date(at);
+  if (isNaN(date.getTime())) return <>{at}</>;
+  const short = new Intl.DateTimeFormat(language(), { dateStyle: 'short', timeStyle: 'medium' });
+  const long = new Intl.DateTimeFormat(language(), { dateStyle: 'full', timeStyle: 'long' });
+  return <time dateTime={date.toISOString()} title={long.format(date)}>{short.format(date)}</time>;
+}

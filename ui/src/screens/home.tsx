@@ -1,0 +1,87 @@
+// What is wrong now, and what changed lately.
+import { Fragment, h } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { publicCall } from '../api';
+import { Heading, Mark, number, Part, State, useAsked, useMay } from '../kit';
+import { t, type Text } from '../texts';
+import { Entries } from './audit';
+
+interface Component {
+  status: string;
+  age_milliseconds?: number;
+  bus?: Waiting;
+  redis?: Waiting;
+  mail?: Waiting;
+}
+interface Waiting {
+  waiting: number;
+  oldest_seconds: number;
+}
+export type Status = Record<string, Component> & { health?: { status: string; state: string; why: string[] } };
+
+const names: Record<string, Text> = {
+  rest_api: 'API',
+  database: 'Database',
+  notifications: 'Notifications of revocations',
+  outbox: 'Events and mails that wait',
+  redis: 'Redis',
+  broker: 'Message broker',
+  mail: 'Mail server',
+  master_tenant: 'Master tenant',
+};
+const states: Record<string, Text> = {
+  ready: 'All is well.',
+  degraded: 'It does its work, and something is missing.',
+  live: 'It can’t do its work.',
+};
+
+function details(name: string, part: Component): string {
+  if (name === 'notifications' && part.age_milliseconds !== undefined) {
+    return t('last heard {ms} ms ago', { ms: number(part.age_milliseconds) });
+  }
+  if (name !== 'outbox') return '';
+  return (['bus', 'redis', 'mail'] as const)
+    .filter((target) => part[target]?.waiting)
+    .map((target) => t('{target}: {count}, the oldest for {seconds} s', {
+      target, count: number(part[target]?.waiting ?? 0), seconds: number(part[target]?.oldest_seconds ?? 0),
+    }))
+    .join('; ');
+}
+
+export function Home() {
+  const status = useAsked((signal) => publicCall<Status>('GET', 'status', { signal }), []);
+  useEffect(() => {
+    const again = setInterval(() => {
+      if (document.visibilityState === 'visible') status.again();
+    }, 10000);
+    return () => clearInterval(again);
+  }, []);
+  const allowed = useMay(['auth.audit.read']);
+  const health = status.answer?.health;
+  return (
+    <>
+      <Heading title={t('Overview')} />
+      <Part title={t('Health of this server')}>
+        <State of={status}>
+          {health && <p class={health.state === 'ready' ? 'notice' : 'notice bad'} data-state={health.state}>{t(states[health.state] ?? 'It can’t do its work.')}</p>}
+          <dl>
+            {Object.entries(status.answer ?? {}).filter(([name]) => name !== 'health').map(([name, part]) => (
+              <>
+                <dt>{name in names ? t(names[name]) : name}</dt>
+                <dd>
+                  <Mark good={part.status === 'ok'}>{part.status === 'ok' ? t('fine') : part.status === 'unknown' ? t('not known yet') : t('fails')}</Mark>{' '}
+                  <span class="quiet">{details(name, part)}</span>
+                </dd>
+              </>
+            ))}
+          </dl>
+        </State>
+      </Part>
+      {allowed?.['auth.audit.read'] && (
+        <Part title={t('What changed lately')} aside={<a href="#/audit">{t('Audit log')}</a>}>
+          <Entries filter={{}} size={10} paged={false} />
+        </Part>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,169 @@
+// The API's own document, operation by operation, and each of them to send with the visitor's token.
+import { Fragment, h } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { asCurl, documentText, piece, raw, type Answered } from '../api';
+import { readDocument, type Document, type Operation, type Parameter, type Schema } from '../document';
+import { Act, Field, Heading, Mark, number, Part, State, useAsked, useDelayed, useMay } from '../kit';
+import { t } from '../texts';
+
+let read: Promise<Document> | null = null;
+function document_(): Promise<Document> {
+  read ??= documentText().then(readDocument);
+  read.catch(() => (read = null));
+  return read;
+}
+
+const address = (operation: Operation) => `#/api/${operation.method}${operation.path.split('/').map(encodeURIComponent).join('/')}`;
+let last = '';
+
+export function Operations({ chosen }: { chosen: string }) {
+  const whole = useAsked(document_, []);
+  const [search, setSearch] = useState(last);
+  const [method, ...rest] = chosen.split('/');
+  const operation = whole.answer?.operations.find((each) => each.method === method && each.path === `/${rest.join('/')}`);
+  if (chosen) {
+    return (
+      <>
+        <p><a href="#/api">{t('All operations')}</a></p>
+        <Heading title={chosen.replace('/', ' /')} />
+        <State of={whole}>
+          {operation && whole.answer ? <One operation={operation} resolve={whole.answer.resolve} /> : <p class="notice bad" role="alert">{t('There is no such operation.')}</p>}
+        </State>
+      </>
+    );
+  }
+  const words = search.toLowerCase().split(' ').filter(Boolean);
+  const found = (whole.answer?.operations ?? []).filter((each) => {
+    const text = `${each.method} ${each.path} ${each.summary} ${each.access ?? ''}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+  const tags = [...new Set(found.map((each) => each.tags[0] ?? ''))].sort();
+  return (
+    <>
+      <Heading title={t('API')}><span class="quiet" role="status">{whole.answer && number(found.length)}</span></Heading>
+      <form class="form" role="search" onSubmit={(event: Event) => event.preventDefault()}>
+        <Field name="search" type="search" label={t('Search by path, access or summary')} value={search} onText={(text) => {
+          last = text;
+          setSearch(text);
+        }} />
+      </form>
+      <State of={whole}>
+        {tags.map((tag) => (
+          <Part key={tag} title={tag}>
+            <ul class="plain">
+              {found.filter((each) => (each.tags[0] ?? '') === tag).map((each) => (
+                <li key={each.method + each.path}>
+                  <a href={address(each)}><code>{each.method} {each.path}</code></a> <span class="quiet">{each.summary}</span>
+                </li>
+              ))}
+            </ul>
+          </Part>
+        ))}
+        {found.length === 0 && <p class="quiet">{t('Nothing here.')}</p>}
+      </State>
+    </>
+  );
+}
+
+type Resolve = Document['resolve'];
+
+// What has to be there, to begin with.
+function sample(schema: Schema, resolve: Resolve, depth = 0): unknown {
+  const full = resolve(schema);
+  if (full.default !== undefined) return full.default;
+  if (full.enum?.length) return full.enum[0];
+  if (full.type === 'object' && depth < 4) {
+    const must = Object.entries(full.properties ?? {}).filter(([name]) => full.required?.includes(name));
+    return Object.fromEntries(must.map(([name, part]) => [name, sample(part, resolve, depth + 1)]));
+  }
+  if (full.type === 'array') return [];
+  if (full.type === 'integer' || full.type === 'number') return 0;
+  if (full.type === 'boolean') return false;
+  return '';
+}
+
+function kind(schema: Schema, resolve: Resolve): string {
+  const full = resolve(schema);
+  if (full.enum) return full.enum.map(String).join(' | ');
+  if (full.type === 'array') return `[${kind(full.items ?? {}, resolve)}]`;
+  return full.format ?? full.type ?? '';
+}
+
+function filled(text: string, values: Record<string, string>, change: (value: string) => string): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (values[name] ? change(values[name]) : whole));
+}
+
+function One({ operation, resolve }: { operation: Operation; resolve: Resolve }) {
+  const body = operation.parameters.find((each) => each.in === 'body');
+  const fields = operation.parameters.filter((each) => each.in === 'path' || each.in === 'query' || each.name === 'Wazo-Tenant');
+  const [values, setValues] = useState<Record<string, string>>({});
+  const [text, setText] = useState(body ? JSON.stringify(sample(body.schema ?? {}, resolve), null, 2) : '');
+  const [answer, setAnswer] = useState<Answered | null>(null);
+  const access = useDelayed(operation.access ? filled(operation.access, values, (value) => value) : '', 200);
+  const allowed = useMay(access ? [access] : []);
+  let parsed: unknown;
+  let wrong = false;
+  try {
+    parsed = body ? JSON.parse(text) : undefined;
+  } catch {
+    wrong = true;
+  }
+  const path = filled(operation.path, values, piece);
+  const query = Object.fromEntries(fields.filter((each) => each.in === 'query' && values[each.name]).map((each) => [each.name, values[each.name]]));
+  const asked = { query, body: parsed, tenant: values['Wazo-Tenant'] || undefined };
+  const missing = path.includes('{');
+  useEffect(() => setAnswer(null), [operation]);
+  const must = (each: Parameter) => (each.required as unknown) === true;
+  return (
+    <>
+      <Part title={t('What it does')}>
+        <p>{operation.summary}</p>
+        <dl>
+          <dt>{t('Required access')}</dt>
+          <dd>
+            {operation.access ? <code>{access}</code> : operation.open ? t('none: anybody may ask') : t('any live token')}{' '}
+            {access && allowed && access in allowed && <Mark good={allowed[access]}>{allowed[access] ? t('you have it') : t('you lack it')}</Mark>}
+          </dd>
+        </dl>
+      </Part>
+      {operation.consumes.length > 0 && !operation.consumes.includes('application/json')
+        ? <p class="notice">{t('This operation takes a form of another page, and can’t be sent from here.')}</p>
+        : (
+          <Part title={t('Request')}>
+            <div class="form">
+              {fields.map((each) => (
+                <Field key={each.name} name={`value-${each.name}`} label={`${each.name}${must(each) ? ' *' : ''}`} hint={[kind(each, resolve), each.description].filter(Boolean).join(': ')}
+                  value={values[each.name] ?? ''} onText={(value) => setValues({ ...values, [each.name]: value })} />
+              ))}
+            </div>
+            {body && (
+              <div class="field">
+                <label for="body">{t('Body')}</label>
+                <textarea id="body" spellcheck={false} aria-invalid={wrong} value={text} onInput={(event: Event) => setText((event.currentTarget as HTMLTextAreaElement).value)} />
+                {wrong && <small role="alert">{t('This is no JSON.')}</small>}
+                <details>
+                  <summary>{t('What it may have')}</summary>
+                  <ul>
+                    {Object.entries(resolve(body.schema).properties ?? {}).map(([name, part]) => (
+                      <li key={name}><code>{name}</code> {kind(part, resolve)} {resolve(body.schema).required?.includes(name) && <Mark>{t('required')}</Mark>} {part.description}</li>
+                    ))}
+                  </ul>
+                </details>
+              </div>
+            )}
+            <pre aria-label="curl">{asCurl(operation.method, path, asked)}</pre>
+            <div class="buttons">
+              <Act main label={t('Send')} disabled={missing || wrong} act={async () => setAnswer(await raw(operation.method, path, asked))}
+                ask={operation.method === 'GET' || operation.method === 'HEAD' ? undefined : t('Send {method} {path}? It may change what can’t be changed back.', { method: operation.method, path })} />
+            </div>
+          </Part>
+        )}
+      {answer && (
+        <Part title={t('Answer')}>
+          <p role="status"><Mark good={answer.status < 400}>{answer.status}</Mark> {t('{ms} ms', { ms: number(answer.ms) })}</p>
+          {answer.text && <pre tabIndex={0}>{answer.text}</pre>}
+        </Part>
+      )}
+    </>
+  );
+}
