@@ -13,6 +13,8 @@
 #include "wazoauth/ldap/routes.h"
 #include "wazoauth/lock/routes.h"
 #include "wazoauth/login/identity_providers.h"
+#include "wazoauth/login/try_directory.h"
+#include "wazoauth/mail/try_smtp.h"
 #include "wazoauth/policy/routes.h"
 #include "wazoauth/rest/cors.h"
 #include "wazoauth/rest/master_tenant.h"
@@ -71,11 +73,14 @@ struct App::State {
     add_password_reset_routes(all);
     add_idp_routes(all);
     add_saml_config_routes(all);
+    add_saml_try_route(all);
     add_saml_login_routes(all, saml);
     add_saml_logout_routes(all, saml);
     add_external_routes(all);
     add_mobile_routes(all);
     add_ldap_config_routes(all);
+    add_ldap_try_route(all, directories);
+    add_smtp_try_route(all);
     add_access_routes(all);
     add_audit_routes(all);
     for (const OAuth2Service& service : options.settings.external.oauth2_services)

@@ -47,3 +47,10 @@ SELECT t.uuid AS tenant_uuid, c.host, c.port, c.protocol_version, c.protocol_sec
 FROM auth_tenant t LEFT JOIN auth_ldap_config c ON c.tenant_uuid = t.uuid
 WHERE t.uuid = $1::text OR t.slug = $1::text
 ORDER BY t.uuid = $1::text DESC LIMIT 1
+
+-- name: ldap.person
+-- A user that a directory's address leads to.
+SELECT u.username, CASE u.authentication_method WHEN 'default' THEN t.default_authentication_method
+                                                ELSE u.authentication_method END AS method
+FROM auth_user u JOIN auth_tenant t ON t.uuid = u.tenant_uuid
+WHERE u.uuid = $1

@@ -25,6 +25,7 @@ SET domain_uuid = coalesce($2, domain_uuid), entity_id = coalesce($3, entity_id)
 WHERE tenant_uuid = $1
 
 -- name: saml.delete_config
+WITH known AS (DELETE FROM wazo_auth.saml_response WHERE tenant_uuid = $1)
 DELETE FROM auth_saml_config WHERE tenant_uuid = $1
 
 -- name: saml.provider
@@ -151,5 +152,25 @@ WITH sessions AS (
 ), known AS (
   DELETE FROM wazo_auth.saml_login l
   WHERE NOT EXISTS (SELECT 1 FROM auth_saml_session s WHERE s.request_id = l.request_id)
+), responses AS (
+  DELETE FROM wazo_auth.saml_response r
+  WHERE NOT EXISTS (SELECT 1 FROM auth_saml_config c WHERE c.tenant_uuid = r.tenant_uuid)
 )
 DELETE FROM auth_saml_pysaml2_cache WHERE not_on_or_after < extract(epoch FROM now()) - $1::bigint
+
+-- name: saml.note_response
+-- $2: why the response through domain $1 was refused; null when it was taken.
+INSERT INTO wazo_auth.saml_response (tenant_uuid, came, refused)
+SELECT c.tenant_uuid, now(), left($2::text, 1000)
+FROM auth_saml_config c JOIN auth_tenant_domain d ON d.uuid = c.domain_uuid AND d.tenant_uuid = c.tenant_uuid
+WHERE d.name = $1
+LIMIT 1
+ON CONFLICT (tenant_uuid) DO UPDATE SET came = excluded.came, refused = excluded.refused
+
+-- name: saml.saved
+-- What logins of tenant $1 use, and how the last one ended.
+SELECT c.entity_id, c.acs_url, c.idp_metadata::text AS metadata,
+       to_char(r.came AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS came, r.refused
+FROM auth_saml_config c LEFT JOIN wazo_auth.saml_response r ON r.tenant_uuid = c.tenant_uuid
+WHERE c.tenant_uuid = $1
+ORDER BY c.domain_uuid LIMIT 1

@@ -369,6 +369,7 @@ ALL_OF_OURS = [
     'table redis_life',
     'table renewal',
     'table saml_login',
+    'table saml_response',
     *(f'trigger wazo_auth_audit_{name}' for name in AUDITED),
     *(f'trigger wazo_auth_audit_{name}_deleted' for name in ('groups', 'policies', 'users')),
     *(f'trigger wazo_auth_audit_{name}_truncated' for name in AUDITED),

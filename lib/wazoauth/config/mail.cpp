@@ -1,7 +1,5 @@
 #include "wazoauth/config/mail.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <cctype>
 #include <string_view>
@@ -10,12 +8,6 @@ namespace wazoauth {
 namespace {
 
 constexpr std::int64_t hundred_years = 100LL * 366 * 86400;
-
-bool is_host(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return c < 128 && (std::isalnum(c) || c == '.' || c == '-' || c == '_' || c == ':');
-  });
-}
 
 std::string header_text(const ConfigReader& config, const std::string& path) {
   std::string text = config.text(path);
@@ -41,22 +33,12 @@ void read_security(const ConfigReader& config, SmtpServer& smtp) {
                 "needs \"smtp.tls\", or \"smtp.login_without_tls: true\": else the password can be read");
 }
 
-// A domain, or the literal of an address: "[192.0.2.1]", "[IPv6:2001:db8::1]".
-bool is_ehlo_name(const std::string& text) {
-  constexpr std::string_view ipv6 = "IPv6:";
-  if (!text.starts_with('[') || !text.ends_with(']')) return is_domain(text);
-  const std::string address = text.substr(1, text.size() - 2);
-  in6_addr number;
-  if (address.starts_with(ipv6)) return inet_pton(AF_INET6, address.c_str() + ipv6.size(), &number) == 1;
-  return inet_pton(AF_INET, address.c_str(), &number) == 1;
-}
-
 SmtpServer read_smtp(const ConfigReader& config) {
   SmtpServer smtp;
   smtp.hostname = config.text("smtp.hostname");
   if (smtp.hostname.starts_with("[") && smtp.hostname.ends_with("]"))
     smtp.hostname = smtp.hostname.substr(1, smtp.hostname.size() - 2);
-  if (smtp.hostname.empty() || !is_host(smtp.hostname)) config.fail("smtp.hostname", "must be a host's name");
+  if (!is_host_name(smtp.hostname)) config.fail("smtp.hostname", "must be a host's name");
   smtp.port = static_cast<int>(config.integer("smtp.port", 1, 65535));
   smtp.timeout = config.seconds("smtp.timeout", smtp.timeout);
   if (const auto name = config.optional_text("smtp.ehlo")) {
@@ -90,8 +72,7 @@ LinkBase read_link(const ConfigReader& config, std::string_view url) {
     return c < 128 &&
            (std::isalnum(c) || std::string_view("/-._~").find(static_cast<char>(c)) != std::string_view::npos);
   };
-  if (base.hostname.empty() || !is_host(base.hostname) || base.port.size() > 5 ||
-      (colon != std::string_view::npos && base.port.empty()) ||
+  if (!is_host_name(base.hostname) || base.port.size() > 5 || (colon != std::string_view::npos && base.port.empty()) ||
       !std::all_of(base.port.begin(), base.port.end(), digit) ||
       !std::all_of(base.prefix.begin(), base.prefix.end(), in_path))
     refuse();

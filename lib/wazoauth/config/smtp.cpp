@@ -1,6 +1,9 @@
 #include "wazoauth/config/smtp.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <cctype>
 
 namespace wazoauth {
 
@@ -27,6 +30,21 @@ bool is_domain(std::string_view text) {
     if (dot == std::string_view::npos) return true;
     text.remove_prefix(dot + 1);
   }
+}
+
+bool is_host_name(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return c < 128 && (std::isalnum(c) || c == '.' || c == '-' || c == '_' || c == ':');
+  });
+}
+
+bool is_ehlo_name(const std::string& text) {
+  constexpr std::string_view ipv6 = "IPv6:";
+  if (!text.starts_with('[') || !text.ends_with(']')) return is_domain(text);
+  const std::string address = text.substr(1, text.size() - 2);
+  in6_addr number;
+  if (address.starts_with(ipv6)) return inet_pton(AF_INET6, address.c_str() + ipv6.size(), &number) == 1;
+  return inet_pton(AF_INET, address.c_str(), &number) == 1;
 }
 
 }  // namespace wazoauth

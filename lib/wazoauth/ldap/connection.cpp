@@ -48,16 +48,14 @@ std::string url_of(const Server& server) {
   return (server.security == Security::ldaps ? "ldaps://" : "ldap://") + host + ":" + std::to_string(server.port);
 }
 
-std::string_view without_brackets(std::string_view host) {
-  return host.starts_with('[') && host.ends_with(']') ? host.substr(1, host.size() - 2) : host;
-}
-
-Socket reach(const Server& server, const Limits& limits, const OutgoingRules& rules, const Deadline& deadline) {
+Socket reach(const Server& server, const Limits& limits, const OutgoingRules& rules, const Deadline& deadline,
+             Trial* trial) {
   const std::string host(without_brackets(server.host));
+  if (trial) trial->begin("look_up").detail("host", host);
   if (!is_host(server.host) || server.port < 1 || server.port > 65535)
     throw Failure("no directory can be at " + server.host + ":" + std::to_string(server.port));
   try {
-    return connect_to(host, server.port, rules, limits.network, deadline);
+    return connect_to(host, server.port, rules, limits.network, deadline, trial);
   } catch (const Unreachable& e) {
     throw Away(e.what());
   }
@@ -108,6 +106,15 @@ bool is_away(int code) {
 
 }  // namespace
 
+std::string_view without_brackets(std::string_view host) {
+  return host.starts_with('[') && host.ends_with(']') ? host.substr(1, host.size() - 2) : host;
+}
+
+Security security_named(std::string_view name) {
+  if (name == "ldaps") return Security::ldaps;
+  return name == "tls" ? Security::start_tls : Security::none;
+}
+
 // Characters that a URL may hold without a second meaning.
 bool is_host(std::string_view text) {
   constexpr std::string_view others = ".-_:";
@@ -123,12 +130,12 @@ void Connection::Unbind::operator()(::ldap* handle) const {
 }
 
 Connection::Connection(const Server& server, const Limits& limits, const OutgoingRules& rules,
-                       const std::string& ca_file, const Deadline& deadline)
+                       const std::string& ca_file, const Deadline& deadline, Trial* trial)
     : name_(url_of(server)),
       security_(server.security),
       limits_(limits),
       deadline_(deadline),
-      stream_{reach(server, limits, rules, deadline), deadline} {
+      stream_{reach(server, limits, rules, deadline, trial), deadline} {
   initialize(ca_file);
   ::ldap* handle = nullptr;
   if (ldap_init_fd(stream_.socket.get(), LDAP_PROTO_EXT, name_.c_str(), &handle) != LDAP_SUCCESS)
@@ -146,6 +153,7 @@ Connection::Connection(const Server& server, const Limits& limits, const Outgoin
   set(LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
   set(LDAP_OPT_RESTART, LDAP_OPT_OFF);
   set(LDAP_OPT_DEREF, &never);
+  if (trial && server.security != Security::none) trial->begin("tls");
   if (server.security == Security::start_tls) start_tls();
   if (server.security != Security::none) handshake();
 }

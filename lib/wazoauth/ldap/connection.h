@@ -18,8 +18,10 @@ namespace wazoauth::ldap {
 
 // Can this be the name or the address of a directory? An address of IPv6 may be in brackets.
 bool is_host(std::string_view text);
+std::string_view without_brackets(std::string_view host);
 
 enum class Security { none, ldaps, start_tls };
+Security security_named(std::string_view name);  // as the API calls it; "" for none
 
 struct Server {
   std::string host;
@@ -55,9 +57,9 @@ struct Found {
 class Connection {
  public:
   // Connects, with TLS if so wanted. Throws Failure. `ca_file` is that of the first call in a process, "" for what
-  // ldap.conf says.
+  // ldap.conf says. A trial is told of `look_up`, `connect` and `tls`.
   Connection(const Server& server, const Limits& limits, const OutgoingRules& rules, const std::string& ca_file,
-             const Deadline& deadline);
+             const Deadline& deadline, Trial* trial = nullptr);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

@@ -26,4 +26,10 @@ struct Refused : std::runtime_error {
 std::string log_in(const Configuration& configuration, const std::string& login, const std::string& password,
                    const LdapSettings& settings, const OutgoingRules& rules, const Deadline& deadline);
 
+// The same as far as it goes, step by step: without a login as far as the place where users are, without a password as
+// far as the entry. "": no address was asked for. Throws what log_in() throws, at the step that the trial is at.
+std::string try_log_in(const Configuration& configuration, const std::string& login, const std::string& password,
+                       const LdapSettings& settings, const OutgoingRules& rules, const Deadline& deadline,
+                       Trial& trial);
+
 }  // namespace wazoauth::ldap

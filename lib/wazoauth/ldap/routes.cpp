@@ -24,23 +24,6 @@ const std::shared_ptr<const Schema>& config_shape() {
   return config;
 }
 
-Schema config_body() {
-  constexpr std::int64_t lowest = std::numeric_limits<std::int32_t>::min();
-  constexpr std::int64_t highest = std::numeric_limits<std::int32_t>::max();
-  return {{{.name = "host", .required = true, .max_length = 512},
-           {.name = "port", .type = Type::integer, .required = true, .minimum = lowest, .maximum = highest},
-           {.name = "protocol_version", .type = Type::integer, .fallback = Json(3), .minimum = 2, .maximum = 3},
-           {.name = "protocol_security", .nullable = true, .choices = {"ldaps", "tls"}},
-           {.name = "bind_dn", .nullable = true, .max_length = 256},
-           {.name = "user_base_dn", .required = true, .max_length = 256},
-           {.name = "user_login_attribute", .required = true, .max_length = 64},
-           {.name = "user_email_attribute", .required = true, .max_length = 64},
-           {.name = "search_filters", .nullable = true},
-           {.name = "bind_password", .nullable = true}},
-          {},
-          "LdapConfigEdit"};
-}
-
 Step get_config(Context& context) {
   return row_response(context.db().run("ldap.get", {context.tenant()}), *config_shape());
 }
@@ -56,10 +39,7 @@ Step put_config(Context& context) {
   for (const char* name : {"protocol_security", "bind_dn", "bind_password", "search_filters"}) {
     if (body.has(name)) given.emplace_back(name);
   }
-  if (const std::string_view host = body.get("host").text(); !host.empty() && !ldap::is_host(host))
-    throw Problem::with_reason(400,
-                               "Invalid value supplied for field: host. It takes a name or an address, without "
-                               "ldap:// or a port");
+  check_ldap_host(body);
   try {
     const Rows put = context.db().run(
         "ldap.put", {tenant, text("host"), body.get("port").integer(), body.get("protocol_version").integer(),
@@ -80,6 +60,30 @@ Step delete_config(Context& context) {
 
 }  // namespace
 
+Schema ldap_config_body() {
+  constexpr std::int64_t lowest = std::numeric_limits<std::int32_t>::min();
+  constexpr std::int64_t highest = std::numeric_limits<std::int32_t>::max();
+  return {{{.name = "host", .required = true, .max_length = 512},
+           {.name = "port", .type = Type::integer, .required = true, .minimum = lowest, .maximum = highest},
+           {.name = "protocol_version", .type = Type::integer, .fallback = Json(3), .minimum = 2, .maximum = 3},
+           {.name = "protocol_security", .nullable = true, .choices = {"ldaps", "tls"}},
+           {.name = "bind_dn", .nullable = true, .max_length = 256},
+           {.name = "user_base_dn", .required = true, .max_length = 256},
+           {.name = "user_login_attribute", .required = true, .max_length = 64},
+           {.name = "user_email_attribute", .required = true, .max_length = 64},
+           {.name = "search_filters", .nullable = true},
+           {.name = "bind_password", .nullable = true}},
+          {},
+          "LdapConfigEdit"};
+}
+
+void check_ldap_host(const Json& body) {
+  if (const std::string_view host = body.get("host").text(); !host.empty() && !ldap::is_host(host))
+    throw Problem::with_reason(400,
+                               "Invalid value supplied for field: host. It takes a name or an address, without "
+                               "ldap:// or a port");
+}
+
 void add_ldap_config_routes(Router& router) {
   const std::string path = "/backends/ldap", access = "auth.backends.ldap.";
   RouteFamily family(router, {.plugin = "ldap_config", .tenancy = Tenancy::scoped});
@@ -97,7 +101,7 @@ void add_ldap_config_routes(Router& router) {
               .summary =
                   "Set the directory of a tenant; members that may be null keep what they had when they are left out, "
                   "bind_password only for the same host, port and protocol_security",
-              .body = takes(config_body(), Report::field),
+              .body = takes(ldap_config_body(), Report::field),
               .answer = object_of(config_shape())});
   family.add({.method = "DELETE",
               .path = path,

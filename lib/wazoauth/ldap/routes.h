@@ -7,4 +7,7 @@ namespace wazoauth {
 
 void add_ldap_config_routes(Router& router);
 
+Schema ldap_config_body();                     // what can be set
+void check_ldap_host(const Json& valid_body);  // throws 400
+
 }  // namespace wazoauth

@@ -31,27 +31,11 @@ Rows configured(UnitOfWork& unit, const Login& login) {
   return rows;
 }
 
-ldap::Security security_of(const std::string& name) {
-  if (name == "ldaps") return ldap::Security::ldaps;
-  return name == "tls" ? ldap::Security::start_tls : ldap::Security::none;
-}
-
 ldap::Configuration directory_of(UnitOfWork& unit, const Login& login) {
   const Rows rows = configured(unit, login);
   const std::string tenant = rows.text(0, "tenant_uuid");
   if (rows.is_null(0, "host")) refuse(login, "tenant " + tenant + " has no directory");
-  const auto text = [&](std::string_view column) { return rows.text(0, column); };
-  return {.tenant_uuid = tenant,
-          .server = {.host = text("host"),
-                     .port = static_cast<int>(rows.integer(0, "port")),
-                     .version = rows.integer(0, "protocol_version") == 2 ? 2 : 3,
-                     .security = security_of(text("protocol_security"))},
-          .bind_dn = text("bind_dn"),
-          .bind_password = text("bind_password"),
-          .user_base_dn = text("user_base_dn"),
-          .user_login_attribute = text("user_login_attribute"),
-          .user_email_attribute = text("user_email_attribute"),
-          .search_filters = text("search_filters")};
+  return directory_in(rows);
 }
 
 void note_answer(DirectoryLookup& lookup) {
@@ -89,18 +73,40 @@ std::string ask(Context& context, const Login& login, DirectoryLookup& lookup) {
   }
 }
 
-// Only a user of the directory's own tenant: the administrator of a directory can put any address into it.
 void find_user(UnitOfWork& unit, Login& login, const std::string& email, const std::string& tenant) {
-  const Rows rows = unit.run("logins.find", {email});
-  if (rows.empty() || rows.text(0, "tenant_uuid") != tenant)
-    refuse(login,
-           "no enabled user of tenant " + tenant + " has the confirmed address or the name " + Json(email).dump());
-  login.identity.user_uuid = rows.text(0, "uuid");
+  const auto user = user_of_directory(unit, email, tenant);
+  if (!user) refuse(login, no_user_of_directory(email, tenant));
+  login.identity.user_uuid = *user;
   login.identity.method = "ldap";
   login.identity.login = email;
 }
 
 }  // namespace
+
+ldap::Configuration directory_in(const Rows& rows) {
+  const auto text = [&](std::string_view column) { return rows.text(0, column); };
+  return {.tenant_uuid = text("tenant_uuid"),
+          .server = {.host = text("host"),
+                     .port = static_cast<int>(rows.integer(0, "port")),
+                     .version = rows.integer(0, "protocol_version") == 2 ? 2 : 3,
+                     .security = ldap::security_named(text("protocol_security"))},
+          .bind_dn = text("bind_dn"),
+          .bind_password = text("bind_password"),
+          .user_base_dn = text("user_base_dn"),
+          .user_login_attribute = text("user_login_attribute"),
+          .user_email_attribute = text("user_email_attribute"),
+          .search_filters = text("search_filters")};
+}
+
+std::optional<std::string> user_of_directory(UnitOfWork& unit, const std::string& email, const std::string& tenant) {
+  const Rows rows = unit.run("logins.find", {email});
+  if (rows.empty() || rows.text(0, "tenant_uuid") != tenant) return std::nullopt;
+  return rows.text(0, "uuid");
+}
+
+std::string no_user_of_directory(const std::string& email, const std::string& tenant) {
+  return "no enabled user of tenant " + tenant + " has the confirmed address or the name " + Json(email).dump();
+}
 
 Step LdapProvider::identify(Context& context, const LoginPtr& login, Finish finish) const {
   ldap::Configuration directory = directory_of(context.db(), *login);

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "wazoauth/base/trial.h"
 #include "wazoauth/config/smtp.h"
 
 namespace wazoauth {
@@ -28,12 +29,14 @@ struct SmtpError : std::runtime_error {
 };
 
 // Throws SmtpError unless the server takes a mail from this sender, for this recipient if there is one, now or later.
-// Asks without sending one. Takes three times the limit and a second at most.
-void ask_server(const SmtpServer& server, const std::string& sender, const std::optional<std::string>& recipient);
+// Asks without sending one. Takes three times the limit and a second at most. A trial is told of `look_up`, `connect`,
+// `greeting`, `ehlo`, `tls`, `auth`, `sender`, `recipient`, `data` and `message`, as far as it comes.
+void ask_server(const SmtpServer& server, const std::string& sender, const std::optional<std::string>& recipient,
+                Trial* trial = nullptr);
 
 // Sends. Ends early, with an SmtpError, when `stopping` says so. A server may take its time to look at a message: up to
 // a minute.
 void deliver(const SmtpServer& server, const Envelope& envelope, const std::string& message,
-             const std::function<bool()>& stopping);
+             const std::function<bool()>& stopping, Trial* trial = nullptr);
 
 }  // namespace wazoauth

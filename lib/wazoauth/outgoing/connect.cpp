@@ -34,6 +34,12 @@ int try_address(const Socket& socket, const Address& address, const Deadline& de
   return failed;
 }
 
+Json texts(const std::vector<Address>& addresses) {
+  Json all = Json::array();
+  for (const Address& address : addresses) all.append(address.text());
+  return all;
+}
+
 }  // namespace
 
 Socket::~Socket() {
@@ -50,9 +56,12 @@ bool wait_for(int fd, short events, const Deadline& deadline) {
 }
 
 Socket connect_to(const std::string& host, int port, const OutgoingRules& rules, Deadline::Time each,
-                  const Deadline& deadline) {
+                  const Deadline& deadline, Trial* trial) {
+  if (trial) trial->begin("look_up").detail("host", host);
   const std::vector<Address> addresses = look_up(host, port, deadline.at_most(each));
+  if (trial) trial->detail("addresses", texts(addresses));
   check(host, addresses, rules);
+  if (trial) trial->begin("connect").detail("port", port);
   int failed = ETIMEDOUT;
   for (const Address& address : addresses) {
     if (deadline.passed()) break;
@@ -61,6 +70,7 @@ Socket connect_to(const std::string& host, int port, const OutgoingRules& rules,
     if (failed) continue;
     const int on = 1;
     setsockopt(made.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (trial) trial->detail("address", address.text());
     return made;
   }
   throw Unreachable(host + " can't be reached: " + error_text(failed));

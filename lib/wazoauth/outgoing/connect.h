@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "wazoauth/base/deadline.h"
+#include "wazoauth/base/trial.h"
 #include "wazoauth/outgoing/address.h"
 #include "wazoauth/outgoing/look_up.h"
 
@@ -25,9 +26,10 @@ class Socket {
 };
 
 // A TCP connection, non-blocking. Addresses are tried one after the other, each within `each`. A host of which one
-// address is denied is denied: throws Unreachable for that as for everything else.
+// address is denied is denied: throws Unreachable for that as for everything else. A trial is told of
+// `look_up` and `connect`.
 Socket connect_to(const std::string& host, int port, const OutgoingRules& rules, Deadline::Time each,
-                  const Deadline& deadline);
+                  const Deadline& deadline, Trial* trial = nullptr);
 
 // Waits for `events`, POLLIN say. False: not in time.
 bool wait_for(int fd, short events, const Deadline& deadline);

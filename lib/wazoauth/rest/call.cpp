@@ -276,6 +276,7 @@ Call::Judgement Call::judgement() const {
   if (!state_->context || (!state_->response && !state_->refused)) return Judgement::none;
   if (state_->refused || state_->response->status == 401)
     return state_->context->password_unjudged ? Judgement::none : Judgement::wrong;
+  if (state_->context->guess_counts) return Judgement::wrong;
   return state_->context->proved_password ? Judgement::right : Judgement::none;
 }
 

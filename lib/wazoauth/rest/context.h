@@ -80,6 +80,7 @@ class Context {
   std::unique_ptr<UnitOfWork> unit;
   bool proved_password = false;    // the password of the login that was guessed at was verified
   bool password_unjudged = false;  // nothing could verify it, its directory is down say
+  bool guess_counts = false;       // as a wrong one, whatever the answer says
 
  private:
   acl::AccessList access_list() const;

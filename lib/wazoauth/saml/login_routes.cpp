@@ -78,8 +78,9 @@ void log_refusal(const Session& session, std::string_view why) {
   log::warning("SAML: a login through " + Json(session.domain).dump() + " failed: " + std::string(why));
 }
 
-Step give_up(Context& context, const Session& session) {
+Step give_up(Context& context, const Session& session, const std::string& why) {
   context.db().run("saml.give_up", {session.request_id, session.session_id});
+  context.db().run("saml.note_response", {session.domain, replace_invalid_utf8(why)});
   return failed(session);
 }
 
@@ -115,6 +116,7 @@ Step finish_login(Context& context, const Session& session, const std::string& r
           .affected() == 1) {
     remember_subject(context.db(), assertion);
     context.db().run("saml.remember_login", {session.request_id, assertion.session_index});
+    context.db().run("saml.note_response", {session.domain, nullptr});
   } else if (!came_a_moment_ago(context.db(), relay_state, assertion)) {
     log_refusal(session, "the response came again");
     return failed(session);
@@ -134,7 +136,8 @@ Step judge(Context& context, Providers& providers, const Session& session, const
     });
   } catch (const Refused& e) {
     log_refusal(session, e.what());
-    return Step::then(Lane::database, [session](Context& next) { return give_up(next, session); });
+    return Step::then(Lane::database,
+                      [session, why = std::string(e.what())](Context& next) { return give_up(next, session, why); });
   }
 }
 

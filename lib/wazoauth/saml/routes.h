@@ -9,7 +9,8 @@ namespace saml {
 class Providers;
 }
 
-void add_saml_config_routes(Router& router);  // 4.1
+void add_saml_config_routes(Router& router);
+void add_saml_try_route(Router& router);  // 4.1
 // The providers live as long as the router.
 void add_saml_login_routes(Router& router, saml::Providers& providers);   // 4.2
 void add_saml_logout_routes(Router& router, saml::Providers& providers);  // 4.5
