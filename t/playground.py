@@ -19,11 +19,13 @@ CONF = """\
 events { worker_connections 1024; }
 http {
 @TEMPORARY@
-    log_format masked '$remote_addr [$time_iso8601] "$wazo_auth_request" $status $wazo_auth_status';
+    log_format masked '$remote_addr [$time_iso8601] "$wazo_auth_request" $status $wazo_auth_status '
+                      '$wazo_auth_trace_id';
     access_log @FOLDER@/access.log masked;
     wazo_auth_config @CONFIG@;
     wazo_auth_zone tokens:32m;
     wazo_auth_redis @REDIS@;
+    wazo_auth_trace on;
     server {
         listen 127.0.0.1:@API_PORT@;
         location / { wazo_auth_api; }
@@ -57,6 +59,8 @@ TEXT = """
 API        http://127.0.0.1:{api}/0.1      and, another nginx over the same database: http://127.0.0.1:{api2}/0.1
 page       http://127.0.0.1:{api}/ui/      to look after users, sessions and the rest in a browser
 gate       http://127.0.0.1:{gate}/         and http://127.0.0.1:{gate2}/
+health     http://127.0.0.1:{api}/0.1/status    metrics: http://127.0.0.1:{gate}/metrics
+logs       {state}/nginx/error.log and access.log: a request's trace id is in all lines about it
 mails      go nowhere but to {mailbox}/
 accounts   {admin} with password {admin_password} (may do everything)
            {visitor} with password {visitor_password} (may do nothing special)
