@@ -64,6 +64,7 @@ EXPECTED = {
         {'= /ready': Location('/ready', open=True), '= /report': Location('/report', open=True)} | API,
         {
             '^~ /api/auth/': Location('/api/auth/0.1/backends', open=True),
+            '^~ /api/auth/ui': Location('/api/auth/ui/', open=True),
             '= /api/auth/oauth2': Location('/api/auth/oauth2', open=True, status=400),
             '/': Location('/some/where', 8000, '/some/where'),
             '/public/': Location('/public/x', 8000, '/public/x', open=True),
@@ -300,7 +301,8 @@ def check_websocket(site, at, token, insert_token):
         connection.close(timeout=0)
 
 
-def test_the_api_alone(site):
+def test_the_api_alone(site, wait_until):
+    wait_until(lambda: site.api.get('/0.1/status').json()['health']['status'] == 'ok', 30)
     for at in EXPECTED[site.file][0].values():
         answer = site.api.get(at.path)
         assert answer.status_code == 200, answer.text
