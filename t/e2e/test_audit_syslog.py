@@ -22,11 +22,16 @@ needs_rsyslogd = pytest.mark.skipif(not RSYSLOGD, reason='rsyslog is not install
 class Audited:
     """An nginx with a database of its own, that sends its entries to syslog."""
 
-    def __init__(self, stack, new_nginx, to):
+    def __init__(self, stack, new_nginx, to, environment=None):
         self.database = f'audit_{uuid.uuid4().hex[:8]}'
         self.postgres = stack.postgres
         uri = self.postgres.create_database(self.database, 'wazo-auth')
-        self.nginx = new_nginx(self.database, workers=1, settings={'db_uri': uri, 'audit': {'syslog': to}})
+        self.nginx = new_nginx(
+            self.database,
+            workers=1,
+            settings={'db_uri': uri, 'audit': {'syslog': to}},
+            environment=environment or {},
+        )
         answer = self.nginx.api.post('/token', auth=(ADMIN['username'], ADMIN['password']))
         self.token = answer.json()['data']['token']
 
@@ -128,6 +133,17 @@ def test_rsyslog_gets_each_entry_whatever_happens(stack, new_nginx, rsyslogd, wa
     own.nginx.kill()
     own.postgres.psql(own.database, "UPDATE auth_user SET lastname = 'y'")
     own.nginx.start()
+    own.wait_until_all_are_in(rsyslogd.received)
+
+
+@needs_rsyslogd
+@pytest.mark.parametrize('way', ['udp', 'tcp'])
+def test_a_daemon_may_be_at_another_address_of_its_name(stack, new_nginx, rsyslogd, way):
+    hosts = rsyslogd.folder / 'hosts'
+    hosts.write_text('127.0.0.1 localhost\n127.0.0.2 syslog\n127.0.0.1 syslog\n')
+    environment = {'LD_PRELOAD': 'libnss_wrapper.so', 'NSS_WRAPPER_HOSTS': str(hosts)}
+    own = Audited(stack, new_nginx, f'{way}://syslog:{rsyslogd.port}', environment)
+    own.make_policy()
     own.wait_until_all_are_in(rsyslogd.received)
 
 

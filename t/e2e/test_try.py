@@ -213,6 +213,16 @@ def test_what_fails_says_where_and_why(attempt, config, change, body, step, text
     assert_ends(attempt(config | change, **body), step, text)
 
 
+def test_what_is_no_address_is_not_shown(attempt, config):
+    """Otherwise whoever may try could read any attribute by a service account whose password is saved."""
+    steps = attempt(config | {'user_email_attribute': 'cn'}, username='carol')
+    assert_ends(steps, 'match', 'no enabled user')
+    assert steps['email']['details'] == {'attribute': 'cn'}
+    assert 'twin' not in str(steps).lower()
+    steps = attempt(config | {'user_email_attribute': 'uid'}, username='Carol')
+    assert steps['email']['details'] == {'attribute': 'uid', 'address': 'carol'}
+
+
 def port_of(directory, security):
     return directory.tls_port if security == 'ldaps' else directory.port
 
@@ -312,6 +322,24 @@ def test_nobody_looks_for_ports(site, admin_token, tenant, config):
         assert answer.status_code == 200
         took.append(answer.elapsed.total_seconds())
     assert sum(took[6:]) > 1.5, took
+
+
+def test_nobody_looks_for_ports_by_saving_them(site, admin_token, tenant, config):
+    """What was saved a moment ago is as new a try as what isn't saved; the same one again is none."""
+    client = elsewhere()
+
+    def took(**change):
+        saved = site.api.put('/backends/ldap', admin_token, json=config | change, headers=tenant['headers'])
+        assert saved.status_code == 200
+        answer = site.api.post('/backends/ldap/try', admin_token, json={}, headers={**tenant['headers'], **client})
+        assert answer.status_code == 200
+        return answer.elapsed.total_seconds()
+
+    try:
+        assert sum([took(port=1) for _ in range(8)][6:]) < 1.5
+        assert sum([took(port=port, bind_password=WRONG) for port in range(2, 10)][6:]) > 1.5
+    finally:
+        assert site.api.delete('/backends/ldap', admin_token, headers=tenant['headers']).status_code == 204
 
 
 def test_loopback_may_be_denied(new_nginx, admin_token, tenant, config):

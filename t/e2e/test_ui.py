@@ -27,6 +27,7 @@ SERVER = """\
         location /api/auth/ui { wazo_auth_ui; }
         location /elsewhere/ { wazo_auth_ui prefix=/elsewhere; }
         location ~ ^/by/pattern { wazo_auth_ui prefix=/by/pattern/; }
+        location /another/daemon { return 204; }
     }
 """
 FILES = ('', 'app.js', 'app.css', 'icon.svg')
@@ -278,6 +279,31 @@ def test_the_token_is_renewed(address, api, admin_token, make_user):
         api.put(f"/locks/user/{user['uuid']}", token=admin_token, json={})
         page.see('[role=alert]', 'ended by somebody else')
         assert sessions_of(api, admin_token, user) == []
+        assert page.complaints() == []
+
+
+def test_who_logs_out_while_the_token_is_renewed(address, api, admin_token, make_user):
+    """The new token comes when its visitor has gone: nothing of it stays."""
+    hasty = """const wait = setTimeout, ask = fetch;
+    window.setTimeout = (what, ms, ...more) => wait(what, ms > 600000 ? 500 : ms, ...more);
+    window.fetch = async (address, options) => {
+      const answer = await ask(address, options);
+      if (String(options?.body).includes('"refresh_token"')) await new Promise((go) => (window.release = go));
+      return answer;
+    };"""
+    user = make_user()
+    with browser.chromium(width=1000) as driver:
+        page = Page(driver, address)
+        driver.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument', {'source': hasty})
+        page.open()
+        page.log_in(user['username'], user['password'])
+        page.see('h1', 'Overview')
+        wait_for(driver, lambda: driver.execute_script('return Boolean(window.release)'), 'the new token')
+        assert len(sessions_of(api, admin_token, user)) == 2
+        page.press('Log out')
+        page.see('[role=alert]', 'You have logged out.')
+        driver.execute_script('window.release()')
+        wait_until(lambda: not sessions_of(api, admin_token, user), 10, 'both sessions go')
         assert page.complaints() == []
 
 
@@ -540,8 +566,26 @@ def test_what_the_api_says_is_never_markup(inside, create):
     assert not inside.driver.find_elements(By.CSS_SELECTOR, 'main b, main img')
 
 
+@pytest.mark.parametrize('client_id', ['../' * 6 + 'another/daemon', '..', '.'])
+def test_a_name_that_somebody_chose_leads_nowhere_else(inside, api, admin_token, make_user, client_id):
+    """Browsers and nginx resolve the dots of a path, even when its slashes are encoded."""
+    user = make_user()
+    login = {'access_type': 'offline', 'client_id': client_id}
+    assert api.post('/token', auth=(user['username'], user['password']), json=login).status_code == 200
+    inside.at(f"users/{user['uuid']}")
+    inside.press('Remove', f"{inside.part('Refresh tokens')} button")
+    inside.confirm()
+    inside.see('.teller', 'There is no such thing')
+    [left] = api.get(f"/users/{user['uuid']}/tokens", token=admin_token).json()['items']
+    assert left['client_id'] == client_id
+
+
 def test_what_is_not_there(inside):
     inside.at(f'users/{uuid.uuid4()}')
+    inside.see('[role=alert]', 'There is no such thing')
+    inside.at('users/%')
+    inside.see('[role=alert]', 'There is no such thing')
+    inside.at('users/..%2F..%2F..%2F..%2Fanother%2Fdaemon')
     inside.see('[role=alert]', 'There is no such thing')
     inside.at('nowhere')
     inside.see('h1', 'There is no such screen.')
@@ -626,4 +670,16 @@ def test_a_server_that_restarts_under_it(inside, site):
     inside.see('.away', 'can’t be reached')
     site.start()
     inside.see('td a')
+    inside.miss('.away')
+
+
+def test_nobody_is_told_that_it_tries_again_what_it_does_not(inside, site, make_user):
+    user = make_user()
+    inside.at(f"users/{user['uuid']}")
+    inside.press('Disable')
+    site.stop()
+    inside.confirm()
+    told = inside.see('.teller p', 'can’t be reached')
+    assert 'Trying again' not in told.text
+    site.start()
     inside.miss('.away')

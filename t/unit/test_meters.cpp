@@ -81,13 +81,27 @@ void what_waits_grows_older_between_two_looks(void**) {
   assert_true(meters->oldest_seconds(Meters::bus, now) == 15);
 }
 
+void domains_are_told_apart(void**) {
+  const auto expiries = std::make_unique<Expiries>();
+  const std::string label(61, 'a');
+  const std::string longest = label + '.' + label + '.' + label + '.' + label + ".example";
+  expiries->set({{longest, 1}, {longest.substr(0, 200), 2}});
+  std::vector<std::string> names;
+  expiries->each([&](const std::string& name, std::int64_t) { names.push_back(name); });
+  assert_true(names == std::vector<std::string>({longest, longest.substr(0, 200)}));
+}
+
 }  // namespace
 
 int main() {
   const CMUnitTest tests[] = {
-      cmocka_unit_test(bounds_belong_to_their_bucket),     cmocka_unit_test(a_name_has_one_value),
-      cmocka_unit_test(long_names_are_cut_and_stay_apart), cmocka_unit_test(names_that_are_too_many_share_one),
-      cmocka_unit_test(nothing_is_lost_between_threads),   cmocka_unit_test(what_waits_grows_older_between_two_looks),
+      cmocka_unit_test(bounds_belong_to_their_bucket),
+      cmocka_unit_test(a_name_has_one_value),
+      cmocka_unit_test(long_names_are_cut_and_stay_apart),
+      cmocka_unit_test(names_that_are_too_many_share_one),
+      cmocka_unit_test(nothing_is_lost_between_threads),
+      cmocka_unit_test(what_waits_grows_older_between_two_looks),
+      cmocka_unit_test(domains_are_told_apart),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

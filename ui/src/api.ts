@@ -76,7 +76,14 @@ export function piece(text: string): string {
   return encodeURIComponent(text);
 }
 
+// Browsers and nginx resolve the dots of a path, nginx even behind a slash that is encoded. So a name that somebody chose,
+// of a client say, could send the visitor's token to another place of the server.
+function leadsElsewhere(path: string): boolean {
+  return path.split('/').some((part) => decodeURIComponent(part).split('/').some((name) => name === '.' || name === '..'));
+}
+
 async function send(method: string, path: string, headers: Record<string, string>, asked: Asked = {}): Promise<Response> {
+  if (leadsElsewhere(path)) throw new Failure(404, '');
   const all: Record<string, string> = { Accept: 'application/json', ...headers };
   if (asked.body !== undefined) all['Content-Type'] = 'application/json';
   if (asked.tenant) all['Wazo-Tenant'] = asked.tenant;
@@ -174,7 +181,11 @@ async function renew(): Promise<void> {
     const answer = await send('POST', 'token', {}, {
       body: { refresh_token: refreshToken, client_id: CLIENT_ID, expiration: LIFETIME_SECONDS },
     });
-    if (token !== before) return; // logged out meanwhile
+    if (token !== before) {
+      // The visitor has logged out meanwhile.
+      if (answer.ok) void send('DELETE', `token/${(await answer.json()).data.token}`, {}).catch(() => undefined);
+      return;
+    }
     if (answer.ok) {
       accept((await answer.json()).data, visitorName);
       void send('DELETE', `token/${before}`, {}).catch(() => undefined);

@@ -47,9 +47,17 @@ const screens: Screen[] = [
   { path: 'api', title: 'API', show: (rest) => <Operations chosen={rest} /> },
 ];
 
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // no browser and no link of this page makes it
+  }
+}
+
 function place(): [string, string] {
   const [path, ...rest] = location.hash.replace(/^#\/?/, '').split('/');
-  return [path || 'home', rest.map(decodeURIComponent).join('/')];
+  return [path || 'home', rest.map(decoded).join('/')];
 }
 
 function usePlace(): [string, string] {

@@ -49,16 +49,17 @@ export function useDelayed<Value>(value: Value, ms: number): Value {
   return shown;
 }
 
-export function sentence(failure: unknown): string {
+// again: is it asked again by itself?
+export function sentence(failure: unknown, again = false): string {
   if (!(failure instanceof Failure)) return String(failure);
-  if (failure.away) return t('The server can’t be reached. Trying again …');
+  if (failure.away) return again ? t('The server can’t be reached. Trying again …') : t('The server can’t be reached. Try again later.');
   if (failure.forbidden) return t('You may not see this.');
   if (failure.status === 404) return t('There is no such thing, or it isn’t yours to see.');
   return failure.message || t('The server answered {status}.', { status: failure.status });
 }
 
 export function State({ of, children }: { of: Asked<unknown>; children?: ComponentChildren }) {
-  if (of.failure !== undefined && of.failure !== null) return <p class="notice bad" role="alert">{sentence(of.failure)}</p>;
+  if (of.failure !== undefined && of.failure !== null) return <p class="notice bad" role="alert">{sentence(of.failure, true)}</p>;
   if (of.answer === undefined) return <p class="quiet" role="status">{t('Loading …')}</p>;
   return <>{children}</>;
 }

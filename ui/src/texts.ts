@@ -136,6 +136,7 @@ const french = {
   'The policy was saved.': 'La politique a été enregistrée.',
   'The refresh token was removed.': 'Le jeton de renouvellement a été supprimé.',
   'The server answered {status}.': 'Le serveur a répondu {status}.',
+  'The server can’t be reached. Try again later.': 'Le serveur est injoignable. Réessayez plus tard.',
   'The server can’t be reached. Trying again …': 'Le serveur est injoignable. Nouvel essai …',
   'The server is not well: {why}': 'Le serveur ne va pas bien : {why}',
   'The session was ended.': 'La session est terminée.',

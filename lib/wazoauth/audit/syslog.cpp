@@ -89,8 +89,7 @@ Socket local_socket(const std::string& path) {
   return made;
 }
 
-Socket udp_socket(const SyslogServer& server, const Deadline& deadline) {
-  const Address address = look_up(server.place, server.port, deadline).at(0);
+Socket udp_socket(const Address& address) {
   Socket made(socket(address.get()->sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   connect_datagrams(made, address.get(), address.size);
   return made;
@@ -118,13 +117,25 @@ void send_datagrams(const Socket& socket, const std::vector<std::string>& texts,
   if (failed) fail("send", failed);
 }
 
+// To the first address of the name that doesn't say no.
+void send_by_udp(const SyslogServer& server, const std::vector<std::string>& texts, const Deadline& deadline) {
+  const std::vector<Address> addresses = look_up(server.place, server.port, deadline);
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    try {
+      return send_datagrams(udp_socket(addresses[i]), texts, deadline);
+    } catch (const std::system_error&) {
+      if (i + 1 == addresses.size()) throw;
+    }
+  }
+}
+
 // The daemon ends a connection when it has read all of it, so its end says that nothing was lost. If it goes away
 // earlier, the connection is reset.
 void wait_until_read(const Socket& socket, const Deadline& deadline) {
   if (shutdown(socket.get(), SHUT_WR) == -1) fail("shutdown");
   std::array<char, 256> answer{};
   for (;;) {
-    if (!wait_for(socket.get(), POLLIN, deadline)) fail("the end of the connection", ETIMEDOUT);
+    if (deadline.passed() || !wait_for(socket.get(), POLLIN, deadline)) fail("the end of the connection", ETIMEDOUT);
     const ssize_t size = recv(socket.get(), answer.data(), answer.size(), 0);
     if (size == 0) return;
     if (size == -1 && errno != EAGAIN && errno != EINTR) fail("recv");
@@ -148,7 +159,7 @@ void send_to_syslog(const SyslogServer& server, const std::vector<std::string>& 
   if (server.way == Way::tcp)
     send_stream(server, texts, deadline);
   else if (server.way == Way::udp)
-    send_datagrams(udp_socket(server, deadline), texts, deadline);
+    send_by_udp(server, texts, deadline);
   else
     send_datagrams(local_socket(server.place), texts, deadline);
 }

@@ -141,7 +141,7 @@ class Expiries {
   }
 
  private:
-  static constexpr std::size_t length = 64;
+  static constexpr std::size_t length = 256;  // domains have 253 at most
   struct Entry {
     std::atomic<std::int64_t> end{0};  // 0: there is none
     std::atomic<char> name[length] = {};

@@ -5,7 +5,7 @@
 
 namespace wazoauth {
 
-// Null for a request without the header is the empty text: then nothing is compressed, though it might be.
+// A request without the header has the empty text: nothing is compressed for it, though it might be.
 bool accepts_gzip(std::string_view accept_encoding);
 
 }  // namespace wazoauth

@@ -104,7 +104,6 @@ std::string go(const Configuration& c, const std::string& login, const std::stri
   if (trial) trial->begin("email").detail("attribute", c.user_email_attribute);
   if (person.email.empty()) person.email = own_email(connection, c, person.dn);
   if (person.email.empty()) throw Refused("the directory has no e-mail address for this login");
-  if (trial) trial->detail("address", person.email);
   return person.email;
 }
 

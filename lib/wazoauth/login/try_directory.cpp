@@ -2,6 +2,7 @@
 
 #include "wazoauth/base/certificate.h"
 #include "wazoauth/base/clock.h"
+#include "wazoauth/base/text.h"
 #include "wazoauth/gate/answers.h"
 #include "wazoauth/ldap/directories.h"
 #include "wazoauth/ldap/presented.h"
@@ -71,12 +72,31 @@ ldap::Configuration wanted_directory(Context& context, const Json& body) {
   return *saved;
 }
 
+// What a directory is asked for, and where it is.
+std::string contents_of(const ldap::Configuration& c) {
+  return Json::array({c.server.host, c.server.port, static_cast<int>(c.server.security), c.bind_dn, c.bind_password,
+                      c.user_base_dn})
+      .dump();
+}
+
+// Whoever tries chooses the attribute, and a saved password, which nobody is shown, may open the directory: of what it
+// says comes out what a login is about, and nothing else.
+bool may_be_shown(const std::string& value, const Attempt& attempt) {
+  return value.find('@') != std::string::npos || value == lower_case(attempt.login);
+}
+
+std::string no_user(const Attempt& attempt, const std::string& value) {
+  const std::string& tenant = attempt.directory.tenant_uuid;
+  if (may_be_shown(value, attempt)) return no_user_of_directory(value, tenant);
+  return "no enabled user of tenant " + tenant + " has this value, which is no address and not shown, as a name";
+}
+
 // As find_user() and whoever makes the token do it.
 void match(Context& context, Attempt& attempt, const std::string& email) {
   attempt.trial.begin("match");
   const std::string& tenant = attempt.directory.tenant_uuid;
   const auto user = user_of_directory(context.db(), email, tenant);
-  if (!user) return attempt.trial.fail(no_user_of_directory(email, tenant));
+  if (!user) return attempt.trial.fail(no_user(attempt, email));
   const Rows rows = context.db().run("ldap.person", {*user});
   const std::string method = rows.empty() ? "" : rows.text(0, "method");
   attempt.trial.detail("user_uuid", *user)
@@ -98,6 +118,7 @@ std::string go(const Settings& settings, Attempt& attempt) {
   try {
     email = ldap::try_log_in(attempt.directory, attempt.login, attempt.password, settings.ldap, settings.outgoing,
                              deadline, attempt.trial);
+    if (!email.empty() && may_be_shown(email, attempt)) attempt.trial.detail("address", email);
     attempt.trial.end();
   } catch (const ldap::Refused& e) {
     attempt.trial.fail(e.what());
@@ -131,9 +152,9 @@ Step try_directory(Context& context, ldap::Directories& directories) {
       return answer(*attempt);
     });
   };
-  if (body.has("config") || !attempt->login.empty())
-    return take_turn(context, "ldap " + attempt->directory.tenant_uuid, Lane::directory, next);
-  return Step::then(Lane::directory, next);
+  // Of what is saved, too: it may have been saved a moment ago.
+  return take_turn(context, "ldap " + attempt->directory.tenant_uuid, contents_of(attempt->directory), Lane::directory,
+                   next);
 }
 
 }  // namespace

@@ -70,13 +70,17 @@ int listen(CURL* curl, curl_infotype type, char* data, std::size_t size, void* t
 }
 
 // The name was looked up.
-curl_socket_t open_socket(void* to, curlsocktype, curl_sockaddr* where) {
-  auto& handle = *static_cast<Handle*>(to);
-  const Address address(&where->addr, where->addrlen);
-  const std::string why = handle.rules ? denial(address, *handle.rules) : "";
-  if (handle.trial) handle.trial->found(address.text(), why.empty());
-  if (why.empty()) return socket(where->family, where->socktype | SOCK_CLOEXEC, where->protocol);
-  handle.denial = why;
+curl_socket_t open_socket(void* to, curlsocktype, curl_sockaddr* where) noexcept {
+  try {
+    auto& handle = *static_cast<Handle*>(to);
+    const Address address(&where->addr, where->addrlen);
+    const std::string why = handle.rules ? denial(address, *handle.rules) : "";
+    if (handle.trial) handle.trial->found(address.text(), why.empty());
+    if (why.empty()) return socket(where->family, where->socktype | SOCK_CLOEXEC, where->protocol);
+    handle.denial = why;
+  } catch (const std::exception&) {
+    // Without memory nobody is connected to.
+  }
   return CURL_SOCKET_BAD;
 }
 

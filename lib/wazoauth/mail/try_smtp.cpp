@@ -128,7 +128,7 @@ Step try_smtp(Context& context) {
   if (attempt.send && !attempt.recipient) throw bad_field("recipient");
   const auto next = [attempt](Context&) -> Step { return answer_to(attempt); };
   if (body.has("config") || attempt.recipient)
-    return take_turn(context, "smtp " + context.token().tenant_uuid(), Lane::mail, next);
+    return take_turn(context, "smtp " + context.token().tenant_uuid(), "", Lane::mail, next);
   return Step::then(Lane::mail, next);
 }
 

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <exception>
 
 #include "wazoauth/base/text.h"
 #include "wazoauth/outgoing/curl.h"
@@ -13,11 +14,16 @@ namespace {
 
 constexpr std::size_t most_bytes = 256 * 1024;
 
-std::size_t receive(char* data, std::size_t size, std::size_t count, void* into) {
-  auto& body = *static_cast<std::string*>(into);
-  if (body.size() + size * count > most_bytes) return 0;
-  body.append(data, size * count);
-  return size * count;
+// libcurl is C: no exception may pass through it.
+std::size_t receive(char* data, std::size_t size, std::size_t count, void* into) noexcept {
+  try {
+    auto& body = *static_cast<std::string*>(into);
+    if (body.size() + size * count > most_bytes) return 0;
+    body.append(data, size * count);
+    return size * count;
+  } catch (const std::exception&) {
+    return 0;
+  }
 }
 
 struct Gate {
@@ -25,11 +31,15 @@ struct Gate {
   std::string denial;  // of the last address that was denied
 };
 
-curl_socket_t open_socket(void* data, curlsocktype, curl_sockaddr* to) {
-  auto& gate = *static_cast<Gate*>(data);
-  const std::string why = denial(Address(&to->addr, to->addrlen), gate.rules);
-  if (why.empty()) return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
-  gate.denial = why;
+curl_socket_t open_socket(void* data, curlsocktype, curl_sockaddr* to) noexcept {
+  try {
+    auto& gate = *static_cast<Gate*>(data);
+    const std::string why = denial(Address(&to->addr, to->addrlen), gate.rules);
+    if (why.empty()) return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    gate.denial = why;
+  } catch (const std::exception&) {
+    // Without memory nobody is connected to.
+  }
   return CURL_SOCKET_BAD;
 }
 

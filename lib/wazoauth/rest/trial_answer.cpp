@@ -1,5 +1,7 @@
 #include "wazoauth/rest/trial_answer.h"
 
+#include "wazoauth/base/text.h"
+
 namespace wazoauth {
 
 Field trial_answer() {
@@ -14,9 +16,12 @@ Field trial_answer() {
   return object_of(trial);
 }
 
-Step take_turn(Context& context, const std::string& what, Lane lane, std::function<Step(Context&)> next) {
+Step take_turn(Context& context, const std::string& what, const std::string& with, Lane lane,
+               std::function<Step(Context&)> next) {
   context.guess_counts = true;
-  return Step::judge(context.guess_at("try " + what), lane, std::move(next));
+  Guess guess = context.guess_at("try " + what);
+  guess.fingerprint = sha256_base64url(guess.fingerprint + with);
+  return Step::judge(std::move(guess), lane, std::move(next));
 }
 
 }  // namespace wazoauth

@@ -8,9 +8,10 @@ namespace wazoauth {
 
 Field trial_answer();  // for Route::answer
 
-// A try of what isn't saved, or with somebody's password, takes its turn as guesses at a password do: nobody looks for
-// ports or passwords by it, faster than logins would let them. `what`: and whose, "ldap <tenant>". Then `next`, on that
-// lane.
-Step take_turn(Context& context, const std::string& what, Lane lane, std::function<Step(Context&)> next);
+// A try takes its turn as guesses at a password do: nobody looks for ports or passwords by it faster than logins would
+// let them. `what`: and whose, "ldap <tenant>". `with`: whatever makes it another try than the last one, beside what
+// the request says; its secrets are safe there. Then `next`, on that lane.
+Step take_turn(Context& context, const std::string& what, const std::string& with, Lane lane,
+               std::function<Step(Context&)> next);
 
 }  // namespace wazoauth
