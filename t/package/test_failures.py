@@ -173,7 +173,7 @@ def test_a_daemon_that_does_not_stop(wazo, api, token, unit):
         said, status = wazo.run('wazo-auth-nginx takeover --yes --patience 5', check=False)
     assert status == 1, said
     assert 'was told to stop, and port 9497 is still taken by' in said
-    assert watch.longest < 5
+    assert watch.longest < 20  # systemd's restart of it, at the end of its TimeoutStopSec
     answers_as_before(wazo, api, token)
 
 
@@ -263,12 +263,15 @@ def test_a_give_back_that_is_killed(wazo, api, token, tripping):
 
 @pytest.mark.parametrize('moment', ['systemctl stop wazo-auth*', 'nginx -s reload*', 'systemctl start wazo-auth*'])
 def test_a_database_that_goes_away_meanwhile(wazo, api, token, tripping, moment):
-    said, status, calls = tripping.run('takeover --yes', moment, '/usr/bin/systemctl stop postgresql@15-main')
+    """Nobody can answer without it. When it is there again somebody does: nginx, the daemon, or, where neither could be
+    seen to answer, the one that was tried last."""
+    said, status, _ = tripping.run('takeover --yes', moment, '/usr/bin/systemctl stop postgresql@15-main', timeout=400)
     wazo('systemctl start postgresql@15-main')
     servers.wait_until(lambda: api.answers() and api.has(token), 30, 'port 9497 answers')
     assert 'Traceback' not in said
-    if status:
-        assert not api.is_nginx(), said
+    assert status in (0, 1, 3), said
+    if status != 3:
+        assert api.is_nginx() == (status == 0), said
 
 
 def test_a_daemon_that_does_not_come_back_leaves_nginx_at_the_port(wazo, api, token, installed):

@@ -638,8 +638,9 @@ class Platform:
         """The daemon doesn't come: nginx goes on."""
         port = self.rest_api.port
         self.put_files()
-        if self.serves():
+        if self.nginx.holds(port):  # whether it answers or, without a database, can't
             self.stopping = self.unit.begin('stop')  # or systemd would try again
+            self.nginx.reload()  # it may have been told to give up the port
         else:
             self.refuse_stranger(port)
             with Probe(self.api) as probe:
