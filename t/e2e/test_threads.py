@@ -85,6 +85,18 @@ def test_a_lane_grows_up_to_its_limit(new_nginx, admin_token, away, postgres):
     assert nginx.api.get('/users?limit=1', admin_token).status_code == 200
 
 
+def test_passwords_are_hashed_at_a_somewhat_lower_priority(new_nginx, admin):
+    """The event loop goes first, and a busy process beside nginx doesn't keep everybody from logging in."""
+    nginx = new_nginx('hashing', workers=1)
+    pid = only_worker(nginx)
+    assert nginx.api.post('/token', auth=(admin['username'], admin['password'])).status_code == 200
+    tasks = [task for task in Path(f'/proc/{pid}/task').iterdir() if (task / 'comm').read_text().strip() == 'lane-cpu']
+    loop = os.getpriority(os.PRIO_PROCESS, pid)
+    assert tasks
+    for task in tasks:
+        assert os.getpriority(os.PRIO_PROCESS, int(task.name)) == min(19, loop + 5)
+
+
 def assert_refused(answer):
     assert answer.status_code == 503, answer.text
     assert int(answer.headers['Retry-After']) >= 1

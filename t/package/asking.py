@@ -83,7 +83,8 @@ class Api:
 class Watch:
     """Asks about a token without a pause, from `threads` threads, until the end of the `with`.
 
-    Afterwards: `longest`, seconds between two answers that were right; `lost`, the others: (second, what came).
+    Afterwards: `longest`, seconds between two answers that were right, and `again`, when these ended; `lost`, the others:
+    (second, what came).
     """
 
     def __init__(self, machine, token, threads=1, pause=0.002, timeout=5, port=PORT):
@@ -124,8 +125,16 @@ class Watch:
 
     @property
     def longest(self):
+        return max(after - before for before, after in self._between())
+
+    @property
+    def again(self):
+        """Seconds from the start until the answer that ended the longest time without one."""
+        return max(self._between(), key=lambda pair: pair[1] - pair[0])[1] - self.start
+
+    def _between(self):
         times = [self.start, *sorted(self.good), max([self.end, *self.good])]
-        return max(after - before for before, after in zip(times, times[1:]))
+        return list(zip(times, times[1:]))
 
     def __str__(self):
         return (

@@ -80,7 +80,7 @@ def workshop(packages):
     shop.base(tell)
     here = Path(__file__).resolve().parent
     key = (
-        _made_of(here / 'stand_ins', here / 'stand_ins.py', here / 'daemon.py'),
+        _made_of(here / 'stand_ins', here / 'stand_ins.py', *([] if stand_ins.reference() else [here / 'daemon.py'])),
         stand_ins.libraries(packages),
         str(stand_ins.reference()),
     )

@@ -1,9 +1,8 @@
 #!/usr/bin/python3
 """The daemon of the stand-in package: enough of the API, from the same database, to be taken over from and given back to.
 
-Logins by password (Basic), HEAD, GET and DELETE of tokens, lists of users, tenants and policies, backends, the status. With
-/run/wazo-auth-leaves-its-port a child keeps the listening port for so many seconds after the daemon's end; with
-/run/wazo-auth-wont-stop SIGTERM does nothing.
+Logins by password (Basic), HEAD, GET and DELETE of tokens, lists of users, tenants and policies, backends, the status. As
+the daemon it lets its port go when it is told to stop, and ends some time after that.
 """
 import base64
 import datetime
@@ -23,8 +22,7 @@ import psycopg2
 import yaml
 
 VERSION = '@VERSION@'
-LEAVES_ITS_PORT = '/run/wazo-auth-leaves-its-port'
-WONT_STOP = '/run/wazo-auth-wont-stop'
+ENDS_AFTER = 0.5  # seconds
 ACCESSES = """
     SELECT DISTINCT access FROM auth_access JOIN auth_policy_access ON auth_policy_access.access_id = auth_access.id
     WHERE policy_uuid IN (SELECT policy_uuid FROM auth_user_policy WHERE user_uuid = %(user)s
@@ -214,14 +212,8 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def end(*_):
-    if os.path.exists(WONT_STOP):
-        return
-    if os.path.exists(LEAVES_ITS_PORT):
-        with open(LEAVES_ITS_PORT) as file:
-            seconds = float(file.read())
-        if os.fork() == 0:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            time.sleep(seconds)
+    server.socket.close()
+    time.sleep(ENDS_AFTER)
     os._exit(0)
 
 

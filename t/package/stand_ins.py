@@ -134,8 +134,9 @@ def _with_reference(tree, checkouts, into):
     shutil.rmtree(source)
 
 
-def again(package, into, version, was):
-    """The same package, packed again with another version; so are those of its source that it depends on."""
+def again(package, into, version, was, breaks=''):
+    """The same package, packed again with another version; so are those of its source that it depends on. `breaks`: what it
+    names in this field."""
     tree = into / 'again.tree'
     shutil.rmtree(tree, ignore_errors=True)
     run('dpkg-deb', '--raw-extract', package, tree)
@@ -143,5 +144,5 @@ def again(package, into, version, was):
     text = control.read_text()
     for said in (f'Version: {was}\n', f'(= {was})'):
         text = text.replace(said, said.replace(was, version))
-    control.write_text(text)
+    control.write_text(text + (f'Breaks: {breaks}\n' if breaks else ''))
     return _done(tree, into)

@@ -1,6 +1,7 @@
 """Wrappers of systemctl and nginx, found before the real ones, that count the calls of a takeover and trip it at one of them."""
 WRAPPER = r'''#!/bin/bash
-# Each call is a line of /run/calls. /run/trip: NUMBER ACTION, or PATTERN ACTION; the action is done before or instead.
+# Each call is a line of /run/calls. /run/trip: a line with a number or a pattern, and one with what is done once, before that
+# call or instead of it.
 name=${0##*/}
 [ -e /run/tripping ] || exec "$(PATH=${PATH#/usr/local/sbin:} command -v "$name")" "$@"
 real=$(PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v "$name")
@@ -9,16 +10,14 @@ flock 9
 echo "$name $*" >>/run/calls
 number=$(wc -l </run/calls)
 exec 9>&-
-if read -r number_or_pattern action </run/trip; then
-  if [ "$number_or_pattern" = "$number" ] || [[ "$name $*" == $number_or_pattern ]]; then
-    case $action in
-      kill) kill -KILL "$(cat /run/takeover.pid)"; sleep 0.2; exit 1 ;;
-      kill-after) "$real" "$@"; kill -KILL "$(cat /run/takeover.pid)"; sleep 0.2; exit 1 ;;
-      fail) echo "$name: tripped by the test" >&2; exit 1 ;;
-      fail-once) : >/run/trip; echo "$name: tripped by the test" >&2; exit 1 ;;
-      *) : >/run/trip; eval "$action" ;;
-    esac
-  fi
+if { read -r which && read -r action; } </run/trip && { [ "$which" = "$number" ] || [[ "$name $*" == $which ]]; }; then
+  : >/run/trip
+  case $action in
+    kill) kill -KILL "$(cat /run/takeover.pid)"; sleep 0.2; exit 1 ;;
+    kill-after) "$real" "$@"; kill -KILL "$(cat /run/takeover.pid)"; sleep 0.2; exit 1 ;;
+    fail) echo "$name: tripped by the test" >&2; exit 1 ;;
+    *) eval "$action" ;;
+  esac
 fi
 exec "$real" "$@"
 '''
@@ -44,13 +43,16 @@ class Tripping:
         for name in PROGRAMS:
             self.machine.path(f'/usr/local/sbin/{name}').unlink()
 
-    def run(self, verb, trip='', timeout=120):
-        """(what `wazo-auth-nginx VERB` said, exit code, its calls)."""
-        self.machine.path('/run/trip').write_text(f'{trip}\n' if trip else '')
+    def run(self, verb, at='', action='', timeout=120):
+        """(what `wazo-auth-nginx VERB` said, exit code, its calls). `at`: the number of the call to trip it at, or a pattern of
+        bash's, which some call has to match."""
+        self.machine.path('/run/trip').write_text(f'{at}\n{action}\n' if at else '')
         self.machine.path('/run/calls').write_text('')
         said, status = self.machine.run(
             f'(echo $BASHPID >/run/takeover.pid; exec wazo-auth-nginx {verb})', check=False, timeout=timeout
         )
         calls = self.machine.path('/run/calls').read_text().splitlines()
+        tripped = self.machine.path('/run/trip').read_text() == ''
         self.machine.path('/run/trip').write_text('')
+        assert tripped or isinstance(at, int), f'no call is like {at}: {calls}'
         return said, status, calls

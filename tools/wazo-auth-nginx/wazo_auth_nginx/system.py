@@ -270,6 +270,13 @@ class Unit:
     def pid(self):
         return int(self.show().get('MainPID') or 0)
 
+    @property
+    def ending(self):
+        """The process that is on its way down since systemd was told to stop it, 0 where only others of the unit are left;
+        None where nothing ends."""
+        shown = self.show()
+        return int(shown.get('MainPID') or 0) if shown.get('ActiveState') == 'deactivating' else None
+
     def programs(self, without):
         """What it starts, by its files without one of the drop-ins."""
         shown = run('systemctl', 'show', '-p', 'FragmentPath,DropInPaths', self.name).stdout

@@ -38,6 +38,7 @@ SPACE = 64 << 20  # bytes that have to be free for the journal, logs and the dat
 SILENCE = 3  # seconds that a daemon which is told to stop may keep its port without answering
 PORT_TAKEN = re.compile('Address already in use|Errno 98')
 COMING = 30  # seconds for a daemon that lives to answer, with nobody else at its port
+STARTING = 5  # seconds for systemd to make its process
 
 
 class Platform:
@@ -471,7 +472,7 @@ class Platform:
 
     def hand_over(self, port):
         self.refuse_missing_program()
-        if self.unit.show().get('ActiveState') not in ('inactive', 'failed') and not self.unit.pid:
+        if self.unit.show().get('ActiveState') in ('active', 'activating', 'reloading') and not self.unit.pid:
             self.unit('stop')  # the stand-in, whose end ends nothing
         self.take_files()
         held = None
@@ -499,8 +500,7 @@ class Platform:
         that is a Failure, and nginx has never stopped answering, unless it was quicker than this and has found its port
         taken: None."""
         for _ in range(3):
-            mark = self.begin_daemon()
-            pid = wait_until(lambda: self.unit.pid, 3, 0.01)
+            pid, mark = self.begin_daemon(port)
             if pid and wait_until(lambda: has_connection(pid) or not lives(pid), 30, 0.002) and lives(pid):
                 kill(pid, signal.SIGSTOP)
                 return pid, mark
@@ -511,12 +511,26 @@ class Platform:
             self.unit('stop')  # or systemd would try again
         return None
 
-    def begin_daemon(self):
-        """Now, and not when systemd tries again. For ended_by()."""
+    def begin_daemon(self, port):
+        """(its process, the mark of its start, for ended_by()). Now, and not when systemd tries again. One that was told to
+        stop has given up its port long before it ends, and systemd starts the next one after that: until then the unit's
+        process is the one of before, which is nobody to wait for."""
+        ending = self.unit.ending
         run('systemctl', 'reset-failed', UNIT)
         mark = time.time(), files.size_of(self.places.daemon_log)
         self.unit.begin('start')
-        return mark
+        in_time = ending is not None and port_is_taken(port)  # by the one that ends, or by nginx: somebody answers
+        pid = self.await_process(ending, self.options.patience if in_time else STARTING)
+        if not pid and self.unit.ending is not None and not self.of_the_unit(port):
+            self.screen.warn(f'{UNIT} has given up its port, and doesn\'t end: it is killed')
+            run('systemctl', 'kill', '--signal=KILL', UNIT)
+            pid = self.await_process(ending, STARTING)
+        return pid, mark
+
+    def await_process(self, ending, seconds):
+        """The unit's process that isn't the one that ends; 0 where systemd makes none."""
+        found = wait_until(lambda: [pid for pid in [self.unit.pid] if pid not in (0, ending)], seconds, 0.01)
+        return found[0] if found else 0
 
     def ended_by(self, mark):
         """What its log and systemd's say of its end; nothing where that can't be read."""
@@ -536,19 +550,15 @@ class Platform:
         if not self.journal.before['running']:
             return
         self.refuse_stranger(port)
-        pid, mark = early or self.begin_and_find()
+        pid, mark = early or self.begin_daemon(port)
         came = self.await_daemon(port, pid)
         if not came and early and PORT_TAKEN.search(self.ended_by(mark)):  # it had tried before it was held
             self.unit('stop')
-            came = self.await_daemon(port, self.begin_and_find()[0])
+            came = self.await_daemon(port, self.begin_daemon(port)[0])
         if not came:
             raise Failure(f'{UNIT} was started and doesn\'t answer at port {port}, which {named_holders(port)} has. See '
                           f'"journalctl -u {UNIT}" and {self.places.daemon_log}.')  # fmt: skip
         self.unit('start', timeout=100)  # until systemd counts it as active
-
-    def begin_and_find(self):
-        mark = self.begin_daemon()
-        return wait_until(lambda: self.unit.pid, 5, 0.01), mark
 
     def await_daemon(self, port, pid):
         """Until it answers, or has ended: nobody else answers meanwhile."""
@@ -628,8 +638,9 @@ class Platform:
         """The daemon doesn't come: nginx goes on."""
         port = self.rest_api.port
         self.put_files()
-        if self.serves():
+        if self.nginx.holds(port):  # whether it answers or, without a database, can't
             self.stopping = self.unit.begin('stop')  # or systemd would try again
+            self.nginx.reload()  # it may have been told to give up the port
         else:
             self.refuse_stranger(port)
             with Probe(self.api) as probe:
