@@ -92,9 +92,7 @@ def at(page, kind, tenant):
 def outcomes(page):
     """{step: outcome}, once there are any."""
     wait_for(page.driver, lambda: page.find('ol.steps li'), 'no steps')
-    return {
-        each.get_attribute('data-step'): each.get_attribute('data-outcome') for each in page.find('ol.steps > li')
-    }
+    return {each.get_attribute('data-step'): each.get_attribute('data-outcome') for each in page.find('ol.steps > li')}
 
 
 def seen(page):
@@ -132,7 +130,9 @@ def test_ldap_is_tried_then_saved(inside, api, admin_token, directory, tenant, m
     )
     inside.see('[data-step=tls] td', 'CN=authority')
     inside.see('[data-step=tls] .mark', 'days left')  # the tests' certificates don't live long
-    inside.see('[data-step=match] a')
+    inside.driver.execute_script(
+        'arguments[0].scrollIntoView()', inside.see('[data-step=match] a').find_element(By.XPATH, '//h2[.="Try it"]')
+    )
     inside.picture('ldap')
     assert api.get('/backends/ldap', admin_token, headers=below(tenant)).json()['host'] is None  # nothing is saved yet
     inside.press('Save')
@@ -498,7 +498,9 @@ def test_no_barriers(inside, directory, tenant, scheme):
     check_for_barriers(inside, 'ldap')
     for screen in SCREENS[1:]:
         inside.at(screen)
-        wait_for(inside.driver, lambda: inside.find('.part') and not inside.find('p', 'Loading …'), f'{screen} is there')
+        wait_for(
+            inside.driver, lambda: inside.find('.part') and not inside.find('p', 'Loading …'), f'{screen} is there'
+        )
         check_for_barriers(inside, screen)
 
 

@@ -43,7 +43,7 @@ export function Services({ chosen, visitor }: { chosen: string; visitor: Visitor
       <nav class="parts" aria-label={t('Services')}>
         {shown.map((each) => <a href={`#/services/${each.path}`} aria-current={each === kind ? 'page' : undefined}>{t(each.title)}</a>)}
       </nav>
-      {kind?.ofTenant && choice && <div class="form">{choice}</div>}
+      {kind?.ofTenant && choice && <div class="tenant">{choice}</div>}
       {kind?.show(tenant, visitor)}
       {allowed && !kind && <p class="notice bad" role="alert">{t('You may not see this.')}</p>}
     </>
