@@ -500,7 +500,7 @@ def test_tenants(inside, api, admin_token, create):
     inside.see('dd a', old['name'])
     Select(inside.see('#choice-Below-which-tenant-')).select_by_visible_text(new['name'])
     inside.press('Move')
-    inside.see('dialog', 'tenants move with all that they have')
+    inside.see('dialog', 'This tenant moves, with all that it has.')
     inside.confirm()
     inside.see('dd a', new['name'])
     assert api.get(f"/tenants/{moved['uuid']}", token=admin_token).json()['parent_uuid'] == new['uuid']

@@ -189,7 +189,8 @@ def test_a_tenant_is_made_edited_and_deleted(whoever, api, admin_token, family):
     assert api.put(path, admin_token, json=body).status_code == 200
     page.fill('domains', domain)
     page.see('[role=status]', f'by x.{domain}')
-    Select(page.see('#choice-method')).select_by_value('ldap')
+    page.see('#choice-method option', 'ldap')
+    Select(page.see('#choice-method')).select_by_visible_text('ldap')
     page.picture('tenant')
     page.press('Save')
     page.see('.teller', 'The tenant was saved.')
@@ -351,8 +352,9 @@ def test_headers_and_choices(inside, create):
     inside.press('Send')
     inside.see('pre', group['name'])
     inside.at('api/POST/users')
-    Select(inside.see('#body-purpose')).select_by_value('internal')
-    Select(inside.see('#body-enabled')).select_by_value('false')
+    inside.see('h1', 'POST /users')
+    Select(inside.see('#body-purpose')).select_by_visible_text('internal')
+    Select(inside.see('#body-enabled')).select_by_visible_text('false')
     wait_for(
         inside.driver,
         lambda: body_of(inside).items() >= {'purpose': 'internal', 'enabled': False}.items(),

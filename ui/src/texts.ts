@@ -364,7 +364,6 @@ const french = {
   'none: passwords go in the clear': 'aucun : les mots de passe passent en clair',
   'until it is removed': 'jusqu’à sa suppression',
   'warning': 'avertissement',
-  '{count} days left': '{count} jours restants',
   '{count} tenants move, with all that they have: {names}.': '{count} tenants sont déplacés, avec tout ce qu’ils contiennent : {names}.',
   '{count} users are connected': '{count} utilisateurs y sont liés',
   '{name} is taken: put it below another with Ctrl+V, or press Escape.': '{name} est pris : le placer sous un autre avec Ctrl+V, ou appuyer sur Échap.',

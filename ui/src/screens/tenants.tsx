@@ -69,9 +69,9 @@ function Moving({ move: { tenant, to }, forest, answer }: { move: Move; forest: 
         <li>{moving.length > 1
           ? t('{count} tenants move, with all that they have: {names}.', { count: moving.length, names: names(moving) })
           : t('This tenant moves, with all that it has.')}</li>
-        {lose.length > 0 && <li><del>{t('Administrators of these no longer see it:')}</del> {names(lose)}</li>}
-        {gain.length > 0 && <li><ins>{t('Administrators of these see it from now on:')}</ins> {names(gain)}</li>}
-        {!!locked.answer?.length && <li><del>{t('These are locked, and so will be all who move there:')}</del> {names(locked.answer)}</li>}
+        {lose.length > 0 && <li><span class="lose">{t('Administrators of these no longer see it:')}</span> {names(lose)}</li>}
+        {gain.length > 0 && <li><span class="gain">{t('Administrators of these see it from now on:')}</span> {names(gain)}</li>}
+        {!!locked.answer?.length && <li><span class="lose">{t('These are locked, and so will be all who move there:')}</span> {names(locked.answer)}</li>}
         <li>{t('Users, policies, domains and configurations stay as they are. Shared policies of the tenants above change with them.')}</li>
       </ul>
       <div class="buttons">
@@ -123,6 +123,7 @@ function Tree({ forest, again }: { forest: Forest; again(): void }) {
   const [over, setOver] = useState('');
   const [move, setMove] = useState<Move | null>(null);
   const tree = useRef<HTMLUListElement>(null);
+  const landing = useRef<Move | null>(null); // the focus goes along, once the tree has it there
 
   const open = (uuid: string, yes: boolean) => {
     const next = new Set(closed);
@@ -143,6 +144,12 @@ function Tree({ forest, again }: { forest: Forest; again(): void }) {
     setAt(uuid);
     tree.current?.querySelector<HTMLElement>(`[data-tenant="${uuid}"]`)?.focus();
   };
+  useEffect(() => {
+    const landed = landing.current;
+    if (!landed || !below.get(landed.to.uuid)?.some((each) => each.uuid === landed.tenant.uuid)) return;
+    landing.current = null;
+    go(landed.tenant.uuid);
+  });
   const key = (event: KeyboardEvent, tenant: Tenant) => {
     const seen = [...(tree.current?.querySelectorAll<HTMLElement>('[data-tenant]') ?? [])].map((each) => each.dataset.tenant);
     const index = seen.indexOf(tenant.uuid);
@@ -202,15 +209,19 @@ function Tree({ forest, again }: { forest: Forest; again(): void }) {
 
   return (
     <>
-      <p class="quiet">{t('Arrow keys go through the tree, Enter opens a tenant. Ctrl+X takes one and Ctrl+V puts it below another, and so does dragging.')}</p>
-      <p role="status">{held && !move && t('{name} is taken: put it below another with Ctrl+V, or press Escape.', { name: named(held) })}</p>
+      <div>
+        <p class="quiet">{t('Arrow keys go through the tree, Enter opens a tenant. Ctrl+X takes one and Ctrl+V puts it below another, and so does dragging.')}</p>
+        <p class="told" role="status">{held && !move && t('{name} is taken: put it below another with Ctrl+V, or press Escape.', { name: named(held) })}</p>
+      </div>
       <ul class="tree" role="tree" aria-label={t('Tenants')} ref={tree}>{Branch(roots, 1)}</ul>
       {move && (
         <Moving move={move} forest={forest} answer={(moved) => {
           setMove(null);
           setHeld(null);
-          if (moved) again();
-          go(move.tenant.uuid);
+          if (moved) {
+            landing.current = move;
+            again();
+          } else go(move.tenant.uuid);
         }} />
       )}
     </>

@@ -2,7 +2,7 @@
 import { Fragment, h, type ComponentChildren } from 'preact';
 import type { Step, Tried } from '../api';
 import { Mark, number, Table, Time } from '../kit';
-import { t, type Text } from '../texts';
+import { language, t, type Text } from '../texts';
 
 const names: Record<string, Text> = {
   look_up: 'Look-up of the name',
@@ -45,7 +45,7 @@ function Expiry({ of }: { of: Certificate }) {
   return (
     <>
       <Time at={of.not_after} />{' '}
-      {of.expired ? <Mark good={false}>{t('expired')}</Mark> : days < SOON_DAYS && <Mark good={false}>{t('{count} days left', { count: number(days) })}</Mark>}
+      {of.expired ? <Mark good={false}>{t('expired')}</Mark> : days < SOON_DAYS && <Mark good={false}>{new Intl.RelativeTimeFormat(language()).format(days, 'day')}</Mark>}
     </>
   );
 }
