@@ -8,4 +8,7 @@ namespace wazoauth {
 // Null for a request without the header is the empty text: then nothing is compressed, though it might be.
 bool accepts_gzip(std::string_view accept_encoding);
 
+// Only by its name: who accepts everything may mean what everybody has.
+bool accepts_brotli(std::string_view accept_encoding);
+
 }  // namespace wazoauth
