@@ -215,7 +215,8 @@ class Page:
 
 
 @pytest.fixture(scope='module')
-def window():
+def window(site):
+    """It ends before nginx does, which would wait for connections that Chromium has opened in advance."""
     with browser.chromium(width=1280) as driver:
         yield driver
 

@@ -1,5 +1,7 @@
 """The operator's page: directories, identity providers, external services and the mail server; and logins by SAML there."""
+import base64
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -55,7 +57,8 @@ def idp(stack):
 
 
 @pytest.fixture(scope='module')
-def window():
+def window(site):
+    """It ends before nginx does, which would wait for connections that Chromium has opened in advance."""
     with browser.chromium(width=1280) as driver:
         yield driver
 
@@ -359,6 +362,17 @@ def test_log_in_by_saml(site, provider, api, admin_token, make_user):
         page.open()
         assert not page.find('[role=alert]')
         assert page.complaints() == []
+
+
+def test_why_the_last_response_was_refused(inside, site, provider):
+    begun = site.api.post('/saml/sso', json={'domain': provider.domain, 'redirect_url': site.page}).json()
+    [relay_state] = parse_qs(urlsplit(begun['location']).query)['RelayState']
+    form = {'SAMLResponse': base64.b64encode(b'<b>bold</b>').decode(), 'RelayState': relay_state}
+    assert site.api.post('/saml/acs', data=form).headers['Location'].endswith('login_failure_code=500')
+    at(inside, 'saml', provider.tenant)
+    inside.see('[data-step=last_response][data-outcome=warning] .reason', 'the last response was refused')
+    inside.see('[data-step=last_response] time')
+    assert not inside.driver.find_elements(By.CSS_SELECTOR, 'main b')
 
 
 def test_whom_the_page_does_not_know(site, provider):

@@ -22,7 +22,8 @@ def site(new_nginx):
 
 
 @pytest.fixture(scope='module')
-def window():
+def window(site):
+    """It ends before nginx does, which would wait for connections that Chromium has opened in advance."""
     with browser.chromium(width=1280) as driver:
         yield driver
 
@@ -382,6 +383,12 @@ def test_an_access_that_one_lacks(page, make_user):
     user = make_user(acl=[])
     page.log_in(user['username'], user['password'])
     page.see('h1', 'Overview')
+    page.at('api')
+    page.fill('search', 'get /locks')
+    page.see('main li .mark', 'you lack it')
+    page.fill('search', 'get /status')
+    page.see('main li code', 'GET /status')
+    assert not page.find('main li .mark')
     page.at('api/GET/users')
     page.see('.mark.bad', 'you lack it')
 

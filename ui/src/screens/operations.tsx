@@ -21,6 +21,9 @@ let last = '';
 export function Operations({ chosen }: { chosen: string }) {
   const whole = useAsked(document_, []);
   const [search, setSearch] = useState(last);
+  // Of one whose access names what it is done to, only its own screen can ask.
+  const accesses = (whole.answer?.operations ?? []).flatMap(({ access }) => (access && !access.includes('{') ? [access] : []));
+  const allowed = useMay([...new Set(accesses)]);
   const [method, ...rest] = chosen.split('/');
   const operation = whole.answer?.operations.find((each) => each.method === method && each.path === `/${rest.join('/')}`);
   if (chosen) {
@@ -55,7 +58,8 @@ export function Operations({ chosen }: { chosen: string }) {
             <ul class="plain">
               {found.filter((each) => (each.tags[0] ?? '') === tag).map((each) => (
                 <li key={each.method + each.path}>
-                  <a href={address(each)}><code>{each.method} {each.path}</code></a> <span class="quiet">{each.summary}</span>
+                  <a href={address(each)}><code>{each.method} {each.path}</code></a> <span class="quiet">{each.summary}</span>{' '}
+                  {each.access && allowed && each.access in allowed && !allowed[each.access] && <Mark>{t('you lack it')}</Mark>}
                 </li>
               ))}
             </ul>
