@@ -262,7 +262,7 @@ def test_saml_is_configured_and_shown(inside, site, api, admin_token, idp, tenan
         'const make = URL.createObjectURL; URL.createObjectURL = (blob) => { window.kept = blob; return make(blob); };'
     )
     inside.press('Our metadata')
-    ours = api.get('/backends/saml/sp_metadata', admin_token, headers=below(tenant)).text
+    ours = site.api.get('/backends/saml/sp_metadata', admin_token, headers=below(tenant)).text
     kept = 'const done = arguments[0]; (window.kept ? window.kept.text() : Promise.resolve("")).then(done)'
     wait_for(inside.driver, lambda: inside.driver.execute_async_script(kept) == ours, 'our metadata is kept')
     inside.fill('entity_id', 'https://ui.example/other')
