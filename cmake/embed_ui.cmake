@@ -1,4 +1,4 @@
-# Writes OUTPUT, a C++ file with every file of FOLDER, as it is and compressed by gzip.
+# Writes OUTPUT, a C++ file with every file of FOLDER, as it is and compressed by gzip and brotli.
 set(types_html "text/html; charset=utf-8")
 set(types_js "text/javascript; charset=utf-8")
 set(types_css "text/css; charset=utf-8")
@@ -22,13 +22,15 @@ string(APPEND text "  static const std::vector<UiFile> files = {\n")
 foreach(file ${files})
   # Without a name and a time: the same file gives the same bytes.
   execute_process(COMMAND gzip -9nc ${FOLDER}/${file} OUTPUT_FILE ${FOLDER}/${file}.gz COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND ${BROTLI} --best -fo ${FOLDER}/${file}.br ${FOLDER}/${file} COMMAND_ERROR_IS_FATAL ANY)
   bytes_of(${FOLDER}/${file} plain)
   bytes_of(${FOLDER}/${file}.gz gzipped)
+  bytes_of(${FOLDER}/${file}.br brotli)
   file(SHA256 ${FOLDER}/${file} hash)
   string(SUBSTRING ${hash} 0 16 tag)
   get_filename_component(extension ${file} LAST_EXT)
   string(SUBSTRING ${extension} 1 -1 extension)
-  string(APPEND text "    {\"${file}\", \"${types_${extension}}\", \"${tag}\",\n    ${plain}sv,\n    ${gzipped}sv},\n")
+  string(APPEND text "    {\"${file}\", \"${types_${extension}}\", \"${tag}\",\n    ${plain}sv,\n    ${gzipped}sv,\n    ${brotli}sv},\n")
 endforeach()
 string(APPEND text "  };\n  return files;\n}\n\n}  // namespace wazoauth::nginx\n")
 file(WRITE ${OUTPUT} "${text}")

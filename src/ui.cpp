@@ -36,6 +36,18 @@ std::string accept_encoding(ngx_http_request_t* r) {
   return all;
 }
 
+// A file as it is sent: its bytes, and the name of the coding that they are in, empty for none.
+struct Sent {
+  std::string_view body;
+  std::string_view coding;
+};
+
+Sent as_accepted(const UiFile& file, std::string_view accepted) {
+  if (accepts_brotli(accepted)) return {file.brotli, "br"};
+  if (accepts_gzip(accepted)) return {file.gzipped, "gzip"};
+  return {file.plain, ""};
+}
+
 const UiFile* file_of(std::string_view name) {
   const std::vector<UiFile>& files = ui_files();
   const auto found = std::find_if(files.begin(), files.end(), [&](const UiFile& file) { return file.name == name; });
@@ -53,8 +65,7 @@ ngx_int_t to_the_folder(ngx_http_request_t* r, std::string_view prefix) {
 }
 
 ngx_int_t send_file(ngx_http_request_t* r, const UiFile& file) {
-  const bool gzip = accepts_gzip(accept_encoding(r));
-  const std::string_view body = gzip ? file.gzipped : file.plain;
+  const auto [body, coding] = as_accepted(file, accept_encoding(r));
   r->headers_out.status = NGX_HTTP_OK;
   r->headers_out.content_length_n = static_cast<off_t>(body.size());
   r->headers_out.content_type = copy(r->pool, file.type);
@@ -63,13 +74,13 @@ ngx_int_t send_file(ngx_http_request_t* r, const UiFile& file) {
   for (const auto& [name, value] : fixed_headers) {
     if (!push(r, name, value)) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
-  // nginx compares these with If-None-Match and knows by them that its own gzip has nothing to do.
-  const std::string etag = '"' + std::string(file.tag) + (gzip ? "-gzip\"" : "\"");
-  const ngx_str_t tag = copy(r->pool, etag), encoding = ngx_string("gzip");
+  // nginx compares these with If-None-Match and knows by them that its own gzip or brotli has nothing to do.
+  const std::string etag = '"' + std::string(file.tag) + (coding.empty() ? "" : "-") + std::string(coding) + '"';
+  const ngx_str_t tag = copy(r->pool, etag), encoding = copy(r->pool, coding);
   if (!r->headers_out.content_type.data || !tag.data) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   r->headers_out.etag = push_header(r->headers_out.headers, ngx_string("ETag"), tag);
   if (!r->headers_out.etag) return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  if (gzip) {
+  if (!coding.empty()) {
     r->headers_out.content_encoding = push_header(r->headers_out.headers, ngx_string("Content-Encoding"), encoding);
     if (!r->headers_out.content_encoding) return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }

@@ -12,6 +12,7 @@ struct UiFile {
   std::string_view tag;  // of its contents
   std::string_view plain;
   std::string_view gzipped;
+  std::string_view brotli;
 };
 
 const std::vector<UiFile>& ui_files();

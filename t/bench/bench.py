@@ -4,7 +4,7 @@ Every ratio is the median of interleaved pairs in one run, with its spread (larg
 spread counts as met. The exit code tells whether all bars were met. On a machine with two cores nginx's worker has the
 first one and the client the second; "CPU" is user and system time of the worker.
 
-cases: gate route api login flood revocation locks capacity scrape
+cases: gate route api page login flood revocation locks capacity scrape
 """
 import os
 import re
@@ -130,6 +130,39 @@ def case_api(bench, report):
         assert not any(run['errors'] for run in runs[name])
         report.line(f'api: {name}, one worker', [run['rate'] for run in runs[name]], bar, True, ' req/s')
         report.note('CPU per request', f"{_spread([run['cpu_us'] for run in runs[name]])} us")
+
+
+def case_page(bench, report):
+    """Gated requests and token checks where the operator's page is served, against an nginx without it."""
+    tokens = bench.tokens()
+    other = bench.add_nginx('page', page='location /api/auth/ui { wazo_auth_ui; }')
+    touch(other.gate_port, '/known', tokens)
+    with Connection(other.gate_port) as connection:
+        assert connection.ask('GET', '/api/auth/ui/', {})[0] == 200
+    kinds = {
+        'a gated request': ('gate_port', lua_requests('GET', '/file/gated', tokens)),
+        'HEAD /0.1/token/{t}': ('api_port', lua_requests('HEAD', '/0.1/token/TOKEN', tokens, False)),
+    }
+    for name, (port, script) in kinds.items():
+
+        def run(nginx, seconds=SECONDS, port=port, script=script):
+            return wrk(nginx, getattr(nginx, port), script, seconds)
+
+        run(other, 1), run(bench.first, 1)
+        pairs = _pairs(lambda run=run: run(other), lambda run=run: run(bench.first))
+        assert not any(each['errors'] for pair in pairs for each in pair)
+        report.line(
+            f'page: {name}, CPU with the page / without',
+            [one['cpu_us'] / without['cpu_us'] for one, without in pairs],
+            1.05,
+            False,
+        )
+        for which, index in (('with the page', 0), ('without', 1)):
+            report.note(
+                which,
+                f"{_spread([pair[index]['rate'] for pair in pairs])} req/s, "
+                f"{_spread([pair[index]['cpu_us'] for pair in pairs])} us CPU per request",
+            )
 
 
 def case_login(bench, report):

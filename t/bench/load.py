@@ -73,6 +73,7 @@ http {
             proxy_pass http://127.0.0.1:@UPGRADING_PORT@;
         }
         location = /metrics { wazo_auth_metrics; }
+@PAGE@
     }
 }
 """
@@ -133,7 +134,7 @@ class Bench:
         self._fill()
         return self
 
-    def add_nginx(self, name, zone='64m'):
+    def add_nginx(self, name, zone='64m', page=''):
         folder = self.folder / name
         folder.mkdir()
         (folder / 'answer').write_text('answer\n')
@@ -163,6 +164,7 @@ class Bench:
             'ZONE': zone,
             'REDIS': self.redis.uri,
             'REQUIRED': REQUIRED,
+            'PAGE': page,
         }
         nginx = servers.Nginx(folder, self.build, CONF, (values['API_PORT'], '/0.1/backends'), values)
         nginx.api_port, nginx.gate_port = values['API_PORT'], values['GATE_PORT']

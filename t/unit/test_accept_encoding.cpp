@@ -4,6 +4,7 @@
 
 namespace {
 
+using wazoauth::accepts_brotli;
 using wazoauth::accepts_gzip;
 
 void test_accepted(void**) {
@@ -18,9 +19,17 @@ void test_refused(void**) {
     check::never(accepts_gzip(text), text);
 }
 
+void test_brotli(void**) {
+  for (const char* text : {"br", "BR", "gzip, deflate, br", "gzip;q=1, br;q=0.1", " br ; q=0.001 "})
+    check::that(accepts_brotli(text), text);
+  for (const char* text : {"", "gzip", "*", "br;q=0", "br ; q=0.000, *", "brotli", "q=br", "gzip;br"})
+    check::never(accepts_brotli(text), text);
+}
+
 }  // namespace
 
 int main() {
-  const CMUnitTest tests[] = {cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused)};
+  const CMUnitTest tests[] = {cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused),
+                              cmocka_unit_test(test_brotli)};
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

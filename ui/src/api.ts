@@ -36,6 +36,7 @@ export interface Asked {
   query?: Query;
   body?: unknown;
   tenant?: string;
+  headers?: Record<string, string>;
   signal?: AbortSignal;
 }
 
@@ -50,8 +51,9 @@ let endsAt = 0; // by performance.now(): the visitor's clock may be wrong
 let renewing = 0;
 let looking = 0;
 
-// Why there is no session: nobody has logged in, the visitor logged out, or somebody or something else ended it.
-export type Ended = 'nobody' | 'self' | 'others' | 'expired';
+// Why there is no session: nobody has logged in, the visitor logged out, somebody or something else ended it, or a login
+// by SAML came to nothing.
+export type Ended = 'nobody' | 'self' | 'others' | 'expired' | 'saml';
 export interface Listener {
   session(visitor: Visitor | null, why: Ended): void;
   reachable(yes: boolean): void;
@@ -84,14 +86,15 @@ function leadsElsewhere(path: string): boolean {
 
 async function send(method: string, path: string, headers: Record<string, string>, asked: Asked = {}): Promise<Response> {
   if (leadsElsewhere(path)) throw new Failure(404, '');
-  const all: Record<string, string> = { Accept: 'application/json', ...headers };
-  if (asked.body !== undefined) all['Content-Type'] = 'application/json';
+  const all: Record<string, string> = { Accept: 'application/json', ...headers, ...asked.headers };
+  const form = asked.body instanceof FormData; // the browser knows its Content-Type
+  if (asked.body !== undefined && !form) all['Content-Type'] = 'application/json';
   if (asked.tenant) all['Wazo-Tenant'] = asked.tenant;
   try {
     const answer = await fetch(address(path, asked.query), {
       method,
       headers: all,
-      body: asked.body === undefined ? undefined : JSON.stringify(asked.body),
+      body: form ? (asked.body as FormData) : asked.body === undefined ? undefined : JSON.stringify(asked.body),
       signal: asked.signal,
       cache: 'no-store',
       credentials: 'omit', // the page has a token of its own; a cookie of the platform is no business of it
@@ -170,7 +173,44 @@ export async function logIn(name: string, password: string): Promise<void> {
   );
   if (!answer.ok) throw await failure(answer);
   visitorName = name;
+  bySaml = false;
   accept((await answer.json()).data, name);
+}
+
+// A login by SAML leaves the page and comes back to it. What lies in this window's storage meanwhile is no token: it is
+// good for one login, and for whoever has just been at the identity provider.
+const SAML_SESSION = 'wazo-auth-ui.saml';
+let bySaml = false;
+
+export async function beginSaml(domain: string): Promise<void> {
+  const begun = await publicCall<{ location: string; saml_session_id: string }>('POST', 'saml/sso', {
+    body: { domain, redirect_url: new URL('./', location.href).href },
+  });
+  sessionStorage.setItem(SAML_SESSION, begun.saml_session_id);
+  location.assign(begun.location);
+}
+
+// Whoever comes back from an identity provider is logged in now, or here is why there is no session.
+export async function comeBack(): Promise<Ended | null> {
+  const said = new URLSearchParams(location.search);
+  const id = sessionStorage.getItem(SAML_SESSION);
+  sessionStorage.removeItem(SAML_SESSION);
+  if (location.search) history.replaceState(null, '', location.pathname + location.hash);
+  if (said.has('logged_out')) return 'self';
+  if (said.has('login_failure_code')) return 'saml';
+  if (!id) return 'nobody';
+  const answer = await send('POST', 'token', {}, {
+    body: { saml_session_id: id, access_type: 'offline', client_id: CLIENT_ID, expiration: LIFETIME_SECONDS },
+  });
+  if (!answer.ok) return 'saml';
+  const issued: Issued = (await answer.json()).data;
+  const { uuid } = issued.metadata;
+  const user = await send('GET', `users/${uuid}`, { 'X-Auth-Token': issued.token }).catch(() => null);
+  const known = user?.ok ? ((await user.json()) as User) : null; // whoever may not ask stays a number
+  visitorName = known?.username || known?.emails[0]?.address || uuid.slice(0, 8);
+  bySaml = true;
+  accept(issued, visitorName);
+  return null;
 }
 
 // Each token has a session of its own: the one before goes when the new one is there.
@@ -241,6 +281,11 @@ export async function logOut(): Promise<void> {
   if (!used) return;
   const header = { 'X-Auth-Token': used };
   forget('self');
+  if (bySaml) {
+    // It ends at the identity provider, too; the browser goes there and comes back.
+    const ended = await send('GET', 'saml/logout', header).catch(() => null);
+    if (ended?.ok) return location.assign((await ended.json()).location);
+  }
   // The refresh token first: it takes the token to end it. Whoever may not, keeps it.
   await send('DELETE', `users/me/tokens/${CLIENT_ID}`, header).catch(() => undefined);
   await send('DELETE', `token/${used}`, {}).catch(() => undefined);
@@ -296,7 +341,10 @@ export async function documentText(): Promise<string> {
 export function asCurl(method: string, path: string, asked: Asked = {}): string {
   const quote = (text: string) => `'${text.replace(/'/g, `'\\''`)}'`;
   const parts = ['curl', '-X', method, '-H', '"X-Auth-Token: $TOKEN"'];
-  if (asked.body !== undefined) parts.push('-H', quote('Content-Type: application/json'), '-d', quote(JSON.stringify(asked.body)));
+  if (asked.body instanceof FormData) {
+    for (const [name, value] of asked.body.entries()) parts.push('-F', quote(`${name}=${typeof value === 'string' ? value : `@${value.name}`}`));
+  } else if (asked.body !== undefined) parts.push('-H', quote('Content-Type: application/json'), '-d', quote(JSON.stringify(asked.body)));
+  for (const [name, value] of Object.entries(asked.headers ?? {})) parts.push('-H', quote(`${name}: ${value}`));
   if (asked.tenant) parts.push('-H', quote(`Wazo-Tenant: ${asked.tenant}`));
   parts.push(quote(address(path, asked.query).href));
   return parts.join(' ');
@@ -374,10 +422,25 @@ export interface AuditEntry {
   before: Record<string, unknown> | null;
   after: Record<string, unknown> | null;
 }
+// What a try came to, step by step.
+export interface Step {
+  name: string;
+  outcome: 'ok' | 'warning' | 'failed';
+  reason: string | null;
+  duration_ms: number;
+  details: Record<string, unknown>;
+}
+export interface Tried {
+  success: boolean;
+  duration_ms: number;
+  steps: Step[];
+}
 export interface Lock {
   uuid: string;
   kind: string;
   value: string;
+  tenant_uuid: string;
   reason: string | null;
+  created_at: string;
   ends_at: string | null;
 }

@@ -1,13 +1,15 @@
 // The page: who is there, where one is, and the screen for it. Screens are named behind the '#', which no server sees.
 import { Fragment, h, render, type ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { Failure, listen, logIn, logOut, publicCall, type Ended, type Visitor } from './api';
+import { beginSaml, comeBack, Failure, listen, logIn, logOut, publicCall, type Ended, type Visitor } from './api';
 import { Field, Heading, sentence, Teller, useAsked, useMay } from './kit';
 import { Audit } from './screens/audit';
 import { Groups, GroupScreen } from './screens/groups';
 import { Home, type Status } from './screens/home';
+import { Locks } from './screens/locks';
 import { Operations } from './screens/operations';
 import { Policies, PolicyScreen } from './screens/policies';
+import { serviceAccesses, Services } from './screens/services';
 import { Sessions } from './screens/sessions';
 import { Tenants } from './screens/tenants';
 import { UserScreen } from './screens/user';
@@ -17,7 +19,7 @@ import { language, languages, setLanguage, t, type Language, type Text } from '.
 interface Screen {
   path: string;
   title: Text;
-  access?: string; // whoever lacks it doesn't see the way there
+  access?: string | string[]; // whoever lacks it, or all of them, doesn't see the way there
   show(rest: string, visitor: Visitor): ComponentChildren;
 }
 
@@ -43,6 +45,13 @@ const screens: Screen[] = [
   },
   { path: 'tenants', title: 'Tenants', access: 'auth.tenants.read', show: (rest) => <Tenants chosen={rest} /> },
   { path: 'sessions', title: 'Sessions', access: 'auth.sessions.read', show: (_, visitor) => <Sessions own={visitor.session} /> },
+  { path: 'locks', title: 'Locks', access: 'auth.locks.read', show: (_, visitor) => <Locks visitor={visitor} /> },
+  {
+    path: 'services',
+    title: 'Services',
+    access: serviceAccesses,
+    show: (rest, visitor) => <Services chosen={rest} visitor={visitor} />,
+  },
   { path: 'audit', title: 'Audit log', access: 'auth.audit.read', show: () => <Audit /> },
   { path: 'api', title: 'API', show: (rest) => <Operations chosen={rest} /> },
 ];
@@ -54,6 +63,8 @@ function decoded(text: string): string {
     return text; // no browser and no link of this page makes it
   }
 }
+
+const accesses = (screen: Screen): string[] => (typeof screen.access === 'string' ? [screen.access] : screen.access ?? []);
 
 function place(): [string, string] {
   const [path, ...rest] = location.hash.replace(/^#\/?/, '').split('/');
@@ -83,6 +94,7 @@ const farewells: Record<Ended, Text | null> = {
   self: 'You have logged out.',
   others: 'Your session was ended by somebody else, or by a lock. Nothing that you had not saved was stored.',
   expired: 'Your session has expired.',
+  saml: 'The login by SAML didn’t succeed. The server’s error log says why, and so does the tenant’s screen for SAML.',
 };
 
 function LogIn({ why }: { why: Ended }) {
@@ -123,14 +135,44 @@ function LogIn({ why }: { why: Ended }) {
         {failure && <p class="notice bad" role="alert">{failure}</p>}
         <button class="main" disabled={busy}>{busy ? t('Logging in …') : t('Log in')}</button>
       </form>
+      <SamlLogIn name={name} />
       <LanguageChoice />
     </main>
   );
 }
 
+// Over to the identity provider of a domain; the domain of an address is a good guess.
+function SamlLogIn({ name }: { name: string }) {
+  const [typed, setTyped] = useState<string | null>(null);
+  const [failure, setFailure] = useState<string | null>(null);
+  const domain = typed ?? name.split('@')[1] ?? '';
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    setFailure(null);
+    try {
+      await beginSaml(domain.trim());
+    } catch (caught) {
+      if (!(caught instanceof Failure) || caught.away) setFailure(sentence(caught));
+      else if (caught.message === 'redirect_url') setFailure(t('The server doesn’t let browsers come back to this page: saml.redirect_urls of its configuration lacks this address.'));
+      else if (caught.status === 400) setFailure(t('This is no domain.'));
+      else setFailure(t('There is no login by SAML for this domain.'));
+    }
+  };
+  return (
+    <details>
+      <summary>{t('Log in by SAML')}</summary>
+      <form onSubmit={submit}>
+        <Field name="domain" label={t('Domain')} value={domain} onText={setTyped} required hint={t('Of your organisation: example.org. Its own page asks who you are.')} />
+        {failure && <p class="notice bad" role="alert">{failure}</p>}
+        <button>{t('Log in by SAML')}</button>
+      </form>
+    </details>
+  );
+}
+
 function Page({ visitor }: { visitor: Visitor }) {
   const [path, rest] = usePlace();
-  const allowed = useMay(screens.flatMap((screen) => screen.access ?? []));
+  const allowed = useMay(screens.flatMap(accesses));
   const screen = screens.find((each) => each.path === path);
   return (
     <>
@@ -141,7 +183,7 @@ function Page({ visitor }: { visitor: Visitor }) {
       <header class="top">
         <a class="brand" href="#/home"><img src="icon.svg" alt="" />wazo-auth</a>
         <nav aria-label={t('Screens')}>
-          {screens.filter((each) => !each.access || allowed?.[each.access]).map((each) => (
+          {screens.filter((each) => !each.access || accesses(each).some((access) => allowed?.[access])).map((each) => (
             <a href={`#/${each.path}`} aria-current={each.path === path ? 'page' : undefined}>{t(each.title)}</a>
           ))}
         </nav>
@@ -163,6 +205,7 @@ function App() {
   const [why, setWhy] = useState<Ended>('nobody');
   const [reachable, setReachable] = useState(true);
   const [, setTag] = useState(language());
+  const [coming, setComing] = useState(true);
   useEffect(() => {
     listen({
       session: (who, reason) => {
@@ -172,11 +215,15 @@ function App() {
       reachable: setReachable,
     });
     addEventListener('languagechosen', () => setTag(language()));
+    comeBack().catch((): Ended => 'saml').then((reason) => {
+      if (reason) setWhy(reason);
+      setComing(false);
+    });
   }, []);
   return (
     <>
       {!reachable && <p class="away" role="alert">{t('The server can’t be reached. Trying again …')}</p>}
-      {visitor ? <Page visitor={visitor} /> : <LogIn why={why} />}
+      {visitor ? <Page visitor={visitor} /> : coming ? <p class="quiet" role="status">{t('Loading …')}</p> : <LogIn why={why} />}
       <Teller />
     </>
   );

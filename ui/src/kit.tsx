@@ -236,14 +236,17 @@ export function Choice<Value extends string>(props: {
   value: Value;
   among: [Value, string][];
   choose(value: Value): void;
+  hint?: string;
+  name?: string;
 }) {
-  const id = `choice-${props.label}`.replace(/\W+/g, '-');
+  const id = `choice-${props.name ?? props.label}`.replace(/\W+/g, '-');
   return (
     <div class="field">
       <label for={id}>{props.label}</label>
-      <select id={id} value={props.value} onChange={(event: Event) => props.choose((event.currentTarget as HTMLSelectElement).value as Value)}>
+      <select id={id} name={props.name} value={props.value} aria-describedby={props.hint ? `${id}-hint` : undefined} onChange={(event: Event) => props.choose((event.currentTarget as HTMLSelectElement).value as Value)}>
         {props.among.map(([value, name]) => <option value={value} selected={value === props.value}>{name}</option>)}
       </select>
+      {props.hint && <small id={`${id}-hint`}>{props.hint}</small>}
     </div>
   );
 }

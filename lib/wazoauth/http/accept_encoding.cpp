@@ -38,4 +38,12 @@ bool accepts_gzip(std::string_view accept_encoding) {
   return any;
 }
 
+bool accepts_brotli(std::string_view accept_encoding) {
+  while (!accept_encoding.empty()) {
+    std::string_view parameters = cut(accept_encoding, ',');
+    if (ascii::same(ascii::trimmed(cut(parameters, ';')), "br")) return !refuses(parameters);
+  }
+  return false;
+}
+
 }  // namespace wazoauth

@@ -8,4 +8,7 @@ namespace wazoauth {
 // A request without the header has the empty text: nothing is compressed for it, though it might be.
 bool accepts_gzip(std::string_view accept_encoding);
 
+// Only by its name: who accepts everything may mean what everybody has.
+bool accepts_brotli(std::string_view accept_encoding);
+
 }  // namespace wazoauth

@@ -2,9 +2,11 @@
 import { Fragment, h } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { asCurl, documentText, piece, raw, type Answered } from '../api';
-import { readDocument, type Document, type Operation, type Parameter, type Schema } from '../document';
+import { readDocument, type Document, type Operation, type Parameter } from '../document';
 import { Act, Field, Heading, Mark, number, Part, State, useAsked, useDelayed, useMay } from '../kit';
 import { t } from '../texts';
+import { Fields, hasForm, kind, sample } from './bodies';
+import { Upload } from './forms';
 
 let read: Promise<Document> | null = null;
 function document_(): Promise<Document> {
@@ -19,6 +21,9 @@ let last = '';
 export function Operations({ chosen }: { chosen: string }) {
   const whole = useAsked(document_, []);
   const [search, setSearch] = useState(last);
+  // Of one whose access names what it is done to, only its own screen can ask.
+  const accesses = (whole.answer?.operations ?? []).flatMap(({ access }) => (access && !access.includes('{') ? [access] : []));
+  const allowed = useMay([...new Set(accesses)]);
   const [method, ...rest] = chosen.split('/');
   const operation = whole.answer?.operations.find((each) => each.method === method && each.path === `/${rest.join('/')}`);
   if (chosen) {
@@ -53,7 +58,8 @@ export function Operations({ chosen }: { chosen: string }) {
             <ul class="plain">
               {found.filter((each) => (each.tags[0] ?? '') === tag).map((each) => (
                 <li key={each.method + each.path}>
-                  <a href={address(each)}><code>{each.method} {each.path}</code></a> <span class="quiet">{each.summary}</span>
+                  <a href={address(each)}><code>{each.method} {each.path}</code></a> <span class="quiet">{each.summary}</span>{' '}
+                  {each.access && allowed && each.access in allowed && !allowed[each.access] && <Mark>{t('you lack it')}</Mark>}
                 </li>
               ))}
             </ul>
@@ -67,36 +73,16 @@ export function Operations({ chosen }: { chosen: string }) {
 
 type Resolve = Document['resolve'];
 
-// What has to be there, to begin with.
-function sample(schema: Schema, resolve: Resolve, depth = 0): unknown {
-  const full = resolve(schema);
-  if (full.default !== undefined) return full.default;
-  if (full.enum?.length) return full.enum[0];
-  if (full.type === 'object' && depth < 4) {
-    const must = Object.entries(full.properties ?? {}).filter(([name]) => full.required?.includes(name));
-    return Object.fromEntries(must.map(([name, part]) => [name, sample(part, resolve, depth + 1)]));
-  }
-  if (full.type === 'array') return [];
-  if (full.type === 'integer' || full.type === 'number') return 0;
-  if (full.type === 'boolean') return false;
-  return '';
-}
-
-function kind(schema: Schema, resolve: Resolve): string {
-  const full = resolve(schema);
-  if (full.enum) return full.enum.map(String).join(' | ');
-  if (full.type === 'array') return `[${kind(full.items ?? {}, resolve)}]`;
-  return full.format ?? full.type ?? '';
-}
-
 function filled(text: string, values: Record<string, string>, change: (value: string) => string): string {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (values[name] ? change(values[name]) : whole));
 }
 
 function One({ operation, resolve }: { operation: Operation; resolve: Resolve }) {
   const body = operation.parameters.find((each) => each.in === 'body');
-  const fields = operation.parameters.filter((each) => each.in === 'path' || each.in === 'query' || each.name === 'Wazo-Tenant');
+  const fields = operation.parameters.filter((each) => each.in !== 'body' && each.type !== 'file' && each.name !== 'X-Auth-Token');
+  const uploads = operation.parameters.filter((each) => each.type === 'file');
   const [values, setValues] = useState<Record<string, string>>({});
+  const [files, setFiles] = useState<Record<string, File | null>>({});
   const [text, setText] = useState(body ? JSON.stringify(sample(body.schema ?? {}, resolve), null, 2) : '');
   const [answer, setAnswer] = useState<Answered | null>(null);
   const access = useDelayed(operation.access ? filled(operation.access, values, (value) => value) : '', 200);
@@ -108,12 +94,19 @@ function One({ operation, resolve }: { operation: Operation; resolve: Resolve })
   } catch {
     wrong = true;
   }
+  if (operation.parameters.some((each) => each.in === 'formData')) {
+    const form = new FormData();
+    for (const each of fields) if (each.in === 'formData' && values[each.name]) form.append(each.name, values[each.name]);
+    for (const each of uploads) if (files[each.name]) form.append(each.name, files[each.name] as File);
+    parsed = form;
+  }
   const path = filled(operation.path, values, piece);
-  const query = Object.fromEntries(fields.filter((each) => each.in === 'query' && values[each.name]).map((each) => [each.name, values[each.name]]));
-  const asked = { query, body: parsed, tenant: values['Wazo-Tenant'] || undefined };
+  const given = (place: Parameter['in']) => Object.fromEntries(fields.filter((each) => each.in === place && values[each.name]).map((each) => [each.name, values[each.name]]));
+  const asked = { query: given('query'), headers: given('header'), body: parsed };
   const missing = path.includes('{');
   useEffect(() => setAnswer(null), [operation]);
   const must = (each: Parameter) => (each.required as unknown) === true;
+  const label = (each: Parameter) => `${each.name}${must(each) ? ' *' : ''}`;
   return (
     <>
       <Part title={t('What it does')}>
@@ -126,38 +119,35 @@ function One({ operation, resolve }: { operation: Operation; resolve: Resolve })
           </dd>
         </dl>
       </Part>
-      {operation.consumes.length > 0 && !operation.consumes.includes('application/json')
-        ? <p class="notice">{t('This operation takes a form of another page, and can’t be sent from here.')}</p>
-        : (
-          <Part title={t('Request')}>
-            <div class="form">
-              {fields.map((each) => (
-                <Field key={each.name} name={`value-${each.name}`} label={`${each.name}${must(each) ? ' *' : ''}`} hint={[kind(each, resolve), each.description].filter(Boolean).join(': ')}
-                  value={values[each.name] ?? ''} onText={(value) => setValues({ ...values, [each.name]: value })} />
-              ))}
-            </div>
-            {body && (
-              <div class="field">
-                <label for="body">{t('Body')}</label>
-                <textarea id="body" spellcheck={false} aria-invalid={wrong} value={text} onInput={(event: Event) => setText((event.currentTarget as HTMLTextAreaElement).value)} />
-                {wrong && <small role="alert">{t('This is no JSON.')}</small>}
-                <details>
-                  <summary>{t('What it may have')}</summary>
-                  <ul>
-                    {Object.entries(resolve(body.schema).properties ?? {}).map(([name, part]) => (
-                      <li key={name}><code>{name}</code> {kind(part, resolve)} {resolve(body.schema).required?.includes(name) && <Mark>{t('required')}</Mark>} {part.description}</li>
-                    ))}
-                  </ul>
-                </details>
-              </div>
+      <Part title={t('Request')}>
+        <div class="grid">
+          {fields.map((each) => (
+            <Field key={each.name} name={`value-${each.name}`} label={label(each)} hint={[kind(each, resolve), each.description].filter(Boolean).join(': ')}
+              value={values[each.name] ?? ''} onText={(value) => setValues({ ...values, [each.name]: value })} />
+          ))}
+          {uploads.map((each) => <Upload key={each.name} name={`value-${each.name}`} label={label(each)} take={(file) => setFiles({ ...files, [each.name]: file })} />)}
+        </div>
+        {body && (
+          <>
+            {hasForm(body.schema ?? {}, resolve) && (
+              <fieldset>
+                <legend>{t('Body')}</legend>
+                <Fields schema={body.schema ?? {}} value={parsed} resolve={resolve} put={(value) => setText(JSON.stringify(value, null, 2))} />
+              </fieldset>
             )}
-            <pre aria-label="curl">{asCurl(operation.method, path, asked)}</pre>
-            <div class="buttons">
-              <Act main label={t('Send')} disabled={missing || wrong} act={async () => setAnswer(await raw(operation.method, path, asked))}
-                ask={operation.method === 'GET' || operation.method === 'HEAD' ? undefined : t('Send {method} {path}? It may change what can’t be changed back.', { method: operation.method, path })} />
+            <div class="field">
+              <label for="body">{t('Body as JSON')}</label>
+              <textarea id="body" spellcheck={false} aria-invalid={wrong} value={text} onInput={(event: Event) => setText((event.currentTarget as HTMLTextAreaElement).value)} />
+              {wrong && <small role="alert">{t('This is no JSON.')}</small>}
             </div>
-          </Part>
+          </>
         )}
+        <pre aria-label="curl">{asCurl(operation.method, path, asked)}</pre>
+        <div class="buttons">
+          <Act main label={t('Send')} disabled={missing || wrong} act={async () => setAnswer(await raw(operation.method, path, asked))}
+            ask={operation.method === 'GET' || operation.method === 'HEAD' ? undefined : t('Send {method} {path}? It may change what can’t be changed back.', { method: operation.method, path })} />
+        </div>
+      </Part>
       {answer && (
         <Part title={t('Answer')}>
           <p role="status"><Mark good={answer.status < 400}>{answer.status}</Mark> {t('{ms} ms', { ms: number(answer.ms) })}</p>

@@ -1,0 +1,546 @@
+"""The operator's page: directories, identity providers, external services and the mail server; and logins by SAML there."""
+import base64
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+from test_saml_browser import Pysaml2, Simplesamlphp
+from test_try import ACCESS, ENTRIES, LDAP, PASSWORD, PEOPLE, PEOPLE_THERE, SERVICE, SERVICE_PASSWORD, WRONG
+from test_ui import AXE, MARKUP, SERVER, Page
+
+from support import browser, servers
+from support.browser import wait_for
+from support.checks import below, label
+from support.logs import SECRETS
+from support.saml_idp import SamlIdp, configure, make_key
+from support.servers import wait_until
+
+CLIENT_SECRET = SECRETS.password('client-secret-0c77a1')
+
+
+@pytest.fixture(scope='module')
+def site(stack, authority):
+    """Whoever logs in by SAML may come back to the page."""
+    key, certificate = make_key(stack.folder, 'ui-saml')
+    nginx = stack.new_nginx('ui-backends', SERVER, start=False)
+    nginx.page = f"http://127.0.0.1:{nginx.values['GATE_PORT']}/api/auth/ui/"
+    saml = {'key_file': str(key), 'cert_file': str(certificate), 'redirect_urls': [nginx.page]}
+    ldap = {**LDAP, 'ca_file': str(authority.file)}
+    servers.write_settings(nginx.folder, stack.settings(saml=saml, ldap=ldap))
+    nginx.start()
+    yield nginx
+    nginx.stop()
+
+
+@pytest.fixture(scope='module')
+def directory(stack, authority):
+    people = ''.join(
+        f'\ndn: uid={uid},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: {uid}\nsn: x\nuserPassword: {PASSWORD}\n{more}\n'
+        for uid, more in PEOPLE_THERE.items()
+    )
+    certificate = authority.certificate('IP:127.0.0.1')
+    server = servers.Slapd(
+        stack.folder / label('slapd'), servers.free_port(), ENTRIES + people, servers.free_port(), certificate, ACCESS
+    )
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture(scope='module')
+def idp(stack):
+    made = SamlIdp(stack.folder / label('idp'), servers.free_port())
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope='module')
+def window(site):
+    """It ends before nginx does, which would wait for connections that Chromium has opened in advance."""
+    with browser.chromium(width=1280) as driver:
+        yield driver
+
+
+@pytest.fixture
+def page(window, site):
+    window.get('about:blank')
+    made = Page(window, site.page)
+    made.open()
+    yield made
+    assert made.complaints() == []
+    window.get('about:blank')
+
+
+@pytest.fixture
+def inside(page, admin):
+    page.log_in(admin['username'], admin['password'])
+    page.see('h1', 'Overview')
+    return page
+
+
+@pytest.fixture
+def tenant(create):
+    return create('/tenants', name=label('backends'), domain_names=[f'{label()}.example.com'])
+
+
+def at(page, kind, tenant):
+    """That screen, for this tenant."""
+    page.at(f'services/{kind}')
+    Select(page.see('#choice-tenant')).select_by_value(tenant['uuid'])
+    wait_for(page.driver, lambda: page.find('.part') and not page.find('p', 'Loading …'), 'the form is there')
+
+
+def outcomes(page):
+    """{step: outcome}, once there are any."""
+    wait_for(page.driver, lambda: page.find('ol.steps li'), 'no steps')
+    return {each.get_attribute('data-step'): each.get_attribute('data-outcome') for each in page.find('ol.steps > li')}
+
+
+def seen(page):
+    return page.see('main').text
+
+
+def assert_kept_to_itself(page, *secrets):
+    """Passwords are nowhere in the page: neither as text nor in a field."""
+    held = page.driver.execute_script(
+        'return document.body.innerText + [...document.querySelectorAll("input, textarea")].map((each) => each.value)'
+    )
+    assert not [secret for secret in secrets if secret in held]
+
+
+# -- LDAP --------------------------------------------------------------------------------------------------------------
+
+
+def fill_ldap(page, directory):
+    fields = {'host': '127.0.0.1', 'port': str(directory.tls_port), 'bind_dn': SERVICE, 'base': PEOPLE}
+    for name, text in {**fields, 'bind_password': SERVICE_PASSWORD, 'login': 'uid', 'email': 'mail'}.items():
+        page.fill(name, text)
+
+
+def test_ldap_is_tried_then_saved(inside, api, admin_token, directory, tenant, make_user):
+    make_user(email_address='alice@try.example', headers=below(tenant), authentication_method='ldap')
+    at(inside, 'ldap', tenant)
+    inside.see('.notice', 'has no directory yet')
+    fill_ldap(inside, directory)
+    inside.fill('try_username', 'alice')
+    inside.fill('try_password', PASSWORD)
+    inside.press('Try it')
+    inside.see('[role=status]', 'All steps went well')
+    assert outcomes(inside) == dict.fromkeys(
+        ['look_up', 'connect', 'tls', 'bind', 'search', 'bind_user', 'email', 'match'], 'ok'
+    )
+    inside.see('[data-step=tls] td', 'CN=authority')
+    inside.see('[data-step=tls] td .mark', 'day')  # the tests' certificates don't live long
+    inside.driver.execute_script(
+        'arguments[0].scrollIntoView()', inside.see('[data-step=match] a').find_element(By.XPATH, '//h2[.="Try it"]')
+    )
+    inside.picture('ldap')
+    assert api.get('/backends/ldap', admin_token, headers=below(tenant)).json()['host'] is None  # nothing is saved yet
+    inside.press('Save')
+    inside.see('.teller', 'was saved')
+    inside.miss('.notice', 'has no directory yet')
+    saved = api.get('/backends/ldap', admin_token, headers=below(tenant)).json()
+    assert (saved['host'], saved['port'], saved['protocol_security']) == ('127.0.0.1', directory.tls_port, 'ldaps')
+    assert (saved['bind_dn'], saved['user_base_dn'], saved['search_filters']) == (SERVICE, PEOPLE, None)
+    assert_kept_to_itself(inside, SERVICE_PASSWORD)
+    # As it is saved, with the saved password; and so after a change that leaves it be.
+    inside.press('Try it')
+    inside.see('[role=status]', 'All steps went well')
+    assert 'bind' in outcomes(inside)
+    inside.fill('email', 'cn')
+    inside.press('Save')
+    inside.see('.teller', 'was saved')
+    inside.press('Try it')
+    inside.see('[role=status]', 'All steps went well')
+    inside.press('Delete')
+    inside.confirm()
+    inside.see('.notice', 'has no directory yet')
+
+
+def test_ldap_that_is_wrong_says_where(inside, directory, tenant):
+    at(inside, 'ldap', tenant)
+    fill_ldap(inside, directory)
+    inside.fill('try_username', 'alice')
+    inside.fill('try_password', WRONG)
+    inside.press('Try it')
+    inside.see('[role=status]', 'It fails at this step: Login of the user.')
+    assert list(outcomes(inside).items())[-1] == ('bind_user', 'failed')
+    inside.see('[data-step=bind_user] .reason', 'wrong password')
+    inside.picture('ldap-wrong')
+    assert WRONG not in seen(inside)
+    inside.fill('bind_password', WRONG)
+    inside.press('Try it')
+    inside.see('[data-step=bind] .reason', 'wrong password')
+    inside.fill('host', 'nowhere.invalid')
+    inside.press('Try it')
+    inside.see('[data-step=look_up] .reason', 'nowhere.invalid')
+
+
+def test_what_the_api_refuses_is_told(inside, directory, tenant):
+    at(inside, 'ldap', tenant)
+    fill_ldap(inside, directory)
+    inside.fill('host', 'ldap://127.0.0.1')
+    inside.press('Save')
+    inside.see('.teller', 'Invalid value supplied for field: host')
+
+
+def test_two_who_edit_a_directory(inside, api, admin_token, directory, tenant):
+    def put(base):
+        body = {'host': '127.0.0.1', 'port': 389, 'user_base_dn': base, 'user_login_attribute': 'uid',
+                'user_email_attribute': 'mail'}  # fmt: skip
+        assert api.put('/backends/ldap', admin_token, json=body, headers=below(tenant)).status_code == 200
+
+    put('dc=first')
+    at(inside, 'ldap', tenant)
+    inside.fill('base', 'dc=mine')
+    put('dc=theirs')
+    inside.press('Save')
+    inside.see('[role=alert]', 'Somebody else has changed this')
+    assert api.get('/backends/ldap', admin_token, headers=below(tenant)).json()['user_base_dn'] == 'dc=theirs'
+    inside.press('Show their version')
+    wait_for(inside.driver, lambda: inside.see('[name=base]').get_property('value') == 'dc=theirs', 'theirs')
+
+
+def test_what_one_may_not_is_not_there(page, make_user, tenant):
+    """Nor is a screen whose address one knows."""
+    user = make_user(acl=['auth.backends.ldap.read'])
+    page.log_in(user['username'], user['password'])
+    page.see('h1', 'Overview')
+    page.go('Services')
+    page.see('.part h2', 'Directory')
+    assert [each.text for each in page.find('.parts a')] == ['LDAP']
+    assert not page.find('main button')
+    page.at('services/saml')
+    page.see('[role=alert]', 'You may not see this.')
+
+
+def test_markup_in_a_configuration(inside, api, admin_token, create):
+    named = create('/tenants', name=MARKUP + label())
+    body = {'host': '127.0.0.1', 'port': 1, 'user_base_dn': MARKUP, 'user_login_attribute': 'uid', 'bind_dn': MARKUP,
+            'user_email_attribute': 'mail', 'bind_password': 'x'}  # fmt: skip
+    assert api.put('/backends/ldap', admin_token, json=body, headers=below(named)).status_code == 200
+    api.post('/external/google/config', admin_token, json={'client_id': MARKUP, MARKUP: MARKUP}, headers=below(named))
+    at(inside, 'ldap', named)
+    assert inside.see('[name=base]').get_property('value') == MARKUP
+    inside.press('Try it')
+    outcomes(inside)
+    at(inside, 'external', named)
+    inside.see('label', MARKUP)
+    assert not inside.driver.find_elements(By.CSS_SELECTOR, 'main b, main img')
+
+
+# -- SAML --------------------------------------------------------------------------------------------------------------
+
+
+def test_saml_is_configured_and_shown(inside, site, api, admin_token, idp, tenant, tmp_path):
+    file = tmp_path / 'idp.xml'
+    file.write_text(idp.metadata if isinstance(idp.metadata, str) else idp.metadata.decode())
+    at(inside, 'saml', tenant)
+    inside.see('.notice', 'has no identity provider yet')
+    assert inside.see('[name=acs_url]').get_property('value').endswith('/api/auth/0.1/saml/acs')
+    Select(inside.see('#choice-domain')).select_by_visible_text(tenant['domain_names'][0])
+    inside.fill('entity_id', 'https://ui.example/saml')
+    inside.see('[name=metadata]').send_keys(str(file))
+    inside.press('Try it')
+    inside.see('[role=status]', 'All steps went well')
+    assert api.get('/backends/saml', admin_token, headers=below(tenant)).status_code == 404
+    inside.press('Save')
+    inside.see('.teller', 'was saved')
+    inside.miss('.notice', 'has no identity provider yet')
+    saved = api.get('/backends/saml', admin_token, headers=below(tenant)).json()
+    assert saved['entity_id'] == 'https://ui.example/saml'
+    assert api.get('/backends/saml/metadata', admin_token, headers=below(tenant)).text == file.read_text()
+    # What is saved is shown without a press: nothing is sent by that.
+    assert outcomes(inside) == dict.fromkeys(['metadata', 'certificates', 'key', 'request', 'last_response'], 'ok')
+    inside.see('[data-step=certificates] td', 'RSA 2048')
+    inside.see('[data-step=request] summary', 'XML').click()
+    inside.see('[data-step=request] pre', 'AuthnRequest')
+    inside.picture('saml')
+    inside.driver.execute_script(
+        'const make = URL.createObjectURL; URL.createObjectURL = (blob) => { window.kept = blob; return make(blob); };'
+    )
+    inside.press('Our metadata')
+    ours = site.api.get('/backends/saml/sp_metadata', admin_token, headers=below(tenant)).text
+    kept = 'const done = arguments[0]; (window.kept ? window.kept.text() : Promise.resolve("")).then(done)'
+    wait_for(inside.driver, lambda: inside.driver.execute_async_script(kept) == ours, 'our metadata is kept')
+    inside.fill('entity_id', 'https://ui.example/other')
+    inside.press('Save')
+    wait_until(
+        lambda: api.get('/backends/saml', admin_token, headers=below(tenant)).json()['entity_id'].endswith('other'),
+        10,
+        'the change is saved',
+    )
+    assert api.get('/backends/saml/metadata', admin_token, headers=below(tenant)).text == file.read_text()
+    inside.press('Delete')
+    inside.confirm()
+    inside.see('.notice', 'has no identity provider yet')
+
+
+def test_metadata_that_is_none(inside, tenant, tmp_path):
+    file = tmp_path / 'wrong.xml'
+    file.write_text('<html><b>bold</b></html>')
+    at(inside, 'saml', tenant)
+    Select(inside.see('#choice-domain')).select_by_visible_text(tenant['domain_names'][0])
+    inside.fill('entity_id', 'https://ui.example/saml')
+    inside.see('[name=metadata]').send_keys(str(file))
+    inside.press('Try it')
+    inside.see('[data-step=metadata][data-outcome=failed] .reason', 'it describes 0 identity providers')
+    file.write_text('no xml')
+    inside.press('Save')
+    inside.see('.teller .bad')
+
+
+class Provider:
+    """An identity provider with a tenant that uses it."""
+
+    def __init__(self, there, site, token):
+        self.there = there
+        domain = f'{label()}.example.com'
+        made = site.api.post('/tenants', token, json={'name': domain, 'domain_names': [domain]}).json()
+        [row] = site.api.get(f"/tenants/{made['uuid']}/domains", token).json()['items']
+        fields = {'entity_id': f'https://ui.example/{domain}', 'acs_url': f'{site.api.base}/saml/acs'}
+        answer = configure(
+            site.api, 'POST', token, made['uuid'], domain_uuid=row['uuid'], metadata=there.idp.metadata, **fields
+        )
+        assert answer.status_code == 200, answer.text
+        there.add_service(site.api.get('/backends/saml/sp_metadata', token, headers=below(made)).text)
+        self.tenant, self.domain = made, domain
+
+
+@pytest.fixture(scope='module', params=[Pysaml2, Simplesamlphp])
+def provider(request, stack, site, admin_token):
+    there = request.param(stack.folder / label('there'))
+    yield Provider(there, site, admin_token)
+    there.idp.close()
+
+
+def begin(page, domain):
+    page.press('Log in by SAML', 'summary')
+    page.fill('domain', domain + Keys.ENTER)
+
+
+def at_form(page, provider):
+    on = page.driver.current_url.startswith(provider.there.idp.url)
+    return on and page.driver.find_elements(By.TAG_NAME, 'form')
+
+
+def test_log_in_by_saml(site, provider, api, admin_token, make_user):
+    user = make_user(headers=below(provider.tenant), authentication_method='saml', acl=['auth.#'])
+    name = provider.there.add_user(user)
+
+    def sessions():
+        return api.get(f"/users/{user['uuid']}/sessions", admin_token).json()['items']
+
+    with browser.chromium(width=1280) as driver:
+        page = Page(driver, site.page)
+        page.open()
+        begin(page, provider.domain)
+        wait_for(driver, lambda: at_form(page, provider), 'no form')
+        provider.there.fill(driver, name)
+        page.see('h1', 'Overview')
+        page.see('.who a', user['username'])
+        assert driver.current_url.split('#')[0] == site.page
+        # What lay in the window's storage meanwhile is gone, and the token never was there.
+        kept = 'return [localStorage.length, sessionStorage.length, document.cookie]'
+        assert driver.execute_script(kept)[:2] == [0, 0]
+        assert len(sessions()) == 1
+        assert page.find('nav a', 'Users')
+        assert page.complaints() == []
+        # Out, here and at the identity provider.
+        page.press('Log out')
+        page.see('[role=alert]', 'You have logged out.')
+        wait_until(lambda: not sessions(), 10, 'the session goes')
+        assert driver.current_url.split('#')[0] == site.page
+        begin(page, provider.domain)
+        wait_for(driver, lambda: at_form(page, provider), 'still logged in at the identity provider')
+        # Whoever turns back there has no session, and hears that.
+        page.open()
+        page.see('[role=alert]', 'The login by SAML didn’t succeed.')
+        assert driver.execute_script(kept)[:2] == [0, 0]
+        page.open()
+        assert not page.find('[role=alert]')
+        assert page.complaints() == []
+
+
+def test_why_the_last_response_was_refused(inside, site, provider):
+    begun = site.api.post('/saml/sso', json={'domain': provider.domain, 'redirect_url': site.page}).json()
+    [relay_state] = parse_qs(urlsplit(begun['location']).query)['RelayState']
+    form = {'SAMLResponse': base64.b64encode(b'<b>bold</b>').decode(), 'RelayState': relay_state}
+    assert site.api.post('/saml/acs', data=form).headers['Location'].endswith('login_failure_code=500')
+    at(inside, 'saml', provider.tenant)
+    inside.see('[data-step=last_response][data-outcome=warning] .reason', 'the last response was refused')
+    inside.see('[data-step=last_response] time')
+    assert not inside.driver.find_elements(By.CSS_SELECTOR, 'main b')
+
+
+def test_whom_the_page_does_not_know(site, provider):
+    """Somebody whom the identity provider lets in, and wazo-auth doesn't."""
+    name = provider.there.add_user({'username': f'nobody-{label()}'})
+    with browser.chromium(width=1280) as driver:
+        page = Page(driver, site.page)
+        page.open()
+        begin(page, provider.domain)
+        wait_for(driver, lambda: at_form(page, provider), 'no form')
+        provider.there.fill(driver, name)
+        page.see('[role=alert]', 'The login by SAML didn’t succeed.')
+        assert driver.current_url == site.page  # no failure code stays in the address
+        assert page.complaints() == []
+
+
+def test_a_domain_without_saml(page):
+    begin(page, f'{label()}.example.com')
+    page.see('[role=alert]', 'There is no login by SAML for this domain.')
+    page.fill('domain', 'x y' + Keys.ENTER)
+    page.see('[role=alert]', 'This is no domain.')
+    page.picture('login-saml')
+
+
+def test_the_domain_of_an_address_is_offered(page):
+    page.fill('username', 'somebody@example.org')
+    page.press('Log in by SAML', 'summary')
+    assert page.see('[name=domain]').get_property('value') == 'example.org'
+
+
+def test_a_page_that_saml_may_not_come_back_to(new_nginx, site, stack):
+    """saml.redirect_urls lacks it."""
+    saml = {'redirect_urls': ['https://elsewhere.example/']}
+    other = new_nginx('ui-no-return', SERVER, settings={'saml': saml})
+    with browser.chromium() as driver:
+        page = Page(driver, f"http://127.0.0.1:{other.values['GATE_PORT']}/api/auth/ui/")
+        page.open()
+        begin(page, 'example.org')
+        page.see('[role=alert]', 'saml.redirect_urls')
+
+
+# -- external services and mail ----------------------------------------------------------------------------------------
+
+
+def test_external_services(inside, api, admin_token, tenant):
+    path, headers = '/external/google/config', below(tenant)
+    at(inside, 'external', tenant)
+    google = inside.part('Google')
+    inside.see(f'{google} p', 'isn’t registered there')
+    inside.see(f'{google} .quiet', '0 users are connected')
+    inside.fill('google-client_id', 'client-1')
+    inside.fill('google-client_secret', CLIENT_SECRET)
+    inside.see('[aria-label="Save: Google"]').click()
+    inside.see('.teller', 'was saved')
+    assert api.get(path, admin_token, headers=headers).json() == {
+        'client_id': 'client-1',
+        'client_secret': CLIENT_SECRET,
+    }
+    inside.miss(f'{google} p', 'isn’t registered there')
+    assert_kept_to_itself(inside, CLIENT_SECRET)
+    inside.picture('external')
+    inside.fill('google-client_id', 'client-2')
+    inside.see('[aria-label="Save: Google"]').click()
+    wait_until(lambda: api.get(path, admin_token, headers=headers).json()['client_id'] == 'client-2', 10, 'it is saved')
+    assert api.get(path, admin_token, headers=headers).json()['client_secret'] == CLIENT_SECRET  # nobody typed it again
+    inside.see('[aria-label="Delete: Google"]').click()
+    inside.confirm()
+    inside.see(f'{google} p', 'isn’t registered there')
+
+
+def test_values_that_are_no_text_stay_what_they_are(inside, api, admin_token, tenant):
+    path, headers = '/external/mobile/config', below(tenant)
+    before = {'fcm_sender_id': '1', 'use_sandbox': True, 'more': {'a': [1]}, 'ios_apn_private': 'a\nb'}
+    api.post(path, admin_token, json=before, headers=headers)
+    at(inside, 'external', tenant)
+    inside.fill('mobile-fcm_sender_id', '2')
+    inside.see('[aria-label="Save: mobile"]').click()
+    inside.see('.teller', 'was saved')
+    assert api.get(path, admin_token, headers=headers).json() == before | {'fcm_sender_id': '2'}
+
+
+def test_mail(inside, stack, tenant):
+    inside.at('services/mail')
+    wait_for(inside.driver, lambda: inside.see('[name=hostname]').get_property('value') == '127.0.0.1', 'the values')
+    assert inside.see('[name=port]').get_property('value') == str(stack.mail.port)
+    recipient = f'{label()}@example.com'
+    inside.fill('recipient', recipient)
+    inside.see('[name=send]').click()
+    inside.press('Try it')
+    inside.see('[role=status]', 'All steps went well')
+    assert list(outcomes(inside))[-1] == 'message'
+    assert stack.mail.wait_for(recipient)['Subject'] == 'Test of the mail server'
+    inside.picture('mail')
+    inside.fill('port', '1')
+    inside.press('Try it')
+    inside.see('[role=status]', 'It fails at this step: Connection.')
+
+
+# -- for everybody -----------------------------------------------------------------------------------------------------
+
+SCREENS = ('services/ldap', 'services/saml', 'services/external', 'services/mail')
+
+
+def test_in_french(inside, tenant):
+    Select(inside.see('footer select')).select_by_value('fr')
+    try:
+        at(inside, 'ldap', tenant)
+        inside.see('h2', 'Annuaire')
+        inside.picture('ldap-fr')
+        for screen in SCREENS:
+            inside.at(screen)
+            wait_for(inside.driver, lambda: inside.find('.part'), 'the screen')
+            assert not re.search('Empty:|Try it|Never shown', seen(inside))
+    finally:
+        Select(inside.see('footer select')).select_by_value('en')
+        inside.driver.execute_script('localStorage.clear()')
+
+
+def check_for_barriers(page, where):
+    page.driver.execute_script(AXE.read_text())
+    found = page.driver.execute_async_script(
+        'const done = arguments[0]; axe.run({resultTypes: ["violations"]}).then(done, (e) => done(String(e)))'
+    )
+    assert [(rule['id'], [node['html'][:120] for node in rule['nodes']]) for rule in found['violations']] == [], where
+
+
+def too_wide(page):
+    return page.driver.execute_script(
+        'return [...document.querySelectorAll("*")].filter((each) => each.getBoundingClientRect().right > 321 && '
+        '!each.closest("thead, .skip")).map((each) => each.outerHTML.slice(0, 80))'
+    )
+
+
+@pytest.mark.skipif(not AXE.exists(), reason='axe-core is not installed: ./dev test does it')
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_no_barriers(inside, directory, tenant, scheme):
+    inside.driver.execute_cdp_cmd(
+        'Emulation.setEmulatedMedia', {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]}
+    )
+    at(inside, 'ldap', tenant)
+    fill_ldap(inside, directory)
+    inside.press('Try it')
+    outcomes(inside)
+    check_for_barriers(inside, 'ldap')
+    for screen in SCREENS[1:]:
+        inside.at(screen)
+        wait_for(
+            inside.driver, lambda: inside.find('.part') and not inside.find('p', 'Loading …'), f'{screen} is there'
+        )
+        check_for_barriers(inside, screen)
+
+
+def test_narrow(inside, directory, tenant):
+    inside.driver.execute_cdp_cmd(
+        'Emulation.setDeviceMetricsOverride', {'width': 320, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False}
+    )
+    try:
+        at(inside, 'ldap', tenant)
+        fill_ldap(inside, directory)
+        inside.press('Try it')
+        outcomes(inside)
+        assert too_wide(inside) == []
+        for screen in SCREENS[1:]:
+            inside.at(screen)
+            wait_for(inside.driver, lambda: inside.find('.part') and not inside.find('p', 'Loading …'), screen)
+            assert too_wide(inside) == [], screen
+    finally:
+        inside.driver.execute_cdp_cmd(
+            'Emulation.setDeviceMetricsOverride',
+            {'width': 1280, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False},
+        )
