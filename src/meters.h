@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "context.h"
+#include "wazoauth/base/history.h"
 #include "wazoauth/base/meters.h"
 #include "wazoauth/rest/lanes.h"
 
@@ -58,6 +59,7 @@ struct SharedMeters {
   MeterTable<Histogram<RequestTimes>, 8, 16> logins;       // by outcome
   MeterTable<GateMeter, 256, 96> gates;                    // by the location's name
   WorkerMeter workers[most_workers];
+  History history;
 
   explicit SharedMeters(std::int64_t now) : since(now) {}
   void request(std::string_view method, int status, std::string_view endpoint, std::chrono::nanoseconds time);

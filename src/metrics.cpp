@@ -5,6 +5,7 @@
 #include "counters.h"
 #include "exposition.h"
 #include "handlers.h"
+#include "node_report.h"
 #include "process.h"
 #include "wazoauth/base/version.h"
 
@@ -192,40 +193,9 @@ void add_build(Exposition& out) {
   out.value("wazo_auth_build_info", label("version", version), 1);
 }
 
-struct WorkerTotals {
-  struct {
-    std::uint64_t waiting = 0, threads = 0, busy = 0;
-  } lanes_at[std::size(lanes)];
-  std::uint64_t workers = 0, jobs = 0, loads = 0, logins_delayed = 0, upgraded = 0;
-  std::uint64_t connections = 0, in_use = 0, most = 0;
-
-  void add(const WorkerMeter& worker) {
-    ++workers;
-    for (std::size_t i = 0; i < std::size(lanes); ++i) {
-      lanes_at[i].waiting += worker.lanes_at[i].waiting;
-      lanes_at[i].threads += worker.lanes_at[i].threads;
-      lanes_at[i].busy += worker.lanes_at[i].busy;
-    }
-    jobs += worker.jobs;
-    loads += worker.loads;
-    logins_delayed += worker.logins_delayed;
-    upgraded += worker.upgraded;
-    connections += worker.connections;
-    in_use += worker.connections_in_use;
-    most += worker.connections_most;
-  }
-};
-
-// Each of them says every second what it is at; one that has been killed says nothing any more.
-constexpr std::chrono::seconds alive_for{10};
-
 void add_workers(Process& process, Exposition& out) {
   process.tell_meter();
-  WorkerTotals all;
-  const BootTime now = BootClock::now();
-  for (const WorkerMeter& worker : process.meters.workers) {
-    if (worker.pid.load() != 0 && now - worker.said.load() < alive_for) all.add(worker);
-  }
+  const WorkerTotals all = worker_totals(process.meters);
   out.single("wazo_auth_workers", "gauge", "Worker processes, those that only finish what they have begun too.",
              all.workers);
   out.describe("wazo_auth_worker_jobs_waiting", "gauge", "Jobs that wait for a thread, of all workers.");

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "connections.h"
+#include "node_report.h"
 #include "wazoauth/base/version.h"
 #include "wazoauth/external/pending_authorizations.h"
 
@@ -47,6 +48,8 @@ AppOptions app_options(Process& process, ngx_cycle_t* cycle) {
   options.zone = &process.zone;
   options.address_locks = &process.address_locks;
   options.redis = process.redis.get();
+  for (const Routes* routes : process.conf.routes) options.documents.push_back(&routes->table());
+  options.node = [&process] { return node_report(process.conf, process.zone, process.address_locks); };
   return options;
 }
 
@@ -139,6 +142,7 @@ void Process::tick() {
     app.pending_authorizations().let_go();
   }
   tell_meter();
+  if (meters.history.is_due(BootClock::now())) meters.history.note(BootClock::now(), tally(meters));
   start_rest();
   if (!node.listening(BootClock::now())) read_locks();
   // Without threads there are no connections.

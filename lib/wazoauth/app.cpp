@@ -55,6 +55,7 @@ struct App::State {
   void add_routes(Router& all) {
     add_api_document_route(all, router);
     add_status_routes(all, [this] { return health_body(health()); });
+    add_node_route(all, [this] { return options.node ? options.node() : NodeReport(); });
     add_config_routes(all, runtime_config);
     add_token_routes(all, identity_providers);
     add_refresh_token_routes(all);
@@ -81,7 +82,7 @@ struct App::State {
     add_ldap_config_routes(all);
     add_ldap_try_route(all, directories);
     add_smtp_try_route(all);
-    add_access_routes(all);
+    add_access_routes(all, options.documents);
     add_audit_routes(all);
     for (const OAuth2Service& service : options.settings.external.oauth2_services)
       add_oauth2_routes(all, service, pending);

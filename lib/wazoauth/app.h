@@ -1,10 +1,13 @@
 // The wiring, once: makes the parts of one process's authority and hands them to their routes.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "wazoauth/about/health.h"
+#include "wazoauth/about/node_routes.h"
 #include "wazoauth/about/runtime_config.h"
 #include "wazoauth/cache/address_locks.h"
 #include "wazoauth/cache/token_store.h"
@@ -19,6 +22,9 @@ namespace wazoauth {
 namespace external {
 class PendingAuthorizations;
 }
+namespace openapi {
+class RouteTable;
+}
 
 struct AppOptions {
   Settings settings;
@@ -26,6 +32,8 @@ struct AppOptions {
   Zone* zone = nullptr;                   // null: nothing is cached (tools, tests)
   AddressLocks* address_locks = nullptr;  // null: none is known
   RedisCache* redis = nullptr;
+  std::vector<const openapi::RouteTable*> documents;  // of the daemons that this nginx gates
+  std::function<NodeReport()> node;                   // any thread calls it; null: nothing is known
 };
 
 class App {

@@ -341,9 +341,9 @@ def test_without_the_right(api, insert_token):
 @pytest.mark.parametrize(
     'body, field',
     [
-        ({}, 'access'),
-        ({'user_uuid': UNKNOWN}, 'access'),
-        ({'access': None, 'user_uuid': UNKNOWN}, 'access'),
+        ({}, '_schema'),
+        ({'user_uuid': UNKNOWN}, '_schema'),
+        ({'access': None, 'user_uuid': UNKNOWN}, '_schema'),
         ({'access': 1, 'user_uuid': UNKNOWN}, 'access'),
         ({'access': 'a\0', 'user_uuid': UNKNOWN}, 'access'),
         ({'access': 'a', 'user_uuid': 'x'}, 'user_uuid'),
@@ -640,3 +640,105 @@ def test_who_can_on_the_machine(api, gate, new, make_user, create, tenant, admin
     shown = json.loads(gate('who-can', access, '--tenant', tenant, '--json').stdout)
     assert shown == api.get('/access/who-can', admin_of, params={'access': access, 'recurse': True}).json()
     assert gate('who-can', 'nobody.\n\nhas').stdout == '0 users have "nobody.\n\nhas"\n'
+
+
+# -- a request in place of an access -----------------------------------------------------------------------------------
+
+
+TOYS = """\
+swagger: '2.0'
+info: {title: wazo-toys, version: '1.0'}
+basePath: /1.0
+paths:
+  /toys/{toy_id}:
+    get:
+      parameters: [{name: toy_id, in: path, required: true, type: string}]
+      description: '**Required ACL:** `toys.{toy_id}.read` or `toys.all.read`'
+      responses: {}
+  /open:
+    get: {description: '**Required ACL:** none', responses: {}}
+  /any:
+    get: {x-required-acl: token, responses: {}}
+"""
+
+
+@pytest.fixture(scope='module')
+def with_documents(new_nginx, folder):
+    (folder / 'toys.yml').write_text(TOYS)
+    return new_nginx('explained', http=f'wazo_auth_openapi {folder}/toys.yml prefix=/api/toys;')
+
+
+@pytest.fixture
+def explain_request(with_documents, admin_of):
+    def ask(method, url, status=200, **of):
+        answer = with_documents.api.post('/access/explain', admin_of, json={'method': method, 'url': url, **of})
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    return ask
+
+
+def test_a_request_is_explained_by_its_operation(explain_request, new):
+    user, policy = new.user(), new.policy('toys.42.read')
+    found = explain_request('GET', 'https://pbx.example.com/api/toys/1.0/toys/42?x=1', user_uuid=user['uuid'])
+    assert (found['allowed'], found['reason'], found['access']) == (False, 'no_match', 'toys.42.read')
+    assert found['operation'] == {
+        'method': 'GET',
+        'path': '/api/toys/1.0/toys/{toy_id}',
+        'document': 'toys',
+        'need': 'acl',
+        'accesses': ['toys.42.read', 'toys.all.read'],
+    }
+    new.attach(user, policy)
+    found = explain_request('GET', '/api/toys/1.0/toys/42', user_uuid=user['uuid'])
+    assert (found['allowed'], found['access'], found['deciding']['pattern']) == (True, 'toys.42.read', 'toys.42.read')
+    # The second of two is enough.
+    other = new.user()
+    new.attach(other, new.policy('toys.all.read'))
+    found = explain_request('GET', '/api/toys/1.0/toys/42', user_uuid=other['uuid'])
+    assert (found['allowed'], found['access']) == (True, 'toys.all.read')
+
+
+def test_a_request_that_would_widen_its_access_is_refused(explain_request, new):
+    user = new.user()
+    new.attach(user, new.policy('toys.42.read'))
+    found = explain_request('GET', '/api/toys/1.0/toys/%23', user_uuid=user['uuid'])
+    assert (found['allowed'], found['access']) == (False, 'toys.all.read')
+    assert found['operation']['accesses'] == ['toys.all.read']
+
+
+def test_requests_that_need_no_access(explain_request, new, make_token, tenant):
+    user = new.user()
+    off = new.user(enabled=False)
+    for of in {'user_uuid': user['uuid']}, {'user_uuid': off['uuid']}, {'token': make_token(user)['token']}:
+        found = explain_request('GET', '/api/toys/1.0/open', **of)
+        assert (found['allowed'], found['access'], found['operation']['need']) == (True, None, 'open')
+        assert found['tenant_uuid'] == tenant and found['changes'] == found['matches'] == []
+    for of, allowed in ({'user_uuid': user['uuid']}, True), ({'user_uuid': off['uuid']}, False):
+        found = explain_request('GET', '/api/toys/1.0/any', **of)
+        assert (found['allowed'], found['operation']['need']) == (allowed, 'token')
+        assert found['reason'] == ('granted' if allowed else 'user_disabled')
+    options = explain_request('OPTIONS', '/api/toys/1.0/toys/1', user_uuid=user['uuid'])
+    assert options['allowed'] and options['operation']['path'] is None
+
+
+def test_requests_that_no_document_has(explain_request, api, admin_of, new):
+    user = new.user()
+    for method, url, text in (
+        ('GET', '/api/toys/1.0/dolls', 'No API document'),
+        ('PUT', '/api/toys/1.0/toys/1', 'GET, HEAD'),
+    ):
+        problem = explain_request(method, url, 404, user_uuid=user['uuid'])
+        assert problem['error_id'] == 'unknown-operation' and text in problem['message']
+    body = {'method': 'GET', 'url': '/api/toys/1.0/open', 'user_uuid': user['uuid']}
+    problem = error(api.post('/access/explain', admin_of, json=body), 404, 'unknown-operation')
+    assert 'wazo_auth_openapi' in problem['message']
+
+
+@pytest.mark.parametrize(
+    'question', [{}, {'method': 'GET'}, {'url': '/x'}, {'access': 'a', 'method': 'GET', 'url': '/x'},
+                 {'access': 'a', 'url': '/x'}]
+)  # fmt: skip
+def test_questions_are_about_one_thing(api, admin_of, new, question):
+    body = question | {'user_uuid': new.user()['uuid']}
+    error(api.post('/access/explain', admin_of, json=body), 400, 'invalid-data')

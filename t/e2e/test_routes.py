@@ -33,6 +33,7 @@ ROUTES = {
     '/token': {'POST': None},
     '/token/<token_uuid>': {'GET': None, 'HEAD': None, 'DELETE': None},
     '/token/<token_uuid>/scopes/check': {'POST': None},
+    '/node': {'GET': 'auth.node.read'},
     '/config': {'GET': 'auth.config.read', 'PATCH': 'auth.config.update'},
     '/tokens': crud('tokens', 'read'),
     '/users/me/tokens': crud('users.me.tokens', 'read'),

@@ -119,6 +119,9 @@ async function failure(answer: Response): Promise<Failure> {
     if (body.details?.invalid_fields || typeof body.details === 'object') {
       const fields = Object.keys(body.details);
       if (fields.length && answer.status === 400) said += ` (${fields.join(', ')})`;
+      // "Conflict detected": of what, the details say.
+      const taken = Object.values(body.details).map((detail) => (detail as { message?: string }).message).filter(Boolean);
+      if (taken.length && answer.status === 409) said = taken.join(', ');
     }
   } catch {
     // no JSON: the status says enough

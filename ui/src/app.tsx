@@ -4,6 +4,9 @@ import { useEffect, useState } from 'preact/hooks';
 import { beginSaml, comeBack, Failure, listen, logIn, logOut, publicCall, type Ended, type Visitor } from './api';
 import { Field, Heading, sentence, Teller, useAsked, useMay } from './kit';
 import { Audit } from './screens/audit';
+import { Bulk } from './screens/bulk';
+import { NewUser } from './screens/edituser';
+import { NodeScreen } from './screens/figures';
 import { Groups, GroupScreen } from './screens/groups';
 import { Home, type Status } from './screens/home';
 import { Locks } from './screens/locks';
@@ -19,17 +22,24 @@ import { language, languages, setLanguage, t, type Language, type Text } from '.
 interface Screen {
   path: string;
   title: Text;
+  aside?: true; // the way there is on another screen
   access?: string | string[]; // whoever lacks it, or all of them, doesn't see the way there
   show(rest: string, visitor: Visitor): ComponentChildren;
 }
 
 const screens: Screen[] = [
   { path: 'home', title: 'Overview', show: () => <Home /> },
+  { path: 'node', title: 'Metrics of this server', aside: true, show: () => <NodeScreen /> },
   {
     path: 'users',
     title: 'Users',
     access: 'auth.users.read',
-    show: (rest, visitor) => (rest ? <UserScreen key={rest} uuid={rest} visitor={visitor} /> : <Users />),
+    show: (rest, visitor) => {
+      if (!rest) return <Users />;
+      if (rest === 'new') return <NewUser visitor={visitor} />;
+      if (rest === 'bulk') return <Bulk visitor={visitor} />;
+      return <UserScreen key={rest} uuid={rest} visitor={visitor} />;
+    },
   },
   {
     path: 'groups',
@@ -183,7 +193,7 @@ function Page({ visitor }: { visitor: Visitor }) {
       <header class="top">
         <a class="brand" href="#/home"><img src="icon.svg" alt="" />wazo-auth</a>
         <nav aria-label={t('Screens')}>
-          {screens.filter((each) => !each.access || accesses(each).some((access) => allowed?.[access])).map((each) => (
+          {screens.filter((each) => !each.aside && (!each.access || accesses(each).some((access) => allowed?.[access]))).map((each) => (
             <a href={`#/${each.path}`} aria-current={each.path === path ? 'page' : undefined}>{t(each.title)}</a>
           ))}
         </nav>

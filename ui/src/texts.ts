@@ -1,5 +1,8 @@
 // Every text of the page, in French; in English it is the key itself. Names of the API's own (kinds, actions) stay as they are.
+import { people } from './texts_people';
+
 const french = {
+  ...people,
   'A mail goes to the user, if there is a confirmed address.': 'Un courriel part à l’utilisateur, s’il a une adresse confirmée.',
   'API': 'API',
   'About': 'À propos',
@@ -50,12 +53,10 @@ const french = {
   'Events and mails that wait': 'Événements et courriels en attente',
   'Every user of the tenant is a member of this group.': 'Chaque utilisateur du tenant est membre de ce groupe.',
   'Explain': 'Expliquer',
-  'From their next login on, all who have this policy gain or lose, unless another policy says otherwise:': 'Dès leur prochaine connexion, tous ceux qui ont cette politique gagnent ou perdent, sauf si une autre politique en décide autrement :',
   'From': 'Depuis',
   'Group {name}': 'Groupe {name}',
   'Group': 'Groupe',
   'Groups': 'Groupes',
-  'Groups, policies and accesses': 'Groupes, politiques et droits',
   'Has this user an access?': 'Cet utilisateur a-t-il un droit ?',
   'Health of this server': 'État de ce serveur',
   'It can’t do its work.': 'Il ne peut pas faire son travail.',

@@ -20,6 +20,8 @@ const std::vector<std::string> kinds = {"user_policy", "group_policy", "default_
 const std::vector<std::string> changes = {"enable_user", "remove_access", "attach_policy", "add_access",
                                           "log_in_again"};
 
+const std::vector<std::string> needs = {"open", "token", "acl", "closed"};
+
 template <typename Enumeration>
 const std::string& word(const std::vector<std::string>& words, Enumeration value) {
   return words.at(static_cast<std::size_t>(value));
@@ -56,7 +58,12 @@ std::shared_ptr<const Schema> explanation_shape() {
                                              {.name = "policy_uuid", .type = Type::uuid, .nullable = true},
                                              {.name = "policy_name", .nullable = true},
                                              {.name = "policy_slug", .nullable = true}});
-  std::vector<Field> fields = {{.name = "access"},
+  const auto operation = shape("AccessOperation", {{.name = "method"},
+                                                   {.name = "path", .nullable = true},
+                                                   {.name = "document", .nullable = true},
+                                                   {.name = "need", .choices = needs},
+                                                   list_of({}, "accesses")});
+  std::vector<Field> fields = {{.name = "access", .nullable = true},
                                {.name = "user_uuid", .nullable = true},
                                {.name = "tenant_uuid", .type = Type::uuid},
                                {.name = "basis", .choices = {"login", "token"}},
@@ -64,11 +71,14 @@ std::shared_ptr<const Schema> explanation_shape() {
   fields.insert(fields.end(), judgement.begin(), judgement.end());
   fields.push_back(nullable(object_of(shape("AccessJudgement", judgement), "login")));
   fields.push_back(list_of(object_of(change), "changes"));
+  fields.push_back(nullable(object_of(operation, "operation")));
   return shape("AccessExplanation", fields);
 }
 
 Schema question() {
-  Schema schema{{{.name = "access", .required = true},
+  Schema schema{{{.name = "access", .nullable = true, .fallback = Json()},
+                 {.name = "method", .nullable = true, .fallback = Json()},
+                 {.name = "url", .nullable = true, .fallback = Json()},
                  {.name = "user_uuid", .type = Type::uuid, .nullable = true, .fallback = Json()},
                  {.name = "token", .nullable = true, .fallback = Json()}},
                 {},
@@ -76,6 +86,11 @@ Schema question() {
   schema.whole.emplace_back([](const Json& body) -> std::optional<std::string> {
     if (body.get("user_uuid").is_null() != body.get("token").is_null()) return std::nullopt;
     return "Either user_uuid or token is required.";
+  });
+  schema.whole.emplace_back([](const Json& body) -> std::optional<std::string> {
+    const bool access = !body.get("access").is_null(), method = !body.get("method").is_null();
+    if (method == !body.get("url").is_null() && access != method) return std::nullopt;
+    return "Either access, or method and url, are required.";
   });
   return schema;
 }
@@ -140,7 +155,7 @@ Json access::to_json(const Explanation& explanation) {
   Json login, wanted = Json::array();
   if (explanation.login) add_to(login = Json::object(), *explanation.login);
   for (const Change& change : explanation.changes) wanted.append(wazoauth::to_json(change));
-  return json.set("login", std::move(login)).set("changes", std::move(wanted));
+  return json.set("login", std::move(login)).set("changes", std::move(wanted)).set("operation", Json());
 }
 
 namespace {
@@ -160,16 +175,72 @@ TokenRecord visible_token(Context& context, std::string_view text) {
   return std::move(*token);
 }
 
-Step explain_access(Context& context) {
+// Whom the question is about.
+struct Subject {
+  std::optional<User> user;
+  std::optional<TokenRecord> token;  // else
+
+  Explanation explain(Context& context, const std::string& required) const {
+    return user ? access::explain(context.db(), context.settings, *user, required)
+                : access::explain(context.db(), context.settings, *token, required);
+  }
+  bool can_log_in() const { return !user || user->enabled; }
+};
+
+Subject subject(Context& context, const Json& body) {
+  const Json& token = body.get("token");
+  if (token.is_null()) return {visible_user(context, std::string(body.get("user_uuid").text())), std::nullopt};
+  return {std::nullopt, visible_token(context, token.text())};
+}
+
+// Of an operation that needs no access, or that nobody may.
+Json explain_need(const Subject& subject, openapi::Need need) {
+  const bool open = need == openapi::Need::open, token = need == openapi::Need::token;
+  Judgement judgement;
+  if (open || (token && subject.can_log_in()))
+    judgement.reason = Reason::granted;
+  else if (token)
+    judgement.reason = Reason::user_disabled;
+  Explanation explanation;
+  explanation.tenant_uuid = subject.user ? subject.user->tenant_uuid : subject.token->session_tenant_uuid;
+  explanation.user_uuid = subject.user ? subject.user->uuid : subject.token->auth_id;
+  explanation.of_token = subject.token.has_value();
+  explanation.judgement = judgement;
+  std::string summary = "It is refused to everybody: what its document asks for can't be judged.";
+  if (open)
+    summary = "It needs no token.";
+  else if (token)
+    summary = subject.can_log_in() ? "It needs a token, and no access." : "The user is disabled and can't log in.";
+  else if (need == openapi::Need::acl)
+    summary = "It is refused to everybody: a part of the path would widen the access.";
+  return access::to_json(explanation).set("access", Json()).set("summary", summary);
+}
+
+// The access of several that is granted, or else the first.
+Json explain_operation(Context& context, const Subject& subject, const Asked& asked) {
+  std::optional<Explanation> best;
+  for (const std::string& required : asked.accesses) {
+    Explanation explanation = subject.explain(context, required);
+    if (!best || explanation.judgement.allowed()) best = std::move(explanation);
+    if (best->judgement.allowed()) break;
+  }
+  Json json = best ? access::to_json(*best) : explain_need(subject, asked.need);
+  return json.set("operation", Json::object({{"method", asked.method},
+                                             {"path", text_or_null(asked.path)},
+                                             {"document", text_or_null(asked.document)},
+                                             {"need", word(needs, asked.need)},
+                                             {"accesses", Json::strings(asked.accesses)}}));
+}
+
+Step explain_access(Context& context, const Documents& documents) {
   context.tenant();
   const Json body = context.valid_body();
-  const std::string required(body.get("access").text());
-  const Json& token = body.get("token");
-  UnitOfWork& unit = context.db();
-  return Response::json(access::to_json(
-      token.is_null()
-          ? explain(unit, context.settings, visible_user(context, std::string(body.get("user_uuid").text())), required)
-          : explain(unit, context.settings, visible_token(context, token.text()), required)));
+  if (body.get("method").is_null()) {
+    const std::string required(body.get("access").text());
+    return Response::json(access::to_json(subject(context, body).explain(context, required)));
+  }
+  const Asked asked = find_operation(documents, body.get("method").text(), body.get("url").text());
+  return Response::json(explain_operation(context, subject(context, body), asked));
 }
 
 Step list_holders(Context& context) {
@@ -189,18 +260,20 @@ Step list_holders(Context& context) {
 
 }  // namespace
 
-void add_access_routes(Router& router) {
+void add_access_routes(Router& router, Documents documents) {
   using namespace failures;
   RouteFamily family(router, {.plugin = "access", .tenancy = Tenancy::scoped});
-  family.add({.method = "POST",
-              .path = "/access/explain",
-              .access = "auth.access.explain",
-              .handler = explain_access,
-              .mode = Mode::read_only,
-              .summary = "Say why a user or a token has an access, or hasn't",
-              .body = takes(question(), Report::first, "access"),
-              .answer = object_of(explanation_shape()),
-              .failures = {unknown_user, {404, ErrorForm::reason, "No such token"}}});
+  family.add(
+      {.method = "POST",
+       .path = "/access/explain",
+       .access = "auth.access.explain",
+       .handler = [documents = std::move(documents)](Context& context) { return explain_access(context, documents); },
+       .mode = Mode::read_only,
+       .summary = "Say why a user or a token has an access, or hasn't",
+       .body = takes(question(), Report::first, "access"),
+       .answer = object_of(explanation_shape()),
+       .failures = {
+           unknown_user, {404, ErrorForm::reason, "No such token"}, {404, ErrorForm::error_id, "unknown-operation"}}});
   family.add({.method = "GET",
               .path = "/access/who-can",
               .access = "auth.access.who_can",

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "wazoauth/access/explain.h"
+#include "wazoauth/access/operations.h"
 #include "wazoauth/rest/router.h"
 
 namespace wazoauth {
@@ -11,6 +12,7 @@ Json to_json(const Explanation& explanation);
 const std::shared_ptr<const Schema>& holder_shape();  // of rows of who_can()
 }  // namespace access
 
-void add_access_routes(Router& router);
+// `documents`: of the daemons that are gated, for questions about a method and an address. They outlive the routes.
+void add_access_routes(Router& router, access::Documents documents);
 
 }  // namespace wazoauth

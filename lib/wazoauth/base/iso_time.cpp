@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 
 namespace wazoauth {
 
@@ -91,6 +92,14 @@ std::optional<std::int64_t> parse_iso_time(std::string_view text) {
   const auto offset = offset_of(reader);
   if (!offset || !reader.done()) return std::nullopt;
   return *date + *clock - *offset;
+}
+
+std::string iso_time(std::int64_t unix_seconds) {
+  const std::time_t time = unix_seconds;
+  std::tm parts{};
+  char text[40];
+  if (!gmtime_r(&time, &parts)) return "";
+  return {text, std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S+00:00", &parts)};
 }
 
 }  // namespace wazoauth

@@ -5,6 +5,7 @@ import { publicCall } from '../api';
 import { Heading, Mark, number, Part, State, useAsked, useMay } from '../kit';
 import { t, type Text } from '../texts';
 import { Entries } from './audit';
+import { Ending, LastHour, useNode } from './figures';
 
 interface Component {
   status: string;
@@ -57,6 +58,7 @@ export function Home() {
     return () => clearInterval(again);
   }, []);
   const allowed = useMay(['auth.audit.read']);
+  const node = useNode().answer;
   const health = status.answer?.health;
   return (
     <>
@@ -77,6 +79,8 @@ export function Home() {
           </dl>
         </State>
       </Part>
+      {node && <Ending certificates={node.certificates} />}
+      {node && <LastHour node={node} link />}
       {allowed?.['auth.audit.read'] && (
         <Part title={t('What changed lately')} aside={<a href="#/audit">{t('Audit log')}</a>}>
           <Entries filter={{}} size={10} paged={false} />

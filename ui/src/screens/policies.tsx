@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import { call, piece, type List, type Policy, type User } from '../api';
 import { Act, Field, Heading, Mark, number, Pages, Part, State, Table, tell, useAsked, useDelayed, useMay } from '../kit';
 import { t } from '../texts';
+import { Effects } from './effect';
 import { nameOf, tenantName, useTenants } from './names';
 
 const SIZE = 25;
@@ -52,7 +53,7 @@ const contents = (policy: Policy) => JSON.stringify([policy.name, policy.descrip
 export function PolicyScreen({ uuid }: { uuid: string }) {
   const path = `policies/${piece(uuid)}`;
   const policy = useAsked((signal) => call<Policy>('GET', path, { signal }), [uuid]);
-  const allowed = useMay([`auth.policies.${uuid}.update`, `auth.policies.${uuid}.delete`, 'auth.users.read']);
+  const allowed = useMay([`auth.policies.${uuid}.update`, `auth.policies.${uuid}.delete`, 'auth.users.read', 'auth.access.who_can']);
   const found = policy.answer;
   return (
     <>
@@ -68,7 +69,7 @@ export function PolicyScreen({ uuid }: { uuid: string }) {
       </Heading>
       <State of={policy}>
         {found && allowed && (allowed[`auth.policies.${uuid}.update`] && !found.read_only
-          ? <Edit key={contents(found)} policy={found} again={policy.again} />
+          ? <Edit key={contents(found)} policy={found} tellsWho={allowed['auth.users.read'] && allowed['auth.access.who_can']} again={policy.again} />
           : <Part title={t('Accesses')}>
               {found.read_only && <p class="notice">{t('This policy comes from the configuration or from another tenant, and can’t be changed here.')}</p>}
               <pre>{sorted(found.acl).join('\n') || '–'}</pre>
@@ -97,7 +98,7 @@ function Holders({ policy }: { policy: Policy }) {
   );
 }
 
-function Edit({ policy, again }: { policy: Policy; again(): void }) {
+function Edit({ policy, tellsWho, again }: { policy: Policy; tellsWho: boolean; again(): void }) {
   const [name, setName] = useState(policy.name);
   const [description, setDescription] = useState(policy.description ?? '');
   const [text, setText] = useState(sorted(policy.acl).join('\n'));
@@ -126,11 +127,13 @@ function Edit({ policy, again }: { policy: Policy; again(): void }) {
       {changed && (
         <div class="notice" role="status">
           <h3>{t('What saving would change')}</h3>
-          {(gained.length > 0 || lost.length > 0) && <p>{t('From their next login on, all who have this policy gain or lose, unless another policy says otherwise:')}</p>}
           <ul>
             {gained.map((access) => <li key={`+${access}`}>{t('gain')} <ins><code>{access}</code></ins></li>)}
             {lost.map((access) => <li key={`-${access}`}>{t('lose')} <del><code>{access}</code></del></li>)}
           </ul>
+          {(gained.length > 0 || lost.length > 0) && (tellsWho
+            ? <Effects policy={policy} acl={acl} gained={gained} lost={lost} />
+            : <p>{t('From their next login on, all who have this policy gain or lose, unless another policy says otherwise.')}</p>)}
         </div>
       )}
       {outdated && (

@@ -2,13 +2,15 @@
 import { Fragment, h, type ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import {
-  call, piece, publicCall, type AuditEntry, type Group, type List, type Lock, type Policy, type RefreshToken, type Session,
-  type User, type Visitor,
+  call, piece, publicCall, type AuditEntry, type List, type Lock, type RefreshToken, type Session, type User, type Visitor,
 } from '../api';
-import { Act, Field, Heading, Mark, Part, sentence, State, Table, tell, Time, useAsked, useMay, type Allowed } from '../kit';
+import { Act, Field, Heading, Mark, Part, State, Table, Time, useAsked, useMay, type Allowed } from '../kit';
 import { t } from '../texts';
 import { Entries } from './audit';
+import { EditUser } from './edituser';
+import { Explain } from './explain';
 import { nameOf, tenantName, useTenants, Uuid } from './names';
+import { Accesses, ExternalServices } from './userhas';
 
 interface Of {
   user: User;
@@ -18,8 +20,9 @@ interface Of {
 export function UserScreen({ uuid, visitor }: { uuid: string; visitor: Visitor }) {
   const own = `auth.users.${uuid}`;
   const user = useAsked((signal) => call<User>('GET', `users/${piece(uuid)}`, { signal }), [uuid]);
+  const [editing, setEditing] = useState(false);
   const allowed = useMay([
-    `${own}.update`, `${own}.sessions.read`, `${own}.tokens.read`, `${own}.groups.read`, `${own}.policies.read`,
+    `${own}.update`, `${own}.delete`, `auth.admin.users.${uuid}.emails.update`, `${own}.external.read`, `${own}.sessions.read`, `${own}.tokens.read`, `${own}.groups.read`, `${own}.policies.read`,
     'auth.locks.read', 'auth.locks.create', 'auth.locks.delete', 'auth.access.explain', 'auth.audit.read', 'auth.users.read',
   ]);
   return (
@@ -30,13 +33,15 @@ export function UserScreen({ uuid, visitor }: { uuid: string; visitor: Visitor }
         {user.answer && allowed && (
           <>
             <div class="pair">
-              <About user={user.answer} allowed={allowed} again={user.again} visitor={visitor} />
+              <About user={user.answer} allowed={allowed} again={user.again} visitor={visitor} edit={editing ? undefined : () => setEditing(true)} />
               {allowed['auth.locks.read'] && <Locks user={user.answer} allowed={allowed} visitor={visitor} />}
             </div>
+            {editing && <EditUser user={user.answer} addresses={allowed[`auth.admin.users.${uuid}.emails.update`]} again={user.again} close={() => setEditing(false)} />}
             {allowed[`${own}.sessions.read`] && <UserSessions user={user.answer} allowed={allowed} visitor={visitor} />}
             {allowed[`${own}.tokens.read`] && <RefreshTokens user={user.answer} allowed={allowed} />}
+            {allowed[`${own}.external.read`] && <ExternalServices user={user.answer} allowed={allowed} />}
             <Accesses user={user.answer} allowed={allowed} />
-            {allowed['auth.access.explain'] && <Explain user={user.answer} allowed={allowed} />}
+            {allowed['auth.access.explain'] && <Explain user={user.answer} />}
             {allowed['auth.audit.read'] && <Part title={t('What changed lately')}><Entries filter={{ object_uuid: uuid }} size={10} paged /></Part>}
           </>
         )}
@@ -45,7 +50,7 @@ export function UserScreen({ uuid, visitor }: { uuid: string; visitor: Visitor }
   );
 }
 
-function About({ user, allowed, again, visitor }: Of & { again(): void; visitor: Visitor }) {
+function About({ user, allowed, again, visitor, edit }: Of & { again(): void; visitor: Visitor; edit?(): void }) {
   const tenants = useTenants();
   // All columns are written, so they are read right before: what others have changed meanwhile stays.
   const enable = async (enabled: boolean) => {
@@ -76,6 +81,7 @@ function About({ user, allowed, again, visitor }: Of & { again(): void; visitor:
         {row('UUID', <code>{user.uuid}</code>)}
       </dl>
       <div class="buttons">
+        {edit && allowed[`auth.users.${user.uuid}.update`] && <button type="button" onClick={edit}>{t('Edit')}</button>}
         {allowed[`auth.users.${user.uuid}.update`] && user.uuid !== visitor.uuid && (user.enabled
           ? <Act label={t('Disable')} danger ask={t('Disable this user? All sessions of it end at once, and it can’t log in.')}
               done={t('The user was disabled.')} act={() => enable(false)} />
@@ -83,6 +89,12 @@ function About({ user, allowed, again, visitor }: Of & { again(): void; visitor:
         {name && user.enabled && (
           <Act label={t('Send a mail to reset the password')} done={t('A mail goes to the user, if there is a confirmed address.')}
             act={() => publicCall('GET', 'users/password/reset', { query: user.username ? { username: name } : { email: name } })} />
+        )}
+        {allowed[`auth.users.${user.uuid}.delete`] && user.uuid !== visitor.uuid && (
+          <Act label={t('Delete')} danger ask={t('Delete this user with all sessions and tokens? This can’t be undone.')} done={t('The user was deleted.')} act={async () => {
+            await call('DELETE', `users/${user.uuid}`);
+            location.hash = '#/users';
+          }} />
         )}
       </div>
     </Part>
@@ -206,97 +218,6 @@ function RefreshTokens({ user }: Of) {
           },
         ]} />
       </State>
-    </Part>
-  );
-}
-
-interface Origin {
-  group: Group | null;
-  policies: Policy[];
-}
-
-// Effective access: each policy with where the user has it from.
-function Accesses({ user, allowed }: Of) {
-  const own = `auth.users.${user.uuid}`;
-  const origins = useAsked(async (signal) => {
-    const found: Origin[] = [];
-    if (allowed[`${own}.policies.read`]) {
-      found.push({ group: null, policies: (await call<List<Policy>>('GET', `users/${user.uuid}/policies`, { signal })).items });
-    }
-    if (allowed[`${own}.groups.read`]) {
-      const groups = (await call<List<Group>>('GET', `users/${user.uuid}/groups`, { signal })).items;
-      found.push(...await Promise.all(groups.map(async (group) => ({
-        group,
-        policies: (await call<List<Policy>>('GET', `groups/${group.uuid}/policies`, { signal }).catch(() => ({ items: [] }))).items,
-      }))));
-    }
-    return found;
-  }, [user.uuid]);
-  return (
-    <Part title={t('Groups, policies and accesses')}>
-      <State of={origins}>
-        {origins.answer?.every((origin) => !origin.group && !origin.policies.length) && <p class="quiet">{t('Neither a group nor a policy.')}</p>}
-        <ul class="plain">
-          {(origins.answer ?? []).filter((origin) => origin.group || origin.policies.length).map((origin) => (
-            <li key={origin.group?.uuid ?? ''}>
-              <h3>{origin.group ? <a href={`#/groups/${origin.group.uuid}`}>{t('Group {name}', { name: origin.group.name })}</a> : t('Policies of the user')}</h3>
-              {origin.policies.length === 0 && <p class="quiet">{t('No policies.')}</p>}
-              {origin.policies.map((policy) => (
-                <details key={policy.uuid}>
-                  <summary>{policy.name} <span class="quiet">{t('{count} accesses', { count: String(policy.acl.length) })}</span></summary>
-                  <ul>{[...policy.acl].sort().map((access) => <li key={access}><code>{access}</code></li>)}</ul>
-                </details>
-              ))}
-            </li>
-          ))}
-        </ul>
-      </State>
-    </Part>
-  );
-}
-
-interface Explanation {
-  access: string;
-  summary: string;
-  allowed: boolean;
-  deciding: { pattern: string } | null;
-  changes: { text: string }[];
-}
-
-function Explain({ user }: Of) {
-  const [access, setAccess] = useState('');
-  const [busy, setBusy] = useState(false);
-  const [answer, setAnswer] = useState<Explanation | null>(null);
-  const ask = async (event: Event) => {
-    event.preventDefault();
-    setBusy(true);
-    try {
-      setAnswer(await call<Explanation>('POST', 'access/explain', { body: { access: access.trim(), user_uuid: user.uuid } }));
-    } catch (failure) {
-      setAnswer(null);
-      tell(sentence(failure), true);
-    } finally {
-      setBusy(false);
-    }
-  };
-  return (
-    <Part title={t('Has this user an access?')}>
-      <form class="form" onSubmit={ask}>
-        <Field name="access" label={t('Access')} value={access} onText={setAccess} required hint={t('As a daemon asks for it: calld.calls.42.read')} />
-        <button disabled={busy}>{t('Explain')}</button>
-      </form>
-      {answer && (
-        <div role="status" class="part">
-          <p><Mark good={answer.allowed}>{answer.allowed ? t('allowed') : t('not allowed')}</Mark> <code>{answer.access}</code></p>
-          <p>{answer.summary}</p>
-          {answer.changes.length > 0 && (
-            <>
-              <h3>{t('What would have to change')}</h3>
-              <ul>{answer.changes.map((change) => <li key={change.text}>{change.text}</li>)}</ul>
-            </>
-          )}
-        </div>
-      )}
     </Part>
   );
 }

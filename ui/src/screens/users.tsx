@@ -2,7 +2,7 @@
 import { Fragment, h } from 'preact';
 import { useState } from 'preact/hooks';
 import { call, type List, type User } from '../api';
-import { Field, Heading, Mark, number, Pages, State, Table, useAsked, useDelayed } from '../kit';
+import { Field, Heading, Mark, number, Pages, State, Table, useAsked, useDelayed, useMay } from '../kit';
 import { t } from '../texts';
 import { mainAddress, nameOf, tenantName, useTenants } from './names';
 
@@ -14,6 +14,7 @@ export function Users() {
   const [search, setSearch] = useState(last);
   const [from, setFrom] = useState(0);
   const tenants = useTenants();
+  const allowed = useMay(['auth.users.create']);
   const wanted = useDelayed(search.trim(), 200);
   const users = useAsked(
     (signal) => call<List<User>>('GET', 'users', {
@@ -25,6 +26,10 @@ export function Users() {
   return (
     <>
       <Heading title={t('Users')}><span class="quiet" role="status">{answer && t('{found} of {total}', { found: number(answer.filtered), total: number(answer.total) })}</span></Heading>
+      <div class="buttons">
+        {allowed?.['auth.users.create'] && <a class="button" href="#/users/new">{t('New user')}</a>}
+        <a class="button" href="#/users/bulk">{t('Import and export')}</a>
+      </div>
       <form class="form" role="search" onSubmit={(event: Event) => event.preventDefault()}>
         <Field name="search" type="search" label={t('Search by name or address')} value={search} onText={(text) => {
           last = text;
