@@ -55,7 +55,7 @@ def test_dpkg_takes_ours_out_of_service_first(wazo, api, token, offered, worksho
     """By itself dpkg unpacks it all the same; ours, which it deconfigures before that, gives back. apt then removes it."""
     wazo.offer(*workshop.folder.glob('platform/wazo-auth_*.deb'))
     wazo.apt('install', '--allow-downgrades', 'wazo-auth=1.0', 'wazo-auth-nginx')
-    servers.wait_until(api.answers, 60, 'port 9497 answers')
+    wazo('wazo-auth-nginx takeover --yes')
     assert api.is_nginx()
     said, status = wazo.run(f'dpkg -i /srv/wazo/{offered.name}', check=False)
     assert status != 0
