@@ -23,7 +23,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def ask(method, path, headers=None, body=None, port=PORT, timeout=10):
+def ask(method, path, headers=None, body=None, port=PORT, timeout=60):
     connection = http.client.HTTPConnection('127.0.0.1', port, timeout=timeout)
     try:
         connection.request(method, path, body, {'Connection': 'close', **(headers or {})})

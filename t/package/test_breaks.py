@@ -3,6 +3,7 @@ import pytest
 
 import asking
 import stand_ins
+from support import servers
 
 TOO_NEW = '99.0'
 
@@ -37,15 +38,6 @@ def test_an_upgrade_of_everything_leaves_the_daemons_package_as_it_is(wazo, api,
     assert api.is_nginx()
 
 
-def test_dpkg_refuses_to_unpack_it(wazo, api, token, offered):
-    said, status = wazo.run(f'dpkg -i /srv/wazo/{offered.name}', check=False)
-    assert status != 0
-    assert 'wazo-auth-nginx' in said
-    assert version(wazo) == '1.0'
-    assert api.is_nginx()
-    assert wazo("dpkg-query -W -f '${db:Status-Status}' wazo-auth wazo-auth-nginx") == 'installedinstalled'
-
-
 def test_who_asks_for_it_gets_the_daemon_back_first(wazo, api, token):
     """Ours is removed, gives back and leaves the database before the daemon's is upgraded, which migrates it."""
     with asking.Watch(wazo, token) as watch:
@@ -57,3 +49,21 @@ def test_who_asks_for_it_gets_the_daemon_back_first(wazo, api, token):
     assert not api.is_nginx()
     assert wazo("su postgres -c \"psql -AtXc \\\"SELECT to_regnamespace('wazo_auth') IS NULL\\\" asterisk\"") == 't\n'
     assert watch.good
+
+
+def test_dpkg_does_not_configure_it(wazo, api, token, offered, workshop):
+    """By itself dpkg unpacks it all the same, and migrates nothing: nginx goes on until ours is removed."""
+    wazo.offer(*workshop.folder.glob('platform/wazo-auth_*.deb'))
+    wazo.apt('install', '--allow-downgrades', 'wazo-auth=1.0', 'wazo-auth-nginx')
+    wazo('wazo-auth-nginx takeover --yes')
+    assert api.is_nginx()
+    with asking.Watch(wazo, token) as watch:
+        said, status = wazo.run(f'dpkg -i /srv/wazo/{offered.name}', check=False)
+    assert status != 0
+    assert 'leaving unconfigured' in said
+    assert not watch.lost
+    assert api.is_nginx()
+    wazo.apt('remove', 'wazo-auth-nginx')
+    servers.wait_until(api.answers, 60, 'the daemon answers')
+    assert not api.is_nginx()
+    assert version(wazo) == TOO_NEW

@@ -207,7 +207,8 @@ def test_a_give_back_while_the_daemon_does_not_end(wazo, api, token, tripping, u
     """Nobody answers meanwhile: it is killed."""
     unit('ExecStopPost=/bin/sleep 600')
     tripping.run('takeover --yes', 'nginx -s reload*', 'kill')
-    assert wazo('systemctl show -P ActiveState wazo-auth') == 'deactivating\n'
+    state = lambda: wazo('systemctl show -P SubState wazo-auth')  # noqa: E731
+    servers.wait_until(lambda: state() == 'stop-post\n', 30, 'the process of the daemon has ended')
     unit()
     said, status, _ = tripping.run('give-back')
     assert status == 0, said
