@@ -397,6 +397,20 @@ def test_a_domain_without_saml(page):
     page.picture('login-saml')
 
 
+def test_a_browser_that_keeps_nothing(site, admin):
+    """It has no storage at all; only logins by SAML need one."""
+    refused = """for (const name of ['localStorage', 'sessionStorage'])
+        Object.defineProperty(window, name, {get() { throw new Error('no'); }});"""
+    with browser.chromium() as driver:
+        page = Page(driver, site.page)
+        driver.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument', {'source': refused})
+        page.open()
+        assert not page.find('[role=alert]')
+        page.log_in(admin['username'], admin['password'])
+        page.see('h1', 'Overview')
+        assert page.complaints() == []
+
+
 def test_the_domain_of_an_address_is_offered(page):
     page.fill('username', 'somebody@example.org')
     page.press('Log in by SAML', 'summary')

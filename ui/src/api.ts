@@ -193,11 +193,21 @@ export async function beginSaml(domain: string): Promise<void> {
   location.assign(begun.location);
 }
 
+// What the window's storage has under this name, once.
+function taken(name: string): string | null {
+  try {
+    const value = sessionStorage.getItem(name);
+    sessionStorage.removeItem(name);
+    return value;
+  } catch {
+    return null; // a browser that keeps nothing
+  }
+}
+
 // Whoever comes back from an identity provider is logged in now, or here is why there is no session.
 export async function comeBack(): Promise<Ended | null> {
   const said = new URLSearchParams(location.search);
-  const id = sessionStorage.getItem(SAML_SESSION);
-  sessionStorage.removeItem(SAML_SESSION);
+  const id = taken(SAML_SESSION);
   if (location.search) history.replaceState(null, '', location.pathname + location.hash);
   if (said.has('logged_out')) return 'self';
   if (said.has('login_failure_code')) return 'saml';
