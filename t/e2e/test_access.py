@@ -95,6 +95,7 @@ def test_by_a_policy_of_the_user(explain, new, tenant):
     match = {'pattern': 'calld.#', 'negated': False, 'origins': [origin('calld.#', policy)]}
     assert answer == {
         'access': 'calld.calls.read',
+        'operation': None,
         'user_uuid': user['uuid'],
         'tenant_uuid': tenant,
         'basis': 'login',

@@ -78,8 +78,15 @@ def counted(root, token):
     return {name: sum(period[name] for period in periods) for name in NUMBERS}
 
 
-def test_what_happens_is_counted_at_once(root, api, admin_token, make_user):
+def test_what_happens_is_counted_at_once(root, api, admin_token, make_user, insert_token):
     user = make_user()
+    start = counted(root, admin_token)
+
+    def is_measured():  # not while a reload hands the listening on
+        api.delete(f"/token/{insert_token()['token']}")
+        return counted(root, admin_token)['revocations'] > start['revocations']
+
+    wait_until(is_measured, 20, 'a revocation is measured', 0.2)
     before = counted(root, admin_token)
 
     def log_in(password):
@@ -116,6 +123,10 @@ def test_periods_follow_each_other_over_a_reload(site, root, admin_token):
 
 
 def test_what_it_is_at(root, ending, admin_token):
+    headers = {'X-Auth-Token': admin_token}
+    assert requests.get(f'{root}/api/auth/0.1/users?limit=1', headers=headers, timeout=10).status_code == 200
+    # Workers tell of their connections each second.
+    wait_until(lambda: node_of(root, admin_token)['database_connections']['open'] >= 1, 10, 'a connection is there')
     node = node_of(root, admin_token)
     assert re.fullmatch(r'\d+\.\d+\.\d+.*', node['version'])
     assert node['workers'] >= 1 and node['tokens']['known'] >= 1 and node['tokens']['room'] > 1000
