@@ -94,7 +94,9 @@ def tenant(api, admin_token, make_user):
         made['users'][name] = make_user(
             email_address=f'{name}@try.example', headers=made['headers'], authentication_method=method
         )
-    return made
+    yield made
+    for user in made['users'].values():  # others use the addresses of this directory, too
+        api.delete(f"/users/{user['uuid']}", admin_token)
 
 
 @pytest.fixture

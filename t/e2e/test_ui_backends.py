@@ -119,8 +119,15 @@ def fill_ldap(page, directory):
         page.fill(name, text)
 
 
-def test_ldap_is_tried_then_saved(inside, api, admin_token, directory, tenant, make_user):
-    make_user(email_address='alice@try.example', headers=below(tenant), authentication_method='ldap')
+@pytest.fixture
+def alice(api, admin_token, tenant, make_user):
+    user = make_user(email_address='alice@try.example', headers=below(tenant), authentication_method='ldap')
+    yield user
+    api.delete(f"/users/{user['uuid']}", admin_token)  # others use the addresses of this directory, too
+
+
+@pytest.mark.usefixtures('alice')
+def test_ldap_is_tried_then_saved(inside, api, admin_token, directory, tenant):
     at(inside, 'ldap', tenant)
     inside.see('.notice', 'has no directory yet')
     fill_ldap(inside, directory)
