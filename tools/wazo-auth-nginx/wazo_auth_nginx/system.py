@@ -139,11 +139,21 @@ def is_program(path):
     return not path.startswith('/') or os.access(path, os.X_OK)
 
 
-def lives(pid):
+def _state(pid):
+    """As ps has it; X: there is no such process."""
     try:
-        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] not in 'ZX'
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
     except OSError:
-        return False
+        return 'X'
+
+
+def lives(pid):
+    return _state(pid) not in 'ZX'
+
+
+def is_held(pid):
+    """By SIGSTOP."""
+    return _state(pid) == 'T'
 
 
 # -- nginx -------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from .system import (
     has_connection,
     holders,
     holds,
+    is_held,
     is_program,
     kill,
     listening_inodes,
@@ -439,7 +440,7 @@ class Platform:
         if self.stopping:
             self.stopping.kill()
             self.stopping = None
-        self.wake()
+        self.wake(port)
         if self.of_the_unit(port):  # it never stopped
             self.take_files()
             if self.journal.before['running'] and not self.stays():
@@ -460,11 +461,16 @@ class Platform:
             'the daemon answers' if self.journal.before['running'] else 'the port is free, as before'
         ) + self.told_gap(probe)
 
-    def wake(self):
-        """A run that was killed may have left it held."""
+    def wake(self, port):
+        """A run that was killed may have left it held, on its way to the port. It tries that once: where nginx still has
+        it, the next process is the one to wait for."""
         pid = self.unit.pid
-        if pid:
-            kill(pid, signal.SIGCONT)
+        if not pid:
+            return
+        held = is_held(pid)
+        kill(pid, signal.SIGCONT)
+        if held and self.nginx.holds(port):
+            self.unit('stop')  # or systemd would try again
 
     def stays(self):
         """It may be on its way down since it was told to stop."""
