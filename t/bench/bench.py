@@ -4,7 +4,7 @@ Every ratio is the median of interleaved pairs in one run, with its spread (larg
 spread counts as met. The exit code tells whether all bars were met. On a machine with two cores nginx's worker has the
 first one and the client the second; "CPU" is user and system time of the worker.
 
-cases: gate route api page logins boot flood revocation locks capacity scrape
+cases: gate route api page logins boot memory flood revocation locks capacity scrape
 """
 import os
 import re
@@ -191,6 +191,18 @@ def case_boot(bench, report):
     report.line(f'boot: last of {services} logins / PKCS5_PBKDF2_HMAC', last, 8, False)
     report.note('the last one', f"{_spread([one['last_ms'] for one, _ in pairs])} ms")
     report.note('the first one', f"{_spread([one['first_ms'] for one, _ in pairs])} ms")
+
+
+def case_memory(bench, report):
+    """Users who log in again and again, where passwords that were right are remembered."""
+    nginx = bench.add_nginx('memory', settings={'login_memory': 60})
+    script = lua_logins([f'user{i}' for i in range(1, 27)])
+    wrk(nginx, nginx.api_port, script, 10)
+    runs = [wrk(nginx, nginx.api_port, script, SECONDS) for _ in range(PAIRS)]
+    nginx.stop()
+    assert not any(run['errors'] for run in runs)
+    report.line('memory: repeated logins', [run['rate'] for run in runs], 1000, True, ' per s')
+    report.note('CPU of one', f"{_spread([run['cpu_us'] for run in runs])} us")
 
 
 def case_flood(bench, report):
