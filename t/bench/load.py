@@ -17,6 +17,7 @@ import psycopg2
 from support import servers
 
 ADMIN = ('bench', 'bench-password-4c1d')
+JSON = {'Content-Type': 'application/json'}
 TENANTS, USERS, POLICIES, TOKENS, ACCESSES = 100, 1000, 200, 10000, 100
 REQUIRED = 'bench.resource99.7.read'  # granted by the last access of each list
 
@@ -285,8 +286,8 @@ class Bench:
             with Connection(self.first.api_port) as connection:
                 start.wait()
                 for i in range(each):
-                    headers = {'Authorization': basic(f'user{number * each + i + 1}', ADMIN[1])}
-                    status, text = connection.ask('POST', '/0.1/token', headers)
+                    headers = {'Authorization': basic(f'user{number * each + i + 1}', ADMIN[1]), **JSON}
+                    status, text = connection.ask('POST', '/0.1/token', headers, '{}')
                     assert status == 200, text
                     ends.append(time.perf_counter())
 
@@ -313,9 +314,7 @@ class Bench:
     def login_answer(self):
         body = '{"expiration": 7200}'
         with Connection(self.first.api_port) as connection:
-            return connection.ask(
-                'POST', '/0.1/token', {'Authorization': basic(*ADMIN), 'Content-Type': 'application/json'}, body
-            )
+            return connection.ask('POST', '/0.1/token', {'Authorization': basic(*ADMIN), **JSON}, body)
 
 
 class Connection:
