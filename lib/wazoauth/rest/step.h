@@ -50,7 +50,7 @@ struct Step {
   // Together with what others want hashed; then `next`, on the database lane, with the hash.
   static Step hash(std::string_view password, std::string salt,
                    std::function<Step(Context&, const std::string& hash)> next) {
-    const auto hashed = std::make_shared<PasswordToHash>(std::string(password), std::move(salt));
+    const auto hashed = std::make_shared<PasswordToHash>(PasswordToHash{std::string(password), std::move(salt), ""});
     Step step = then(Lane::hashing, [hashed, next = std::move(next)](Context& c) { return next(c, hashed->hash); });
     step.to_hash = hashed;
     return step;
