@@ -5,7 +5,6 @@
 
 #include "answers.h"
 #include "counters.h"
-#include "cpu_permit.h"
 #include "handlers.h"
 #include "process.h"
 #include "request.h"
@@ -145,15 +144,18 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     const Lane lane = call_->lane();
     const auto self = shared_from_this();
     const bool judged = call_->judgement() != Call::Judgement::none;
-    auto work = [self, lane, judged] {
+    auto work = [self, judged] {
       if (self->abandoned_ && !judged) return;
       const log::Traced traced(self->request_.trace_id);
-      std::optional<CpuPermit> permit;
-      if (lane == Lane::cpu) permit.emplace(self->process_.cpu_permits);
       self->ready_ = self->call_->step();
     };
     auto done = [self] { self->guarded([&] { self->stepped(); }); };
-    if (process_.offload.post(lane, std::move(work), std::move(done))) return;
+    auto to_hash = [self] { return self->abandoned_ ? nullptr : self->call_->to_hash(); };
+    const bool posted = lane == Lane::hashing
+                            ? process_.offload.post_hashing(process_.throttle.prefix_of(request_.remote_addr),
+                                                            std::move(to_hash), std::move(work), std::move(done))
+                            : process_.offload.post(lane, std::move(work), std::move(done));
+    if (posted) return;
     if (guess_) process_.throttle.unjudged(*guess_);
     process_.counters.add(counter::overloads);
     if (r_) fail(gate::overloaded());

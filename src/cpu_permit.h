@@ -1,5 +1,5 @@
-// At most cores - 1 pieces of CPU work (password hashes, signatures) at a time in all workers of this nginx, however
-// many of them there are, so that the event loops keep a core.
+// At most cores - 1 threads hash passwords at a time in all workers of this nginx, however many of them there are, so
+// that the event loops keep a core.
 #pragma once
 
 #include "shared_mutex.h"

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "own_logs.h"
 #include "wazoauth/base/start_thread.h"
@@ -29,7 +30,8 @@ void lower_priority() {
 
 }  // namespace
 
-Offload::Offload(unsigned connections, unsigned cpu_threads) : loop_(std::this_thread::get_id()) {
+Offload::Offload(unsigned connections, unsigned cpu_threads, CpuPermits& permits)
+    : permits_(permits), loop_(std::this_thread::get_id()) {
   for (std::size_t lane = 0; lane < std::size(lanes); ++lane) {
     pools_[lane].most = lanes[lane].threads(connections, cpu_threads);
     pools_[lane].threads.reserve(pools_[lane].most);
@@ -75,6 +77,17 @@ bool Offload::grow(Lane lane) {
 }
 
 bool Offload::post(Lane lane, std::function<void()> work, std::function<void()> done) {
+  return post(lane, {std::move(work), std::move(done), nullptr}, size_of(lane).queue);
+}
+
+bool Offload::post_hashing(std::uint64_t origin, std::function<PasswordToHash*()> to_hash, std::function<void()> work,
+                           std::function<void()> done) {
+  return post(Lane::hashing, {std::move(work), std::move(done), std::move(to_hash), origin},
+              size_of(Lane::hashing).queue / 4);
+}
+
+// `most`: of the job's origin.
+bool Offload::post(Lane lane, Job job, std::size_t most) {
   Pool& pool = pool_of(lane);
   {
     const std::lock_guard lock(pool.mutex);
@@ -82,7 +95,8 @@ bool Offload::post(Lane lane, std::function<void()> work, std::function<void()> 
     // Those that were woken for a job, and haven't taken it yet, count as idle.
     const bool short_of_threads = pool.queue.size() >= pool.idle && pool.threads.size() < pool.most;
     if (short_of_threads && !grow(lane) && pool.threads.empty()) return false;
-    pool.queue.push_back({std::move(work), std::move(done)});
+    const std::uint64_t origin = job.origin;
+    if (!pool.queue.push(std::move(job), origin, most)) return false;
   }
   pool.wake.notify_one();
   ++pending_;
@@ -96,8 +110,20 @@ Offload::Usage Offload::usage(Lane lane) {
   return {pool.queue.size(), pool.threads.size(), pool.threads.size() - pool.idle};
 }
 
+void Offload::hash(std::vector<Job>& jobs) {
+  std::vector<PasswordToHash*> passwords;
+  for (const Job& job : jobs) {
+    if (PasswordToHash* const password = job.to_hash()) passwords.push_back(password);
+  }
+  try {
+    hash_passwords(passwords);
+  } catch (const std::exception&) {
+    // No memory: each one's work hashes its own, and tells of the trouble.
+  }
+}
+
 void Offload::run(Lane lane) {
-  if (lane == Lane::cpu) lower_priority();
+  if (lane == Lane::cpu || lane == Lane::hashing) lower_priority();
   Pool& pool = pool_of(lane);
   std::unique_lock lock(pool.mutex);
   for (;;) {
@@ -105,12 +131,22 @@ void Offload::run(Lane lane) {
     pool.wake.wait(lock, [&] { return pool.stopping || !pool.queue.empty(); });
     --pool.idle;
     if (pool.stopping) break;
-    Job job = std::move(pool.queue.front());
-    pool.queue.pop_front();
+    std::optional<CpuPermit> permit;
+    if (lane == Lane::hashing) {
+      // What comes while it waits for a permit is hashed together with what has come before.
+      lock.unlock();
+      permit.emplace(permits_);
+      lock.lock();
+    }
+    const std::size_t together = lane == Lane::hashing ? hashed_together(pool.queue.size()) : 1;
+    std::vector<Job> jobs;
+    while (jobs.size() < together && !pool.queue.empty()) jobs.push_back(pool.queue.pop());
     lock.unlock();
-    job.work();
-    job.work = nullptr;
-    {
+    if (lane == Lane::hashing) hash(jobs);
+    permit.reset();
+    for (Job& job : jobs) {
+      job.work();
+      job.work = nullptr;
       const std::lock_guard finished(mutex_);
       finished_.push_back(std::move(job.done));
     }

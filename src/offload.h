@@ -17,16 +17,19 @@
 #include <thread>
 #include <vector>
 
+#include "cpu_permit.h"
 #include "ngx.h"
 #include "wazoauth/base/log.h"
+#include "wazoauth/base/password_hash.h"
+#include "wazoauth/rest/fair_queue.h"
 #include "wazoauth/rest/lanes.h"
 
 namespace wazoauth::nginx {
 
 class Offload {
  public:
-  // The limits of the lanes depend on these two, see lanes.h.
-  Offload(unsigned connections, unsigned cpu_threads);
+  // The limits of the lanes depend on the numbers, see lanes.h. Whoever hashes has one of the permits.
+  Offload(unsigned connections, unsigned cpu_threads, CpuPermits& permits);
   ~Offload();  // stop() must have been called when start() was
   Offload(const Offload&) = delete;
   Offload& operator=(const Offload&) = delete;
@@ -36,6 +39,10 @@ class Offload {
   // From the loop. Starts a thread when none of the lane's is idle and its limit isn't reached. False: the queue is
   // full, or the lane has no thread and can't get one; nothing will be called.
   bool post(Lane lane, std::function<void()> work, std::function<void()> done);
+  // To Lane::hashing: what `to_hash` gives is hashed with what waits beside it, then `work` is run. Null: nobody waits
+  // for it any more. Whoever asks take turns by their `origin`, and one of them has at most a quarter of the queue.
+  bool post_hashing(std::uint64_t origin, std::function<PasswordToHash*()> to_hash, std::function<void()> work,
+                    std::function<void()> done);
   struct Usage {
     std::size_t waiting, threads, busy;
   };
@@ -55,16 +62,20 @@ class Offload {
  private:
   struct Job {
     std::function<void()> work, done;
+    std::function<PasswordToHash*()> to_hash;
+    std::uint64_t origin = 0;
   };
   struct Pool {
     std::size_t most = 0;  // threads
     std::vector<std::thread> threads;
     std::mutex mutex;  // of those that follow
     std::condition_variable wake;
-    std::deque<Job> queue;
+    FairQueue<Job> queue;
     std::size_t idle = 0;  // threads that wait for a job
     bool stopping = false;
   };
+  bool post(Lane lane, Job job, std::size_t most);
+  static void hash(std::vector<Job>& jobs);
   bool grow(Lane lane);  // false: the system has no thread to spare
   void run(Lane lane);
   Pool& pool_of(Lane lane) { return pools_[static_cast<std::size_t>(lane)]; }
@@ -76,6 +87,7 @@ class Offload {
   static void on_hold(ngx_event_t* event);
 
   Pool pools_[std::size(lanes)];
+  CpuPermits& permits_;
   std::mutex mutex_;  // of the two that follow
   std::vector<std::function<void()>> finished_;
   std::deque<log::Line> lines_;

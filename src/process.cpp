@@ -67,7 +67,6 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
       node(shared.node),
       counters(shared.counters),
       meters(*main.meters.meters),
-      cpu_permits(shared.cpu_permits),
       mutex(shared.zone_mutex),
       zone(shared.zone, shared.zone_size, mutex, node),
       address_locks(shared.address_locks, mutex),
@@ -76,7 +75,7 @@ Process::Process(ngx_cycle_t* cycle, MainConf& main)
       app(app_options(*this, cycle)),
       tenants(app.short_reads(), node),
       offload(static_cast<unsigned>(app.database_options().connections),
-              cpu_threads(plan_connections(cycle, main).workers)),
+              cpu_threads(plan_connections(cycle, main).workers), shared.cpu_permits),
       loads(offload, app.tokens(), tenants),
       upgrades({conf, zone, address_locks, tenants, counters, app.tokens(), offload}) {}
 

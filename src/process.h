@@ -29,7 +29,6 @@ class Process {
   NodeState& node;
   Counters& counters;
   SharedMeters& meters;
-  CpuPermits& cpu_permits;
   ZoneMutex mutex;
   Zone zone;
   AddressLocks address_locks;

@@ -241,13 +241,13 @@ def check_lanes(complain):
 
 
 def check_sums(complain, operations, each):
-    """`each`: threads of a worker at most, but for those of its lanes `database` and `cpu`."""
+    """`each`: threads of a worker at most, but for those of its lanes `database`, `hashing` and `cpu`."""
     source = (TOP / 'src/connections.cpp').read_text()
     of_worker, of_house, by_default = (
         int(re.search(rf'constexpr int {name} = (\d+);', source)[1])
         for name in ('of_each_worker', 'of_housekeeper', 'by_default')
     )
-    for formula in (f'W × (max(2, c) + p + {each})', f'W × (c + {of_worker}) + {of_house}.'):
+    for formula in (f'W × (max(2, c) + 2 × p + {each})', f'W × (c + {of_worker}) + {of_house}.'):
         if formula not in operations:
             complain(f'docs/operations.md: lacks "{formula}"')
     table = re.search(r'^\| W = C \|.*?\n\n', operations, re.M | re.S)
@@ -261,7 +261,7 @@ def check_sums(complain, operations, each):
         house = int(background[1])
         expected = (
             workers + house,
-            workers * (max(2, requests) + cpu + each) + house - 1,
+            workers * (max(2, requests) + 2 * cpu + each) + house - 1,
             workers * (requests + of_worker) + of_house,
         )
         if (idle, threads, connections) != expected:

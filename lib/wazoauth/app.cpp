@@ -39,7 +39,7 @@ struct App::State {
         services{options.settings, database, tokens, options.address_locks, options.zone, master_tenant},
         runtime_config(options.settings, node()),
         directories(options.settings.ldap.logins_per_directory),
-        identity_providers(directories),
+        identity_providers(directories, options.settings.login_memory),
         saml(options.settings.saml),
         pending({&options.settings, &database, node()}),
         landing_page(wazoauth::landing_page(pending.completion())) {}

@@ -4,7 +4,7 @@ Every ratio is the median of interleaved pairs in one run, with its spread (larg
 median. The exit code tells whether all bars were met. On a machine with two cores nginx's worker has the
 first one and the client the second; "CPU" is user and system time of the worker.
 
-cases: gate route api page login flood revocation locks capacity scrape audit
+cases: gate route api page logins boot memory flood revocation locks capacity scrape audit
 """
 import itertools
 import json
@@ -167,30 +167,44 @@ def case_page(bench, report):
             )
 
 
-def case_login(bench, report):
-    """CPU of a whole POST /token against OpenSSL's PBKDF2 alone."""
-    script = lua_logins([f'user{i}' for i in range(1, load.USERS + 1)])
-    pairs = _pairs(
-        lambda: wrk(bench.first, bench.first.api_port, script, SECONDS, connections=2), lambda: _openssl_ms()
-    )
-    assert not any(one['errors'] for one, _ in pairs)
-    report.line(
-        'login: CPU of POST /0.1/token / PKCS5_PBKDF2_HMAC',
-        [one['cpu_us'] / 1e3 / ms for one, ms in pairs],
-        0.75,
-        False,
-    )
-    report.note(
-        'POST /0.1/token',
-        f"{_spread([one['rate'] for one, _ in pairs])} per s, "
-        f"{_spread([one['cpu_us'] / 1e3 for one, _ in pairs])} ms CPU each",
-    )
-    report.note('PKCS5_PBKDF2_HMAC', f'{_spread([ms for _, ms in pairs])} ms CPU')
+def case_logins(bench, report):
+    """CPU of a whole POST /token against OpenSSL's PBKDF2 alone, by how many clients log in at a time."""
+    kernels = subprocess.run([servers.BUILD / 'bench_password'], capture_output=True, text=True, check=True).stdout
+    together = 0.25 if 'avx512:' in kernels else 0.45 if 'avx2:' in kernels else 0.65
+    for clients in 1, 8, 16, 32:
+        pairs = _pairs(lambda clients=clients: bench.log_in_at_once(clients, max(1, 64 // clients)), _openssl_ms)
+        ratios = [one['cpu_ms'] / ms for one, ms in pairs]
+        what = f'logins: CPU of POST /token / PKCS5_PBKDF2_HMAC, {clients} clients'
+        report.line(what, ratios, 0.65 if clients == 1 else together, False)
+        cpu, openssl = ([pair[0]['cpu_ms'] for pair in pairs], [pair[1] for pair in pairs])
+        report.note('CPU of one login, of PKCS5_PBKDF2_HMAC', f'{_spread(cpu)} ms, {_spread(openssl)} ms')
 
 
 def _openssl_ms():
-    out = subprocess.run([servers.BUILD / 'bench_password'], capture_output=True, text=True, check=True).stdout
-    return float(re.search(r'pbkdf2_openssl_ms ([\d.]+)', out)[1])
+    out = subprocess.run([servers.BUILD / 'bench_password', 'alone'], capture_output=True, text=True, check=True).stdout
+    return float(re.search(r"OpenSSL's ([\d.]+) ms", out)[1])
+
+
+def case_boot(bench, report):
+    """The services of a platform that starts log in, all at once: when the last of them has its answer."""
+    services = 26
+    pairs = _pairs(lambda: bench.log_in_at_once(services, 1), _openssl_ms)
+    last = [one['last_ms'] / ms for one, ms in pairs]
+    report.line(f'boot: last of {services} logins / PKCS5_PBKDF2_HMAC', last, 8, False)
+    report.note('the last one', f"{_spread([one['last_ms'] for one, _ in pairs])} ms")
+    report.note('the first one', f"{_spread([one['first_ms'] for one, _ in pairs])} ms")
+
+
+def case_memory(bench, report):
+    """Users who log in again and again, where passwords that were right are remembered."""
+    nginx = bench.add_nginx('memory', settings={'login_memory': 60})
+    script = lua_logins([f'user{i}' for i in range(1, 27)])
+    wrk(nginx, nginx.api_port, script, 10)
+    runs = [wrk(nginx, nginx.api_port, script, SECONDS) for _ in range(PAIRS)]
+    nginx.stop()
+    assert not any(run['errors'] for run in runs)
+    report.line('memory: repeated logins', [run['rate'] for run in runs], 1000, True, ' per s')
+    report.note('CPU of one', f"{_spread([run['cpu_us'] for run in runs])} us")
 
 
 def case_flood(bench, report):
@@ -216,6 +230,7 @@ def case_flood(bench, report):
         return [percentile(each.latencies(), 0.99) * 1e3 for each in paced]
 
     pairs = _pairs(flooded, idle)
+    report.line('flood: p99 of HEAD /0.1/token/{t}', [one[0] for one, _ in pairs], 2, False, ' ms')
     for i, name in enumerate(calls):
         report.line(f'flood: p99 of {name}, flooded / idle', [one[i] / other[i] for one, other in pairs], 5, False)
         report.note(

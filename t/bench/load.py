@@ -17,6 +17,7 @@ import psycopg2
 from support import servers
 
 ADMIN = ('bench', 'bench-password-4c1d')
+JSON = {'Content-Type': 'application/json'}
 TENANTS, USERS, POLICIES, TOKENS, ACCESSES = 100, 1000, 200, 10000, 100
 REQUIRED = 'bench.resource99.7.read'  # granted by the last access of each list
 
@@ -90,6 +91,10 @@ http {
 """
 
 
+def basic(login, password):
+    return 'Basic ' + base64.b64encode(f'{login}:{password}'.encode()).decode()
+
+
 def routes():
     """A document of 1,000 operations, as large as those of all daemons together."""
     lines = ['swagger: "2.0"', 'info: {title: bench, version: "1"}', 'basePath: /1.0', 'paths:']
@@ -134,7 +139,7 @@ class Bench:
         self._fill()
         return self
 
-    def add_nginx(self, name, zone='64m', page=''):
+    def add_nginx(self, name, zone='64m', page='', settings=None):
         folder = self.folder / name
         folder.mkdir()
         (folder / 'answer').write_text('answer\n')
@@ -149,6 +154,7 @@ class Bench:
                 'bootstrap_user_username': ADMIN[0],
                 'bootstrap_user_password': ADMIN[1],
                 'max_user_concurrent_sessions': 100000000,
+                **(settings or {}),
             },
         )
         values = {
@@ -271,18 +277,44 @@ class Bench:
         connection.autocommit = True
         return contextlib.closing(connection)
 
+    def log_in_at_once(self, clients, each):
+        """Every client logs in so many times, as another user each time: CPU of one login, when the first and the last
+        one had their answers."""
+        start, ends = threading.Barrier(clients + 1), []
+
+        def client(number):
+            with Connection(self.first.api_port) as connection:
+                start.wait()
+                for i in range(each):
+                    headers = {'Authorization': basic(f'user{number * each + i + 1}', ADMIN[1]), **JSON}
+                    status, text = connection.ask('POST', '/0.1/token', headers, '{}')
+                    assert status == 200, text
+                    ends.append(time.perf_counter())
+
+        workers = self.first.workers()
+        before = sum(map(servers.cpu_seconds, workers))
+        with ThreadPoolExecutor(clients) as pool:
+            done = [pool.submit(client, number) for number in range(clients)]
+            start.wait()
+            began = time.perf_counter()
+            for each_done in done:
+                each_done.result()
+        used = sum(map(servers.cpu_seconds, workers)) - before
+        return {
+            'cpu_ms': used / len(ends) * 1e3,
+            'first_ms': (min(ends) - began) * 1e3,
+            'last_ms': (max(ends) - began) * 1e3,
+        }
+
     def login(self):
         status, text = self.login_answer()
         assert status == 200, text
         return json.loads(text)['data']['token']
 
     def login_answer(self):
-        basic = base64.b64encode(':'.join(ADMIN).encode()).decode()
         body = '{"expiration": 7200}'
         with Connection(self.first.api_port) as connection:
-            return connection.ask(
-                'POST', '/0.1/token', {'Authorization': f'Basic {basic}', 'Content-Type': 'application/json'}, body
-            )
+            return connection.ask('POST', '/0.1/token', {'Authorization': basic(*ADMIN), **JSON}, body)
 
 
 class Connection:

@@ -81,7 +81,7 @@ def test_no_thread_of_ours_writes_it(talkative, admin, admin_token, insert_token
     servers.wait_until(lambda: not set(before) & set(nginx.workers()), 20, 'the end of the old workers')
     load(10)
     nginx.stop()
-    assert {'lane-database', 'lane-cpu', 'lane-loading', 'wazo-listen', 'wazo-sweep', 'wazo-redis'} <= names
+    assert {'lane-database', 'lane-hashing', 'lane-loading', 'wazo-listen', 'wazo-sweep', 'wazo-redis'} <= names
     lines = lines_of(nginx.debug_log)
     assert {level for level, *_ in lines} >= {'debug', 'info'}
     assert {pid for _, pid, _, text in lines if 'http' in text} >= set(before)

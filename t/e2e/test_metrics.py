@@ -50,7 +50,7 @@ def test_nginx_t_shows_the_version(nginx, version):
 
 def test_every_lane_has_its_metric(nginx, metrics):
     lanes = re.findall(r'^ +lane\((\w+),', (TOP / 'lib/wazoauth/rest/lanes.h').read_text(), re.M)
-    assert 'cpu' in lanes
+    assert {'cpu', 'hashing'} <= set(lanes)
     pools = [re.search(r'pool="(\w+)"', name)[1] for name in metrics(nginx) if 'worker_jobs_waiting' in name]
     assert pools == lanes
 

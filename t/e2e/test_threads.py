@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from support import servers
+from support.checks import elsewhere
 
 NO_THREAD = r'the system has no thread to spare for '
 HOUSE = {'wazo-sweep', 'wazo-listen', 'wazo-bus', 'wazo-mail', 'wazo-clean-up', 'wazo-redis', 'wazo-waits'}
@@ -90,11 +91,30 @@ def test_passwords_are_hashed_at_a_somewhat_lower_priority(new_nginx, admin):
     nginx = new_nginx('hashing', workers=1)
     pid = only_worker(nginx)
     assert nginx.api.post('/token', auth=(admin['username'], admin['password'])).status_code == 200
-    tasks = [task for task in Path(f'/proc/{pid}/task').iterdir() if (task / 'comm').read_text().strip() == 'lane-cpu']
+    tasks = [
+        task for task in Path(f'/proc/{pid}/task').iterdir() if (task / 'comm').read_text().strip() == 'lane-hashing'
+    ]
     loop = os.getpriority(os.PRIO_PROCESS, pid)
     assert tasks
     for task in tasks:
         assert os.getpriority(os.PRIO_PROCESS, int(task.name)) == min(19, loop + 5)
+
+
+def test_one_address_does_not_fill_the_lane_for_passwords(new_nginx, admin, make_user):
+    """It has a quarter of what may wait, and the next address doesn't wait for all of that."""
+    nginx = new_nginx('crowded', workers=1)
+    user, here = make_user(purpose='internal'), elsewhere()
+    log_in = lambda: nginx.api.post('/token', auth=(user['username'], user['password']), headers=here)  # noqa: E731
+    asked = asked_at_once(250, log_in)
+    servers.wait_until(
+        lambda: any(future.done() and future.result().status_code == 503 for future in asked), 30, 'a quarter is full'
+    )
+    answer = nginx.api.post('/token', auth=(admin['username'], admin['password']), headers=elsewhere())
+    left = sum(not future.done() for future in asked)
+    assert answer.status_code == 200
+    assert left >= 16, left
+    statuses = Counter(future.result().status_code for future in asked)
+    assert set(statuses) == {200, 503} and statuses[200] >= 64, statuses
 
 
 def assert_refused(answer):

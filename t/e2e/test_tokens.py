@@ -7,7 +7,10 @@ import ast
 import base64
 import datetime
 import json
+import math
+import random
 import re
+import statistics
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.checks import NO_TOKEN, UNKNOWN, below, credentials, elsewhere, label, reason
+from support.logs import SECRETS
 from support.stack import GATED
 
 TEN_YEARS = 10 * 365 * 86400
@@ -724,18 +728,51 @@ def test_check_scopes_of_a_tenant(ask_both, make_user, insert_token, tenants, ma
 # -- what guessing costs -----------------------------------------------------------------------------------------------
 
 
-def test_failures_take_equally_long(log_in, make_user, psql):
+@pytest.mark.parametrize('at_once, rounds', [(1, 12), (8, 8)], ids=['alone', 'in batches'])
+def test_failures_take_equally_long(log_in, make_user, psql, at_once, rounds):
+    """Whoever measures can't tell whether there is such a login: by a t-test of pairs."""
     user, without = make_user(), make_user()
     psql(f"UPDATE auth_user SET password_hash = NULL, password_salt = NULL WHERE uuid = '{without['uuid']}'")
+    logins = {'known': user['username'], 'unknown': label('t'), 'without a password': without['username']}
 
-    def shortest(login):
-        times = []
-        for _ in range(4):
-            start = time.monotonic()
-            assert log_in((login, 'wrong-password')).status_code == 401
-            times.append(time.monotonic() - start)
-        return min(times)
+    def fail(login):
+        assert log_in((login, SECRETS.new_password())).status_code == 401
 
-    known = shortest(user['username'])
-    for login in (label('t'), without['username']):
-        assert known / 2 < shortest(login) < known * 2
+    with ThreadPoolExecutor(at_once) as pool:
+
+        def time_of(login):
+            start = time.perf_counter()
+            list(pool.map(fail, [login] * at_once))
+            return time.perf_counter() - start
+
+        time_of(user['username'])  # connections and threads are there from now on
+        times = {kind: [] for kind in logins}
+        for _ in range(rounds):
+            for kind in random.sample(sorted(logins), len(logins)):
+                times[kind].append(time_of(logins[kind]))
+    for kind in 'unknown', 'without a password':
+        ratios = [math.log(one / other) for one, other in zip(times[kind], times['known'])]
+        t = statistics.mean(ratios) / (statistics.stdev(ratios) / math.sqrt(rounds))
+        assert abs(t) < 6, (kind, t, times)
+    # All of it was hashed.
+    assert min(map(statistics.median, times.values())) > 0.03, times
+
+
+def test_logins_of_all_kinds_in_one_batch_take_equally_long(log_in, make_user):
+    """As many known as unknown ones, at the same moment."""
+    user, nobody = make_user()['username'], label('t')
+    known, unknown = [], []
+
+    def fail(login):
+        start = time.perf_counter()
+        assert log_in((login, SECRETS.new_password())).status_code == 401
+        (known if login == user else unknown).append(time.perf_counter() - start)
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(10):
+            logins = [user, nobody] * 4
+            random.shuffle(logins)
+            list(pool.map(fail, logins))
+    spread = statistics.variance(known) / len(known) + statistics.variance(unknown) / len(unknown)
+    t = (statistics.mean(known) - statistics.mean(unknown)) / math.sqrt(spread)
+    assert abs(t) < 6, (t, known, unknown)

@@ -130,7 +130,7 @@ def test_what_it_is_at(root, ending, admin_token):
     node = node_of(root, admin_token)
     assert re.fullmatch(r'\d+\.\d+\.\d+.*', node['version'])
     assert node['workers'] >= 1 and node['tokens']['known'] >= 1 and node['tokens']['room'] > 1000
-    assert {'database', 'cpu'} <= {pool['name'] for pool in node['pools']}
+    assert {'database', 'hashing'} <= {pool['name'] for pool in node['pools']}
     assert node['database_connections']['limit'] >= node['database_connections']['open'] >= 1
     (certificate,) = [each for each in node['certificates'] if each['name'] == str(ending)]
     left = datetime.fromisoformat(certificate['ends_at']).timestamp() - time.time()

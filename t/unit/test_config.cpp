@@ -301,7 +301,7 @@ void test_default_settings(void**) {
   equal(s.db_uri, "postgresql://asterisk:proformatique@localhost/asterisk");
   assert_int_equal(s.log_level, 20);
   assert_int_equal(s.max_threads, 25);
-  assert_true(s.token_cleanup_interval == 60.0);
+  assert_true(s.token_cleanup_interval == 60.0 && s.login_memory.count() == 0);
   assert_int_equal(s.enabled_http_plugins.size(), 25 + 3);  // "external.mobile" and the like
   assert_true(s.http_plugin("tokens") && !s.http_plugin("user_registration") && !s.http_plugin("x"));
   equal(Json::strings(s.backends).dump(), "[\"ldap_user\", \"wazo_user\"]");
@@ -326,6 +326,7 @@ void test_settings(void**) {
   const auto s = settings_of(R"(
 log_level: WARNING
 debug: True,
+login_memory: 10
 default_user_policy: null
 default_policies:
   p2: {acl: [a, b], description: D, shared: yes}
@@ -355,6 +356,7 @@ rest_api: {cors: {origins: 'https://a.example', max_age: 60, supports_credential
   assert_int_equal(s.tenant_default_groups.size(), 2);
   equal(s.tenant_default_groups[0].policies[1].first, "p2");
   equal(s.backend_policies.at("ldap_user"), "P");
+  assert_true(s.login_memory == std::chrono::minutes(10));
   assert_false(s.http_plugin("users") || s.http_plugin("nonsense"));
   equal(Json::strings(s.backends).dump(), "[\"wazo_user\"]");
   equal(Json::strings(s.purpose_metadata_mapping.at("user")).dump(), "[\"user_admin_status\"]");
@@ -393,6 +395,7 @@ void test_wrong_types(void**) {
   equal(error("rest_api:\n  max_threads: many\n"), "3: \"rest_api.max_threads\" must be an integer");
   equal(error("rest_api:\n  max_threads: 0\n"), "3: \"rest_api.max_threads\" must be at least 1");
   equal(error("rest_api: 5\n"), "2: \"rest_api\" must be a mapping");
+  equal(error("login_memory: 1441\n"), "2: \"login_memory\" must be at most 1440");
   equal(error("default_policies: {p: {}}\n"), "2: \"default_policies.p\" needs an \"acl\"");
   equal(error("default_policies: {p: {acl: [1]}}\n"), "2: \"default_policies.p.acl\" must hold texts only");
   equal(error("bootstrap_user_password: 123\n"),

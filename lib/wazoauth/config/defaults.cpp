@@ -20,6 +20,7 @@ db_connect_retry_timeout_seconds: 300
 db_upgrade_on_startup: false
 
 default_token_lifetime: 7200
+login_memory: 0
 token_cleanup_interval: 60.0
 token_cleanup_batch_size: 5000
 max_user_concurrent_sessions: 100

@@ -58,6 +58,7 @@ void read_tokens(const ConfigReader& config, Settings& s) {
   s.token_cleanup_interval = config.number("token_cleanup_interval");
   s.token_cleanup_batch_size = config.integer("token_cleanup_batch_size", 1);
   s.max_user_concurrent_sessions = config.integer("max_user_concurrent_sessions", 0);
+  s.login_memory = std::chrono::minutes(config.integer("login_memory", 0, 1440));
   s.default_user_policy = config.optional_text("default_user_policy");
   for (const auto& [backend, policy] : config.members("backend_policies")) {
     if (policy.is_null()) continue;

@@ -1,6 +1,7 @@
 // wazo-auth's YAML configuration with types. docs/spec/config.md is the reference.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -55,8 +56,9 @@ struct Settings {
   double token_cleanup_interval = 60.0;          // seconds
   std::int64_t token_cleanup_batch_size = 5000;  // rows
   std::int64_t max_user_concurrent_sessions = 100;
-  std::optional<std::string> default_user_policy;                            // name
-  std::map<std::string, std::string> backend_policies;                       // backend → policy name
+  std::chrono::minutes login_memory{0};                 // for which a password that was proved is remembered; 0: never
+  std::optional<std::string> default_user_policy;       // name
+  std::map<std::string, std::string> backend_policies;  // backend → policy name
   std::map<std::string, std::vector<std::string>> purpose_metadata_mapping;  // purpose → metadata plug-ins
 
   // The audit log.

@@ -10,7 +10,8 @@ namespace wazoauth {
 
 class IdentityProviders {
  public:
-  explicit IdentityProviders(ldap::Directories& directories) : ldap_(directories) {}
+  IdentityProviders(ldap::Directories& directories, std::chrono::minutes login_memory)
+      : ldap_(directories), native_(login_memory) {}
 
   // By the keys that the request has and the order that the configuration gives; null when it asks for none, or for one
   // that this server doesn't have.

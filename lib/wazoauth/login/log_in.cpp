@@ -81,11 +81,11 @@ Step log_in(Context& context, const IdentityProviders& providers) {
   context.attempted_login = login->attempted();
   const IdentityProvider* const provider = providers.choose(*login, context.settings);
   const bool by_password = provider && provider->takes_password();
-  return Step::judge(context.guess_at(by_password ? login->credentials->login : ""), Lane::database,
-                     [login, provider](Context& next) {
+  return Step::judge(context.guess_at(by_password ? login->credentials->login : ""),
+                     Step::then(Lane::database, [login, provider](Context& next) {
                        if (!provider) refuse(*login, "no identity provider for this request");
                        return provider->identify(next, login, issue_token);
-                     });
+                     }));
 }
 
 }  // namespace wazoauth

@@ -1,8 +1,11 @@
 // A password as two columns of auth_user.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+
+#include "wazoauth/rest/step.h"
 
 namespace wazoauth {
 
@@ -16,7 +19,10 @@ struct StoredPassword {
   std::string salt_hex;  // password_salt, for decode(..., 'hex')
 };
 
-// 60-100 ms of CPU: only on threads of the cpu lane.
+// 60-100 ms of CPU. Handlers take store_password().
 StoredPassword make_stored_password(std::string_view password);
+
+// Hashes it, then goes on with `next` on the database lane.
+Step store_password(std::string_view password, std::function<Step(Context&, const StoredPassword&)> next);
 
 }  // namespace wazoauth

@@ -90,7 +90,7 @@ unsigned char* salt_of(void* memory) {
 }
 
 // Where IPv4 addresses are translated (64:ff9b::/96, RFC 6052), the last 32 bits are the client's.
-std::string prefix_of(std::string_view address) {
+std::string counted_part(std::string_view address) {
   constexpr std::array<unsigned char, 12> translated{0, 0x64, 0xff, 0x9b};
   std::array<unsigned char, 16> bytes;
   if (inet_pton(AF_INET6, std::string(address).c_str(), bytes.data()) != 1) return std::string(address);
@@ -117,11 +117,19 @@ void LoginThrottle::format(void* memory) {
   if (RAND_bytes(salt_of(memory), salt_size) != 1) throw std::runtime_error("no random bytes");
 }
 
+std::string LoginThrottle::salted(std::string_view address) const {
+  std::string text(reinterpret_cast<char*>(salt_of(memory_)), salt_size);
+  return (text += counted_part(address)) += '\0';
+}
+
+std::uint64_t LoginThrottle::prefix_of(std::string_view address) const {
+  return key_of(salted(address));
+}
+
 LoginThrottle::Try LoginThrottle::make_try(std::string_view address, std::string_view login,
                                            std::string_view secret) const {
-  std::string text(reinterpret_cast<char*>(salt_of(memory_)), salt_size);
+  std::string text = salted(address);
   Try attempt{};
-  (text += prefix_of(address)) += '\0';
   attempt.prefix = key_of(text);
   // Accounts are found in any case, and directories look at even less: other letters are no other login.
   if (!login.empty()) (text += 'l') += fold_loosely(login);

@@ -50,6 +50,9 @@ class LoginThrottle {
   // none. `secret`: whatever makes this try another one than the last.
   Try make_try(std::string_view address, std::string_view login, std::string_view secret) const;
 
+  // Whatever addresses count as one, as a key.
+  std::uint64_t prefix_of(std::string_view address) const;
+
   // Counts the try and takes its turn. Milliseconds that it has to wait before its secret is looked at; nullopt: refuse
   // it, too many wait already.
   std::optional<std::int64_t> begin(Try& attempt, std::int64_t boot_ms);
@@ -73,6 +76,7 @@ class LoginThrottle {
   struct Turn;
   static const Rule of_login, of_prefix;
 
+  std::string salted(std::string_view address) const;
   Entry* find(std::uint64_t key) const;
   Entry& claim(std::uint64_t key);
   Secret* find_secret(std::uint64_t key) const;

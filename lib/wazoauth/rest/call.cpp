@@ -1,5 +1,7 @@
 #include "wazoauth/rest/call.h"
 
+#include <array>
+
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/text.h"
 #include "wazoauth/base/trouble.h"
@@ -84,6 +86,7 @@ struct Call::State {
   Router::Match match;
   std::unique_ptr<Context> context;
   std::function<Step(Context&)> next;
+  std::shared_ptr<PasswordToHash> to_hash;
   Lane lane = Lane::database;
   std::chrono::milliseconds pause{0};
   int failed_tries = 0;  // of the next step
@@ -192,6 +195,7 @@ struct Call::State {
       lane = step.lane;
       pause = step.pause;
       guess = std::move(step.guess);
+      to_hash = std::move(step.to_hash);
       next = std::move(step.next);
       if (step.response) respond(std::move(*step.response));
       return true;
@@ -213,9 +217,17 @@ struct Call::State {
     pause = retry_pause(failed_tries);
   }
 
+  void hash() {
+    if (to_hash->hash.empty()) hash_passwords(std::array{to_hash.get()});
+    to_hash.reset();
+    lane = Lane::database;
+  }
+
   void run() {
     try {
-      if (attempt())
+      if (to_hash)
+        hash();
+      else if (attempt())
         failed_tries = 0;
       else
         try_later();
@@ -261,6 +273,10 @@ bool Call::step() {
     if (!state_->response) state_->run();
   } while (!state_->response && !state_->guess && state_->lane == lane && state_->pause.count() == 0);
   return state_->response.has_value();
+}
+
+PasswordToHash* Call::to_hash() const {
+  return state_->to_hash.get();
 }
 
 Response& Call::response() {

@@ -21,6 +21,8 @@ class Call {
   Lane lane() const;                        // that the next step runs on
   std::chrono::milliseconds pause() const;  // before the next step
   bool step();  // runs it, and those that follow on its lane; true when the answer is ready. Never throws.
+  // What the next step on Lane::hashing hashes, unless it has a hash by then; else null.
+  PasswordToHash* to_hash() const;
   Response& response();
   // Judged by the next step: let it wait for its turn, or don't run it at all.
   const std::optional<Guess>& guess() const;

@@ -15,7 +15,8 @@ namespace wazoauth {
 // clang-format off
 #define WAZO_AUTH_LANES(lane)                                                                                          \
   lane(database,  std::max(2U, connections), 1024) /* short work that talks to PostgreSQL */                           \
-  lane(cpu,       cpu_threads,               64)   /* 60-100 ms of CPU for a password, and signatures; no connection */ \
+  lane(hashing,   cpu_threads,               256)  /* 60-100 ms of CPU for a password; no connection */               \
+  lane(cpu,       cpu_threads,               64)   /* signatures; no connection */                                     \
   lane(loading,   1,                         8192) /* tokens and the tree of tenants, for the gate */                  \
   lane(mail,      8,                         32)   /* waits for the mail server, within a limit; no connection */      \
   lane(directory, 32,                        256)  /* waits for the LDAP server of a tenant, likewise */               \

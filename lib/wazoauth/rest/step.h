@@ -3,10 +3,12 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "wazoauth/base/password_hash.h"
 #include "wazoauth/http/http.h"
 #include "wazoauth/rest/lanes.h"
 
@@ -30,8 +32,9 @@ struct Step {
   std::optional<Response> response;
   Lane lane = Lane::database;
   std::chrono::milliseconds pause{0};
-  std::optional<Guess> guess;  // judged by the next step, which may have to wait for that, or never come
-  std::function<Step(Context&)> next;
+  std::optional<Guess> guess;               // judged by the next step, which may have to wait for that, or never come
+  std::shared_ptr<PasswordToHash> to_hash;  // on Lane::hashing
+  std::function<Step(Context&)> next;       // with to_hash: on Lane::database, when it is hashed
 
   Step(Response r) : response(std::move(r)) {}  // NOLINT: a handler just returns its response
   static Step then(Lane lane, std::function<Step(Context&)> next) {
@@ -40,9 +43,16 @@ struct Step {
     step.next = std::move(next);
     return step;
   }
-  static Step judge(Guess guess, Lane lane, std::function<Step(Context&)> next) {
-    Step step = then(lane, std::move(next));
+  static Step judge(Guess guess, Step step) {
     step.guess = std::move(guess);
+    return step;
+  }
+  // Together with what others want hashed; then `next`, on the database lane, with the hash.
+  static Step hash(std::string_view password, std::string salt,
+                   std::function<Step(Context&, const std::string& hash)> next) {
+    const auto hashed = std::make_shared<PasswordToHash>(PasswordToHash{std::string(password), std::move(salt), ""});
+    Step step = then(Lane::hashing, [hashed, next = std::move(next)](Context& c) { return next(c, hashed->hash); });
+    step.to_hash = hashed;
     return step;
   }
   // On the database lane, after `pause`; no thread sleeps meanwhile.

@@ -21,7 +21,7 @@ Step take_turn(Context& context, const std::string& what, const std::string& wit
   context.guess_counts = true;
   Guess guess = context.guess_at("try " + what);
   guess.fingerprint = sha256_base64url(guess.fingerprint + with);
-  return Step::judge(std::move(guess), lane, std::move(next));
+  return Step::judge(std::move(guess), Step::then(lane, std::move(next)));
 }
 
 }  // namespace wazoauth

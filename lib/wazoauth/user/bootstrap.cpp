@@ -2,8 +2,8 @@
 
 #include <stdexcept>
 
+#include "wazoauth/base/password_hash.h"
 #include "wazoauth/base/uuid.h"
-#include "wazoauth/login/password.h"
 #include "wazoauth/login/stored_password.h"
 #include "wazoauth/session/session_rules.h"
 #include "wazoauth/user/user_rows.h"
@@ -15,7 +15,7 @@ namespace {
 bool login_works(UnitOfWork& unit, const std::string& username, const std::string& password) {
   const Rows rows = unit.run("logins.find", {username});
   return !rows.empty() && !rows.is_null(0, "password_hash") &&
-         verify_password(password, rows.text(0, "password_hash"), rows.bytes(0, "password_salt"));
+         is_stored_hash(hash_password(password, rows.bytes(0, "password_salt")), rows.text(0, "password_hash"));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "wazoauth/user/password_change.h"
 
-#include "wazoauth/login/password.h"
+#include "wazoauth/base/password_hash.h"
 #include "wazoauth/login/stored_password.h"
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/failures.h"
@@ -15,6 +15,7 @@ struct PasswordChange {
   std::string old_password, new_password;
   std::string stored_hash, stored_salt;  // "" when this user can't log in with a password
   bool managed_externally = false;
+  bool can_log_in() const { return !stored_hash.empty() && !stored_salt.empty(); }
 };
 
 // Replaces the hash that was verified and no other: after a concurrent change the old password is no longer valid.
@@ -26,18 +27,13 @@ Step write_password(Context& context, const PasswordChange& change, const Stored
   return Response::no_content();
 }
 
-Step verify_and_hash(Context& context, const PasswordChange& change) {
-  if (change.stored_hash.empty() || change.stored_salt.empty()) {
-    burn_equal_time(change.old_password);
-    throw problems::authentication_failed();
-  }
-  if (!verify_password(change.old_password, change.stored_hash, change.stored_salt))
-    throw problems::authentication_failed();
+Step verify(Context& context, const PasswordChange& change, const std::string& hash) {
+  if (!change.can_log_in() || !is_stored_hash(hash, change.stored_hash)) throw problems::authentication_failed();
   context.proved_password = true;
   if (change.managed_externally) throw problems::managed_externally(change.user_uuid);
-  const StoredPassword stored = make_stored_password(change.new_password);
-  return Step::then(Lane::database,
-                    [change, stored](Context& context) { return write_password(context, change, stored); });
+  return store_password(change.new_password, [change](Context& next, const StoredPassword& stored) {
+    return write_password(next, change, stored);
+  });
 }
 
 Step change_password(Context& context) {
@@ -53,8 +49,10 @@ Step change_password(Context& context) {
     change.stored_salt = rows.bytes(0, "password_salt");
   }
   change.managed_externally = keeps_no_password(rows.text(0, "method"));
-  return Step::judge(context.guess_at(change.user_uuid), Lane::cpu,
-                     [change](Context& next) { return verify_and_hash(next, change); });
+  return Step::judge(
+      context.guess_at(change.user_uuid),
+      Step::hash(change.old_password, change.can_log_in() ? change.stored_salt : random_salt(),
+                 [change](Context& next, const std::string& hash) { return verify(next, change, hash); }));
 }
 
 }  // namespace

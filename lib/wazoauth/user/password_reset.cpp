@@ -164,10 +164,8 @@ Step write(Context& context, const NewPassword& wanted, const std::optional<Stor
 Step set(Context& context, const NewPassword& wanted) {
   require_user(context, wanted);
   if (!wanted.password) return write(context, wanted, std::nullopt);
-  return Step::then(Lane::cpu, [wanted](Context&) {
-    const StoredPassword stored = make_stored_password(*wanted.password);
-    return Step::then(Lane::database, [wanted, stored](Context& c) { return write(c, wanted, stored); });
-  });
+  return store_password(*wanted.password,
+                        [wanted](Context& c, const StoredPassword& stored) { return write(c, wanted, stored); });
 }
 
 Step set_by_form(Context& context, NewPassword wanted) {

@@ -66,9 +66,8 @@ Step write(Context& context, const NewUser& user) {
 }
 
 Step hash(const Json& body) {
-  return Step::then(Lane::cpu, [body](Context&) {
-    const NewUser user{body, make_stored_password(body.get("password").text()), false};
-    return Step::then(Lane::database, [user](Context& context) { return write(context, user); });
+  return store_password(body.get("password").text(), [body](Context& context, const StoredPassword& stored) {
+    return write(context, {body, stored, false});
   });
 }
 

@@ -65,9 +65,8 @@ Step create_user(Context& context) {
   const Json body = valid_user(context);
   if (body.get("password").is_null()) return write_user(context, {body, std::nullopt});
   refuse_taken_logins(context.db(), body);  // before a password is hashed for nothing
-  return Step::then(Lane::cpu, [body](Context&) {
-    const NewUser user{body, make_stored_password(body.get("password").text())};
-    return Step::then(Lane::database, [user](Context& c) { return write_user(c, user); });
+  return store_password(body.get("password").text(), [body](Context& next, const StoredPassword& stored) {
+    return write_user(next, {body, stored});
   });
 }
 
