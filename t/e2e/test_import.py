@@ -197,7 +197,8 @@ def test_logins_of_others_are_taken(send, create, tenant):
     rows = [
         {'username': name},
         {'emails': [{'address': f'{name}@example.com', 'main': True}]},
-        {'username': f'{name}-new', 'emails': [{'address': f'{name}-here@b.com', 'main': True}, {'address': f'{name}@example.com'}]},
+        {'username': f'{name}-new', 'emails': [
+            {'address': f'{name}-here@b.com', 'main': True}, {'address': f'{name}@example.com'}]},
         {'username': f'{name}-here', 'emails': [{'address': f'{name}@example.com', 'main': True}]},
     ]  # fmt: skip
     for item in send(*rows):
