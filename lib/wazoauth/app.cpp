@@ -63,6 +63,7 @@ struct App::State {
     add_session_routes(all);
     add_user_session_routes(all);
     add_user_routes(all);
+    add_user_import_routes(all);
     add_user_policy_routes(all);
     add_user_email_routes(all);
     add_policy_routes(all);

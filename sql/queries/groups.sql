@@ -51,6 +51,13 @@ g.uuid IN (SELECT a.group_uuid FROM auth_group_policy a JOIN auth_policy p ON p.
 SELECT uuid, tenant_uuid, name, slug, system_managed AS read_only, system_managed FROM auth_group g
 WHERE g.uuid = $1 AND {tree.within(g.tenant_uuid, $2)}
 
+-- name: groups.named
+-- The group of tenant $2 with the slug or the uuid $1.
+SELECT uuid, tenant_uuid, name, slug, system_managed AS read_only, system_managed FROM auth_group
+WHERE tenant_uuid = $2 AND (slug = $1 OR uuid = $1)
+ORDER BY slug = $1 DESC
+LIMIT 1
+
 -- name: groups.slug_taken
 SELECT EXISTS (SELECT 1 FROM auth_group WHERE tenant_uuid = $1 AND slug = $2) AS taken
 

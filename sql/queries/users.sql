@@ -134,6 +134,31 @@ INSERT INTO auth_user_group (group_uuid, user_uuid)
 SELECT uuid, $1 FROM auth_group WHERE tenant_uuid = $2 AND name = 'wazo-all-users-tenant-' || $2::text
 ON CONFLICT DO NOTHING
 
+-- name: users.lock_in_tenant
+SELECT uuid FROM auth_user WHERE uuid = $1 AND tenant_uuid = $2 FOR NO KEY UPDATE
+
+-- name: users.lock_by_login
+-- Who of tenant $2 has the username or, if nobody has, the address $1.
+SELECT uuid FROM auth_user
+WHERE tenant_uuid = $2 AND uuid IN (SELECT uuid FROM auth_user WHERE lower(username) = lower($1)
+                                    UNION ALL
+                                    SELECT user_uuid FROM auth_email WHERE lower(address) = lower($1))
+ORDER BY lower(username) = lower($1) DESC NULLS LAST
+LIMIT 1
+FOR NO KEY UPDATE
+
+-- name: users.has
+-- The groups that user $1 was put into, and of the policies that were attached those that tenant $2 sees.
+WITH RECURSIVE {tree.line($2)}
+SELECT (SELECT coalesce(json_agg(json_build_object('uuid', g.uuid, 'slug', g.slug) ORDER BY g.slug), '[]')
+        FROM auth_user_group m JOIN auth_group g ON g.uuid = m.group_uuid
+        WHERE m.user_uuid = $1 AND NOT g.system_managed) AS groups,
+       (SELECT coalesce(json_agg(json_build_object('uuid', p.uuid, 'slug', p.slug) ORDER BY p.slug), '[]')
+        FROM auth_user_policy a JOIN auth_policy p ON p.uuid = a.policy_uuid
+        WHERE a.user_uuid = $1
+          AND (p.tenant_uuid = $2 OR p.config_managed
+               OR (p.shared AND p.tenant_uuid IN (SELECT uuid FROM line)))) AS policies
+
 -- name: users.update
 UPDATE auth_user
 SET username = $2, firstname = $3, lastname = $4, purpose = $5, enabled = $6::boolean, authentication_method = $7

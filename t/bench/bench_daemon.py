@@ -7,7 +7,10 @@ below it. Interleaved pairs as in bench.py; each ratio is requests per second of
 CPU is told apart: of nginx's workers or of the daemon, and of PostgreSQL while the one or the other was asked. Neither is
 bound to a core; the client has the second one, PostgreSQL (without fsync) what is left.
 
-cases: users_page users_search tenants policies user_create
+import: 2,000 users with an address, a group and a policy each, from end to end by four clients; the daemon with a request
+for each part, nginx with 100 users a request. The bar is 10, and that the last quarter takes no longer than the first.
+
+cases: users_page users_search tenants policies user_create import
 """
 import json
 import shutil
@@ -15,6 +18,7 @@ import subprocess
 import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import bench
 import load
@@ -24,6 +28,7 @@ from support import daemon, servers
 
 SECONDS = {'policies': 12}  # of a run; otherwise 3. The daemon's longest answers take seconds
 BAR = 20
+IMPORT_BAR = 10
 TENANTS, USERS, POLICIES, ACCESSES = 100, 1000, 200, 10
 NAMES = 100000  # more than one run of user_create uses
 
@@ -33,7 +38,8 @@ READS = {
     'tenants': '/0.1/tenants',
     'policies': '/0.1/policies',
 }
-CASES = [*READS, 'user_create']
+CASES = [*READS, 'user_create', 'import']
+IMPORTED, PORTION, CLIENTS = 2000, 100, 4
 
 
 class Side:
@@ -169,6 +175,50 @@ class Pair:
             f' "{{\\"username\\": \\"made-{mark}-" .. i .. "\\"}}") end\n'
         )
 
+    def post(self, connection, method, path, body=None):
+        headers = {'X-Auth-Token': self.token, 'Content-Type': 'application/json'}
+        status, text = connection.ask(method, '/0.1' + path, headers, json.dumps(body) if body else '')
+        assert status in (200, 204), text
+        return json.loads(text) if text else None
+
+    def import_users(self, side):
+        """Seconds from the beginning until each portion was done, in order."""
+        mark = f'made-{uuid.uuid4().hex[:8]}'
+        with Connection(side.port) as connection:
+            group = self.post(connection, 'POST', '/groups', {'name': mark, 'slug': mark})['uuid']
+            policy = self.post(connection, 'POST', '/policies', {'name': mark, 'slug': mark, 'acl': ['a.b']})['uuid']
+        self._rest()
+
+        def by_parts(connection, name):
+            made = self.post(connection, 'POST', '/users', {'username': name, 'email_address': f'{name}@example.com'})
+            self.post(connection, 'PUT', f"/groups/{group}/users/{made['uuid']}")
+            self.post(connection, 'PUT', f"/users/{made['uuid']}/policies/{policy}")
+
+        def at_once(connection, names):
+            common = {'groups': [mark], 'policies': [mark]}
+            rows = [
+                {'username': name, 'emails': [{'address': f'{name}@example.com', 'main': True}], **common}
+                for name in names
+            ]
+            assert self.post(connection, 'POST', '/users/import', {'users': rows})['created'] == len(rows)
+
+        def portion(first):
+            names = [f'{mark}-{i}' for i in range(first, first + PORTION)]
+            with Connection(side.port) as connection:
+                if side.name == 'nginx':
+                    at_once(connection, names)
+                else:
+                    for name in names:
+                        by_parts(connection, name)
+            return time.monotonic() - began
+
+        began = time.monotonic()
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            done = sorted(clients.map(portion, range(0, IMPORTED, PORTION)))
+        self.python.psql(f"DELETE FROM auth_user WHERE username LIKE '{mark}-%'")
+        self.python.psql('VACUUM ANALYZE auth_user, auth_user_group, auth_user_policy, auth_email')
+        return done
+
     def close(self):
         if self.nginx:
             self.nginx.stop()
@@ -205,6 +255,20 @@ def measure(pair, case, report):
     )
 
 
+def measure_import(pair, report):
+    nginx, python = pair.sides
+    pairs = [(pair.import_users(nginx), pair.import_users(python)) for _ in range(3)]
+    report.line(f'import of {IMPORTED:,} users: nginx / daemon', [b[-1] / a[-1] for a, b in pairs], IMPORT_BAR, True)
+    for index, side in enumerate(pair.sides):
+        runs = [each[index] for each in pairs]
+        quarter = len(runs[0]) // 4
+        report.note(
+            side.name,
+            f'{bench._spread([run[-1] for run in runs])} s; last quarter / first '
+            f'{bench._spread([(run[-1] - run[-quarter - 1]) / run[quarter - 1] for run in runs])}',
+        )
+
+
 def main(names):
     if any(name not in CASES for name in names):
         print(__doc__)
@@ -214,7 +278,10 @@ def main(names):
     try:
         pair.start()
         for case in names or CASES:
-            measure(pair, case, report)
+            if case == 'import':
+                measure_import(pair, report)
+            else:
+                measure(pair, case, report)
     finally:
         pair.close()
     if report.missed:

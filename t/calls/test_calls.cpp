@@ -185,22 +185,25 @@ void a_database_that_is_away_is_told_from_an_empty_one(void**) {
   check::that(retry != answer.headers.end(), "Retry-After");
 }
 
-// Transactions that make a tenant of this name fail so often, as those that collide with others do.
+// Transactions that make a row of this name fail so often, as those that collide with others do.
 struct Collisions {
-  Collisions(Stand& s, const std::string& name, int number) : stand(s) {
+  Collisions(Stand& s, const std::string& name, int number, std::string rows = "auth_tenant",
+             const std::string& column = "name")
+      : stand(s), table(std::move(rows)) {
     stand.sql.run(
         "CREATE SEQUENCE collisions; GRANT USAGE ON collisions TO PUBLIC;"
         "CREATE FUNCTION collide() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF nextval('collisions') <= " +
         std::to_string(number) +
         " THEN RAISE 'others were faster' USING ERRCODE = 'deadlock_detected'; END IF; RETURN NEW; END $$;"
-        "CREATE TRIGGER collide BEFORE INSERT ON auth_tenant FOR EACH ROW WHEN (NEW.name = '" +
-        name + "') EXECUTE FUNCTION collide()");
+        "CREATE TRIGGER collide BEFORE INSERT ON " +
+        table + " FOR EACH ROW WHEN (NEW." + column + " = '" + name + "') EXECUTE FUNCTION collide()");
   }
   ~Collisions() {
-    stand.sql.run("DROP TRIGGER collide ON auth_tenant; DROP FUNCTION collide; DROP SEQUENCE collisions");
+    stand.sql.run("DROP TRIGGER collide ON " + table + "; DROP FUNCTION collide; DROP SEQUENCE collisions");
   }
   std::string tries() const { return stand.sql.value("SELECT last_value FROM collisions"); }
   Stand& stand;
+  std::string table;
 };
 
 // Runs the request, and adds up its pauses without making them.
@@ -287,6 +290,159 @@ void a_token_that_is_being_stored_ends_with_the_lock(void**) {
   equal(s.count("wazo_auth.ended_session WHERE session_uuid = 'racing'"), "1");
 }
 
+Json import_of(std::vector<Json> rows, bool dry_run = false) {
+  return Json::object({{"users", Json(std::move(rows))}, {"dry_run", dry_run}});
+}
+
+Json named(const std::string& name, const Json& groups = Json::array(), const Json& policies = Json::array()) {
+  return Json::object({{"username", name}, {"groups", groups}, {"policies", policies}});
+}
+
+std::string outcomes_of(const Json& answer) {
+  std::string words;
+  for (const Json& item : answer.get("items").items())
+    words += (words.empty() ? "" : " ") + item.text_or("outcome", "?");
+  return words;
+}
+
+// A group and a policy, each with this slug.
+void make_group_and_policy(Stand& s, const std::string& slug) {
+  for (const char* const path : {"/groups", "/policies"})
+    equal(s.platform->send("POST", path, s.token, Json::object({{"name", slug}, {"slug", slug}})).status, 200);
+}
+
+// The last thing that each failing row asks for is what fails.
+void a_row_that_fails_leaves_nothing(void**) {
+  Stand& s = stand();
+  make_group_and_policy(s, "whole");
+  const std::string ended = s.new_user("import-ended"), kept = s.new_user("import-kept");
+  const std::string ended_token = s.platform->log_in("import-ended", password),
+                    kept_token = s.platform->log_in("import-kept", password);
+  const std::string told = "wazo_auth.outbox WHERE headers::text LIKE '%auth_session_deleted%'",
+                    audit = "wazo_auth.audit";
+  const int events = std::stoi(s.count(told)), entries = std::stoi(s.count(audit));
+  const auto disabled = [](const char* name, const Json& policies) {
+    return named(name, Json::array({"whole"}), policies).set("enabled", false);
+  };
+  const Answer answer = s.platform->send(
+      "POST", "/users/import", s.token,
+      import_of({named("import-half", Json::array({"whole"}), Json::array({"whole", "nowhere"})),
+                 disabled("import-kept", Json::array({"nowhere"})), disabled("import-ended", Json::array({"whole"})),
+                 named("import-whole", Json::array({"whole"}), Json::array({"whole"})), named("import-kept")}));
+  check::equal(answer.status, 200, answer.body.dump());
+  check::equal(outcomes_of(answer.body), "failed failed changed created unchanged", answer.body.dump());
+  equal(answer.body.get("items").at(1).get("status").integer(), 404);
+  equal(s.count("auth_user WHERE username = 'import-half'"), "0");
+  equal(s.count("auth_user_group WHERE user_uuid = '" + kept + "'"), "1");  // that of all users
+  equal(s.platform->send("GET", "/token/" + kept_token).status, 200);
+  equal(s.platform->send("GET", "/token/" + ended_token).status, 404);
+  equal(s.count("auth_user WHERE uuid = '" + ended + "' AND NOT enabled"), "1");
+  equal(std::stoi(s.count(told)), events + 1);
+  // Of who is changed: the user, the group, the policy, the end of the session. Of who is new: the user, two groups,
+  // the policy.
+  equal(std::stoi(s.count(audit)), entries + 8);
+}
+
+void a_preview_says_what_the_import_does_and_does_nothing(void**) {
+  Stand& s = stand();
+  make_group_and_policy(s, "seen");
+  const std::string old = s.new_user("preview-old"), token = s.platform->log_in("preview-old", password);
+  const std::vector<Json> rows = {
+      named("preview-new", Json::array({"seen"}), Json::array({"seen"})).set("password", password),
+      Json::object({{"uuid", old}, {"username", "preview-renamed"}, {"enabled", false}}),
+      named("preview-old"),  // a name that is free by now
+      named("preview-new", Json::array({"seen"}), Json::array({"seen"})),
+      named("preview-new").set("purpose", "none"),
+      named("preview-new", Json::array({"nowhere"})),
+  };
+  const auto all = [&] { return s.count("auth_user") + s.count("wazo_auth.audit") + s.count("wazo_auth.outbox"); };
+  const std::string before = all();
+  const Answer preview = s.platform->send("POST", "/users/import", s.token, import_of(rows, true));
+  equal(all(), before);
+  check::that(preview.lanes == std::vector{Lane::database}, "a preview hashes nothing");
+  equal(s.platform->send("GET", "/token/" + token).status, 200);
+  const Answer done = s.platform->send("POST", "/users/import", s.token, import_of(rows));
+  check::equal(outcomes_of(preview.body), "created changed created unchanged failed failed", preview.body.dump());
+  equal(outcomes_of(done.body), outcomes_of(preview.body));
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const Json &said = preview.body.get("items").at(row), &did = done.body.get("items").at(row);
+    check::equal(said.get("changes").dump(), did.get("changes").dump());
+    check::equal(said.get("status").dump(), did.get("status").dump());
+  }
+  check::never(s.platform->log_in("preview-new", password).empty(), "the password is the row's");
+}
+
+void an_import_hashes_without_a_connection(void**) {
+  Stand& s = stand();
+  s.new_user("hashed-before");
+  Call call = s.platform->begin("POST", "/users/import", s.token,
+                                import_of({Stand::user("hashed-one"), named("hashed-none"), Stand::user("hashed-two"),
+                                           Stand::user("hashed-before")}));
+  advance_to(call, Lane::cpu);
+  equal(s.count("pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"), "0");
+  equal(s.count("auth_user WHERE username = 'hashed-one'"), "0");
+  const Answer answer = finish(call);
+  check::equal(outcomes_of(answer.body), "created created created unchanged", answer.body.dump());
+  // None for a password that nobody gets.
+  check::that(answer.lanes == std::vector{Lane::cpu, Lane::database, Lane::cpu, Lane::database}, "lanes");
+}
+
+void an_import_ends_with_its_token(void**) {
+  Stand& s = stand();
+  const std::string token = s.platform->log_in(root, root_password);
+  Call call = s.platform->begin("POST", "/users/import", token,
+                                import_of({named("in-time"), Stand::user("hashed-in-vain"), named("too-late")}));
+  advance(call, Lane::cpu);
+  equal(s.platform->send("DELETE", "/token/" + token).status, 200);
+  equal(finish(call).status, 401);
+  equal(s.count("auth_user WHERE username IN ('in-time', 'hashed-in-vain', 'too-late')"), "1");
+}
+
+void two_imports_of_a_user_make_one(void**) {
+  Stand& s = stand();
+  const auto import = [&] {
+    return s.platform->begin("POST", "/users/import", s.token,
+                             import_of({named("import-once").set("password", password)}));
+  };
+  Call imports[] = {import(), import()};
+  for (Call& each : imports) advance(each, Lane::cpu);
+  equal(outcomes_of(finish(imports[0]).body), "created");
+  equal(outcomes_of(finish(imports[1]).body), "unchanged");
+}
+
+void a_row_that_collides_is_tried_again(void**) {
+  Stand& s = stand();
+  const Collisions collisions(s, "import-crowded", 2, "auth_user", "username");
+  const Answer answer =
+      s.platform->send("POST", "/users/import", s.token,
+                       import_of({named("import-before"), named("import-crowded"), named("import-after")}));
+  check::equal(outcomes_of(answer.body), "created created created", answer.body.dump());
+  equal(collisions.tries(), "3");
+  equal(s.count("auth_user WHERE username LIKE 'import-%' AND username ~ '(before|crowded|after)'"), "3");
+}
+
+// Each takes the users in an order of its own.
+void imports_and_previews_at_once_all_come_through(void**) {
+  Stand& s = stand();
+  make_group_and_policy(s, "crowd");
+  std::vector<Json> rows;
+  for (int i = 0; i < 40; ++i) rows.push_back(named("crowd-" + std::to_string(i), Json::array({"crowd"})));
+  std::vector<std::string> wrong(6);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < wrong.size(); ++i) {
+    threads.emplace_back([&, i] {
+      std::vector<Json> own = rows;
+      if (i % 2 == 1) std::reverse(own.begin(), own.end());
+      for (Json& row : own) row.set("firstname", std::to_string(i));
+      const Answer answer = s.platform->send("POST", "/users/import", s.token, import_of(own, i >= 4));
+      if (answer.status != 200 || answer.body.get("failed").integer() != 0) wrong[i] = answer.body.dump();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::string& each : wrong) equal(each, "");
+  equal(s.count("auth_user WHERE username LIKE 'crowd-%'"), "40");
+}
+
 }  // namespace
 
 int main() {
@@ -304,6 +460,13 @@ int main() {
       cmocka_unit_test(a_database_that_is_away_is_told_from_an_empty_one),
       cmocka_unit_test(a_transaction_that_collides_is_tried_again_later),
       cmocka_unit_test(collisions_without_end_have_an_end),
+      cmocka_unit_test(a_row_that_fails_leaves_nothing),
+      cmocka_unit_test(a_preview_says_what_the_import_does_and_does_nothing),
+      cmocka_unit_test(an_import_hashes_without_a_connection),
+      cmocka_unit_test(an_import_ends_with_its_token),
+      cmocka_unit_test(two_imports_of_a_user_make_one),
+      cmocka_unit_test(a_row_that_collides_is_tried_again),
+      cmocka_unit_test(imports_and_previews_at_once_all_come_through),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

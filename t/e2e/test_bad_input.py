@@ -218,6 +218,11 @@ def test_fields_of_bodies(content, operations, objects, api, admin_token, unchan
             for body in bodies:
                 answer = api.request(method, target, admin_token, json=body)
                 tried += 1
+                if path == '/users/import' and answer.status_code == 200:  # a row fails by itself
+                    last = answer.json()['items'][-1]
+                    if last['outcome'] != 'failed' or last['status'] != 400:
+                        wrong.append(f'{method} {path} {shown(body)}: {last}')
+                    continue
                 # Never named there, on the wire since ever.
                 named = name in answer.text or path == '/users/password/reset'
                 if answer.status_code != 400 or not named:

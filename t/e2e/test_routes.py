@@ -45,6 +45,7 @@ ROUTES = {
     U + '/sessions': crud('users.{user_uuid}.sessions', 'read'),
     U + '/sessions/<session_uuid>': crud('users.{user_uuid}.sessions.{session_uuid}', 'delete'),
     '/users': crud('users', 'read', 'create'),
+    '/users/import': {'POST': 'auth.users.import.create'},
     U: crud('users.{user_uuid}', *ONE),
     U + '/password': crud('users.{user_uuid}.password', 'update'),
     U + '/emails': crud('users.{user_uuid}.emails', 'update'),

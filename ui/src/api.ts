@@ -110,19 +110,24 @@ async function send(method: string, path: string, headers: Record<string, string
 }
 
 // What the API says of a failure, in whichever of its forms.
+export function saidIn(body: any, status: number): string {
+  let said = '';
+  if (typeof body.message === 'string') said = body.message;
+  else if (Array.isArray(body.reason)) said = body.reason.map(String).join(', ');
+  if (body.details?.invalid_fields || typeof body.details === 'object') {
+    const fields = Object.keys(body.details);
+    if (fields.length && status === 400) said += ` (${fields.join(', ')})`;
+    // "Conflict detected": of what, the details say.
+    const taken = Object.values(body.details).map((detail) => (detail as { message?: string }).message).filter(Boolean);
+    if (taken.length && status === 409) said = taken.join(', ');
+  }
+  return said;
+}
+
 async function failure(answer: Response): Promise<Failure> {
   let said = '';
   try {
-    const body = await answer.json();
-    if (typeof body.message === 'string') said = body.message;
-    else if (Array.isArray(body.reason)) said = body.reason.map(String).join(', ');
-    if (body.details?.invalid_fields || typeof body.details === 'object') {
-      const fields = Object.keys(body.details);
-      if (fields.length && answer.status === 400) said += ` (${fields.join(', ')})`;
-      // "Conflict detected": of what, the details say.
-      const taken = Object.values(body.details).map((detail) => (detail as { message?: string }).message).filter(Boolean);
-      if (taken.length && answer.status === 409) said = taken.join(', ');
-    }
+    said = saidIn(await answer.json(), answer.status);
   } catch {
     // no JSON: the status says enough
   }
@@ -395,6 +400,8 @@ export interface RefreshToken {
   client_id: string;
   created_at: string;
   mobile: boolean;
+  user_uuid: string;
+  tenant_uuid: string;
 }
 export interface Group {
   uuid: string;

@@ -15,6 +15,7 @@ import { Policies, PolicyScreen } from './screens/policies';
 import { serviceAccesses, Services } from './screens/services';
 import { Sessions } from './screens/sessions';
 import { Tenants } from './screens/tenants';
+import { RefreshTokens } from './screens/tokens';
 import { UserScreen } from './screens/user';
 import { Users } from './screens/users';
 import { language, languages, setLanguage, t, type Language, type Text } from './texts';
@@ -55,6 +56,7 @@ const screens: Screen[] = [
   },
   { path: 'tenants', title: 'Tenants', access: 'auth.tenants.read', show: (rest) => <Tenants chosen={rest} /> },
   { path: 'sessions', title: 'Sessions', access: 'auth.sessions.read', show: (_, visitor) => <Sessions own={visitor.session} /> },
+  { path: 'tokens', title: 'Refresh tokens', access: 'auth.tokens.read', show: () => <RefreshTokens /> },
   { path: 'locks', title: 'Locks', access: 'auth.locks.read', show: (_, visitor) => <Locks visitor={visitor} /> },
   {
     path: 'services',

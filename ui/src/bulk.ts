@@ -1,5 +1,6 @@
-// Users of one tenant as a table: what a file would change, and the changes, each user whole.
-import { call, Failure, piece, type Group, type List, type Policy, type User } from './api';
+// Users of one tenant as a table: what a file would change, and the changes, each user whole. The server says what a row
+// comes to (POST /users/import), in the preview as in the import.
+import { call, Failure, saidIn, type Group, type List, type Policy, type User } from './api';
 import type { CsvRow } from './csv';
 import { t, type Text } from './texts';
 
@@ -31,7 +32,7 @@ async function all<Item>(path: string, query: Record<string, string>, tenant: st
 }
 
 // A few at a time: neither one after the other nor all at once.
-export async function each<Item>(items: Item[], what: (item: Item) => Promise<void>, stopped: () => boolean = () => false): Promise<void> {
+async function several<Item>(items: Item[], what: (item: Item) => Promise<void>, stopped: () => boolean = () => false): Promise<void> {
   let next = 0;
   const work = async () => {
     while (next < items.length && !stopped()) await what(items[next++]);
@@ -49,11 +50,11 @@ export async function learn(tenant: string, signal: AbortSignal, progress: (done
     if (has) has.add(uuid);
     else into.set(user, new Set([uuid]));
   };
-  await each(groups, async (group) => {
+  await several(groups, async (group) => {
     const members = await all<User>(`groups/${group.uuid}/users`, { order: 'username' }, tenant, signal);
     members.forEach((user) => put(known.groupsOf, user.uuid, group.uuid));
   });
-  await each(policies, async (policy) => {
+  await several(policies, async (policy) => {
     const having = await all<User>('users', { order: 'username', policy_uuid: policy.uuid }, tenant, signal);
     having.forEach((user) => put(known.policiesOf, user.uuid, policy.uuid));
   });
@@ -100,12 +101,34 @@ export interface Planned {
   kind: 'new' | 'changed' | 'unchanged' | 'faulty';
   faults: string[];
   changes: Change[];
-  user: User | null; // that is there
-  wanted: Cells;
+  user: string | null; // the UUID of who is there
+  wanted: Wanted;
 }
 export interface Plan {
   columns: string[];
   rows: Planned[];
+}
+
+// A row of POST /users/import, and what it answers of one.
+interface Wanted {
+  uuid?: string;
+  username?: string | null;
+  firstname?: string | null;
+  lastname?: string | null;
+  purpose?: string;
+  authentication_method?: string;
+  enabled?: boolean;
+  password?: string;
+  emails?: { address: string; main: boolean }[];
+  groups?: string[];
+  policies?: string[];
+}
+interface Outcome {
+  outcome: 'created' | 'changed' | 'unchanged' | 'failed';
+  uuid: string | null;
+  changes: { field: string; before: unknown; after: unknown }[];
+  status?: number;
+  error?: unknown;
 }
 
 const words = (text: string) => [...new Set(text.split(/[\s;,|]+/).filter(Boolean))];
@@ -119,7 +142,8 @@ export class Unusable extends Error {
   }
 }
 
-export function plan(file: CsvRow[] | null, known: Known, methods: string[]): Plan {
+// What the file says, with the faults that are seen without the server.
+export function plan(file: CsvRow[] | null): Plan {
   if (!file) throw new Unusable('A quoted cell of this file doesn’t end.');
   if (!file.length) throw new Unusable('This file is empty.');
   const columns = file[0].cells.map((cell) => cell.trim().toLowerCase());
@@ -128,159 +152,124 @@ export function plan(file: CsvRow[] | null, known: Known, methods: string[]): Pl
   const twice = columns.filter((column, at) => columns.indexOf(column) !== at);
   if (twice.length) throw new Unusable('Columns that are there twice: {what}', twice.join(', '));
   if (!columns.some((column) => ['uuid', 'username', 'addresses'].includes(column))) throw new Unusable('The first line has to name the columns, with one of uuid, username and addresses.');
-  const find = new Map<string, User>();
-  for (const user of known.users) {
-    for (const email of user.emails) find.set(`login ${email.address.toLowerCase()}`, user);
-    find.set(`uuid ${user.uuid}`, user);
-  }
-  // A username wins over an address that is the same.
-  for (const user of known.users) if (user.username) find.set(`login ${user.username}`, user);
   const seen = new Map<string, number>(); // what must be one user's, and the line that has it
-  return { columns, rows: file.slice(1).map((row) => planned(row, columns, find, known, methods, seen)) };
+  return { columns, rows: file.slice(1).map((row) => planned(row, columns, seen)) };
 }
 
-function planned(row: CsvRow, columns: string[], find: Map<string, User>, known: Known, methods: string[], seen: Map<string, number>): Planned {
-  const wanted: Cells = {};
-  columns.forEach((column, at) => (wanted[column] = (row.cells[at] ?? '').trim()));
+function planned(row: CsvRow, columns: string[], seen: Map<string, number>): Planned {
+  const cells: Cells = {};
+  columns.forEach((column, at) => (cells[column] = (row.cells[at] ?? '').trim()));
   const faults: string[] = [];
   if (row.cells.length !== columns.length) faults.push(t('{count} cells in place of {wanted}', { count: row.cells.length, wanted: columns.length }));
   if (row.cells.some((cell) => cell.includes('\uFFFD'))) faults.push(t('it isn’t UTF-8'));
-  const addresses = words(wanted.addresses ?? '');
-  if (wanted.addresses !== undefined) wanted.addresses = addresses.join(' ');
-  const key = wanted.uuid ? `uuid ${wanted.uuid.toLowerCase()}` : `login ${wanted.username || (addresses[0] ?? '').toLowerCase()}`;
-  const user = find.get(key) ?? null;
-  if (wanted.uuid && !user) faults.push(t('no user of this tenant has this UUID'));
-  if (!wanted.uuid && !wanted.username && !addresses.length) faults.push(t('neither a username nor an address'));
-  for (const one of new Set([key, ...[wanted.username, ...addresses].filter(Boolean).map((login) => `login ${login}`)])) {
-    const other = seen.get(one);
-    if (other !== undefined) faults.push(t('the same user as in line {line}', { line: other }));
-    else seen.set(one, row.line);
-    if (other !== undefined) break;
+  const addresses = words(cells.addresses ?? '');
+  const logins = [cells.username, ...addresses].filter(Boolean);
+  if (!cells.uuid && !logins.length) faults.push(t('neither a username nor an address'));
+  const keys = logins.map((login) => `login ${login.toLowerCase()}`);
+  if (cells.uuid) keys.push(`uuid ${cells.uuid.toLowerCase()}`);
+  for (const key of new Set(keys)) {
+    const other = seen.get(key);
+    if (other === undefined) {
+      seen.set(key, row.line);
+      continue;
+    }
+    faults.push(t('the same user as in line {line}', { line: other }));
+    break;
   }
   for (const address of addresses) if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(address)) faults.push(t('{what} is no address', { what: address }));
-  if (wanted.enabled !== undefined) {
-    const enabled = wanted.enabled.toLowerCase();
-    if (YES.includes(enabled) || enabled === '') wanted.enabled = 'true';
-    else if (NO.includes(enabled)) wanted.enabled = 'false';
-    else faults.push(t('{column} can’t be {what}', { column: 'enabled', what: wanted.enabled }));
-  }
-  const purposes = ['user', 'internal', 'external_api'];
-  for (const [column, among, fallback] of [['purpose', purposes, 'user'], ['authentication_method', methods, 'default']] as const) {
-    if (wanted[column] === undefined) continue;
-    wanted[column] ||= fallback;
-    if (!among.includes(wanted[column])) faults.push(t('{column} can’t be {what}', { column, what: wanted[column] }));
-  }
-  for (const [column, of, text] of [['groups', known.groups, 'no group {what}'], ['policies', known.policies, 'no policy {what}']] as const) {
-    if (wanted[column] === undefined) continue;
-    wanted[column] = words(wanted[column]).sort().join(' ');
-    for (const slug of words(wanted[column])) if (!of.some((each) => each.slug === slug)) faults.push(t(text, { what: slug }));
-  }
-  const before = user ? cellsOf(user, known) : {};
-  const changes: Change[] = [];
-  for (const column of COLUMNS) {
-    if (column === 'uuid' || wanted[column] === undefined || wanted[column] === (before[column] ?? '')) continue;
-    // The order of addresses but the main one says nothing.
-    if (column === 'addresses' && user && sameAddresses(addresses, addressesOf(user))) continue;
-    changes.push({ column, before: before[column] ?? '', after: wanted[column] });
-  }
-  const kind = faults.length ? 'faulty' : !user ? 'new' : changes.length ? 'changed' : 'unchanged';
-  return { line: row.line, cells: row.cells, name: wanted.username || addresses[0] || wanted.uuid || '–', kind, faults, changes, user, wanted };
+  const enabled = (cells.enabled ?? '').toLowerCase();
+  if (enabled && !YES.includes(enabled) && !NO.includes(enabled)) faults.push(t('{column} can’t be {what}', { column: 'enabled', what: cells.enabled }));
+  const name = cells.username || addresses[0] || cells.uuid || '–';
+  return { line: row.line, cells: row.cells, name, kind: faults.length ? 'faulty' : 'unchanged', faults, changes: [], user: null, wanted: wantedOf(cells) };
 }
 
-function sameAddresses(a: string[], b: string[]): boolean {
-  return a[0] === b[0] && [...a].sort().join(' ') === [...b].sort().join(' ');
+function wantedOf(cells: Cells): Wanted {
+  const wanted: Wanted = {};
+  for (const column of ['username', 'firstname', 'lastname'] as const) if (column in cells) wanted[column] = cells[column] || null;
+  for (const column of ['groups', 'policies'] as const) if (column in cells) wanted[column] = words(cells[column]);
+  if (cells.uuid) wanted.uuid = cells.uuid;
+  if (cells.password) wanted.password = cells.password;
+  if ('purpose' in cells) wanted.purpose = cells.purpose || 'user';
+  if ('authentication_method' in cells) wanted.authentication_method = cells.authentication_method || 'default';
+  if ('enabled' in cells) wanted.enabled = !NO.includes(cells.enabled.toLowerCase());
+  if ('addresses' in cells) wanted.emails = words(cells.addresses).map((address, at) => ({ address, main: at === 0 }));
+  return wanted;
 }
 
-// What was done for one user, and how to take it back.
-type Undo = () => Promise<unknown>;
+const PORTION = 100; // rows of a request
 
-const reasonOf = (failure: unknown) => (failure instanceof Failure
-  ? failure.message || (failure.status === 0 ? t('The server can’t be reached.') : t('The server answered {status}.', { status: failure.status }))
-  : String(failure));
-
-// Null when the user is as the file has it; else why not. Then nothing of it is done.
-export async function carryOut(planned: Planned, known: Known, tenant: string): Promise<string | null> {
-  const undo: Undo[] = [];
-  try {
-    if (planned.user) await change(planned, planned.user, known, tenant, undo);
-    else await create(planned, known, tenant, undo);
-    return null;
-  } catch (failure) {
-    const why = reasonOf(failure);
+// The server is asked again while it is away: a user who is imported already is then unchanged.
+async function send(rows: Planned[], dryRun: boolean, tenant: string, signal?: AbortSignal): Promise<Outcome[]> {
+  const body = { users: rows.map((row) => row.wanted), dry_run: dryRun };
+  for (let pause = 500; ; pause *= 2) {
     try {
-      for (const back of undo.reverse()) await back();
-      return why;
-    } catch (again) {
-      return t('{why}; a part of it is done and could not be taken back: {again}', { why, again: reasonOf(again) });
+      return (await call<{ items: Outcome[] }>('POST', 'users/import', { body, tenant, signal })).items;
+    } catch (failure) {
+      if (!(failure instanceof Failure) || !failure.away || pause > 8000) throw failure;
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
 }
 
-async function create({ wanted }: Planned, known: Known, tenant: string, undo: Undo[]): Promise<void> {
-  const addresses = words(wanted.addresses ?? '');
-  const user = await call<User>('POST', 'users', {
-    tenant,
-    body: {
-      username: wanted.username || null,
-      firstname: wanted.firstname || null,
-      lastname: wanted.lastname || null,
-      enabled: wanted.enabled !== 'false',
-      email_address: addresses[0] ?? null,
-      password: wanted.password || null,
-      ...(wanted.purpose && { purpose: wanted.purpose }),
-      ...(wanted.authentication_method && { authentication_method: wanted.authentication_method }),
-    },
-  });
-  undo.push(() => call('DELETE', `users/${user.uuid}`, { tenant }));
-  if (addresses.length > 1) await setAddresses(user, addresses, tenant);
-  await attach(user.uuid, wanted, known, tenant, undo);
+function portionsOf(rows: Planned[]): Planned[][] {
+  const portions: Planned[][] = [];
+  for (let at = 0; at < rows.length; at += PORTION) portions.push(rows.slice(at, at + PORTION));
+  return portions;
 }
 
-async function change({ wanted, changes }: Planned, user: User, known: Known, tenant: string, undo: Undo[]): Promise<void> {
-  const columns = changes.map((each) => each.column);
-  const path = `users/${user.uuid}`;
-  const body = ({ username, firstname, lastname, purpose, authentication_method, enabled }: User) => ({ username, firstname, lastname, purpose, authentication_method, enabled });
-  // All columns are written, so they are read right before: what others have changed meanwhile stays.
-  const now = await call<User>('GET', path, { tenant });
-  if (columns.some((column) => ['username', 'firstname', 'lastname', 'purpose', 'authentication_method', 'enabled'].includes(column))) {
-    const next = { ...body(now) };
-    if (columns.includes('username')) next.username = wanted.username || null;
-    if (columns.includes('firstname')) next.firstname = wanted.firstname || null;
-    if (columns.includes('lastname')) next.lastname = wanted.lastname || null;
-    if (columns.includes('purpose')) next.purpose = wanted.purpose;
-    if (columns.includes('authentication_method')) next.authentication_method = wanted.authentication_method;
-    if (columns.includes('enabled')) next.enabled = wanted.enabled === 'true';
-    await call('PUT', path, { body: next, tenant });
-    undo.push(() => call('PUT', path, { body: body(now), tenant }));
+const textOf = (value: unknown): string => {
+  if (!Array.isArray(value)) return String(value ?? '');
+  const main = (each: unknown) => Number((each as { main?: boolean }).main ?? false);
+  return [...value].sort((a, b) => main(b) - main(a)).map((each) => (typeof each === 'string' ? each : each.address)).join(' ');
+};
+const columnOf = (field: string) => (field === 'emails' ? 'addresses' : field);
+
+const reasonOf = (failure: unknown) => (failure instanceof Failure
+  ? failure.message || (failure.status === 0 ? t('The server can’t be reached.') : t('The server answered {status}.', { status: failure.status }))
+  : String(failure));
+const whyOf = ({ error, status = 0 }: Outcome) => saidIn(error ?? {}, status) || t('The server answered {status}.', { status });
+
+// Asks the server what each row would do, and writes it down there. One portion after the other: each sees, as the import
+// will, what those before it in the same portion did.
+export async function preview({ columns, rows }: Plan, tenant: string, signal: AbortSignal, progress: (done: number, total: number) => void): Promise<void> {
+  const whole = rows.filter((row) => row.kind !== 'faulty');
+  const lines = new Map<string, number>(); // of who is there
+  let done = 0;
+  for (const portion of portionsOf(whole)) {
+    const outcomes = await send(portion, true, tenant, signal);
+    portion.forEach((row, at) => {
+      const { outcome, uuid, changes } = outcomes[at];
+      row.user = uuid;
+      const other = uuid ? lines.get(uuid) : undefined;
+      if (uuid && other === undefined) lines.set(uuid, row.line);
+      if (outcome === 'failed') row.faults.push(whyOf(outcomes[at]));
+      else if (other !== undefined) row.faults.push(t('the same user as in line {line}', { line: other }));
+      row.kind = row.faults.length ? 'faulty' : outcome === 'created' ? 'new' : outcome === 'changed' ? 'changed' : 'unchanged';
+      row.changes = changes
+        .map(({ field, before, after }) => ({ column: columnOf(field), before: textOf(before), after: textOf(after) }))
+        .filter(({ column }) => columns.includes(column));
+    });
+    done += portion.length;
+    progress(done, whole.length);
   }
-  if (columns.includes('addresses')) {
-    await setAddresses(now, words(wanted.addresses), tenant);
-    undo.push(() => call('PUT', `admin/${path}/emails`, {
-      body: { emails: now.emails.map(({ address, main, confirmed }) => ({ address, main, confirmed })) }, tenant,
-    }));
-  }
-  await attach(user.uuid, wanted, known, tenant, undo);
 }
 
-// The first one is the main one. New ones count as confirmed, as those of POST /users: whoever imports answers for them.
+// Each user becomes what its row says, whole or not at all: `each` is told of every one, with why it failed or null.
+export async function carryOut(rows: Planned[], tenant: string, stopped: () => boolean, each: (row: Planned, why: string | null) => void): Promise<void> {
+  await several(portionsOf(rows), async (portion) => {
+    try {
+      const outcomes = await send(portion, false, tenant);
+      portion.forEach((row, at) => each(row, outcomes[at].outcome === 'failed' ? whyOf(outcomes[at]) : null));
+    } catch (failure) {
+      portion.forEach((row) => each(row, reasonOf(failure)));
+    }
+  }, stopped);
+}
+
+// The first one is the main one. New ones count as confirmed, as those of POST /users: whoever says so answers for them.
 export function setAddresses(user: User, addresses: string[], tenant?: string): Promise<unknown> {
   const confirmed = (address: string) => user.emails.find((email) => email.address === address)?.confirmed ?? true;
   return call('PUT', `admin/users/${user.uuid}/emails`, {
     body: { emails: addresses.map((address, at) => ({ address, main: at === 0, confirmed: confirmed(address) })) }, tenant,
   });
-}
-
-async function attach(user: string, wanted: Cells, known: Known, tenant: string, undo: Undo[]): Promise<void> {
-  const set = async (text: string | undefined, of: { uuid: string; slug: string }[], has: Set<string> | undefined, path: (uuid: string) => string) => {
-    if (text === undefined) return;
-    const slugs = words(text);
-    for (const one of of) {
-      const wants = slugs.includes(one.slug);
-      if (wants === (has?.has(one.uuid) ?? false)) continue;
-      await call(wants ? 'PUT' : 'DELETE', path(one.uuid), { tenant });
-      undo.push(() => call(wants ? 'DELETE' : 'PUT', path(one.uuid), { tenant }));
-    }
-  };
-  await set(wanted.groups, known.groups, known.groupsOf.get(user), (group) => `groups/${piece(group)}/users/${user}`);
-  await set(wanted.policies, known.policies, known.policiesOf.get(user), (policy) => `users/${user}/policies/${piece(policy)}`);
 }

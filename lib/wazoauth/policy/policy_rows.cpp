@@ -1,5 +1,7 @@
 #include "wazoauth/policy/policy_rows.h"
 
+#include "wazoauth/base/uuid.h"
+
 namespace wazoauth {
 
 const std::shared_ptr<const Schema>& policy_shape() {
@@ -24,18 +26,28 @@ bool names_policy_by_slug(const Context& context) {
   return context.route.path.find("<policy_slug>") != std::string::npos;
 }
 
-Rows visible_policy(Context& context) {
-  const bool by_slug = names_policy_by_slug(context);
-  const std::string& key = context.param(by_slug ? "policy_slug" : "policy_uuid");
+namespace {
+Rows find_policy(Context& context, const std::string& key, bool by_slug, bool deep) {
   const std::string column = by_slug ? "slug" : "uuid";
   const std::string& tenant = context.tenant();
   const auto unknown = [&] {
     return Problem::with_reason(404, "No such policy " + python_literal(Json::object({{column, key}})));
   };
   if (key.find('\0') != std::string::npos) throw unknown();
-  Rows rows = context.db().run("policies.visible", {tenant, !by_slug, key}, {{"key", column}});
+  Rows rows = context.db().run("policies.visible", {tenant, deep, key}, {{"key", column}});
   if (rows.empty()) throw unknown();
   return rows;
+}
+}  // namespace
+
+Rows visible_policy(Context& context) {
+  const bool by_slug = names_policy_by_slug(context);
+  return find_policy(context, context.param(by_slug ? "policy_slug" : "policy_uuid"), by_slug, !by_slug);
+}
+
+Rows policy_of_tenant(Context& context, const std::string& name) {
+  return is_uuid(name) ? find_policy(context, *canonical_uuid(name), false, false)
+                       : find_policy(context, name, true, false);
 }
 
 Problem unknown_policy(std::string_view uuid) {

@@ -145,12 +145,8 @@ struct Call::State {
       return;
     }
     if (c.route.query_access) throw problems::unauthorized(std::move(details));
-    if (admission == Context::Admission::unknown) {
-      details.set("reason", "not_found_or_expired").set("required_access", access);
-    } else {
-      details.set("reason", "missing_permission_or_invalid_tenant").set("required_access", access);
-      details.set("tenant_uuid", Json(request.header("wazo-tenant")));
-    }
+    if (admission == Context::Admission::insufficient) throw c.lacking(access);
+    details.set("reason", "not_found_or_expired").set("required_access", access);
     throw problems::unauthorized(std::move(details));
   }
 

@@ -130,6 +130,17 @@ bool Context::may_remove(std::string_view access) const {
   return acl::may_remove(access_list(), access, holder_of(token()));
 }
 
+void Context::require(const std::string& access) const {
+  if (!granted(access)) throw lacking(access);
+}
+
+Problem Context::lacking(const std::string& access) const {
+  return problems::unauthorized(Json::object({{"invalid_token", token_text_},
+                                              {"reason", "missing_permission_or_invalid_tenant"},
+                                              {"required_access", access},
+                                              {"tenant_uuid", Json(request.header("wazo-tenant"))}}));
+}
+
 void Context::refuse_access(std::string_view access) const {
   Json details = Json::object({{"invalid_token", token_text_}});
   if (!access.empty()) details.set("required_access", access);

@@ -46,6 +46,9 @@ class Context {
   // Delegation (docs/spec/acl.md section 4): may the token put an access into a policy, or take it out?
   bool may_add(std::string_view access) const;
   bool may_remove(std::string_view access) const;
+  // 401 for an access that an operation needs beside the route's: as if it were that of the route.
+  void require(const std::string& access) const;
+  Problem lacking(const std::string& access) const;
   // 401 of docs/spec/http-conventions.md section 7.1: the token may not put or remove it
   [[noreturn]] void refuse_access(std::string_view access) const;
 

@@ -229,6 +229,12 @@ void UnitOfWork::publish(const Event& event) {
   state_->events.push_back(event);
 }
 
+void UnitOfWork::roll_back() {
+  state_->rollback();
+  state_->begun = state_->executed = state_->may_kill = false;
+  state_->events.clear();
+}
+
 TokenNotice UnitOfWork::commit() {
   if (!state_->events.empty()) {
     std::vector<std::string> keys, headers, bodies;

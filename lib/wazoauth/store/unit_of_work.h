@@ -62,6 +62,8 @@ class UnitOfWork {
 
   void publish(const Event& event);  // into the outbox, in this transaction, in order
 
+  // Undoes all of it, its events too. What follows is another transaction.
+  void roll_back();
   // Commits. Returns what the triggers on auth_token say of tokens that this transaction ended or changed, whatever did
   // it.
   TokenNotice commit();

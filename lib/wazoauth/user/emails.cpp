@@ -5,14 +5,12 @@
 
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/user/routes.h"
+#include "wazoauth/user/user_emails.h"
 #include "wazoauth/user/user_rows.h"
 
 namespace wazoauth {
 
 namespace {
-
-// The caller: a user decides about addresses, an administrator also about their confirmation.
-enum class Asker { user, administrator };
 
 std::size_t main_ones(const std::vector<Json>& emails) {
   return static_cast<std::size_t>(
@@ -38,21 +36,6 @@ std::optional<std::string> repeated(const Json& body) {
   return std::nullopt;
 }
 
-Schema make_schema(Asker asker) {
-  Schema email;
-  email.fields.push_back({.name = "address", .type = Type::email, .required = true});
-  email.fields.push_back({.name = "main", .type = Type::boolean, .fallback = Json(false)});
-  if (asker == Asker::administrator)
-    email.fields.push_back({.name = "confirmed", .type = Type::boolean, .nullable = true, .fallback = Json()});
-  email.name = asker == Asker::administrator ? "AdminEmail" : "UserEmail";
-  Schema body;
-  body.name = email.name + "s";
-  body.fields.push_back(list_of(object_of(std::make_shared<const Schema>(std::move(email))), "emails"));
-  body.fields.back().required = true;
-  body.whole = {repeated, several_main, no_main};
-  return body;
-}
-
 std::vector<std::string> addresses_of(const Json& emails) {
   std::vector<std::string> addresses;
   for (const Json& email : emails.items()) addresses.emplace_back(email.get("address").text());
@@ -76,6 +59,34 @@ std::set<std::string> write(UnitOfWork& unit, const std::string& user_uuid, cons
   }
 }
 
+}  // namespace
+
+Schema emails_body(Asker asker) {
+  Schema email;
+  email.fields.push_back({.name = "address", .type = Type::email, .required = true});
+  email.fields.push_back({.name = "main", .type = Type::boolean, .fallback = Json(false)});
+  if (asker == Asker::administrator)
+    email.fields.push_back({.name = "confirmed", .type = Type::boolean, .nullable = true, .fallback = Json()});
+  email.name = asker == Asker::administrator ? "AdminEmail" : "UserEmail";
+  Schema body;
+  body.name = email.name + "s";
+  body.fields.push_back(list_of(object_of(std::make_shared<const Schema>(std::move(email))), "emails"));
+  body.fields.back().required = true;
+  body.whole = {repeated, several_main, no_main};
+  return body;
+}
+
+std::set<std::string> replace_addresses(UnitOfWork& unit, const std::string& user_uuid, const std::string& tenant,
+                                        const Json& emails) {
+  const std::vector<std::string> addresses = addresses_of(emails);
+  lock_logins(unit, addresses);
+  refuse_taken_logins(unit, addresses, "email_address", user_uuid);
+  if (unit.run("emails.lock_owner", {user_uuid, tenant}).empty()) throw problems::unknown("user", user_uuid);
+  return write(unit, user_uuid, emails);
+}
+
+namespace {
+
 // In the order of the request. A new address without a `confirmed` from the administrator is shown like that: null.
 Json answer(UnitOfWork& unit, const std::string& user_uuid, const Json& emails, const std::set<std::string>& added) {
   const Rows rows = unit.run("emails.of_user", {user_uuid});
@@ -97,13 +108,8 @@ Json answer(UnitOfWork& unit, const std::string& user_uuid, const Json& emails, 
 Step replace_emails(Context& context) {
   const Json emails = context.valid_body().get("emails");
   const std::string& user_uuid = context.param("user_uuid");
-  const std::vector<std::string> addresses = addresses_of(emails);
   UnitOfWork& unit = context.db();
-  lock_logins(unit, addresses);
-  refuse_taken_logins(unit, addresses, "email_address", user_uuid);
-  if (unit.run("emails.lock_owner", {user_uuid, context.caller_tenant()}).empty())
-    throw problems::unknown("user", user_uuid);
-  const std::set<std::string> added = write(unit, user_uuid, emails);
+  const std::set<std::string> added = replace_addresses(unit, user_uuid, context.caller_tenant(), emails);
   return Response::json(answer(unit, user_uuid, emails, added));
 }
 
@@ -115,7 +121,7 @@ Route emails_route(Asker asker, std::string path, std::string access, std::strin
           .handler = replace_emails,
           .tenancy = Tenancy::caller,
           .summary = std::move(summary),
-          .body = takes(make_schema(asker), Report::map, "emails"),
+          .body = takes(emails_body(asker), Report::map, "emails"),
           .answer = list_of(object_of(email_shape())),
           .failures = {failures::conflict}};
 }

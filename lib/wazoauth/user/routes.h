@@ -6,6 +6,7 @@
 namespace wazoauth {
 
 void add_user_routes(Router& router);
+void add_user_import_routes(Router& router);
 void add_user_policy_routes(Router& router);
 void add_user_email_routes(Router& router);
 

@@ -3,6 +3,7 @@
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/list_statement.h"
 #include "wazoauth/rest/row_writer.h"
+#include "wazoauth/user/user_membership.h"
 #include "wazoauth/user/user_rows.h"
 
 namespace wazoauth {
@@ -36,28 +37,36 @@ Step add_member(Context& context) {
     throw Problem::with_error_id(400, "missmatching-tenant", "Ressources are not in the same tenant",
                                  Json::object({{"user_tenant_uuid", user_tenant}, {"group_tenant_uuid", group_tenant}}),
                                  "groups");
-  refuse_system_group(group);
-  try {
-    context.db().run("groups.add_user", {context.param("group_uuid"), user_uuid});
-  } catch (const ConstraintViolation& e) {
-    if (e.constraint == "auth_user_group_user_uuid_fkey") throw problems::unknown("user", user_uuid);
-    if (e.foreign_key()) throw problems::unknown("group", context.param("group_uuid"));
-    throw;
-  }
+  add_to_group(context.db(), user_uuid, group);
   return Response::no_content();
 }
 
 Step remove_member(Context& context) {
-  const std::string& user_uuid = context.param("user_uuid");
-  refuse_system_group(visible_group(context));
   // A user of any tenant: what is taken away needn't be visible.
-  if (context.db().run("groups.remove_user", {context.param("group_uuid"), user_uuid}).affected() == 0 &&
-      !context.db().run("users.exists", {user_uuid}).boolean(0, "exists"))
-    throw problems::unknown("user", user_uuid);
+  remove_from_group(context.db(), context.param("user_uuid"), visible_group(context));
   return Response::no_content();
 }
 
 }  // namespace
+
+void add_to_group(UnitOfWork& unit, const std::string& user_uuid, const Rows& group) {
+  refuse_system_group(group);
+  const std::string group_uuid = group.text(0, "uuid");
+  try {
+    unit.run("groups.add_user", {group_uuid, user_uuid});
+  } catch (const ConstraintViolation& e) {
+    if (e.constraint == "auth_user_group_user_uuid_fkey") throw problems::unknown("user", user_uuid);
+    if (e.foreign_key()) throw problems::unknown("group", group_uuid);
+    throw;
+  }
+}
+
+void remove_from_group(UnitOfWork& unit, const std::string& user_uuid, const Rows& group) {
+  refuse_system_group(group);
+  if (unit.run("groups.remove_user", {group.text(0, "uuid"), user_uuid}).affected() == 0 &&
+      !unit.run("users.exists", {user_uuid}).boolean(0, "exists"))
+    throw problems::unknown("user", user_uuid);
+}
 
 void add_group_member_routes(Router& router) {
   using namespace failures;

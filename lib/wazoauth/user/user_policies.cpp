@@ -3,6 +3,7 @@
 #include "wazoauth/rest/list_statement.h"
 #include "wazoauth/rest/row_writer.h"
 #include "wazoauth/user/routes.h"
+#include "wazoauth/user/user_membership.h"
 #include "wazoauth/user/user_rows.h"
 
 namespace wazoauth {
@@ -33,9 +34,19 @@ Step list_user_policies(Context& context) {
 }
 
 Step add_user_policy(Context& context) {
-  const Rows policy = visible_policy(context);
+  attach_policy(context, context.param("user_uuid"), visible_policy(context));
+  return Response::no_content();
+}
+
+Step remove_user_policy(Context& context) {
+  detach_policy(context, context.param("user_uuid"), visible_policy(context));
+  return Response::no_content();
+}
+
+}  // namespace
+
+void attach_policy(Context& context, const std::string& user_uuid, const Rows& policy) {
   require_may_add(context, accesses_of(policy, 0));
-  const std::string& user_uuid = context.param("user_uuid");
   const std::string policy_uuid = policy.text(0, "uuid");
   visible_user(context.db(), user_uuid, context.tenant());
   try {
@@ -45,19 +56,13 @@ Step add_user_policy(Context& context) {
     if (e.foreign_key()) throw unknown_policy(policy_uuid);
     throw;
   }
-  return Response::no_content();
 }
 
-Step remove_user_policy(Context& context) {
-  const Rows policy = visible_policy(context);
+void detach_policy(Context& context, const std::string& user_uuid, const Rows& policy) {
   require_may_remove(context, accesses_of(policy, 0));
-  const std::string& user_uuid = context.param("user_uuid");
   visible_user(context.db(), user_uuid, context.tenant());
   context.db().run("users.remove_policy", {user_uuid, policy.text(0, "uuid")});
-  return Response::no_content();
 }
-
-}  // namespace
 
 void add_user_policy_routes(Router& router) {
   using namespace failures;

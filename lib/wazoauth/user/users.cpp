@@ -6,27 +6,19 @@
 #include "wazoauth/user/password_change.h"
 #include "wazoauth/user/registration.h"
 #include "wazoauth/user/routes.h"
+#include "wazoauth/user/user_body.h"
 #include "wazoauth/user/user_rows.h"
 
 namespace wazoauth {
 
 namespace {
 
-std::vector<Field> common_fields() {
-  return {{.name = "username", .nullable = true, .fallback = Json(), .min_length = 1, .max_length = 256},
-          {.name = "firstname", .nullable = true, .fallback = Json()},
-          {.name = "lastname", .nullable = true, .fallback = Json()},
-          {.name = "purpose", .fallback = Json("user"), .choices = {"user", "internal", "external_api"}},
-          {.name = "authentication_method"},
-          {.name = "enabled", .type = Type::boolean, .fallback = Json(true)}};
-}
-
 Schema changed_user() {
-  return {common_fields(), {}, "ChangedUser"};
+  return {user_fields(), {}, "ChangedUser"};
 }
 
 Schema new_user() {
-  Schema schema{common_fields(), {}, "NewUser"};
+  Schema schema{user_fields(), {}, "NewUser"};
   schema.fields.push_back({.name = "uuid", .type = Type::uuid});
   schema.fields.push_back({.name = "password", .nullable = true, .min_length = 1});
   schema.fields.push_back({.name = "email_address", .type = Type::email, .nullable = true});
@@ -35,15 +27,9 @@ Schema new_user() {
 
 Json valid_user(const Context& context) {
   Json body = context.body_object();
-  if (body.is_object() && !body.has("authentication_method")) {
-    const std::string purpose = body.text_or("purpose", "user");
-    body.set("authentication_method", purpose == "internal" || purpose == "external_api" ? "native" : "default");
-  }
+  if (body.is_object()) default_authentication_method(body);
   Json valid = context.valid_body(body);
-  const std::string method(valid.get("authentication_method").text());
-  if (!is_authentication_method(context.settings, method))
-    throw problems::invalid_data("Invalid authentication method " + method,
-                                 Json::object({{"authentication_method", method}}), "users");
+  require_authentication_method(context.settings, valid);
   return valid;
 }
 
@@ -79,17 +65,7 @@ Step update_user(Context& context) {
   const std::string& uuid = context.param("user_uuid");
   const Json body = valid_user(context);
   visible_user(context.db(), uuid, tenant);
-  lock_logins(context.db(), {body.get("username")});
-  refuse_taken_login(context.db(), body.get("username"), "username", uuid);
-  const bool enabled = body.get("enabled").boolean();
-  try {
-    context.db().run("users.update", {uuid, text_of(body.get("username")), text_of(body.get("firstname")),
-                                      text_of(body.get("lastname")), body.get("purpose").text(), enabled,
-                                      body.get("authentication_method").text()});
-  } catch (const ConstraintViolation& e) {
-    throw user_problem(e, body, tenant);
-  }
-  if (!enabled) delete_sessions_of_user(context.db(), uuid);
+  change_user(context.db(), uuid, body, tenant);
   return row_response(visible_user(context.db(), uuid, tenant), *user_shape());
 }
 

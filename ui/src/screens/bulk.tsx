@@ -2,7 +2,7 @@
 import { Fragment, h } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { call, type Visitor } from '../api';
-import { carryOut, COLUMNS, each, learn, plan, table, Unusable, type Known, type Plan, type Planned } from '../bulk';
+import { carryOut, COLUMNS, learn, plan, preview, table, Unusable, type Plan, type Planned } from '../bulk';
 import { readCsv, save, writeCsv } from '../csv';
 import { Act, Choice, Heading, Mark, number, Pages, Part, sentence, Table, tell, useMay } from '../kit';
 import { t, type Text } from '../texts';
@@ -27,7 +27,7 @@ function Progress({ label, done, total }: { label: string; done: number; total: 
 export function Bulk({ visitor }: { visitor: Visitor }) {
   const [tenant, setTenant] = useState(visitor.tenant);
   const tenants = useTenants();
-  const allowed = useMay(['auth.users.create']);
+  const allowed = useMay(['auth.users.import.create']);
   const among = [...(tenants?.values() ?? [])].map((each): [string, string] => [each.uuid, tenantName(tenants, each.uuid)]);
   return (
     <>
@@ -37,7 +37,7 @@ export function Bulk({ visitor }: { visitor: Visitor }) {
         <div class="form"><Choice label={t('Tenant')} value={tenant} choose={setTenant} among={among.sort((a, b) => a[1].localeCompare(b[1]))} /></div>
       )}
       <Export key={`export ${tenant}`} tenant={tenant} />
-      {allowed?.['auth.users.create'] && <Import key={`import ${tenant}`} tenant={tenant} />}
+      {allowed?.['auth.users.import.create'] && <Import key={`import ${tenant}`} tenant={tenant} />}
     </>
   );
 }
@@ -83,7 +83,7 @@ interface Done {
 function Import({ tenant }: { tenant: string }) {
   const [reading, setReading] = useState<[number, number] | null>(null);
   const [fault, setFault] = useState<string | null>(null);
-  const [found, setFound] = useState<{ plan: Plan; known: Known } | null>(null);
+  const [found, setFound] = useState<Plan | null>(null);
   const [state, setState] = useState<Done | null>(null);
   const stop = useRef(false);
   const leaving = useLeaving();
@@ -106,28 +106,27 @@ function Import({ tenant }: { tenant: string }) {
     setState(null);
     if (!file) return;
     try {
-      const rows = readCsv(await file.text());
-      setReading([0, 0]);
-      const [known, methods] = await Promise.all([learn(tenant, leaving.signal, (done, total) => setReading([done, total])), methodsOf()]);
-      setFound({ plan: plan(rows, known, methods), known });
+      const read = plan(readCsv(await file.text()));
+      setReading([0, read.rows.length]);
+      await preview(read, tenant, leaving.signal, (done, total) => setReading([done, total]));
+      setFound(read);
     } catch (failure) {
       if (!leaving.signal.aborted) setFault(failure instanceof Unusable ? t(failure.why, { what: failure.what }) : sentence(failure));
     } finally {
       setReading(null);
     }
   };
-  const run = async (plan: Plan, known: Known) => {
+  const run = async (plan: Plan) => {
     const todo = plan.rows.filter((row) => row.kind === 'new' || row.kind === 'changed');
     const failed: Failed[] = [];
     let done = 0;
     stop.current = false;
     setState({ done, total: todo.length, failed, over: false });
-    await each(todo, async (planned) => {
-      const why = await carryOut(planned, known, tenant);
+    await carryOut(todo, tenant, () => stop.current, (planned, why) => {
       if (why !== null) failed.push({ planned, why });
       done += 1;
       setState({ done, total: todo.length, failed, over: false });
-    }, () => stop.current);
+    });
     failed.sort((a, b) => a.planned.line - b.planned.line);
     setState({ done, total: todo.length, failed, over: true });
     tell(failed.length ? t('The import has ended, with failures.') : t('The import has ended.'), failed.length > 0);
@@ -140,16 +139,16 @@ function Import({ tenant }: { tenant: string }) {
         <label for="import-file">{t('CSV file')}</label>
         <input id="import-file" name="file" type="file" accept=".csv,text/csv" disabled={running} onChange={choose} />
       </div>
-      {reading && <Progress label={t('Reading users:')} done={reading[0]} total={reading[1]} />}
+      {reading && <Progress label={t('Looking at lines:')} done={reading[0]} total={reading[1]} />}
       {fault && <p class="notice bad" role="alert">{fault}</p>}
-      {found && !state && <Preview plan={found.plan} go={() => void run(found.plan, found.known)} />}
+      {found && !state && <Preview plan={found} go={() => void run(found)} />}
       {state && !state.over && (
         <>
           <Progress label={t('Importing:')} done={state.done} total={state.total} />
           <div class="buttons"><button type="button" onClick={() => (stop.current = true)}>{t('Stop')}</button></div>
         </>
       )}
-      {state?.over && found && <Report state={state} plan={found.plan} />}
+      {state?.over && found && <Report state={state} plan={found} />}
     </Part>
   );
 }
@@ -178,7 +177,7 @@ function Preview({ plan, go }: { plan: Plan; go(): void }) {
       </div>
       <Table label={t('What this file would do')} rows={rows.slice(from, from + SIZE)} id={(row) => row.line} columns={[
         { title: 'Line', narrow: true, cell: (row) => number(row.line) },
-        { title: 'User', cell: (row) => (row.user ? <a href={`#/users/${row.user.uuid}`} target="_blank" rel="noopener">{row.name}</a> : row.name) },
+        { title: 'User', cell: (row) => (row.user ? <a href={`#/users/${row.user}`} target="_blank" rel="noopener">{row.name}</a> : row.name) },
         { title: 'What happens', narrow: true, cell: (row) => <Mark good={row.kind === 'faulty' ? false : row.kind === 'unchanged' ? undefined : true}>{t(kinds[row.kind])}</Mark> },
         { title: 'Details', cell: (row) => <Details row={row} /> },
       ]} />
