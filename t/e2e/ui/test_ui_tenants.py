@@ -8,41 +8,9 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
-from test_ui import AXE, MARKUP, SERVER, Page
-from test_ui_backends import check_for_barriers, too_wide
 
-from support import browser
-from support.browser import wait_for
 from support.checks import below, error, label
-
-
-@pytest.fixture(scope='module')
-def site(new_nginx):
-    return new_nginx('ui-tenants', SERVER)
-
-
-@pytest.fixture(scope='module')
-def window(site):
-    """It ends before nginx does, which would wait for connections that Chromium has opened in advance."""
-    with browser.chromium(width=1280) as driver:
-        yield driver
-
-
-@pytest.fixture
-def page(window, site):
-    window.get('about:blank')
-    made = Page(window, f"http://127.0.0.1:{site.values['GATE_PORT']}/api/auth/ui/")
-    made.open()
-    yield made
-    assert made.complaints() == []
-    window.get('about:blank')
-
-
-@pytest.fixture
-def inside(page, admin):
-    page.log_in(admin['username'], admin['password'])
-    page.see('h1', 'Overview')
-    return page
+from support.operators_page import MARKUP, Page
 
 
 @pytest.fixture
@@ -70,10 +38,6 @@ def parent_of(api, admin_token, tenant):
     return api.get(f"/tenants/{tenant['uuid']}", admin_token).json()['parent_uuid']
 
 
-def focused(page):
-    return page.driver.switch_to.active_element
-
-
 def item(page, tenant):
     return page.see(f'[data-tenant="{tenant["uuid"]}"]')
 
@@ -98,17 +62,17 @@ def test_the_tree_by_keyboard(whoever, family):
         (Keys.END, 'child'),
         (Keys.ARROW_UP, 'moved'),
     ]:
-        focused(page).send_keys(key)
-        assert focused(page).text == family[name]['name']
+        page.focused().send_keys(key)
+        assert page.focused().text == family[name]['name']
     # Left closes what is open, and right opens it again.
-    focused(page).send_keys(Keys.ARROW_LEFT)
+    page.focused().send_keys(Keys.ARROW_LEFT)
     assert item(page, family['moved']).get_attribute('aria-expanded') == 'false'
     assert not page.find(f'[data-tenant="{family["child"]["uuid"]}"]')
-    focused(page).send_keys(Keys.ARROW_DOWN)
-    assert focused(page).text == family['moved']['name']  # the last that is seen
-    focused(page).send_keys(Keys.ARROW_RIGHT)
+    page.focused().send_keys(Keys.ARROW_DOWN)
+    assert page.focused().text == family['moved']['name']  # the last that is seen
+    page.focused().send_keys(Keys.ARROW_RIGHT)
     item(page, family['child'])
-    focused(page).send_keys(Keys.ENTER)
+    page.focused().send_keys(Keys.ENTER)
     page.see('h1', family['moved']['name'])
 
 
@@ -134,7 +98,7 @@ def test_a_tenant_is_moved_by_keyboard(whoever, api, admin_token, family):
     page.confirm()
     page.see('.teller', 'was moved')
     assert parent_of(api, admin_token, family['moved']) == family['new']['uuid']
-    wait_for(page.driver, lambda: focused(page).text == family['moved']['name'], 'the focus goes along')
+    page.wait_for(lambda: page.focused().text == family['moved']['name'], 'the focus goes along')
     page.see(f'#below-{family["new"]["uuid"]} a', family['moved']['name'])
 
 
@@ -318,22 +282,19 @@ def test_a_body_by_form(inside, api, admin_token):
     inside.fill('body-name', name)
     inside.fill('body-address-city', 'Québec')
     inside.see('#body-domain_names').send_keys('a.example.com\nb.example.com')
-    wait_for(
-        inside.driver,
+    inside.wait_for(
         lambda: body_of(inside)
         == {'name': name, 'address': {'city': 'Québec'}, 'domain_names': ['a.example.com', 'b.example.com']},
         'the body follows the form',
     )
     inside.picture('operation-body')
     inside.fill('body-address-city', '')
-    wait_for(inside.driver, lambda: 'address' not in body_of(inside), 'what is emptied goes')
+    inside.wait_for(lambda: 'address' not in body_of(inside), 'what is emptied goes')
     # And the form follows the text.
     field = inside.see('#body')
     field.send_keys(Keys.CONTROL, 'a')
     field.send_keys(json.dumps({'name': f'{name}-2'}))
-    wait_for(
-        inside.driver, lambda: inside.see('[name=body-name]').get_property('value') == f'{name}-2', 'the form follows'
-    )
+    inside.wait_for(lambda: inside.see('[name=body-name]').get_property('value') == f'{name}-2', 'the form follows')
     field.send_keys('}')
     inside.see('[role=alert]', 'This is no JSON.')
     assert not inside.see('button.main', 'Send').is_enabled()
@@ -356,8 +317,7 @@ def test_headers_and_choices(inside, create):
     inside.see('h1', 'POST /users')
     Select(inside.see('#body-purpose')).select_by_visible_text('internal')
     Select(inside.see('#body-enabled')).select_by_visible_text('false')
-    wait_for(
-        inside.driver,
+    inside.wait_for(
         lambda: body_of(inside).items() >= {'purpose': 'internal', 'enabled': False}.items(),
         'it follows',
     )
@@ -398,37 +358,26 @@ def test_an_access_that_one_lacks(page, make_user):
 SCREENS = ('tenants', 'locks', 'api/POST/tenants', 'api/POST/backends/saml')
 
 
-@pytest.mark.skipif(not AXE.exists(), reason='axe-core is not installed: ./dev test does it')
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_no_barriers(inside, family, scheme):
-    inside.driver.execute_cdp_cmd(
-        'Emulation.setEmulatedMedia', {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]}
-    )
+    inside.scheme(scheme)
     for screen in (*SCREENS, f"tenants/{family['moved']['uuid']}"):
         inside.at(screen)
-        wait_for(inside.driver, lambda: inside.find('main button') and not inside.find('p', 'Loading …'), screen)
-        check_for_barriers(inside, screen)
+        inside.wait_for(lambda: inside.find('main button') and not inside.find('p', 'Loading …'), screen)
+        assert inside.barriers() == [], screen
     inside.at('tenants')
     item(inside, family['moved']).send_keys(Keys.CONTROL, 'x')
     item(inside, family['new']).send_keys(Keys.CONTROL, 'v')
     inside.see('dialog li')
-    check_for_barriers(inside, 'the move')
+    assert inside.barriers() == [], 'the move'
 
 
 def test_narrow(inside, family):
-    inside.driver.execute_cdp_cmd(
-        'Emulation.setDeviceMetricsOverride', {'width': 320, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False}
-    )
-    try:
-        for screen in (*SCREENS, f"tenants/{family['moved']['uuid']}"):
-            inside.at(screen)
-            wait_for(inside.driver, lambda: inside.find('main button') and not inside.find('p', 'Loading …'), screen)
-            assert too_wide(inside) == [], screen
-    finally:
-        inside.driver.execute_cdp_cmd(
-            'Emulation.setDeviceMetricsOverride',
-            {'width': 1280, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False},
-        )
+    inside.size(320)
+    for screen in (*SCREENS, f"tenants/{family['moved']['uuid']}"):
+        inside.at(screen)
+        inside.wait_for(lambda: inside.find('main button') and not inside.find('p', 'Loading …'), screen)
+        assert inside.too_wide() == [], screen
 
 
 # -- behind another nginx ----------------------------------------------------------------------------------------------

@@ -1,15 +1,7 @@
-"""The operator's page: how it is served, and what people do with it in a headless Chromium.
-
-WAZO_AUTH_PICTURES=FOLDER keeps a picture of each screen: light, dark, narrow and in French.
-"""
-import gzip
-import os
-import subprocess
+"""The operator's page: sessions, users, groups, policies, tenants and the API, as people use them."""
 import uuid
-from pathlib import Path
 
 import pytest
-import requests
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -17,226 +9,15 @@ from selenium.webdriver.support.ui import Select
 from support import browser
 from support.browser import wait_for
 from support.checks import label
-from support.servers import CHECKOUT, wait_until
+from support.operators_page import MARKUP, SERVER, Page
+from support.servers import wait_until
 
-SERVER = """\
-    server {
-        listen 127.0.0.1:@GATE_PORT@;
-        wazo_auth on;
-        gzip on;
-        location /api/auth/ { wazo_auth_api prefix=/api/auth; }
-        location /api/auth/ui { wazo_auth_ui; }
-        location /elsewhere/ { wazo_auth_ui prefix=/elsewhere; }
-        location ~ ^/by/pattern { wazo_auth_ui prefix=/by/pattern/; }
-        location /another/daemon { return 204; }
-    }
-"""
-FILES = ('', 'app.js', 'app.css', 'icon.svg')
-FIRST_SCREEN_BYTES = 150_000
-AXE = Path(os.environ.get('WAZO_AUTH_AXE') or CHECKOUT / 'build/axe') / 'node_modules/axe-core/axe.min.js'
-MARKUP = '<img src=x onerror=alert(1)><b>bold</b>&amp;'
-
-# What Chromium complains of, asked for by Page.complaints().
-WATCHER = """
-window.complaints = [];
-addEventListener('securitypolicyviolation', (event) => complaints.push(`${event.violatedDirective} ${event.blockedURI}`));
-addEventListener('error', (event) => complaints.push(String(event.message)));
-addEventListener('unhandledrejection', (event) => complaints.push(String(event.reason)));
-"""
+BESIDE = '        location /another/daemon { return 204; }\n    }\n'
 
 
 @pytest.fixture(scope='module')
 def site(new_nginx):
-    return new_nginx('ui', SERVER)
-
-
-@pytest.fixture(scope='module')
-def address(site):
-    return f"http://127.0.0.1:{site.values['GATE_PORT']}/api/auth/ui/"
-
-
-def fetch(url, **headers):
-    headers = {name.replace('_', '-'): value for name, value in headers.items()}
-    return requests.get(url, headers={'Accept-Encoding': 'identity'} | headers, timeout=10, allow_redirects=False)
-
-
-def raw_of(url, coding):
-    with requests.get(url, headers={'Accept-Encoding': coding}, stream=True, timeout=10) as answer:
-        return answer.raw.read(decode_content=False)
-
-
-# -- how it is served --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize('file', FILES)
-def test_a_file_comes_plain_or_compressed(address, file):
-    plain = fetch(address + file)
-    packed, tight = (fetch(address + file, Accept_Encoding=accepted) for accepted in ('gzip, br;q=0', 'gzip, br'))
-    assert plain.status_code == packed.status_code == tight.status_code == 200
-    assert 'Content-Encoding' not in plain.headers
-    assert (packed.headers['Content-Encoding'], tight.headers['Content-Encoding']) == ('gzip', 'br')
-    assert int(tight.headers['Content-Length']) < int(packed.headers['Content-Length'])
-    assert plain.content == packed.content  # unpacked by requests
-    unpacked = subprocess.run(['brotli', '-dc'], input=raw_of(address + file, 'br'), capture_output=True, check=True)
-    assert unpacked.stdout == plain.content
-    assert len({answer.headers['ETag'] for answer in (plain, packed, tight)}) == 3
-    assert fetch(address + file, Accept_Encoding='gzip;q=0').headers['ETag'] == plain.headers['ETag']
-    for answer in (plain, packed, tight):
-        assert answer.headers['Vary'] == 'Accept-Encoding'
-        assert answer.headers['Cache-Control'] == 'no-cache'
-        assert answer.headers['X-Content-Type-Options'] == 'nosniff'
-        assert answer.headers['Referrer-Policy'] == 'no-referrer'
-        assert (
-            answer.headers['Content-Type'].split(';')[0]
-            == {
-                'js': 'text/javascript',
-                'css': 'text/css',
-                'svg': 'image/svg+xml',
-                '': 'text/html',
-            }[file.rpartition('.')[2]]
-        )
-
-
-def test_a_file_that_is_known_is_not_sent_again(address):
-    for encoding in ('identity', 'gzip', 'br'):
-        first = fetch(address + 'app.js', Accept_Encoding=encoding)
-        again = fetch(address + 'app.js', Accept_Encoding=encoding, If_None_Match=first.headers['ETag'])
-        assert (again.status_code, again.content) == (304, b'')
-        assert again.headers['ETag'] == first.headers['ETag']
-        assert 'Content-Security-Policy' in again.headers
-        assert fetch(address + 'app.js', Accept_Encoding=encoding, If_None_Match='"other"').status_code == 200
-
-
-def test_the_policy_is_strict(address):
-    policy = fetch(address).headers['Content-Security-Policy']
-    rules = dict(rule.strip().split(' ', 1) for rule in policy.split(';'))
-    assert rules.pop('default-src') == rules.pop('form-action') == rules.pop('base-uri') == "'none'"
-    assert rules.pop('frame-ancestors') == rules.pop('trusted-types') == "'none'"
-    assert rules.pop('require-trusted-types-for') == "'script'"
-    assert set(rules.values()) == {"'self'"}
-
-
-def test_methods_and_paths(site, address):
-    head = requests.head(address, headers={'Accept-Encoding': 'identity'}, timeout=10)
-    assert (head.headers['Content-Length'], head.content) == (fetch(address).headers['Content-Length'], b'')
-    assert requests.post(address, data='x', timeout=10).status_code == 405
-    for path in ('x', 'app.js/', '..%2fapp.js', 'app.js.gz', 'ui/'):
-        assert fetch(address + path).status_code == 404
-    assert fetch(address[:-1] + 'x').status_code == 404
-    moved = fetch(address[:-1])
-    assert (moved.status_code, moved.headers['Location'], moved.content) == (301, 'ui/', b'')
-    assert requests.get(address[:-1], timeout=10).url == address
-    root = f"http://127.0.0.1:{site.values['GATE_PORT']}"
-    assert fetch(f'{root}/elsewhere/').content == fetch(f'{root}/by/pattern/').content == fetch(address).content
-
-
-def test_the_first_screen_is_small(address):
-    sent = {}
-    for file in FILES:
-        with requests.get(address + file, headers={'Accept-Encoding': 'gzip'}, stream=True, timeout=10) as answer:
-            body = answer.raw.read(decode_content=False)
-            assert gzip.decompress(body)
-            headers = sum(len(name) + len(value) + 4 for name, value in answer.headers.items())
-            sent[file or 'index.html'] = len(body) + headers
-    assert sum(sent.values()) <= FIRST_SCREEN_BYTES, sent
-
-
-# -- what people do with it --------------------------------------------------------------------------------------------
-
-
-class Page:
-    """A window of the page, and what a person finds in it by its name."""
-
-    def __init__(self, driver, address):
-        self.driver = driver
-        self.address = address
-        driver.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument', {'source': WATCHER})
-
-    def open(self, hash_=''):
-        self.driver.get(self.address + hash_)
-        self.see('h1')
-
-    def find(self, css, text=None):
-        found = self.driver.find_elements(By.CSS_SELECTOR, css)
-        return [each for each in found if each.is_displayed() and (text is None or text in each.text)]
-
-    def see(self, css, text=None):
-        return wait_for(self.driver, lambda: self.find(css, text), f'{css} with {text!r} is missing')[0]
-
-    def miss(self, css, text=None):
-        wait_for(self.driver, lambda: not self.find(css, text), f'{css} with {text!r} is there')
-
-    def press(self, text, css='button'):
-        self.see(css, text).click()
-
-    def fill(self, name, text):
-        field = self.see(f'[name={name}]')
-        field.send_keys(Keys.CONTROL, 'a')
-        field.send_keys(text or Keys.DELETE)
-
-    def log_in(self, name, password):
-        self.fill('username', name)
-        self.fill('password', password + Keys.ENTER)
-
-    def at(self, place):
-        self.driver.execute_script('location.hash = arguments[0]', f'#/{place}')
-
-    def go(self, title):
-        self.press(title, 'nav a')
-        self.see('h1', title)
-
-    def part(self, title):
-        return f'section[aria-label="{title}"]'
-
-    def confirm(self):
-        self.see('dialog[open] button:last-child').click()
-        self.miss('dialog')
-
-    def complaints(self):
-        return self.driver.execute_script('return window.complaints')
-
-    def picture(self, name):
-        """At each width, light and dark, if somebody wants to look at it."""
-        folder = os.environ.get('WAZO_AUTH_PICTURES')
-        if not folder:
-            return
-        for width, scheme in ((1280, 'light'), (1280, 'dark'), (320, 'light')):
-            self.driver.execute_cdp_cmd(
-                'Emulation.setDeviceMetricsOverride',
-                {'width': width, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False},
-            )
-            self.driver.execute_cdp_cmd(
-                'Emulation.setEmulatedMedia', {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]}
-            )
-            self.driver.save_screenshot(str(Path(folder) / f'{name}-{width}-{scheme}.png'))
-        self.driver.execute_cdp_cmd(
-            'Emulation.setDeviceMetricsOverride',
-            {'width': 1280, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False},
-        )
-
-
-@pytest.fixture(scope='module')
-def window(site):
-    """It ends before nginx does, which would wait for connections that Chromium has opened in advance."""
-    with browser.chromium(width=1280) as driver:
-        yield driver
-
-
-@pytest.fixture
-def page(window, address):
-    window.get('about:blank')
-    made = Page(window, address)
-    made.open()
-    yield made
-    assert made.complaints() == []
-    window.get('about:blank')  # whoever is logged in is no more
-
-
-@pytest.fixture
-def inside(page, admin):
-    page.log_in(admin['username'], admin['password'])
-    page.see('h1', 'Overview')
-    return page
+    return new_nginx('ui', SERVER.removesuffix('    }\n') + BESIDE)
 
 
 def sessions_of(api, admin_token, user):
@@ -272,7 +53,7 @@ def test_the_token_is_renewed(address, api, admin_token, make_user):
     user = make_user()
     with browser.chromium(width=1000) as driver:
         page = Page(driver, address)
-        driver.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument', {'source': hasty})
+        page.run_first(hasty)
         page.open()
         page.log_in(user['username'], user['password'])
         page.see('h1', 'Overview')
@@ -306,7 +87,7 @@ def test_who_logs_out_while_the_token_is_renewed(address, api, admin_token, make
     user = make_user()
     with browser.chromium(width=1000) as driver:
         page = Page(driver, address)
-        driver.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument', {'source': hasty})
+        page.run_first(hasty)
         page.open()
         page.log_in(user['username'], user['password'])
         page.see('h1', 'Overview')
@@ -342,7 +123,7 @@ def test_a_user_is_found_as_one_types(inside, create):
     inside.go('Users')
     inside.fill('search', name[:-1])
     inside.see('td a', name)
-    wait_for(inside.driver, lambda: len(inside.find('tbody tr')) == 1, 'one user is found')
+    inside.wait_for(lambda: len(inside.find('tbody tr')) == 1, 'one user is found')
     inside.picture('users')
     inside.fill('search', f'{name}-not')
     inside.see('p', 'Nobody is found.')
@@ -522,7 +303,7 @@ def test_two_who_edit_a_policy_do_not_overwrite_each_other(inside, api, admin_to
     inside.see('[role=alert]', 'Somebody else has changed this policy')
     assert sorted(api.get(path, token=admin_token).json()['acl']) == ['a.first', 'a.theirs']
     inside.press('Show their version')
-    wait_for(inside.driver, lambda: 'a.theirs' in inside.see('#acl').get_property('value'), 'their version is shown')
+    inside.wait_for(lambda: 'a.theirs' in inside.see('#acl').get_property('value'), 'their version is shown')
 
 
 def test_tenants(inside, api, admin_token, create):
@@ -562,7 +343,7 @@ def test_the_api_in_the_browser(inside, create, operations):
 
 def test_every_operation_of_the_document_is_shown(inside, operations):
     inside.go('API')
-    shown = wait_for(inside.driver, lambda: inside.find('main li a'), 'operations')
+    shown = inside.wait_for(lambda: inside.find('main li a'), 'operations')
     assert sorted(each.text for each in shown) == sorted(f'{method.upper()} {path}' for method, path, _ in operations)
 
 
@@ -617,62 +398,38 @@ def test_by_keyboard_alone(page, admin):
     page.log_in(admin['username'], admin['password'])
     page.see('h1', 'Overview')
     # The heading of a new screen has the focus, so it is read aloud.
-    wait_for(page.driver, lambda: page.driver.switch_to.active_element.text == 'Overview', 'the heading has the focus')
+    page.wait_for(lambda: page.driver.switch_to.active_element.text == 'Overview', 'the heading has the focus')
     page.see('nav a', 'Users').send_keys(Keys.ENTER)
-    wait_for(page.driver, lambda: page.driver.switch_to.active_element.text == 'Users', 'the heading has the focus')
+    page.wait_for(lambda: page.driver.switch_to.active_element.text == 'Users', 'the heading has the focus')
 
 
 @pytest.mark.parametrize('screen', ['home', 'users', 'groups', 'policies', 'sessions', 'audit', 'user'])
 def test_narrow_screens_need_no_sideways_scrolling(inside, admin_token, api, admin, screen):
-    inside.driver.execute_cdp_cmd(
-        'Emulation.setDeviceMetricsOverride', {'width': 320, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False}
-    )
-    try:
-        if screen == 'user':
-            found = api.get('/users', token=admin_token, params={'username': admin['username']}).json()['items'][0]
-            screen = f"users/{found['uuid']}"
-        inside.at(screen)
-        inside.see('td')
-        wide = inside.driver.execute_script(
-            'return [...document.querySelectorAll("*")].filter((each) => each.getBoundingClientRect().right > 321 && '
-            '!each.closest("thead, .skip")).map((each) => each.outerHTML.slice(0, 80))'
-        )
-        assert wide == []
-    finally:
-        inside.driver.execute_cdp_cmd(
-            'Emulation.setDeviceMetricsOverride',
-            {'width': 1280, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False},
-        )
+    inside.size(320)
+    if screen == 'user':
+        found = api.get('/users', token=admin_token, params={'username': admin['username']}).json()['items'][0]
+        screen = f"users/{found['uuid']}"
+    inside.at(screen)
+    inside.see('td')
+    assert inside.too_wide() == []
 
 
-@pytest.mark.skipif(not AXE.exists(), reason='axe-core is not installed: ./dev test does it')
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_no_barriers(page, admin, admin_token, api, create, scheme):
     """axe-core finds nothing on any screen."""
 
-    def check(where):
-        page.driver.execute_script(AXE.read_text())
-        found = page.driver.execute_async_script(
-            'const done = arguments[0]; axe.run({resultTypes: ["violations"]}).then(done, (e) => done(String(e)))'
-        )
-        assert [
-            (rule['id'], [node['html'][:120] for node in rule['nodes']]) for rule in found['violations']
-        ] == [], where
-
-    page.driver.execute_cdp_cmd(
-        'Emulation.setEmulatedMedia', {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]}
-    )
+    page.scheme(scheme)
     policy, group = create('/policies', name=f'policy-{label()}', acl=['a.b']), create('/groups', name=label())
     user = create('/users', username=f'seen-{label()}', email_address=f'{label()}@example.com')
-    check('login')
+    assert page.barriers() == [], 'login'
     page.log_in(admin['username'], admin['password'])
     page.see('td')
     for screen in ('home', 'users', 'groups', 'policies', 'tenants', 'sessions', 'audit', 'api', f"users/{user['uuid']}",
                    f"groups/{group['uuid']}", f"policies/{policy['uuid']}", 'api/GET/users/%7Buser_uuid%7D'):  # fmt: skip
         page.at(screen)
         page.see('h1')
-        wait_for(page.driver, lambda: not page.find('p', 'Loading …'), f'{screen} is there')
-        check(screen)
+        page.wait_for(lambda: not page.find('p', 'Loading …'), f'{screen} is there')
+        assert page.barriers() == [], screen
 
 
 def test_a_server_that_restarts_under_it(inside, site):
