@@ -1,4 +1,5 @@
 """The operator's page in a headless Chromium, and what a person finds in it by its name."""
+import base64
 import contextlib
 import os
 from pathlib import Path
@@ -107,17 +108,29 @@ class Page:
         self.driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', size)
 
     def scheme(self, name='light'):
-        features = [{'name': 'prefers-color-scheme', 'value': name}]
-        self.driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': features})
+        """Without motion: colours in between have contrasts of their own."""
+        features = {'prefers-color-scheme': name, 'prefers-reduced-motion': 'reduce'}
+        self.driver.execute_cdp_cmd(
+            'Emulation.setEmulatedMedia', {'features': [{'name': n, 'value': v} for n, v in features.items()]}
+        )
+
+    def speak(self, language):
+        """By the choice that is at the end of each screen, also beneath a dialog."""
+        choice = 'select:has(> [lang=fr])'
+        self.driver.execute_script(
+            'const choice = document.querySelector(arguments[0]); choice.value = arguments[1];'
+            'choice.dispatchEvent(new Event("change", {bubbles: true})); localStorage.clear()', choice, language
+        )  # fmt: skip
+        tag = 'return document.documentElement.lang'
+        self.wait_for(lambda: self.driver.execute_script(tag) == language, f'it does not speak {language}')
 
     @contextlib.contextmanager
     def in_french(self):
-        Select(self.see('footer select')).select_by_value('fr')
+        self.speak('fr')
         try:
             yield
         finally:
-            Select(self.see('footer select')).select_by_value('en')
-            self.driver.execute_script('localStorage.clear()')
+            self.speak('en')
 
     def barriers(self):
         """What axe-core finds: [(rule, [HTML, ...]), ...]."""
@@ -136,7 +149,16 @@ class Page:
             '.map((each) => each.outerHTML.slice(0, 80))'
         )
 
+    def console(self):
+        """What the browser itself complained of, but for answers of the API that are none of 200."""
+        return [
+            each for each in self.driver.get_log('browser') if each['level'] == 'SEVERE' and each['source'] != 'network'
+        ]
+
     def picture(self, name):
-        """Kept as it is seen, if somebody wants to look at it."""
+        """All of the page, kept if somebody wants to look at it."""
         if folder := os.environ.get('WAZO_AUTH_PICTURES'):
-            self.driver.save_screenshot(str(Path(folder) / f'{name}.png'))
+            size = self.driver.execute_cdp_cmd('Page.getLayoutMetrics', {})['cssContentSize']
+            what = {'captureBeyondViewport': True, 'clip': {**size, 'scale': 1}}
+            shown = self.driver.execute_cdp_cmd('Page.captureScreenshot', what)['data']
+            (Path(folder) / f'{name}.png').write_bytes(base64.b64decode(shown))

@@ -120,14 +120,14 @@ export class Unusable extends Error {
 }
 
 export function plan(file: CsvRow[] | null, known: Known, methods: string[]): Plan {
-  if (!file) throw new Unusable('A quoted cell of this file doesn’t end.');
+  if (!file) throw new Unusable('A quoted cell in this file doesn’t end.');
   if (!file.length) throw new Unusable('This file is empty.');
   const columns = file[0].cells.map((cell) => cell.trim().toLowerCase());
   const odd = columns.filter((column) => !READ.includes(column));
   if (odd.length) throw new Unusable('Unknown columns: {what}', odd.join(', '));
   const twice = columns.filter((column, at) => columns.indexOf(column) !== at);
-  if (twice.length) throw new Unusable('Columns that are there twice: {what}', twice.join(', '));
-  if (!columns.some((column) => ['uuid', 'username', 'addresses'].includes(column))) throw new Unusable('The first line has to name the columns, with one of uuid, username and addresses.');
+  if (twice.length) throw new Unusable('Columns that appear twice: {what}', twice.join(', '));
+  if (!columns.some((column) => ['uuid', 'username', 'addresses'].includes(column))) throw new Unusable('The first line has to name the columns, among them uuid, username or addresses.');
   const find = new Map<string, User>();
   for (const user of known.users) {
     for (const email of user.emails) find.set(`login ${email.address.toLowerCase()}`, user);
@@ -143,21 +143,21 @@ function planned(row: CsvRow, columns: string[], find: Map<string, User>, known:
   const wanted: Cells = {};
   columns.forEach((column, at) => (wanted[column] = (row.cells[at] ?? '').trim()));
   const faults: string[] = [];
-  if (row.cells.length !== columns.length) faults.push(t('{count} cells in place of {wanted}', { count: row.cells.length, wanted: columns.length }));
+  if (row.cells.length !== columns.length) faults.push(t('{count|# cell|# cells} instead of {wanted}', { count: row.cells.length, wanted: columns.length }));
   if (row.cells.some((cell) => cell.includes('\uFFFD'))) faults.push(t('it isn’t UTF-8'));
   const addresses = words(wanted.addresses ?? '');
   if (wanted.addresses !== undefined) wanted.addresses = addresses.join(' ');
   const key = wanted.uuid ? `uuid ${wanted.uuid.toLowerCase()}` : `login ${wanted.username || (addresses[0] ?? '').toLowerCase()}`;
   const user = find.get(key) ?? null;
   if (wanted.uuid && !user) faults.push(t('no user of this tenant has this UUID'));
-  if (!wanted.uuid && !wanted.username && !addresses.length) faults.push(t('neither a username nor an address'));
+  if (!wanted.uuid && !wanted.username && !addresses.length) faults.push(t('neither a username nor an email address'));
   for (const one of new Set([key, ...[wanted.username, ...addresses].filter(Boolean).map((login) => `login ${login}`)])) {
     const other = seen.get(one);
     if (other !== undefined) faults.push(t('the same user as in line {line}', { line: other }));
     else seen.set(one, row.line);
     if (other !== undefined) break;
   }
-  for (const address of addresses) if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(address)) faults.push(t('{what} is no address', { what: address }));
+  for (const address of addresses) if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(address)) faults.push(t('{what} isn’t an email address', { what: address }));
   if (wanted.enabled !== undefined) {
     const enabled = wanted.enabled.toLowerCase();
     if (YES.includes(enabled) || enabled === '') wanted.enabled = 'true';
@@ -211,7 +211,7 @@ export async function carryOut(planned: Planned, known: Known, tenant: string): 
       for (const back of undo.reverse()) await back();
       return why;
     } catch (again) {
-      return t('{why}; a part of it is done and could not be taken back: {again}', { why, again: reasonOf(again) });
+      return t('{why}; part of it is done and couldn’t be undone: {again}', { why, again: reasonOf(again) });
     }
   }
 }

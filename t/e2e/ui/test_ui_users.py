@@ -4,7 +4,6 @@ import io
 import time
 
 import pytest
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
@@ -60,9 +59,8 @@ def test_a_user_is_created(inside, read):
     inside.fill('username', name)
     inside.fill('firstname', 'Ada')
     inside.fill('address', f'{name}@example.com')
-    inside.wait_for(lambda: len(Select(inside.see('#choice-Logs-in-by')).options) > 1, 'methods are there')
-    inside.choose('Logs-in-by', 'native')
-    inside.picture('new-user')
+    inside.wait_for(lambda: len(Select(inside.see('#choice-method')).options) > 1, 'methods are there')
+    inside.choose('method', 'native')
     inside.press('Create')
     inside.see('h1', name)
     (found,) = read('/users', username=name)['items']
@@ -85,10 +83,9 @@ def test_a_user_is_edited(inside, create, read):
     inside.at(f"users/{user['uuid']}")
     inside.press('Edit')
     inside.fill('firstname', 'Grace')
-    field = inside.see('#addresses')
+    field = inside.see('[name=addresses]')
     field.send_keys(Keys.CONTROL, 'a')
     field.send_keys(f'{name}@example.org\n{name}@example.com')
-    inside.picture('edit-user')
     inside.press('Save')
     inside.see('.teller', 'was saved')
     inside.see('dd', 'Grace Kept')
@@ -106,7 +103,7 @@ def test_two_who_edit_a_user_do_not_overwrite_each_other(inside, api, admin_toke
     inside.fill('firstname', 'Mine')
     assert api.put(path, admin_token, json={'username': user['username'], 'firstname': 'Theirs'}).status_code == 200
     inside.press('Save')
-    inside.see('[role=alert]', 'Somebody else has changed this user')
+    inside.see('[role=alert]', 'Somebody else has changed this')
     assert read(path)['firstname'] == 'Theirs'
     inside.press('Show their version')
     inside.see('dd', 'Theirs')
@@ -148,7 +145,7 @@ def test_accesses_are_a_tree_with_where_each_comes_from(inside, api, admin_token
     inside.choose('Add-to-a-group', group['name'])
     inside.press('Add', f"{inside.part('Groups and policies')} button")
     inside.see('.teller', 'member was added')
-    tree = inside.part('What it may do')
+    tree = inside.part('Effective accesses')
     inside.see(f'{tree} .mark.bad', 'denied')
     inside.see(f'{tree} li', 'toys.secret.#')
     inside.fill('tree', 'toys.one')
@@ -157,10 +154,9 @@ def test_accesses_are_a_tree_with_where_each_comes_from(inside, api, admin_token
     assert direct['name'] in both.text and by_group['name'] in both.text and group['name'] in both.text
     assert by_group['name'] not in inside.see(f'{tree} li li', 'update').text
     inside.miss(f'{tree} li', 'other')
-    inside.picture('user-tree')
     inside.see(f'[aria-label="Detach: {direct["name"]}"]').click()
     inside.confirm()
-    inside.see(f'[aria-label="Take out: {group["name"]}"]').click()
+    inside.see(f'[aria-label="Remove: {group["name"]}"]').click()
     inside.confirm()
     inside.miss(f'{tree} summary', 'toys.one')
     assert direct['uuid'] not in [each['uuid'] for each in read(f"/users/{user['uuid']}/policies")['items']]
@@ -170,10 +166,10 @@ def test_accesses_are_a_tree_with_where_each_comes_from(inside, api, admin_token
 def test_may_this_user_send_this_request(inside, make_user):
     user = make_user(acl=['toys.1.read'])
     inside.at(f"users/{user['uuid']}")
-    part = inside.part('Has this user an access?')
+    part = inside.part('Check an access')
     for number, verdict in (1, 'allowed'), (2, 'not allowed'):
         inside.fill('url', f'https://pbx.example.com/api/toys/1.0/toys/{number}?x=y')
-        inside.press('May it?')
+        inside.press('Check')
         inside.see(f'{part} p', '/api/toys/1.0/toys/{toy_id}')
         wait_for(
             inside.driver,
@@ -182,7 +178,7 @@ def test_may_this_user_send_this_request(inside, make_user):
         )
         assert inside.see(f'{part} .mark').text == verdict
     inside.fill('url', '/api/dolls')
-    inside.press('May it?')
+    inside.press('Check')
     inside.see('.teller .bad', 'No API document')
 
 
@@ -199,22 +195,21 @@ def test_an_edit_of_a_policy_says_who_gains_and_who_loses(inside, api, admin_tok
         for each in policies:
             assert api.put(f"/users/{user['uuid']}/policies/{each['uuid']}", admin_token).status_code == 204
     inside.at(f"policies/{policy['uuid']}")
-    field = inside.see('#acl')
+    field = inside.see('[name=acl]')
     field.send_keys(Keys.CONTROL, 'a')
     field.send_keys(f'{words}.x\n{words}.gained')
     for access, text in (
-        ('lost', 'users who lose it: 1'),
-        ('kept.read', 'users who lose it: 1'),
-        ('gained', 'users who gain it: 1'),
+        ('lost', '1 user loses it'),
+        ('kept.read', '1 user loses it'),
+        ('gained', '1 user gains it'),
     ):
         line = inside.see('.notice li', f'{words}.{access} {text}')
         assert alone['username'] in line.text and both['username'] not in line.text
-    inside.picture('policy-effect')
     assert api.put(f"/users/{alone['uuid']}/policies/{other['uuid']}", admin_token).status_code == 204
     field.send_keys(f'\n!{words}.x')
     inside.see('.notice li', f'{words}.lost nobody loses')
     inside.see('.notice li', f'{words}.gained nobody gains')
-    inside.see('.notice li', f'!{words}.x users who lose it: 2')
+    inside.see('.notice li', f'!{words}.x 2 users lose it')
 
 
 # -- as a table --------------------------------------------------------------------------------------------------------
@@ -282,19 +277,17 @@ def test_a_file_is_previewed_and_imported(inside, upload, saved, api, admin_toke
     ])  # fmt: skip
     assert kinds(inside).startswith('1 new, 1 changed, 1 unchanged, 3 faulty.')
     inside.choose('Show', 'faulty (3)')
-    for text in ('nonsense is no address', 'no group nowhere',
-                 'no policy none', 'enabled can’t be maybe', 'the same user as in line 2', '2 cells in place of 6'):  # fmt: skip
+    for text in ('nonsense isn’t an email address', 'no group nowhere',
+                 'no policy none', 'enabled can’t be maybe', 'the same user as in line 2', '2 cells instead of 6'):  # fmt: skip
         inside.see('td', text)
     inside.choose('Show', 'changed (1)')
     inside.see('td del', 'Old')
     inside.see('td ins', 'New')
     inside.choose('Show', 'all (6)')
-    inside.picture('import-preview')
     assert new not in users_of(read, tenant, api, admin_token)  # nothing is done yet
     inside.press('Import 2 users')
     inside.confirm()
     inside.see('[role=status]', '2 users were imported; 3 lines were not.')
-    inside.picture('import-report')
     users = users_of(read, tenant, api, admin_token)
     assert users[new]['firstname'] == 'Zoë "Z" ; x'
     assert {email['address']: email['main'] for email in users[new]['emails']} == {
@@ -317,26 +310,28 @@ def test_what_is_exported_changes_nothing_when_it_comes_back(inside, upload, sav
     odd = '=HYPERLINK("http://example.com")'
     user = create('/users', tenant, username=f'odd-{label()}', firstname=odd, lastname='a "b", c;\nd',
                   email_address=f'{label()}@example.com')  # fmt: skip
+    for quoted in "'-x", "''=1", "'plain":
+        create('/users', tenant, username=f'quoted-{label()}', firstname=quoted)
     create('/users', tenant, username=f'plain-{label()}', enabled=False)
     upload(tenant, ['username'])
     rows = saved('Save as CSV')
     assert [row['firstname'] for row in rows if row['uuid'] == user['uuid']] == [
         "'" + odd
     ]  # no formula to a spreadsheet
-    assert len(rows) == 2
+    assert len(rows) == 5
     out = io.StringIO()
     writer = csv.DictWriter(out, rows[0].keys())
     writer.writeheader()
     writer.writerows(rows)
     upload(tenant, [out.getvalue()])
-    assert kinds(inside).startswith('0 new, 0 changed, 2 unchanged, 0 faulty.')
+    assert kinds(inside).startswith('0 new, 0 changed, 5 unchanged, 0 faulty.')
     assert not inside.see('button.main').is_enabled()
 
 
 @pytest.mark.parametrize('lines, text', [
     ([], 'is empty'),
     (['username,shoe size'], 'Unknown columns: shoe size'),
-    (['username,username'], 'there twice: username'),
+    (['username,username'], 'appear twice: username'),
     (['firstname'], 'has to name the columns'),
     (['username', '"open'], 'doesn’t end'),
 ])  # fmt: skip
@@ -358,7 +353,7 @@ def test_a_user_that_fails_is_taken_back(log_in, upload, api, admin_token, make_
     upload(None, ['username,firstname,groups', f'{name},x,sales', f"{old['username']},New,sales", 'whole,y,'])
     page.press('Import 3 users')
     page.confirm()
-    page.see('[role=status]', '1 users were imported; 2 lines were not.')
+    page.see('[role=status]', '1 user was imported; 2 lines were not.')
     page.see('td', 'Unauthorized')
     users = users_of(read, tenant, api, admin_token)
     assert name not in users and 'whole' in users
@@ -422,57 +417,10 @@ def test_fifty_thousand_users_are_searched_as_one_types(inside, many, psql, tena
         inside.wait_for(lambda end=end: inside.find('td a', name[:end]), 'the users are found')
     inside.wait_for(lambda: len(inside.find('tbody tr')) == 1, 'one user is left')
     inside.fill('search', 'first4711@')
-    inside.see('p', 'Nobody is found.')
+    inside.see('p', 'No users found.')
     took = inside.driver.execute_script(
         "return performance.getEntriesByType('resource').filter((entry) => entry.name.includes('/users?search'))"
         '.map((entry) => entry.duration)'
     )
     print('searches of 50,000 users took', [f'{ms:.0f} ms' for ms in took])
     assert took and max(took) < SEARCH_MS
-
-
-@pytest.mark.parametrize('scheme', ['light', 'dark'])
-def test_no_barriers(inside, upload, create, make_user, tenant, scheme):
-    inside.scheme(scheme)
-    inside.at('node')
-    inside.see('td')
-    assert inside.barriers() == [], 'node'
-    inside.at('home')
-    inside.see('.graph')
-    assert inside.barriers() == [], 'home'
-    inside.at('users/new')
-    inside.see('button.main')
-    assert inside.barriers() == [], 'new user'
-    user = make_user(acl=['a.b', '!a.c', 'a.d.#'])
-    inside.at(f"users/{user['uuid']}")
-    inside.press('Edit')
-    inside.see('#addresses')
-    inside.see('ul.tree')
-    assert inside.barriers() == [], 'edit'
-    upload(tenant, ['username,enabled', f'{label()},true', ',true'])
-    kinds(inside)
-    assert inside.barriers() == [], 'import'
-
-
-@pytest.mark.parametrize('screen', ['home', 'node', 'users', 'users/new', 'users/bulk', 'user'])
-def test_narrow_screens_need_no_sideways_scrolling(inside, make_user, upload, screen):
-    inside.size(320)
-    inside.at(f"users/{make_user(acl=['a.b', 'a.c'])['uuid']}" if screen == 'user' else screen)
-    if screen == 'user':
-        inside.press('Edit')
-    if screen == 'users/bulk':
-        upload(None, ['username,firstname', f'{label()},{"long" * 30}', ',x'])
-        kinds(inside)
-    inside.see('section.part, table')
-    inside.wait_for(lambda: not inside.find('p', 'Loading …'), 'it is there')
-    assert inside.too_wide() == []
-
-
-def test_in_french(inside, upload, tenant):
-    with inside.in_french():
-        inside.see('h1', 'Vue d’ensemble')
-        inside.see('h3', 'Requêtes')
-        inside.picture('home-fr')
-        inside.at('users/bulk')
-        inside.see('h1', 'Import et export')
-        assert 'Erroné' not in inside.driver.find_element(By.TAG_NAME, 'main').text
