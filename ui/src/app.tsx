@@ -110,7 +110,7 @@ const farewells: Record<Ended, Text | null> = {
   self: 'You have logged out.',
   others: 'Your session was ended by somebody else, or by a lock. Changes that weren’t saved are lost.',
   expired: 'Your session has expired.',
-  saml: 'The login by SAML didn’t succeed. The server’s error log and the tenant’s SAML screen say why.',
+  saml: 'The SAML login didn’t succeed. The server’s error log and the tenant’s SAML screen say why.',
 };
 
 function LogIn({ why }: { why: Ended }) {
@@ -171,16 +171,16 @@ function SamlLogIn({ name }: { name: string }) {
       if (!(caught instanceof Failure) || caught.away) setFailure(sentence(caught));
       else if (caught.message === 'redirect_url') setFailure(t('The server doesn’t let browsers come back to this page: saml.redirect_urls in its configuration lacks this address.'));
       else if (caught.status === 400) setFailure(t('This isn’t a valid domain.'));
-      else setFailure(t('There is no login by SAML for this domain.'));
+      else setFailure(t('There is no SAML login for this domain.'));
     }
   };
   return (
     <details>
-      <summary>{t('Log in by SAML')}</summary>
+      <summary>{t('Log in with SAML')}</summary>
       <form onSubmit={submit}>
         <Field name="domain" label={t('Domain')} value={domain} onText={setTyped} required hint={t('Your organisation’s domain, such as example.org. You log in on its own page.')} />
         {failure && <p class="notice bad" role="alert">{failure}</p>}
-        <button>{t('Log in by SAML')}</button>
+        <button>{t('Log in with SAML')}</button>
       </form>
     </details>
   );

@@ -279,7 +279,7 @@ def provider(request, stack, site, admin_token):
 
 
 def begin(page, domain):
-    page.press('Log in by SAML', 'summary')
+    page.press('Log in with SAML', 'summary')
     page.fill('domain', domain + Keys.ENTER)
 
 
@@ -319,7 +319,7 @@ def test_log_in_by_saml(site, provider, api, admin_token, make_user):
         wait_for(driver, lambda: at_form(page, provider), 'still logged in at the identity provider')
         # Whoever turns back there has no session, and hears that.
         page.open()
-        page.see('[role=alert]', 'The login by SAML didn’t succeed.')
+        page.see('[role=alert]', 'The SAML login didn’t succeed.')
         assert driver.execute_script(kept)[:2] == [0, 0]
         page.open()
         assert not page.find('[role=alert]')
@@ -346,14 +346,14 @@ def test_whom_the_page_does_not_know(site, provider):
         begin(page, provider.domain)
         wait_for(driver, lambda: at_form(page, provider), 'no form')
         provider.there.fill(driver, name)
-        page.see('[role=alert]', 'The login by SAML didn’t succeed.')
+        page.see('[role=alert]', 'The SAML login didn’t succeed.')
         assert driver.current_url == site.page  # no failure code stays in the address
         assert page.complaints() == []
 
 
 def test_a_domain_without_saml(page):
     begin(page, f'{label()}.example.com')
-    page.see('[role=alert]', 'There is no login by SAML for this domain.')
+    page.see('[role=alert]', 'There is no SAML login for this domain.')
     page.fill('domain', 'x y' + Keys.ENTER)
     page.see('[role=alert]', 'This isn’t a valid domain.')
 
@@ -374,7 +374,7 @@ def test_a_browser_that_keeps_nothing(site, admin):
 
 def test_the_domain_of_an_address_is_offered(page):
     page.fill('username', 'somebody@example.org')
-    page.press('Log in by SAML', 'summary')
+    page.press('Log in with SAML', 'summary')
     assert page.see('[name=domain]').get_property('value') == 'example.org'
 
 

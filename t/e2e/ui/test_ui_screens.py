@@ -177,7 +177,7 @@ def test_the_log_in(site, address):
     with browser.chromium(width=WIDTH) as driver:
         page = Page(driver, address)
         page.open()
-        page.press('Log in by SAML', 'summary')
+        page.press('Log in with SAML', 'summary')
         look(page, 'login')
 
 

@@ -1,5 +1,4 @@
 """The operator's page as files: how they come, and what protects them."""
-import gzip
 import subprocess
 
 import pytest
@@ -95,12 +94,13 @@ def test_methods_and_paths(site, address):
     assert fetch(f'{root}/elsewhere/').content == fetch(f'{root}/by/pattern/').content == fetch(address).content
 
 
-def test_the_first_screen_is_small(address):
+@pytest.mark.parametrize('coding', ['gzip', 'br'])
+def test_the_first_screen_is_small(address, coding):
     sent = {}
     for file in FILES:
-        with requests.get(address + file, headers={'Accept-Encoding': 'gzip'}, stream=True, timeout=10) as answer:
-            body = answer.raw.read(decode_content=False)
-            assert gzip.decompress(body)
+        with requests.get(address + file, headers={'Accept-Encoding': coding}, stream=True, timeout=10) as answer:
+            assert answer.headers['Content-Encoding'] == coding
             headers = sum(len(name) + len(value) + 4 for name, value in answer.headers.items())
-            sent[file or 'index.html'] = len(body) + headers
+            sent[file or 'index.html'] = len(answer.raw.read(decode_content=False)) + headers
+    print(f'the first screen takes {sum(sent.values())} bytes by {coding}')
     assert sum(sent.values()) <= FIRST_SCREEN_BYTES, sent

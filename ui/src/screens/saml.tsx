@@ -93,7 +93,7 @@ function Form({ tenant, known: { saved, domains, template }, allowed, again }: {
           <Act label={t('Metadata of the provider')} act={() => download(`${PATH}/metadata`, 'idp-metadata.xml', { tenant })} />
         </div>
       )}>
-        {!saved && <p class="notice">{among.length ? t('This tenant has no identity provider yet.') : t('This tenant has no domain. Logins by SAML need one: add it on the tenant’s screen.')}</p>}
+        {!saved && <p class="notice">{among.length ? t('This tenant has no identity provider yet.') : t('This tenant has no domain. SAML logins need one: add it on the tenant’s screen.')}</p>}
         <div class="grid">
           <Choice name="domain" label={t('Domain')} value={form.domain} choose={(domain) => set({ domain })} among={[['', '–'], ...among]}
             hint={t('What users enter before they log in, to find their provider.')} />
