@@ -158,7 +158,8 @@ class Page:
     def picture(self, name):
         """All of the page, kept if somebody wants to look at it."""
         if folder := os.environ.get('WAZO_AUTH_PICTURES'):
-            size = self.driver.execute_cdp_cmd('Page.getLayoutMetrics', {})['cssContentSize']
-            what = {'captureBeyondViewport': True, 'clip': {**size, 'scale': 1}}
+            width, height = self.driver.execute_script('return [innerWidth, document.documentElement.scrollHeight]')
+            clip = {'x': 0, 'y': 0, 'width': width, 'height': height, 'scale': 1}
+            what = {'captureBeyondViewport': True, 'clip': clip}
             shown = self.driver.execute_cdp_cmd('Page.captureScreenshot', what)['data']
             (Path(folder) / f'{name}.png').write_bytes(base64.b64decode(shown))

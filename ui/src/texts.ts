@@ -382,7 +382,7 @@ const french = {
   'The service was removed.': 'Le service a été retiré.',
   'The sessions were ended.': 'Les sessions sont terminées.',
   'The session was ended.': 'La session est terminée.',
-  'These tenants are locked, and so will be whatever moves there:': 'Ces tenants sont verrouillés, et ce qui y est déplacé le sera aussi :',
+  'These tenants are locked, and whatever moves there will be, too:': 'Ces tenants sont verrouillés, et ce qui y est déplacé le sera aussi :',
   'These values come from the server’s configuration (smtp: in its YAML). Changes made here are only tried: to keep them, write them there and reload nginx.': 'Ces valeurs viennent de la configuration du serveur (smtp: dans son YAML). Ce qui est changé ici est seulement essayé : pour le garder, écrivez-le là-bas et rechargez nginx.',
   'The tenant was created.': 'Le tenant a été créé.',
   'The tenant was deleted.': 'Le tenant a été supprimé.',

@@ -8,6 +8,7 @@ SERVER = """\
     server {
         listen 127.0.0.1:@GATE_PORT@;
         wazo_auth on;
+        location /api/auth/ { wazo_auth_api prefix=/api/auth; }
         location /api/auth/ui { wazo_auth_ui; }
         location /elsewhere/ { wazo_auth_ui prefix=/elsewhere; }
         location ~ ^/by/pattern { wazo_auth_ui prefix=/by/pattern/; }

@@ -116,7 +116,7 @@ def test_a_move_below_a_lock_is_told(whoever, api, admin_token, family):
     try:
         item(page, family['moved']).send_keys(Keys.CONTROL, 'x')
         item(page, family['new']).send_keys(Keys.CONTROL, 'v')
-        page.see('dialog li', f"so will be all who move there: {family['new']['name']}")
+        page.see('dialog li', f"whatever moves there will be, too: {family['new']['name']}")
         page.press('Cancel', 'dialog button')
     finally:
         assert api.delete(path, admin_token, headers=below(family['top'])).status_code == 204

@@ -71,7 +71,7 @@ function Moving({ move: { tenant, to }, forest, answer }: { move: Move; forest: 
           : t('This tenant moves with everything in it.')}</li>
         {lose.length > 0 && <li><span class="lose">{t('Administrators of these tenants no longer see it:')}</span> {names(lose)}</li>}
         {gain.length > 0 && <li><span class="gain">{t('Administrators of these tenants see it from now on:')}</span> {names(gain)}</li>}
-        {!!locked.answer?.length && <li><span class="lose">{t('These tenants are locked, and so will be whatever moves there:')}</span> {names(locked.answer)}</li>}
+        {!!locked.answer?.length && <li><span class="lose">{t('These tenants are locked, and whatever moves there will be, too:')}</span> {names(locked.answer)}</li>}
         <li>{t('Users, policies, domains and configurations stay as they are. Shared policies come from the new parents.')}</li>
       </ul>
       <div class="buttons">
