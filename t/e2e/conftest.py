@@ -28,6 +28,7 @@ Fixtures of a module
   new_nginx(name, servers, ...)       as stack.new_nginx; ends with the module
   own_redis                 a further Redis
   folder                    an empty one that every server may enter
+  idp                       support.saml_idp.SamlIdp
   tenants                   UUIDs of a tenant, one below it, and one beside it
   nobody reader             live tokens: without any access, and with confd.users.read
 Fixtures of a test
@@ -65,6 +66,7 @@ from support import servers
 from support.bus import Bus
 from support.checks import below, label
 from support.logs import SECRETS, WATCH
+from support.saml_idp import SamlIdp
 from support.stack import ADMIN, DATABASE, Stack
 from support.stack import metrics as read_metrics
 
@@ -202,6 +204,13 @@ def folder():
     made = servers.temporary_folder()
     yield made
     shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope='module')
+def idp(stack):
+    made = SamlIdp(stack.folder / label('idp'), servers.free_port())
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope='module')

@@ -51,13 +51,6 @@ def two(nodes):
     return nodes[1].api
 
 
-@pytest.fixture(scope='module')
-def idp(stack):
-    made = SamlIdp(stack.folder / 'idp', servers.free_port())
-    yield made
-    made.close()
-
-
 class Tenant:
     """A tenant with a domain and a configuration of SAML."""
 

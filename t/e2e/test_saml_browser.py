@@ -13,8 +13,8 @@ from selenium.webdriver.common.by import By
 from support import browser, servers
 from support.browser import wait_for
 from support.logs import SECRETS
-from support.php_idp import PhpIdp
-from support.saml_idp import SamlIdp, configure, make_key
+from support.saml_forms import Pysaml2, Simplesamlphp
+from support.saml_idp import configure, make_key
 
 # The application, of another origin than the API. #state says where it is: out, in, failed.
 APP = """<!doctype html><meta charset=utf-8><title>app</title><h1>app</h1><p id=state></p><p id=answer></p>
@@ -85,41 +85,6 @@ def site(stack):
     yield nginx
     nginx.stop()
     nginx.app.close()
-
-
-class Pysaml2:
-    """A form with nothing but a name."""
-
-    def __init__(self, folder):
-        self.idp = SamlIdp(folder, servers.free_port())
-        self.add_service = self.idp.add_metadata
-
-    def add_user(self, user):
-        return user['username']
-
-    def fill(self, page, name):
-        page.find_element(By.NAME, 'user').send_keys(name)
-        page.find_element(By.TAG_NAME, 'button').click()
-
-
-class Simplesamlphp:
-    """A form with a name and a password, which are none of wazo-auth's."""
-
-    PASSWORD = 'at-the-idp-7e1f'
-
-    def __init__(self, folder):
-        self.idp = PhpIdp(folder, servers.free_port())
-        self.add_service = self.idp.add_service
-
-    def add_user(self, user):
-        name = f"php-{user['username'][-6:]}"
-        self.idp.add_user(name, SECRETS.password(self.PASSWORD), user['username'])
-        return name
-
-    def fill(self, page, name):
-        page.find_element(By.NAME, 'username').send_keys(name)
-        page.find_element(By.NAME, 'password').send_keys(self.PASSWORD)
-        page.find_element(By.CSS_SELECTOR, '[type=submit]').click()
 
 
 @pytest.fixture(scope='module', params=[Pysaml2, Simplesamlphp])

@@ -12,58 +12,21 @@ from saml2.samlp import authn_request_from_string
 
 from support import servers
 from support.checks import elsewhere, error, label, reason
+from support.directory import HASTY, PASSWORD, PEOPLE, SERVICE, SERVICE_PASSWORD, SUFFIX, WRONG, new_slapd
 from support.logs import SECRETS
 from support.peer import Peer
-from support.saml_idp import SamlIdp, configure, make_key
+from support.saml_idp import configure, make_key
 from support.stack import GATED
 
-SUFFIX = servers.Slapd.suffix
-PEOPLE = f'ou=people,{SUFFIX}'
-SERVICE = f'cn=service,{SUFFIX}'
-PASSWORD, SERVICE_PASSWORD, MAIL_PASSWORD = (SECRETS.password(f'try-{uuid.uuid4().hex}') for _ in range(3))
-WRONG = SECRETS.password(f'wrong-{uuid.uuid4().hex}')
-
-ENTRIES = f"""\
-dn: {SUFFIX}
-objectClass: dcObject
-objectClass: organization
-dc: example
-o: Example
-
-dn: {SERVICE}
-objectClass: organizationalRole
-objectClass: simpleSecurityObject
-cn: service
-userPassword: {SERVICE_PASSWORD}
-
-dn: {PEOPLE}
-objectClass: organizationalUnit
-ou: people
-"""
-PEOPLE_THERE = {
-    'alice': 'cn: Alice\nmail: Alice@Try.example',
-    'bob': 'cn: Twin\nmail: bob@try.example',
-    'carol': 'cn: Twin\nmail: carol@try.example',
-    'nomail': 'cn: Nobody',
-    'stranger': 'cn: Stranger\nmail: stranger@try.example',
-    'native': 'cn: Native\nmail: native@try.example',
-}
-ACCESS = 'access to attrs=userPassword by anonymous auth by * none\naccess to * by * read\n'
+MAIL_PASSWORD = SECRETS.password(f'mail-{uuid.uuid4().hex}')
 
 
 @pytest.fixture(scope='module')
 def slapd(stack):
     made = []
-    people = ''.join(
-        f'\ndn: uid={uid},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: {uid}\nsn: x\nuserPassword: {PASSWORD}\n{more}\n'
-        for uid, more in PEOPLE_THERE.items()
-    )
 
     def new(certificate):
-        folder = stack.folder / f'slapd-{label("try")}'
-        made.append(
-            servers.Slapd(folder, servers.free_port(), ENTRIES + people, servers.free_port(), certificate, ACCESS)
-        )
+        made.append(new_slapd(stack, certificate))
         return made[-1].start()
 
     yield new
@@ -76,12 +39,9 @@ def directory(slapd, authority):
     return slapd(authority.certificate('IP:127.0.0.1,DNS:localhost'))
 
 
-LDAP = {'network_timeout': 1, 'operation_timeout': 1, 'login_timeout': 2}
-
-
 @pytest.fixture(scope='module')
 def site(authority, new_nginx):
-    return new_nginx('try', GATED, workers=1, settings={'ldap': {**LDAP, 'ca_file': str(authority.file)}})
+    return new_nginx('try', GATED, workers=1, settings={'ldap': {**HASTY, 'ca_file': str(authority.file)}})
 
 
 @pytest.fixture(scope='module')
@@ -366,13 +326,6 @@ def sp_key(stack):
 @pytest.fixture(scope='module')
 def saml_site(sp_key, new_nginx):
     return new_nginx('try-saml', settings={'saml': {'key_file': str(sp_key[0]), 'cert_file': str(sp_key[1])}})
-
-
-@pytest.fixture(scope='module')
-def idp(stack):
-    made = SamlIdp(stack.folder / 'try-idp', servers.free_port())
-    yield made
-    made.close()
 
 
 class SamlTenant:

@@ -51,6 +51,7 @@ def chromium(script=True, width=1000, dark=False, more=()):
         *more,
     ):
         options.add_argument(f'--{argument}')
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
     if os.geteuid() == 0:
         options.add_argument('--no-sandbox')  # it can't be had as root
     if dark:

@@ -7,11 +7,11 @@ import { Audit } from './screens/audit';
 import { Bulk } from './screens/bulk';
 import { NewUser } from './screens/edituser';
 import { NodeScreen } from './screens/figures';
-import { Groups, GroupScreen } from './screens/groups';
+import { Groups, GroupScreen, NewGroup } from './screens/groups';
 import { Home, type Status } from './screens/home';
 import { Locks } from './screens/locks';
 import { Operations } from './screens/operations';
-import { Policies, PolicyScreen } from './screens/policies';
+import { NewPolicy, Policies, PolicyScreen } from './screens/policies';
 import { serviceAccesses, Services } from './screens/services';
 import { Sessions } from './screens/sessions';
 import { Tenants } from './screens/tenants';
@@ -46,13 +46,19 @@ const screens: Screen[] = [
     path: 'groups',
     title: 'Groups',
     access: 'auth.groups.read',
-    show: (rest) => (rest ? <GroupScreen key={rest} uuid={rest} /> : <Groups />),
+    show: (rest, visitor) => {
+      if (!rest) return <Groups />;
+      return rest === 'new' ? <NewGroup visitor={visitor} /> : <GroupScreen key={rest} uuid={rest} />;
+    },
   },
   {
     path: 'policies',
     title: 'Policies',
     access: 'auth.policies.read',
-    show: (rest) => (rest ? <PolicyScreen key={rest} uuid={rest} /> : <Policies />),
+    show: (rest, visitor) => {
+      if (!rest) return <Policies />;
+      return rest === 'new' ? <NewPolicy visitor={visitor} /> : <PolicyScreen key={rest} uuid={rest} />;
+    },
   },
   { path: 'tenants', title: 'Tenants', access: 'auth.tenants.read', show: (rest) => <Tenants chosen={rest} /> },
   { path: 'sessions', title: 'Sessions', access: 'auth.sessions.read', show: (_, visitor) => <Sessions own={visitor.session} /> },
@@ -104,9 +110,9 @@ function LanguageChoice() {
 const farewells: Record<Ended, Text | null> = {
   nobody: null,
   self: 'You have logged out.',
-  others: 'Your session was ended by somebody else, or by a lock. Nothing that you had not saved was stored.',
+  others: 'Your session was ended by somebody else, or by a lock. Changes that weren’t saved are lost.',
   expired: 'Your session has expired.',
-  saml: 'The login by SAML didn’t succeed. The server’s error log says why, and so does the tenant’s screen for SAML.',
+  saml: 'The SAML login didn’t succeed. The server’s error log and the tenant’s SAML screen say why.',
 };
 
 function LogIn({ why }: { why: Ended }) {
@@ -139,13 +145,13 @@ function LogIn({ why }: { why: Ended }) {
       <div class="brand"><img src="icon.svg" alt="" /><h1>{t('Log in')}</h1></div>
       {farewell && <p class="notice" role="alert">{t(farewell)}</p>}
       {status.answer?.health && status.answer.health.state !== 'ready' && (
-        <p class="notice bad">{t('The server is not well: {why}', { why: status.answer.health.why.join(', ') || status.answer.health.state })}</p>
+        <p class="notice bad">{t('The server reports a problem: {why}', { why: status.answer.health.why.join(', ') || status.answer.health.state })}</p>
       )}
       <form onSubmit={submit}>
-        <Field name="username" label={t('Username or address')} value={name} onText={setName} autocomplete="username" required />
+        <Field name="username" label={t('Username or email address')} value={name} onText={setName} autocomplete="username" required />
         <Field name="password" type="password" label={t('Password')} value={password} onText={setPassword} autocomplete="current-password" required />
         {failure && <p class="notice bad" role="alert">{failure}</p>}
-        <button class="main" disabled={busy}>{busy ? t('Logging in …') : t('Log in')}</button>
+        <button class="main" disabled={busy}>{busy ? t('Logging in…') : t('Log in')}</button>
       </form>
       <SamlLogIn name={name} />
       <LanguageChoice />
@@ -165,18 +171,18 @@ function SamlLogIn({ name }: { name: string }) {
       await beginSaml(domain.trim());
     } catch (caught) {
       if (!(caught instanceof Failure) || caught.away) setFailure(sentence(caught));
-      else if (caught.message === 'redirect_url') setFailure(t('The server doesn’t let browsers come back to this page: saml.redirect_urls of its configuration lacks this address.'));
-      else if (caught.status === 400) setFailure(t('This is no domain.'));
-      else setFailure(t('There is no login by SAML for this domain.'));
+      else if (caught.message === 'redirect_url') setFailure(t('The server doesn’t let browsers come back to this page: saml.redirect_urls in its configuration lacks this address.'));
+      else if (caught.status === 400) setFailure(t('This isn’t a valid domain.'));
+      else setFailure(t('There is no SAML login for this domain.'));
     }
   };
   return (
     <details>
-      <summary>{t('Log in by SAML')}</summary>
+      <summary>{t('Log in with SAML')}</summary>
       <form onSubmit={submit}>
-        <Field name="domain" label={t('Domain')} value={domain} onText={setTyped} required hint={t('Of your organisation: example.org. Its own page asks who you are.')} />
+        <Field name="domain" label={t('Domain')} value={domain} onText={setTyped} required hint={t('Your organisation’s domain, such as example.org. You log in on its own page.')} />
         {failure && <p class="notice bad" role="alert">{failure}</p>}
-        <button>{t('Log in by SAML')}</button>
+        <button>{t('Log in with SAML')}</button>
       </form>
     </details>
   );
@@ -191,7 +197,7 @@ function Page({ visitor }: { visitor: Visitor }) {
       <a class="skip" href="#main" onClick={(event: Event) => {
         event.preventDefault();
         document.querySelector<HTMLElement>('h1')?.focus();
-      }}>{t('Skip to the content')}</a>
+      }}>{t('Skip to content')}</a>
       <header class="top">
         <a class="brand" href="#/home"><img src="icon.svg" alt="" />wazo-auth</a>
         <nav aria-label={t('Screens')}>
@@ -234,8 +240,8 @@ function App() {
   }, []);
   return (
     <>
-      {!reachable && <p class="away" role="alert">{t('The server can’t be reached. Trying again …')}</p>}
-      {visitor ? <Page visitor={visitor} /> : coming ? <p class="quiet" role="status">{t('Loading …')}</p> : <LogIn why={why} />}
+      {!reachable && <p class="away" role="alert">{t('The server can’t be reached. Trying again…')}</p>}
+      {visitor ? <Page visitor={visitor} /> : coming ? <p class="quiet" role="status">{t('Loading…')}</p> : <LogIn why={why} />}
       <Teller />
     </>
   );

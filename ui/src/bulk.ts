@@ -144,14 +144,14 @@ export class Unusable extends Error {
 
 // What the file says, with the faults that are seen without the server.
 export function plan(file: CsvRow[] | null): Plan {
-  if (!file) throw new Unusable('A quoted cell of this file doesn’t end.');
+  if (!file) throw new Unusable('A quoted cell in this file doesn’t end.');
   if (!file.length) throw new Unusable('This file is empty.');
   const columns = file[0].cells.map((cell) => cell.trim().toLowerCase());
   const odd = columns.filter((column) => !READ.includes(column));
   if (odd.length) throw new Unusable('Unknown columns: {what}', odd.join(', '));
   const twice = columns.filter((column, at) => columns.indexOf(column) !== at);
-  if (twice.length) throw new Unusable('Columns that are there twice: {what}', twice.join(', '));
-  if (!columns.some((column) => ['uuid', 'username', 'addresses'].includes(column))) throw new Unusable('The first line has to name the columns, with one of uuid, username and addresses.');
+  if (twice.length) throw new Unusable('Columns that appear twice: {what}', twice.join(', '));
+  if (!columns.some((column) => ['uuid', 'username', 'addresses'].includes(column))) throw new Unusable('The first line has to name the columns, among them uuid, username or addresses.');
   const seen = new Map<string, number>(); // what must be one user's, and the line that has it
   return { columns, rows: file.slice(1).map((row) => planned(row, columns, seen)) };
 }
@@ -160,11 +160,11 @@ function planned(row: CsvRow, columns: string[], seen: Map<string, number>): Pla
   const cells: Cells = {};
   columns.forEach((column, at) => (cells[column] = (row.cells[at] ?? '').trim()));
   const faults: string[] = [];
-  if (row.cells.length !== columns.length) faults.push(t('{count} cells in place of {wanted}', { count: row.cells.length, wanted: columns.length }));
+  if (row.cells.length !== columns.length) faults.push(t('{count|# cell|# cells} instead of {wanted}', { count: row.cells.length, wanted: columns.length }));
   if (row.cells.some((cell) => cell.includes('\uFFFD'))) faults.push(t('it isn’t UTF-8'));
   const addresses = words(cells.addresses ?? '');
   const logins = [cells.username, ...addresses].filter(Boolean);
-  if (!cells.uuid && !logins.length) faults.push(t('neither a username nor an address'));
+  if (!cells.uuid && !logins.length) faults.push(t('neither a username nor an email address'));
   const keys = logins.map((login) => `login ${login.toLowerCase()}`);
   if (cells.uuid) keys.push(`uuid ${cells.uuid.toLowerCase()}`);
   for (const key of new Set(keys)) {
@@ -176,7 +176,7 @@ function planned(row: CsvRow, columns: string[], seen: Map<string, number>): Pla
     faults.push(t('the same user as in line {line}', { line: other }));
     break;
   }
-  for (const address of addresses) if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(address)) faults.push(t('{what} is no address', { what: address }));
+  for (const address of addresses) if (!/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(address)) faults.push(t('{what} isn’t an email address', { what: address }));
   const enabled = (cells.enabled ?? '').toLowerCase();
   if (enabled && !YES.includes(enabled) && !NO.includes(enabled)) faults.push(t('{column} can’t be {what}', { column: 'enabled', what: cells.enabled }));
   const name = cells.username || addresses[0] || cells.uuid || '–';

@@ -1,9 +1,9 @@
 // CSV as spreadsheets write and read it: RFC 4180, and what they make of it where commas are decimal.
 
 // A cell that begins like this is a formula to a spreadsheet, whatever a name may do there: it gets an apostrophe, which
-// is taken away again when it comes back.
-const FORMULA = /^[=+\-@\t\r]/;
-const GUARDED = /^'[=+\-@\t\r]/;
+// is taken away again when it comes back. So one that has some already, and would lose one, gets another.
+const FORMULA = /^'*[=+\-@\t\r]/;
+const GUARDED = /^'+[=+\-@\t\r]/;
 
 function cell(text: string): string {
   const safe = FORMULA.test(text) ? `'${text}` : text;

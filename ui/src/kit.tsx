@@ -2,7 +2,7 @@
 import { Fragment, h, type ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Failure, may } from './api';
-import { language, t, type Text } from './texts';
+import { locale, t, type Text } from './texts';
 
 // The state of something that is asked for. While it is asked for anew, what was there stays.
 export interface Asked<Answer> {
@@ -49,18 +49,38 @@ export function useDelayed<Value>(value: Value, ms: number): Value {
   return shown;
 }
 
+// What is searched for as one types, and the page of what is found.
+export interface Searched {
+  text: string;
+  wanted: string; // once the typing pauses
+  type(text: string): void;
+  from: number;
+  go(from: number): void;
+}
+
+export function useSearch(begin = '', keep?: (text: string) => void): Searched {
+  const [text, setText] = useState(begin);
+  const [from, go] = useState(0);
+  const type = (typed: string) => {
+    keep?.(typed);
+    setText(typed);
+    go(0);
+  };
+  return { text, wanted: useDelayed(text.trim(), 200), type, from, go };
+}
+
 // again: is it asked again by itself?
 export function sentence(failure: unknown, again = false): string {
   if (!(failure instanceof Failure)) return String(failure);
-  if (failure.away) return again ? t('The server can’t be reached. Trying again …') : t('The server can’t be reached. Try again later.');
+  if (failure.away) return again ? t('The server can’t be reached. Trying again…') : t('The server can’t be reached. Try again later.');
   if (failure.forbidden) return t('You may not see this.');
-  if (failure.status === 404) return t('There is no such thing, or it isn’t yours to see.');
+  if (failure.status === 404) return t('This doesn’t exist, or you may not see it.');
   return failure.message || t('The server answered {status}.', { status: failure.status });
 }
 
 export function State({ of, children }: { of: Asked<unknown>; children?: ComponentChildren }) {
   if (of.failure !== undefined && of.failure !== null) return <p class="notice bad" role="alert">{sentence(of.failure, true)}</p>;
-  if (of.answer === undefined) return <p class="quiet" role="status">{t('Loading …')}</p>;
+  if (of.answer === undefined) return <p class="quiet" role="status">{t('Loading…')}</p>;
   return <>{children}</>;
 }
 
@@ -82,7 +102,10 @@ export interface Column<Row> {
   title: Text;
   cell(row: Row): ComponentChildren;
   narrow?: boolean;
+  numeric?: boolean;
 }
+
+const kindOf = ({ narrow, numeric }: { narrow?: boolean; numeric?: boolean }) => (numeric ? 'narrow numeric' : narrow ? 'narrow' : undefined);
 
 // Narrow screens show each row as a block, where roles tell what it still is.
 export function Table<Row>(props: {
@@ -97,13 +120,13 @@ export function Table<Row>(props: {
   return (
     <table role="table" aria-label={props.label} aria-busy={props.busy}>
       <thead role="rowgroup">
-        <tr role="row">{props.columns.map((column) => <th role="columnheader" scope="col">{t(column.title)}</th>)}</tr>
+        <tr role="row">{props.columns.map((column) => <th role="columnheader" scope="col" class={kindOf(column)}>{t(column.title)}</th>)}</tr>
       </thead>
       <tbody role="rowgroup">
         {props.rows.map((row) => (
           <tr role="row" key={props.id(row)}>
             {props.columns.map((column) => (
-              <td role="cell" data-label={t(column.title)} class={column.narrow ? 'narrow' : undefined}>{column.cell(row)}</td>
+              <td role="cell" data-label={t(column.title)} class={kindOf(column)}>{column.cell(row)}</td>
             ))}
           </tr>
         ))}
@@ -119,11 +142,27 @@ export function Pages({ from, size, total, go, open }: { from: number; size: num
     <nav class="pages" aria-label={t('Pages')}>
       <button type="button" disabled={from === 0} onClick={() => go(Math.max(0, from - size))}>{t('Previous')}</button>
       <span>{t(open ? '{from} to {to}' : '{from} to {to} of {total}', {
-        from: number(Math.min(from + 1, total)), to: number(Math.min(from + size, total)), total: number(total),
+        from: Math.min(from + 1, total), to: Math.min(from + size, total), total,
       })}</span>
       <button type="button" disabled={from + size >= total} onClick={() => go(from + size)}>{t('Next')}</button>
     </nav>
   );
+}
+
+function useAct(act: () => Promise<unknown>, done?: string): { busy: boolean; run(): Promise<void> } {
+  const [busy, setBusy] = useState(false);
+  const run = async () => {
+    setBusy(true);
+    try {
+      await act();
+      if (done) tell(done);
+    } catch (failure) {
+      tell(failure instanceof Failure && failure.forbidden ? t('You may not do this.') : sentence(failure), true);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return { busy, run };
 }
 
 // A button for what may fail, and may need a question first.
@@ -137,27 +176,33 @@ export function Act(props: {
   done?: string;
   act(): Promise<unknown>;
 }) {
-  const [busy, setBusy] = useState(false);
+  const { busy, run } = useAct(props.act, props.done);
   const [asking, setAsking] = useState(false);
-  const run = async () => {
+  const answer = (yes: boolean) => {
     setAsking(false);
-    setBusy(true);
-    try {
-      await props.act();
-      if (props.done) tell(props.done);
-    } catch (failure) {
-      tell(failure instanceof Failure && failure.forbidden ? t('You may not do this.') : sentence(failure), true);
-    } finally {
-      setBusy(false);
-    }
+    if (yes) void run();
   };
   return (
     <>
       <button type="button" class={props.danger ? 'danger' : props.main ? 'main' : undefined} disabled={busy || props.disabled}
         aria-label={props.about ? `${props.label}: ${props.about}` : undefined}
         onClick={() => (props.ask ? setAsking(true) : void run())}>{props.label}</button>
-      {asking && <Question text={props.ask ?? ''} yes={props.label} danger={props.danger} answer={(yes) => (yes ? void run() : setAsking(false))} />}
+      {asking && <Question text={props.ask ?? ''} yes={props.label} danger={props.danger} answer={answer} />}
     </>
+  );
+}
+
+// What Enter in one of its fields sends, too.
+export function Form({ ready, submit, act, children, ...rest }: { ready: boolean; submit: string; act(): Promise<unknown>; children?: ComponentChildren; class: string }) {
+  const { busy, run } = useAct(act);
+  return (
+    <form class={rest.class} onSubmit={(event: Event) => {
+      event.preventDefault();
+      if (ready && !busy) void run();
+    }}>
+      {children}
+      <div class="buttons"><button class="main" disabled={busy || !ready}>{submit}</button></div>
+    </form>
   );
 }
 
@@ -231,6 +276,16 @@ export function Field(props: {
   );
 }
 
+// With whatever else narrows down what is found.
+export function Search({ label, of, name = 'search', children }: { label: string; of: Searched; name?: string; children?: ComponentChildren }) {
+  return (
+    <form class="form" role="search" aria-label={label} onSubmit={(event: Event) => event.preventDefault()}>
+      <Field name={name} type="search" label={label} value={of.text} onText={of.type} />
+      {children}
+    </form>
+  );
+}
+
 export function Choice<Value extends string>(props: {
   label: string;
   value: Value;
@@ -255,8 +310,16 @@ export function Mark({ good, children }: { good?: boolean; children: ComponentCh
   return <span class={good === undefined ? 'mark' : good ? 'mark good' : 'mark bad'}>{children}</span>;
 }
 
-export function number(value: number): string {
-  return new Intl.NumberFormat(language()).format(value);
+export const SOON_DAYS = 30;
+// As people count them: tomorrow is the next day, be it an hour away.
+const daysUntil = (at: string) => Math.round((new Date(at).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / (24 * 3600 * 1000));
+export const endsSoon = (at: string) => daysUntil(at) < SOON_DAYS;
+
+// How long it is until then: of certificates.
+export function Expiry({ at }: { at: string }) {
+  const days = daysUntil(at);
+  if (Date.parse(at) < Date.now()) return <Mark good={false}>{t('expired')}</Mark>;
+  return <Mark good={days >= SOON_DAYS}>{new Intl.RelativeTimeFormat(locale(), { numeric: 'auto' }).format(days, 'day')}</Mark>;
 }
 
 // In the visitor's zone; the whole of it, with the zone, when one points at it.
@@ -264,7 +327,7 @@ export function Time({ at }: { at: string | null | undefined }) {
   if (!at) return <>–</>;
   const date = new Date(at);
   if (isNaN(date.getTime())) return <>{at}</>;
-  const short = new Intl.DateTimeFormat(language(), { dateStyle: 'short', timeStyle: 'medium' });
-  const long = new Intl.DateTimeFormat(language(), { dateStyle: 'full', timeStyle: 'long' });
+  const short = new Intl.DateTimeFormat(locale(), { dateStyle: 'short', timeStyle: 'medium' });
+  const long = new Intl.DateTimeFormat(locale(), { dateStyle: 'full', timeStyle: 'long' });
   return <time dateTime={date.toISOString()} title={long.format(date)}>{short.format(date)}</time>;
 }

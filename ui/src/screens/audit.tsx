@@ -31,7 +31,7 @@ function Changes({ entry }: { entry: AuditEntry }) {
   if (!names.length) return null;
   return (
     <details>
-      <summary>{t('What changed')}</summary>
+      <summary>{t('Details')}</summary>
       <ul>
         {names.map((name) => (
           <li key={name}>
@@ -67,9 +67,9 @@ function label(entry: AuditEntry): string | null {
 const columns: Column<AuditEntry>[] = [
   { title: 'When', narrow: true, cell: (entry) => <Time at={entry.at} /> },
   { title: 'What', cell: (entry) => `${entry.kind} · ${entry.action}` },
-  { title: 'Of what', cell: (entry) => <Whom entry={entry} /> },
-  { title: 'By whom', cell: (entry) => (entry.actor_uuid ? <UserName uuid={entry.actor_uuid} /> : '–') },
-  { title: 'From', narrow: true, cell: (entry) => entry.remote_addr ?? '–' },
+  { title: 'Object', cell: (entry) => <Whom entry={entry} /> },
+  { title: 'By', cell: (entry) => (entry.actor_uuid ? <UserName uuid={entry.actor_uuid} /> : '–') },
+  { title: 'IP address', narrow: true, cell: (entry) => entry.remote_addr ?? '–' },
 ];
 
 interface Answer {
@@ -120,7 +120,7 @@ export function Audit() {
       <form class="form" role="search" onSubmit={(event: Event) => event.preventDefault()}>
         <Choice label={t('Kind')} value={kind} choose={setKind} among={[all, ...kinds.map((each): [string, string] => [each, each])]} />
         <Choice label={t('Action')} value={action} choose={setAction} among={[all, ...actions.map((each): [string, string] => [each, each])]} />
-        <Field name="object" label={t('UUID of what was changed')} value={uuid} onText={setUuid} />
+        <Field name="object" label={t('UUID of the object')} value={uuid} onText={setUuid} />
         <Field label={t('Since')} type="datetime-local" value={from} onText={setFrom} />
         <Field label={t('Until')} type="datetime-local" value={to} onText={setTo} />
       </form>

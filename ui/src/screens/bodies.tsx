@@ -64,7 +64,7 @@ function AsText({ id, label, hint, value, put }: { id: string; label: string; hi
           setWrong(true);
         }
       }} />
-      <small id={`${id}-hint`}>{wrong ? t('This is no JSON.') : hint}</small>
+      <small id={`${id}-hint`}>{wrong ? t('This isn’t valid JSON.') : hint}</small>
     </div>
   );
 }
@@ -111,7 +111,7 @@ function One({ path, name, schema, required, value, put, resolve }: {
             const text = (event.currentTarget as HTMLTextAreaElement).value;
             put(text || required ? text.split('\n').filter((line, at, all) => line || at < all.length - 1) : undefined);
           }} />
-        <small id={`${id}-hint`}>{[hint, t('One a line.')].join(' ')}</small>
+        <small id={`${id}-hint`}>{[hint, t('One per line.')].join(' ')}</small>
       </div>
     );
   }

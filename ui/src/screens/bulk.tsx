@@ -4,8 +4,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { call, type Visitor } from '../api';
 import { carryOut, COLUMNS, learn, plan, preview, table, Unusable, type Plan, type Planned } from '../bulk';
 import { readCsv, save, writeCsv } from '../csv';
-import { Act, Choice, Heading, Mark, number, Pages, Part, sentence, Table, tell, useMay } from '../kit';
-import { t, type Text } from '../texts';
+import { Act, Choice, Heading, Mark, Pages, Part, sentence, Table, tell, useMay } from '../kit';
+import { number, t, type Text } from '../texts';
 import { tenantName, useTenants } from './names';
 
 const SIZE = 25;
@@ -19,7 +19,7 @@ function Progress({ label, done, total }: { label: string; done: number; total: 
   return (
     <p>
       <progress aria-label={label} value={done} max={Math.max(total, 1)} />{' '}
-      <span class="quiet">{label} {t('{found} of {total}', { found: number(done), total: number(total) })}</span>
+      <span class="quiet">{label} {t('{found} of {total}', { found: done, total: total })}</span>
     </p>
   );
 }
@@ -55,7 +55,7 @@ function Export({ tenant }: { tenant: string }) {
   };
   return (
     <Part title={t('Export')}>
-      <p>{t('All users of this tenant, with their addresses, groups and policies. Passwords are not among it.')}</p>
+      <p>{t('All users of this tenant with their email addresses, groups and policies, without passwords.')}</p>
       {progress && <Progress label={t('Reading users:')} done={progress[0]} total={progress[1]} />}
       <div class="buttons"><Act label={t('Save as CSV')} act={run} /></div>
     </Part>
@@ -133,7 +133,7 @@ function Import({ tenant }: { tenant: string }) {
   };
   return (
     <Part title={t('Import')}>
-      <p>{t('A file as the export has it: the first line names the columns, of which any may be missing; what a column says replaces what the user has. A user is found by uuid, username or the first address. A column password is for new users.')}</p>
+      <p>{t('A file like the export: the first line names the columns, any of which may be missing. What a column says replaces what the user has. Users are found by uuid, username or their first address. The column password is for new users.')}</p>
       <p class="quiet"><code>{COLUMNS.join(',')}</code></p>
       <div class="field">
         <label for="import-file">{t('CSV file')}</label>
@@ -165,7 +165,7 @@ function Preview({ plan, go }: { plan: Plan; go(): void }) {
       <h3>{t('What this file would do')}</h3>
       <p class={count('faulty') ? 'notice bad' : 'notice'} role="status">
         {t('{created} new, {changed} changed, {unchanged} unchanged, {faulty} faulty.', {
-          created: number(count('new')), changed: number(count('changed')), unchanged: number(count('unchanged')), faulty: number(count('faulty')),
+          created: count('new'), changed: count('changed'), unchanged: count('unchanged'), faulty: count('faulty'),
         })}{' '}
         {count('faulty') > 0 && t('Faulty lines are left out.')}
       </p>
@@ -183,8 +183,8 @@ function Preview({ plan, go }: { plan: Plan; go(): void }) {
       ]} />
       <Pages from={from} size={SIZE} total={rows.length} go={setFrom} />
       <div class="buttons">
-        <Act label={t('Import {count} users', { count: number(todo) })} main disabled={!todo}
-          ask={count('changed') ? t('Import {count} users? What {changed} of them had before is replaced; export first if you may want it back.', { count: number(todo), changed: number(count('changed')) }) : undefined}
+        <Act label={t('Import {count|# user|# users}', { count: todo })} main disabled={!todo}
+          ask={count('changed') ? t('Import {count|# user|# users}? {changed|# of them is|# of them are} replaced: export first if you may want it back.', { count: todo, changed: count('changed') }) : undefined}
           act={async () => go()} />
       </div>
     </>
@@ -220,8 +220,8 @@ function Report({ state, plan }: { state: Done; plan: Plan }) {
   return (
     <>
       <p class={rows.length || left ? 'notice bad' : 'notice'} role="status">
-        {t('{done} users were imported; {failed} lines were not.', { done: number(state.done - state.failed.length), failed: number(rows.length) })}{' '}
-        {left > 0 && t('{count} were left when it was stopped: the same file goes on with them.', { count: number(left) })}
+        {t('{done|# user was|# users were} imported; {failed|# line was|# lines were} not.', { done: state.done - state.failed.length, failed: rows.length })}{' '}
+        {left > 0 && t('{count|# user was|# users were} left when it was stopped: import the same file to go on.', { count: left })}
       </p>
       {rows.length > 0 && (
         <>

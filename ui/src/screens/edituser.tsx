@@ -6,7 +6,7 @@ import { setAddresses } from '../bulk';
 import { Act, Choice, Field, Heading, Part, tell, useAsked } from '../kit';
 import { t } from '../texts';
 import { methodsOf } from './bulk';
-import { tenantName, useTenants } from './names';
+import { Area, Outdated, useTenant } from './forms';
 
 interface Data {
   username: string;
@@ -26,7 +26,7 @@ function Fields({ data, set }: { data: Data; set(data: Data): void }) {
       {text('username', t('Username'))}
       {text('firstname', t('First name'))}
       {text('lastname', t('Last name'))}
-      <Choice label={t('Logs in by')} value={data.authentication_method} choose={(authentication_method) => set({ ...data, authentication_method })}
+      <Choice name="method" label={t('Login method')} value={data.authentication_method} choose={(authentication_method) => set({ ...data, authentication_method })}
         among={methods.map((method): [string, string] => [method, method])} />
       <Choice label={t('Purpose')} value={data.purpose} choose={(purpose) => set({ ...data, purpose })}
         among={['user', 'internal', 'external_api'].map((each): [string, string] => [each, each])} />
@@ -42,9 +42,7 @@ export function NewUser({ visitor }: { visitor: Visitor }) {
   const [data, setData] = useState<Data>({ username: '', firstname: '', lastname: '', purpose: 'user', authentication_method: 'default' });
   const [address, setAddress] = useState('');
   const [password, setPassword] = useState('');
-  const [tenant, setTenant] = useState(visitor.tenant);
-  const tenants = useTenants();
-  const among = [...(tenants?.values() ?? [])].map((each): [string, string] => [each.uuid, tenantName(tenants, each.uuid)]);
+  const { tenant, choice } = useTenant(visitor);
   const create = async () => {
     const user = await call<User>('POST', 'users', {
       tenant, body: { ...bodyOf(data), email_address: address.trim() || null, password: password || null },
@@ -59,10 +57,10 @@ export function NewUser({ visitor }: { visitor: Visitor }) {
       <Part title={t('Account')}>
         <Fields data={data} set={setData} />
         <div class="form grid">
-          <Field name="address" label={t('Address')} value={address} onText={setAddress} />
+          <Field name="address" label={t('Email address')} value={address} onText={setAddress} />
           <Field name="new-password" type="password" label={t('Password')} value={password} onText={setPassword} autocomplete="new-password"
-            hint={t('Empty: none, until a mail sets one')} />
-          {among.length > 1 && <Choice label={t('Tenant')} value={tenant} choose={setTenant} among={among.sort((a, b) => a[1].localeCompare(b[1]))} />}
+            hint={t('Empty: none, until an email sets one.')} />
+          {choice}
         </div>
         <div class="buttons"><Act label={t('Create')} main disabled={!data.username.trim() && !address.trim()} act={create} /></div>
       </Part>
@@ -101,21 +99,12 @@ export function EditUser({ user, addresses: mayAddresses, again, close }: { user
     <Part title={t('Edit')}>
       <Fields data={data} set={setData} />
       {mayAddresses && (
-        <div class="field">
-          <label for="addresses">{t('Addresses, one a line; the first is the main one')}</label>
-          <textarea id="addresses" class="low" spellcheck={false} value={text} onInput={(event: Event) => setText((event.currentTarget as HTMLTextAreaElement).value)} />
-          <small>{t('New ones count as confirmed.')}</small>
-        </div>
+        <Area name="addresses" label={t('Email addresses, one per line; the first is the main one')} value={text} onText={setText} rows={3} hint={t('New addresses count as confirmed.')} />
       )}
-      {outdated && (
-        <p class="notice bad" role="alert">
-          {t('Somebody else has changed this user meanwhile; nothing was saved.')}{' '}
-          <button type="button" onClick={() => {
-            again();
-            close();
-          }}>{t('Show their version, and drop mine')}</button>
-        </p>
-      )}
+      {outdated && <Outdated again={() => {
+        again();
+        close();
+      }} />}
       <div class="buttons">
         <Act label={t('Save')} main disabled={(!changed && !moved) || (!data.username.trim() && !addresses.length)} act={save} />
         <button type="button" onClick={close}>{t('Cancel')}</button>

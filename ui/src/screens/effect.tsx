@@ -1,7 +1,7 @@
 // Whom an edit of a policy changes something for: what others give them stays.
 import { Fragment, h } from 'preact';
 import { call, type List, type Policy, type User } from '../api';
-import { number, sentence, useAsked, useDelayed } from '../kit';
+import { sentence, useAsked, useDelayed } from '../kit';
 import { t } from '../texts';
 import { nameOf } from './names';
 
@@ -57,26 +57,26 @@ export function Effects({ policy, acl, gained, lost }: { policy: Policy; acl: st
     return { found, left: asked.length - found.length };
   }, [wanted]);
   if (effects.failure) return <p>{sentence(effects.failure)}</p>;
-  if (!effects.answer || effects.loading) return <p class="quiet">{t('Looking who is affected …')}</p>;
+  if (!effects.answer || effects.loading) return <p class="quiet">{t('Finding out who is affected…')}</p>;
   const { found, left } = effects.answer;
   return (
     <>
-      <p>{t('From their next login on, by this policy alone or with what other policies give:')}</p>
+      <p>{t('From their next login on, considering what other policies give:')}</p>
       <ul>
         {found.map((effect) => {
-          const values = { count: number(effect.count) };
+          const values = { count: effect.count };
           return (
             <li key={(effect.gains ? '+' : '-') + effect.access}>
               {effect.gains ? <ins><code>{effect.access}</code></ins> : <del><code>{effect.access}</code></del>}{' '}
-              {effect.count === 0 ? (effect.gains ? t('nobody gains: all who have the policy have it by others') : t('nobody loses: others still give it'))
-                : effect.gains ? t(effect.exact ? 'users who gain it: {count}' : 'users who gain it: at most {count}', values)
-                  : t(effect.exact ? 'users who lose it: {count}' : 'users who lose it: at most {count}', values)}
+              {effect.count === 0 ? (effect.gains ? t('nobody gains it: all who have the policy have it from others') : t('nobody loses it: other policies still give it'))
+                : effect.gains ? t(effect.exact ? '{count|# user gains it|# users gain it}' : 'at most {count|# user gains it|# users gain it}', values)
+                  : t(effect.exact ? '{count|# user loses it|# users lose it}' : 'at most {count|# user loses it|# users lose it}', values)}
               {effect.users.length > 0 && <span class="quiet"> ({effect.users.slice(0, 5).map(nameOf).join(', ')}{effect.count > 5 && ' …'})</span>}
             </li>
           );
         })}
       </ul>
-      {left > 0 && <p class="quiet">{t('{count} further accesses were not looked at.', { count: number(left) })}</p>}
+      {left > 0 && <p class="quiet">{t('{count|# more access wasn’t|# more accesses weren’t} looked at.', { count: left })}</p>}
     </>
   );
 }

@@ -35,15 +35,15 @@ export function Explain({ user }: { user: User }) {
     }
   };
   return (
-    <Part title={t('Has this user an access?')}>
+    <Part title={t('Check an access')}>
       <form class="form" onSubmit={(event: Event) => void ask(event, { access: access.trim() })}>
-        <Field name="access" label={t('Access')} value={access} onText={setAccess} required hint={t('As a daemon asks for it: calld.calls.42.read')} />
-        <button disabled={busy}>{t('Explain')}</button>
+        <Field name="access" label={t('Access')} value={access} onText={setAccess} required hint={t('As a daemon asks for it, such as calld.calls.42.read')} />
+        <button disabled={busy}>{t('Check')}</button>
       </form>
       <form class="form" onSubmit={(event: Event) => void ask(event, { method, url: url.trim() })}>
         <div class="short"><Choice label={t('Method')} value={method} choose={setMethod} among={METHODS.map((each): [string, string] => [each, each])} /></div>
-        <Field name="url" label={t('Address of the request')} value={url} onText={setUrl} required hint={t('As a client sends it: /api/calld/1.0/calls/42')} />
-        <button disabled={busy}>{t('May it?')}</button>
+        <Field name="url" label={t('Address of the request')} value={url} onText={setUrl} required hint={t('As a client sends it, such as /api/calld/1.0/calls/42')} />
+        <button disabled={busy}>{t('Check')}</button>
       </form>
       {answer && (
         <div role="status" class="part">

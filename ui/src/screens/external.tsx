@@ -2,9 +2,9 @@
 import { Fragment, h } from 'preact';
 import { useState } from 'preact/hooks';
 import { call, Failure, may, piece, type List, type Visitor } from '../api';
-import { Act, Field, number, Part, State, tell, useAsked, useMay } from '../kit';
+import { Act, Field, Part, State, tell, useAsked, useMay } from '../kit';
 import { t, type Text } from '../texts';
-import { Area, Outdated } from './forms';
+import { Area, DeleteConfiguration, Outdated } from './forms';
 
 type Json = unknown;
 type Config = Record<string, Json>;
@@ -15,17 +15,17 @@ interface Known {
   long?: boolean;
 }
 const client: Record<string, Known> = {
-  client_id: { hint: 'The client id that the service gave for this application.' },
+  client_id: { hint: 'The client ID that the service gave to this application.' },
   client_secret: { hint: 'The secret that belongs to it.' },
 };
 const known: Record<string, Record<string, Known>> = {
   google: client,
   microsoft: client,
   mobile: {
-    fcm_sender_id: { hint: 'Number of the project at Firebase; phones ask for it.' },
+    fcm_sender_id: { hint: 'The project number at Firebase; phones ask for it.' },
     fcm_service_account_info: { hint: 'The JSON file of the service account at Firebase.', long: true },
-    ios_apn_certificate: { hint: 'Certificate for Apple’s push service, PEM.', long: true },
-    ios_apn_private: { hint: 'Its private key, PEM.', long: true },
+    ios_apn_certificate: { hint: 'Certificate for Apple’s push service, as PEM.', long: true },
+    ios_apn_private: { hint: 'Its private key, as PEM.', long: true },
   },
 };
 const titles: Record<string, string> = { google: 'Google', microsoft: 'Microsoft' };
@@ -64,11 +64,11 @@ function Service({ type, tenant }: { type: string; tenant: string }) {
     ? (await call<List<unknown>>('GET', `external/${piece(type)}/users`, { tenant, query: { limit: 1 }, signal })).filtered
     : null), [type, tenant]);
   return (
-    <Part title={titles[type] ?? type} aside={typeof users.answer === 'number' && <span class="quiet">{t('{count} users are connected', { count: number(users.answer) })}</span>}>
+    <Part title={titles[type] ?? type} aside={typeof users.answer === 'number' && <span class="quiet">{t('{count|# user is|# users are} connected', { count: users.answer })}</span>}>
       <State of={config}>
         {config.answer && (config.answer.saved === null || (typeof config.answer.saved === 'object' && !Array.isArray(config.answer.saved))
           ? <Form key={JSON.stringify(config.answer)} type={type} tenant={tenant} saved={config.answer.saved as Config | null} again={config.again} />
-          : <p class="notice">{t('It has a configuration that this page can’t show. Use the API.')}</p>)}
+          : <p class="notice">{t('This page can’t show its configuration. Use the API.')}</p>)}
       </State>
     </Part>
   );
@@ -81,7 +81,7 @@ function asJson(text: string, before: Json): Json {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Failure(400, t('This is no JSON.'));
+    throw new Failure(400, t('This isn’t valid JSON.'));
   }
 }
 
@@ -109,12 +109,12 @@ function Form({ type, tenant, saved, again }: { type: string; tenant: string; sa
   };
   return (
     <>
-      {!saved && <p class="quiet">{t('This tenant isn’t registered there.')}</p>}
+      {!saved && <p class="quiet">{t('This tenant isn’t registered with this service.')}</p>}
       <div class="grid">
         {names.map((name) => {
           const about = known[type]?.[name];
           const secret = SECRET.test(name);
-          const hint = [about ? t(about.hint) : '', secret ? t('Never shown.') : '', secret && saved?.[name] !== undefined ? t('Empty: the saved one stays.') : ''].filter(Boolean).join(' ');
+          const hint = [about ? t(about.hint) : '', secret ? t('Never shown.') : '', secret && saved?.[name] !== undefined ? t('Empty: the saved value stays.') : ''].filter(Boolean).join(' ');
           const long = about?.long || (!secret && (values[name] ?? '').includes('\n'));
           const props = { name: `${type}-${name}`, label: name, value: values[name], hint, onText: (text: string) => setValues({ ...values, [name]: text }) };
           return long ? <Area key={name} {...props} rows={3} /> : <Field key={name} {...props} type={secret ? 'password' : 'text'} autocomplete={secret ? 'new-password' : 'off'} />;
@@ -133,11 +133,8 @@ function Form({ type, tenant, saved, again }: { type: string; tenant: string; sa
       <div class="buttons">
         {allowed?.[accessOf(type, saved ? 'update' : 'create')] && <Act label={t('Save')} about={titles[type] ?? type} main disabled={!changed} act={save} />}
         {saved && allowed?.[accessOf(type, 'delete')] && (
-          <Act label={t('Delete')} about={titles[type] ?? type} danger ask={t('Delete this configuration? The users’ connections stay, but can’t be renewed. This can’t be undone.')}
-            done={t('The configuration was deleted.')} act={async () => {
-              await call('DELETE', path, { tenant });
-              again();
-            }} />
+          <DeleteConfiguration path={path} tenant={tenant} about={titles[type] ?? type} again={again}
+            ask={t('Delete this configuration? The users’ connections stay, but can’t be renewed. This can’t be undone.')} />
         )}
       </div>
     </>

@@ -2,8 +2,8 @@
 import { Fragment, h } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { call, Failure } from '../api';
-import { Heading, Mark, number, Part, State, Table, Time, useAsked, useMay, type Asked } from '../kit';
-import { language, t, type Text } from '../texts';
+import { endsSoon, Expiry, Heading, Mark, Part, SOON_DAYS, State, Table, Time, useAsked, useMay, type Asked } from '../kit';
+import { locale, number, t, type Text } from '../texts';
 
 interface Period {
   from: string;
@@ -59,17 +59,14 @@ export function useNode(): Asked<Node | null> {
   return allowed === undefined ? { ...node, answer: undefined } : node;
 }
 
-const DAY_MS = 24 * 3600 * 1000;
-const SOON_DAYS = 30;
-const daysLeft = (certificate: Certificate) => Math.floor((Date.parse(certificate.ends_at) - Date.now()) / DAY_MS);
 const soonest = (certificates: Certificate[]) => [...certificates].sort((a, b) => (a.ends_at < b.ends_at ? -1 : 1));
 
 export function Ending({ certificates }: { certificates: Certificate[] }) {
-  const soon = soonest(certificates).filter((each) => daysLeft(each) < SOON_DAYS);
+  const soon = soonest(certificates).filter((each) => endsSoon(each.ends_at));
   if (!certificates.length) return null;
   return (
     <Part title={t('Certificates')}>
-      {soon.length === 0 && <p class="quiet">{t('None of {count} ends within {days} days.', { count: number(certificates.length), days: SOON_DAYS })}</p>}
+      {soon.length === 0 && <p class="quiet">{t('{count|The only certificate doesn’t expire|None of # certificates expires} within {days} days.', { count: certificates.length, days: SOON_DAYS })}</p>}
       {soon.length > 0 && <Certificates label={t('Certificates')} certificates={soon} />}
     </Part>
   );
@@ -79,14 +76,8 @@ function Certificates({ label, certificates }: { label: string; certificates: Ce
   return (
     <Table label={label} rows={soonest(certificates)} id={(each) => each.name} columns={[
       { title: 'Certificate', cell: (each) => each.name },
-      { title: 'Ends', narrow: true, cell: (each) => <Time at={each.ends_at} /> },
-      {
-        title: 'State', narrow: true, cell: (each) => {
-          const days = daysLeft(each);
-          if (days < 0) return <Mark good={false}>{t('has ended')}</Mark>;
-          return <Mark good={days >= SOON_DAYS}>{t('{days} days left', { days: number(days) })}</Mark>;
-        },
-      },
+      { title: 'Expires', narrow: true, cell: (each) => <Time at={each.ends_at} /> },
+      { title: 'State', narrow: true, cell: (each) => <Expiry at={each.ends_at} /> },
     ]} />
   );
 }
@@ -100,8 +91,8 @@ interface Series {
 }
 
 const MINUTES = 60;
-const clock = (at: Date) => new Intl.DateTimeFormat(language(), { timeStyle: 'short' }).format(at);
-const short = (value: number) => new Intl.NumberFormat(language(), { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
+const clock = (at: Date) => new Intl.DateTimeFormat(locale(), { timeStyle: 'short' }).format(at);
+const short = (value: number) => new Intl.NumberFormat(locale(), { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 
 // The end of the scale: a round number.
 function ceiling(value: number): number {
@@ -179,7 +170,7 @@ export function LastHour({ node, link }: { node: Node; link?: boolean }) {
       <div class="graphs">
         <Graph title={t('Requests')} periods={periods} series={[
           { name: 'gated', value: (period) => period.gated_requests },
-          { name: 'of the API', value: (period) => period.api_requests, kind: 'second' },
+          { name: 'to the API', value: (period) => period.api_requests, kind: 'second' },
         ]} />
         <Graph title={t('Refusals')} periods={periods} series={[
           { name: 'by the gate', value: (period) => period.gate_refusals + period.gate_failures, kind: 'bad' },
@@ -187,9 +178,9 @@ export function LastHour({ node, link }: { node: Node; link?: boolean }) {
         ]} />
         <Graph title={t('Logins')} periods={periods} series={[
           { name: 'successful', value: (period) => period.logins },
-          { name: 'failed', value: (period) => period.failed_logins, kind: 'bad' },
+          { name: 'unsuccessful', value: (period) => period.failed_logins, kind: 'bad' },
         ]} />
-        <Graph title={t('How long a revocation takes')} periods={periods} milliseconds series={[
+        <Graph title={t('Revocation delay')} periods={periods} milliseconds series={[
           { name: 'on average', value: (period) => period.revocation_milliseconds ?? 0 },
         ]} />
       </div>
@@ -209,29 +200,31 @@ export function NodeScreen() {
         {node && (
           <>
             <LastHour node={node} />
-            <Part title={t('At this moment')}>
-              <dl>
-                <dt>{t('Version')}</dt><dd>{node.version}</dd>
-                <dt>{t('Counts since')}</dt><dd><Time at={node.since} /></dd>
-                <dt>{t('Worker processes')}</dt><dd>{number(node.workers)}</dd>
-                <dt>{t('Database connections')}</dt>
-                <dd>{t('{used} in use, {open} open, {limit} at most', { used: number(node.database_connections.in_use), open: number(node.database_connections.open), limit: number(node.database_connections.limit) })}</dd>
-                <dt>{t('Tokens in memory')}</dt>
-                <dd>{t('{known}, with room for {room}', { known: number(node.tokens.known), room: number(node.tokens.room) })} {node.tokens.evicted > 0 && <Mark good={false}>{t('{count} left for lack of room', { count: number(node.tokens.evicted) })}</Mark>}</dd>
-                <dt>{t('Revoked tokens')}</dt><dd>{number(node.tokens.revoked)}</dd>
-                <dt>{t('WebSockets and watched answers')}</dt><dd>{number(node.upgraded_connections)}</dd>
-                <dt>{t('Locked addresses')}</dt><dd>{number(node.address_locks)}</dd>
-                <dt>{t('Logins that wait')}</dt><dd>{number(node.delayed_logins)}</dd>
-              </dl>
-            </Part>
-            <Part title={t('Threads')}>
-              <Table label={t('Threads')} rows={node.pools} id={(pool) => pool.name} columns={[
-                { title: 'For', cell: (pool) => pool.name },
-                { title: 'Threads', narrow: true, cell: (pool) => number(pool.threads) },
-                { title: 'busy', narrow: true, cell: (pool) => number(pool.busy) },
-                { title: 'Jobs that wait', narrow: true, cell: (pool) => (pool.waiting ? <Mark good={false}>{number(pool.waiting)}</Mark> : number(0)) },
-              ]} />
-            </Part>
+            <div class="pair">
+              <Part title={t('Right now')}>
+                <dl>
+                  <dt>{t('Version')}</dt><dd>{node.version}</dd>
+                  <dt>{t('Counting since')}</dt><dd><Time at={node.since} /></dd>
+                  <dt>{t('Worker processes')}</dt><dd>{number(node.workers)}</dd>
+                  <dt>{t('Database connections')}</dt>
+                  <dd>{t('{used} in use, {open} open, {limit} at most', { used: node.database_connections.in_use, open: node.database_connections.open, limit: node.database_connections.limit })}</dd>
+                  <dt>{t('Tokens in memory')}</dt>
+                  <dd>{t('{known} of at most {room}', { known: node.tokens.known, room: node.tokens.room })} {node.tokens.evicted > 0 && <Mark good={false}>{t('{count|# dropped|# dropped} for lack of room', { count: node.tokens.evicted })}</Mark>}</dd>
+                  <dt>{t('Revoked tokens')}</dt><dd>{number(node.tokens.revoked)}</dd>
+                  <dt>{t('WebSockets and open answers')}</dt><dd>{number(node.upgraded_connections)}</dd>
+                  <dt>{t('Locked addresses')}</dt><dd>{number(node.address_locks)}</dd>
+                  <dt>{t('Waiting logins')}</dt><dd>{number(node.delayed_logins)}</dd>
+                </dl>
+              </Part>
+              <Part title={t('Threads')}>
+                <Table label={t('Threads')} rows={node.pools} id={(pool) => pool.name} columns={[
+                  { title: 'Pool', cell: (pool) => pool.name },
+                  { title: 'Threads', numeric: true, cell: (pool) => number(pool.threads) },
+                  { title: 'Busy', numeric: true, cell: (pool) => number(pool.busy) },
+                  { title: 'Waiting jobs', numeric: true, cell: (pool) => (pool.waiting ? <Mark good={false}>{number(pool.waiting)}</Mark> : number(0)) },
+                ]} />
+              </Part>
+            </div>
             {node.certificates.length > 0 && <Part title={t('Certificates')}><Certificates label={t('Certificates')} certificates={node.certificates} /></Part>}
           </>
         )}

@@ -1,8 +1,8 @@
 // What forms of several screens have in common.
 import { h, type ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
-import { Failure, may, raw, type Asked as Request, type Visitor } from '../api';
-import { Choice, useAsked } from '../kit';
+import { call, Failure, may, raw, type Asked as Request, type Visitor } from '../api';
+import { Act, Choice, useAsked } from '../kit';
 import { t } from '../texts';
 import { tenantName, useTenants } from './names';
 
@@ -47,9 +47,19 @@ export function Upload(props: { name: string; label: string; accept?: string; hi
 export function Outdated({ again }: { again(): void }) {
   return (
     <p class="notice bad" role="alert">
-      {t('Somebody else has changed this meanwhile; nothing was saved.')}{' '}
-      <button type="button" onClick={again}>{t('Show their version, and drop mine')}</button>
+      {t('Somebody else has changed this in the meantime. Nothing was saved.')}{' '}
+      <button type="button" onClick={again}>{t('Show their version and discard mine')}</button>
     </p>
+  );
+}
+
+// Whoever uses the configuration is named by the question.
+export function DeleteConfiguration({ path, tenant, about, ask, again }: { path: string; tenant: string; about?: string; ask: string; again(): void }) {
+  return (
+    <Act label={t('Delete')} about={about} danger ask={ask} done={t('The configuration was deleted.')} act={async () => {
+      await call('DELETE', path, { tenant });
+      again();
+    }} />
   );
 }
 

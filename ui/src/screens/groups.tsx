@@ -1,59 +1,107 @@
 // Groups, and one of them: its members and its policies.
 import { Fragment, h } from 'preact';
 import { useState } from 'preact/hooks';
-import { call, piece, type Group, type List, type Policy, type User } from '../api';
-import { Act, Choice, Field, Heading, Mark, number, Pages, Part, State, Table, useAsked, useDelayed, useMay } from '../kit';
-import { t } from '../texts';
-import { mainAddress, nameOf, tenantName, useTenants } from './names';
+import { call, piece, type Group, type List, type Policy, type User, type Visitor } from '../api';
+import { Act, Choice, Field, Form, Heading, Pages, Part, Search, State, Table, tell, useAsked, useMay, useSearch } from '../kit';
+import { number, t } from '../texts';
+import { Outdated, useTenant } from './forms';
+import { groupName, mainAddress, nameOf, tenantName, useTenants } from './names';
 
 const SIZE = 25;
 
 export function Groups() {
-  const [search, setSearch] = useState('');
-  const [from, setFrom] = useState(0);
+  const search = useSearch();
   const tenants = useTenants();
-  const wanted = useDelayed(search.trim(), 200);
+  const allowed = useMay(['auth.groups.create']);
   const groups = useAsked(
-    (signal) => call<List<Group>>('GET', 'groups', { query: { search: wanted, order: 'name', recurse: true, limit: SIZE, offset: from }, signal }),
-    [wanted, from],
+    (signal) => call<List<Group>>('GET', 'groups', { query: { search: search.wanted, order: 'name', recurse: true, limit: SIZE, offset: search.from }, signal }),
+    [search.wanted, search.from],
   );
   return (
     <>
       <Heading title={t('Groups')} />
-      <form class="form" role="search" onSubmit={(event: Event) => event.preventDefault()}>
-        <Field name="search" type="search" label={t('Search by name')} value={search} onText={(text) => {
-          setSearch(text);
-          setFrom(0);
-        }} />
-      </form>
+      {allowed?.['auth.groups.create'] && <div class="buttons"><a class="button" href="#/groups/new">{t('New group')}</a></div>}
+      <Search label={t('Search by name')} of={search} />
       <State of={groups}>
         <Table label={t('Groups')} rows={groups.answer?.items ?? []} id={(group) => group.uuid} busy={groups.loading} none="No groups." columns={[
-          { title: 'Name', cell: (group) => <a href={`#/groups/${group.uuid}`}>{group.name}</a> },
+          { title: 'Name', cell: (group) => <a href={`#/groups/${group.uuid}`}>{groupName(group)}</a> },
           { title: 'Tenant', cell: (group) => tenantName(tenants, group.tenant_uuid) },
-          { title: 'State', narrow: true, cell: (group) => group.system_managed && <Mark>{t('all users of the tenant')}</Mark> },
         ]} />
-        <Pages from={from} size={SIZE} total={groups.answer?.filtered ?? 0} go={setFrom} />
+        <Pages from={search.from} size={SIZE} total={groups.answer?.filtered ?? 0} go={search.go} />
       </State>
     </>
   );
 }
 
-export function GroupScreen({ uuid }: { uuid: string }) {
-  const group = useAsked((signal) => call<Group>('GET', `groups/${piece(uuid)}`, { signal }), [uuid]);
-  const allowed = useMay([`auth.groups.${uuid}.users.read`, `auth.groups.${uuid}.policies.read`]);
+export function NewGroup({ visitor }: { visitor: Visitor }) {
+  const [name, setName] = useState('');
+  const { tenant, choice } = useTenant(visitor);
+  const create = async () => {
+    const group = await call<Group>('POST', 'groups', { tenant, body: { name: name.trim() } });
+    tell(t('The group was created.'));
+    location.hash = `#/groups/${group.uuid}`;
+  };
   return (
     <>
       <p><a href="#/groups">{t('All groups')}</a></p>
-      <Heading title={group.answer?.name ?? t('Group')} />
+      <Heading title={t('New group')} />
+      <Form class="part" ready={name.trim() !== ''} submit={t('Create')} act={create}>
+        <div class="grid">
+          <Field name="name" label={t('Name')} value={name} onText={setName} required />
+          {choice}
+        </div>
+      </Form>
+    </>
+  );
+}
+
+export function GroupScreen({ uuid }: { uuid: string }) {
+  const own = `auth.groups.${uuid}`;
+  const path = `groups/${piece(uuid)}`;
+  const group = useAsked((signal) => call<Group>('GET', path, { signal }), [uuid]);
+  const allowed = useMay([`${own}.users.read`, `${own}.policies.read`, `${own}.update`, `${own}.delete`]);
+  const found = group.answer;
+  const mine = found && !found.system_managed && allowed; // the group of all users stays as it is
+  return (
+    <>
+      <p><a href="#/groups">{t('All groups')}</a></p>
+      <Heading title={found ? groupName(found) : t('Group')}>
+        {mine && mine[`${own}.delete`] && (
+          <Act label={t('Delete')} danger ask={t('Delete this group? Members lose the accesses of its policies at their next login. This can’t be undone.')}
+            done={t('The group was deleted.')} act={async () => {
+              await call('DELETE', path);
+              location.hash = '#/groups';
+            }} />
+        )}
+      </Heading>
       <State of={group}>
-        {group.answer && allowed && (
+        {found && mine && mine[`${own}.update`] && <Rename key={found.name} group={found} again={group.again} />}
+        {found && allowed && (
           <div class="pair">
-            {allowed[`auth.groups.${uuid}.users.read`] && <Members group={group.answer} />}
-            {allowed[`auth.groups.${uuid}.policies.read`] && <GroupPolicies group={group.answer} />}
+            {allowed[`${own}.users.read`] && <Members group={found} />}
+            {allowed[`${own}.policies.read`] && <GroupPolicies group={found} />}
           </div>
         )}
       </State>
     </>
+  );
+}
+
+function Rename({ group, again }: { group: Group; again(): void }) {
+  const [name, setName] = useState(group.name);
+  const [outdated, setOutdated] = useState(false);
+  const path = `groups/${group.uuid}`;
+  const rename = async () => {
+    if ((await call<Group>('GET', path)).name !== group.name) return setOutdated(true);
+    await call('PUT', path, { body: { name: name.trim() } });
+    tell(t('The group was renamed.'));
+    again();
+  };
+  return (
+    <Form class="form" ready={name.trim() !== '' && name.trim() !== group.name} submit={t('Rename')} act={rename}>
+      <Field name="name" label={t('Name')} value={name} onText={setName} required />
+      {outdated && <Outdated again={again} />}
+    </Form>
   );
 }
 
@@ -72,8 +120,8 @@ function Members({ group }: { group: Group }) {
           { title: 'Username', cell: (user) => <a href={`#/users/${user.uuid}`}>{nameOf(user)}</a> },
           {
             title: 'Actions', narrow: true, cell: (user) => !group.system_managed && allowed?.[`${own}.${user.uuid}.delete`] && (
-              <Act label={t('Take out')} about={nameOf(user)} danger ask={t('Take {name} out of this group? Its policies are lost at the next login.', { name: nameOf(user) })}
-                done={t('The member was taken out.')} act={async () => {
+              <Act label={t('Remove')} about={nameOf(user)} danger ask={t('Remove {name} from this group? They lose its accesses at their next login.', { name: nameOf(user) })}
+                done={t('The member was removed.')} act={async () => {
                   await call('DELETE', `${path}/${user.uuid}`);
                   members.again();
                 }} />
@@ -88,22 +136,22 @@ function Members({ group }: { group: Group }) {
 }
 
 function AddMember({ path, again }: { path: string; again(): void }) {
-  const [search, setSearch] = useState('');
-  const wanted = useDelayed(search.trim(), 200);
+  const search = useSearch();
+  const { wanted } = search;
   const found = useAsked(async (signal) => (wanted
     ? (await call<List<User>>('GET', 'users', { query: { search: wanted, limit: 5, order: 'username', recurse: true }, signal })).items
     : []), [wanted]);
   return (
     <>
-      <Field name="member" type="search" label={t('Add somebody: search by name or address')} value={search} onText={setSearch} />
-      {wanted && found.answer?.length === 0 && !found.loading && <p class="quiet">{t('Nobody is found.')}</p>}
+      <Search name="member" label={t('Add somebody: search by name or email address')} of={search} />
+      {wanted && found.answer?.length === 0 && !found.loading && <p class="quiet">{t('No users found.')}</p>}
       <ul class="plain">
         {(found.answer ?? []).map((user) => (
           <li key={user.uuid} class="heading">
             <span>{nameOf(user)} <span class="quiet">{mainAddress(user)}</span></span>
             <Act label={t('Add')} about={nameOf(user)} done={t('The member was added.')} act={async () => {
               await call('PUT', `${path}/${user.uuid}`);
-              setSearch('');
+              search.type('');
               again();
             }} />
           </li>
@@ -129,7 +177,7 @@ function GroupPolicies({ group }: { group: Group }) {
       <State of={attached}>
         <Table label={t('Policies')} rows={rows} id={(policy) => policy.uuid} busy={attached.loading} none="No policies." columns={[
           { title: 'Name', cell: (policy) => <a href={`#/policies/${policy.uuid}`}>{policy.name}</a> },
-          { title: 'Accesses', narrow: true, cell: (policy) => number(policy.acl.length) },
+          { title: 'Accesses', numeric: true, cell: (policy) => number(policy.acl.length) },
           {
             title: 'Actions', narrow: true, cell: (policy) => allowed?.[`${own}.${policy.uuid}.delete`] && (
               <Act label={t('Detach')} about={policy.name} danger ask={t('Detach this policy? All members lose its accesses at their next login.')}

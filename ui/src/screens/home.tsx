@@ -2,7 +2,7 @@
 import { Fragment, h } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { publicCall } from '../api';
-import { Heading, Mark, number, Part, State, useAsked, useMay } from '../kit';
+import { Heading, Mark, Part, State, useAsked, useMay } from '../kit';
 import { t, type Text } from '../texts';
 import { Entries } from './audit';
 import { Ending, LastHour, useNode } from './figures';
@@ -23,8 +23,8 @@ export type Status = Record<string, Component> & { health?: { status: string; st
 const names: Record<string, Text> = {
   rest_api: 'API',
   database: 'Database',
-  notifications: 'Notifications of revocations',
-  outbox: 'Events and mails that wait',
+  notifications: 'Revocation notifications',
+  outbox: 'Pending events and emails',
   redis: 'Redis',
   broker: 'Message broker',
   mail: 'Mail server',
@@ -32,19 +32,19 @@ const names: Record<string, Text> = {
 };
 const states: Record<string, Text> = {
   ready: 'All is well.',
-  degraded: 'It does its work, and something is missing.',
-  live: 'It can’t do its work.',
+  degraded: 'This server works, but something is missing.',
+  live: 'This server can’t do its work.',
 };
 
 function details(name: string, part: Component): string {
   if (name === 'notifications' && part.age_milliseconds !== undefined) {
-    return t('last heard {ms} ms ago', { ms: number(part.age_milliseconds) });
+    return t('last heard {ms} ms ago', { ms: part.age_milliseconds });
   }
   if (name !== 'outbox') return '';
   return (['bus', 'redis', 'mail'] as const)
     .filter((target) => part[target]?.waiting)
-    .map((target) => t('{target}: {count}, the oldest for {seconds} s', {
-      target, count: number(part[target]?.waiting ?? 0), seconds: number(part[target]?.oldest_seconds ?? 0),
+    .map((target) => t('{target}: {count} waiting, the oldest for {seconds} s', {
+      target, count: part[target]?.waiting ?? 0, seconds: part[target]?.oldest_seconds ?? 0,
     }))
     .join('; ');
 }
@@ -63,26 +63,28 @@ export function Home() {
   return (
     <>
       <Heading title={t('Overview')} />
-      <Part title={t('Health of this server')}>
-        <State of={status}>
-          {health && <p class={health.state === 'ready' ? 'notice' : 'notice bad'} data-state={health.state}>{t(states[health.state] ?? 'It can’t do its work.')}</p>}
-          <dl>
-            {Object.entries(status.answer ?? {}).filter(([name]) => name !== 'health').map(([name, part]) => (
-              <>
-                <dt>{name in names ? t(names[name]) : name}</dt>
-                <dd>
-                  <Mark good={part.status === 'ok'}>{part.status === 'ok' ? t('fine') : part.status === 'unknown' ? t('not known yet') : t('fails')}</Mark>{' '}
-                  <span class="quiet">{details(name, part)}</span>
-                </dd>
-              </>
-            ))}
-          </dl>
-        </State>
-      </Part>
-      {node && <Ending certificates={node.certificates} />}
+      <div class="pair">
+        <Part title={t('Health of this server')}>
+          <State of={status}>
+            {health && <p class={health.state === 'ready' ? 'notice' : 'notice bad'} data-state={health.state}>{t(states[health.state] ?? 'This server can’t do its work.')}</p>}
+            <dl>
+              {Object.entries(status.answer ?? {}).filter(([name]) => name !== 'health').map(([name, part]) => (
+                <>
+                  <dt>{name in names ? t(names[name]) : name}</dt>
+                  <dd>
+                    <Mark good={part.status === 'ok'}>{part.status === 'ok' ? t('OK') : part.status === 'unknown' ? t('not known yet') : t('failing')}</Mark>{' '}
+                    <span class="quiet">{details(name, part)}</span>
+                  </dd>
+                </>
+              ))}
+            </dl>
+          </State>
+        </Part>
+        {node && <Ending certificates={node.certificates} />}
+      </div>
       {node && <LastHour node={node} link />}
       {allowed?.['auth.audit.read'] && (
-        <Part title={t('What changed lately')} aside={<a href="#/audit">{t('Audit log')}</a>}>
+        <Part title={t('Recent changes')} aside={<a href="#/audit">{t('Audit log')}</a>}>
           <Entries filter={{}} size={10} paged={false} />
         </Part>
       )}

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { call, type Tried } from '../api';
 import { Act, Choice, Field, Part, State, tell, useAsked, useMay, type Allowed } from '../kit';
 import { t } from '../texts';
-import { Outdated, useForm } from './forms';
+import { DeleteConfiguration, Outdated, useForm } from './forms';
 import { Steps } from './tries';
 
 interface Saved {
@@ -72,7 +72,7 @@ function Form({ tenant, saved, allowed, again }: { tenant: string; saved: Saved;
     const now = await call<Saved>('GET', PATH, { tenant });
     if (JSON.stringify(now) !== JSON.stringify(saved)) return setOutdated(true);
     await call('PUT', PATH, { tenant, body: body(form) });
-    tell(t('The directory was saved.'));
+    tell(t('The configuration was saved.'));
     again();
   };
   return (
@@ -81,36 +81,32 @@ function Form({ tenant, saved, allowed, again }: { tenant: string; saved: Saved;
         {!exists && <p class="notice">{t('This tenant has no directory yet.')}</p>}
         <div class="grid">
           <Field name="host" label={t('Server')} value={form.host} onText={(host) => set({ host })} required
-            hint={t('Name or address, without ldap:// and without a port.')} />
+            hint={t('Name or IP address, without ldap:// or port.')} />
           <Field name="port" label={t('Port')} value={form.port} onText={(port) => set({ port })} required
-            hint={t('Usually 636 with LDAPS, else 389.')} />
+            hint={t('Usually 636 with LDAPS, otherwise 389.')} />
           <Choice name="security" label={t('Encryption')} value={form.security} choose={(security) => set({ security })}
-            among={[['ldaps', 'LDAPS'], ['tls', 'StartTLS'], ['', t('none: passwords go in the clear')]]}
-            hint={t('The certificate must be valid for the server’s name, and of an authority that this server trusts.')} />
-          <Choice name="version" label={t('Version of the protocol')} value={form.version} choose={(version) => set({ version })} among={[['3', '3'], ['2', '2']]}
+            among={[['ldaps', 'LDAPS'], ['tls', 'StartTLS'], ['', t('none: passwords are sent in the clear')]]}
+            hint={t('The certificate must be valid for the server’s name and issued by an authority that is trusted here.')} />
+          <Choice name="version" label={t('Protocol version')} value={form.version} choose={(version) => set({ version })} among={[['3', '3'], ['2', '2']]}
             hint={t('3, unless the directory is very old. StartTLS needs 3.')} />
           <Field name="bind_dn" label={t('Service account (DN)')} value={form.bindDn} onText={(bindDn) => set({ bindDn })}
-            hint={t('The account that searches for users. Empty: the user’s DN is made of the attribute, the login and the base.')} />
-          <Field name="bind_password" type="password" label={t('Its password')} value={form.bindPassword} onText={(bindPassword) => set({ bindPassword })}
-            autocomplete="new-password" hint={t('Never shown. Empty: the saved one stays, as long as server, port and encryption do.')} />
+            hint={t('The account that searches for users. Empty: the user’s DN is built from the attribute, the login and the base.')} />
+          <Field name="bind_password" type="password" label={t('Password of the service account')} value={form.bindPassword} onText={(bindPassword) => set({ bindPassword })}
+            autocomplete="new-password" hint={t('Never shown. Empty: the saved one stays, unless server, port or encryption change.')} />
           <Field name="base" label={t('Base of the users (DN)')} value={form.base} onText={(base) => set({ base })} required
-            hint={t('All users are at or below it.')} />
-          <Field name="filters" label={t('Filter of the search')} value={form.filters} onText={(filters) => set({ filters })}
-            hint={t('Empty: the attribute equals the login. It may have {username}, {user_login_attribute} and {user_email_attribute}.')} />
-          <Field name="login" label={t('Attribute with the login')} value={form.login} onText={(login) => set({ login })} required
-            hint={t('What users type is compared with it: uid, or sAMAccountName in Active Directory.')} />
-          <Field name="email" label={t('Attribute with the e-mail address')} value={form.email} onText={(email) => set({ email })} required
-            hint={t('Its value says which user here it is: one with this address or username, who logs in by LDAP.')} />
+            hint={t('All users are at or below it in the directory.')} />
+          <Field name="filters" label={t('Search filter')} value={form.filters} onText={(filters) => set({ filters })}
+            hint={t('Empty: the attribute equals the login. May contain {username}, {user_login_attribute} and {user_email_attribute}.')} />
+          <Field name="login" label={t('Login attribute')} value={form.login} onText={(login) => set({ login })} required
+            hint={t('Compared with what users type: uid, or sAMAccountName in Active Directory.')} />
+          <Field name="email" label={t('Email attribute')} value={form.email} onText={(email) => set({ email })} required
+            hint={t('Its value tells which user it is: the one with this email address or username whose login method is LDAP.')} />
         </div>
         {outdated && <Outdated again={again} />}
         <div class="buttons">
           {allowed[`${OWN}.update`] && <Act label={t('Save')} main disabled={!changed} act={save} />}
           {exists && allowed[`${OWN}.delete`] && (
-            <Act label={t('Delete')} danger ask={t('Delete this configuration? Whoever logs in by it can’t any more. This can’t be undone.')} done={t('The directory was deleted.')}
-              act={async () => {
-                await call('DELETE', PATH, { tenant });
-                again();
-              }} />
+            <DeleteConfiguration path={PATH} tenant={tenant} ask={t('Delete this configuration? Whoever logs in with it no longer can. This can’t be undone.')} again={again} />
           )}
         </div>
       </Part>
@@ -130,11 +126,11 @@ function Try({ tenant, config }: { tenant: string; config?: object }) {
   };
   return (
     <Part title={t('Try it')}>
-      <p class="quiet">{config ? t('It tries what stands above, and saves nothing.') : t('It tries what is saved, and changes nothing.')}</p>
+      <p class="quiet">{config ? t('This tries what is entered above and saves nothing.') : t('This tries what is saved and changes nothing.')}</p>
       <div class="grid">
-        <Field name="try_username" label={t('Login of a user')} value={username} onText={setUsername} hint={t('Empty: it ends with the search for the base.')} />
+        <Field name="try_username" label={t('Login of a user')} value={username} onText={setUsername} hint={t('Empty: only the base is searched for.')} />
         <Field name="try_password" type="password" label={t('Password of the user')} value={password} onText={setPassword} autocomplete="new-password"
-          hint={t('Empty: the user is searched for, but doesn’t log in. It is sent to the directory only.')} />
+          hint={t('Empty: the user is searched for but doesn’t log in. It is only sent to the directory.')} />
       </div>
       <div class="buttons"><Act label={t('Try it')} act={attempt} /></div>
       <Steps tried={tried} />

@@ -52,25 +52,25 @@ function Form({ smtp }: { smtp: Smtp }) {
   return (
     <>
       <Part title={t('Mail server')}>
-        <p class="notice">{t('The server’s configuration has these values (smtp: of its YAML). What is changed here is tried only: to keep it, write it there and reload nginx.')}</p>
+        <p class="notice">{t('These values come from the server’s configuration (smtp: in its YAML). Changes made here are only tried: to keep them, write them there and reload nginx.')}</p>
         <div class="grid">
-          <Field name="hostname" label={t('Server')} value={form.hostname} onText={(hostname) => set({ hostname })} required hint={t('Name or address of the server that takes all mails.')} />
+          <Field name="hostname" label={t('Server')} value={form.hostname} onText={(hostname) => set({ hostname })} required hint={t('Name or IP address of the server that takes all emails.')} />
           <Field name="port" label={t('Port')} value={form.port} onText={(port) => set({ port })} required hint={t('Usually 25; 587 with StartTLS and a login; 465 with TLS.')} />
           <Choice name="tls" label={t('Encryption')} value={form.tls} choose={(tls) => set({ tls })}
-            among={[['none', t('none')], ['starttls', 'StartTLS'], ['tls', 'TLS']]} hint={t('StartTLS: required, never in the clear instead.')} />
-          <Field name="ehlo" label={t('Own name (EHLO)')} value={form.ehlo} onText={(ehlo) => set({ ehlo })} hint={t('Empty: the machine’s full name.')} />
+            among={[['none', t('none')], ['starttls', 'StartTLS'], ['tls', 'TLS']]} hint={t('With StartTLS, nothing is ever sent in the clear.')} />
+          <Field name="ehlo" label={t('Hostname (EHLO)')} value={form.ehlo} onText={(ehlo) => set({ ehlo })} hint={t('Empty: the machine’s full name.')} />
           <Field name="username_" label={t('Username')} value={form.username} onText={(username) => set({ username })} hint={t('Empty: no login.')} />
           <Field name="password_" type="password" label={t('Password')} value={form.password} onText={(password) => set({ password })} autocomplete="new-password"
-            hint={t('Never shown. Empty: the configured one, as long as server, port, encryption and username are the configured ones.')} />
+            hint={t('Never shown. Empty: the configured one, unless server, port, encryption or username change.')} />
         </div>
       </Part>
       <Part title={t('Try it')}>
-        <p class="quiet">{changed ? t('It tries what stands above, and saves nothing.') : t('It tries what is configured, and changes nothing.')}</p>
+        <p class="quiet">{changed ? t('This tries what is entered above and saves nothing.') : t('This tries the configured server and changes nothing.')}</p>
         <div class="grid">
-          <Field name="sender" label={t('Sender')} value={sender} onText={setSender} hint={t('Empty: the one of mails that reset a password.')} />
-          <Field name="recipient" label={t('Recipient')} value={recipient} onText={setRecipient} hint={t('Empty: no recipient is named, and nothing is sent.')} />
+          <Field name="sender" label={t('Sender')} value={sender} onText={setSender} hint={t('Empty: the sender of password reset emails.')} />
+          <Field name="recipient" label={t('Recipient')} value={recipient} onText={setRecipient} hint={t('Empty: no recipient is named and nothing is sent.')} />
         </div>
-        <Tick name="send" label={t('Send a mail to this recipient')} value={send} change={setSend} />
+        <Tick name="send" label={t('Send an email to this recipient')} value={send} change={setSend} />
         <div class="buttons"><Act label={t('Try it')} disabled={send && !recipient} act={attempt} /></div>
         <Steps tried={tried} />
       </Part>

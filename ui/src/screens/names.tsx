@@ -1,12 +1,16 @@
 // Names in the place of UUIDs, where the visitor may see whose they are.
 import { h } from 'preact';
-import { call, may, piece, type List, type Tenant, type User } from '../api';
+import { call, may, piece, type Group, type List, type Tenant, type User } from '../api';
 import { useAsked } from '../kit';
 import { t } from '../texts';
 
 export function nameOf(user: User): string {
   const full = [user.firstname, user.lastname].filter(Boolean).join(' ');
   return user.username || mainAddress(user) || full || user.uuid;
+}
+
+export function groupName(group: Group): string {
+  return group.system_managed ? t('All users of the tenant') : group.name;
 }
 
 export function mainAddress(user: User): string | null {
@@ -49,5 +53,5 @@ export function useTenants(): Map<string, Tenant> | undefined {
 export function tenantName(tenants: Map<string, Tenant> | undefined, uuid: string): string {
   const tenant = tenants?.get(uuid);
   if (!tenant) return uuid.slice(0, 8) + '…';
-  return tenant.name || tenant.slug || t('without a name');
+  return tenant.name || tenant.slug || t('unnamed');
 }

@@ -3,8 +3,8 @@ import { Fragment, h } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { asCurl, documentText, piece, raw, type Answered } from '../api';
 import { readDocument, type Document, type Operation, type Parameter } from '../document';
-import { Act, Field, Heading, Mark, number, Part, State, useAsked, useDelayed, useMay } from '../kit';
-import { t } from '../texts';
+import { Act, Field, Heading, Mark, Part, Search, State, useAsked, useDelayed, useMay, useSearch } from '../kit';
+import { number, t } from '../texts';
 import { Fields, hasForm, kind, sample } from './bodies';
 import { Upload } from './forms';
 
@@ -20,7 +20,7 @@ let last = '';
 
 export function Operations({ chosen }: { chosen: string }) {
   const whole = useAsked(document_, []);
-  const [search, setSearch] = useState(last);
+  const search = useSearch(last, (text) => (last = text));
   // Of one whose access names what it is done to, only its own screen can ask.
   const accesses = (whole.answer?.operations ?? []).flatMap(({ access }) => (access && !access.includes('{') ? [access] : []));
   const allowed = useMay([...new Set(accesses)]);
@@ -37,7 +37,7 @@ export function Operations({ chosen }: { chosen: string }) {
       </>
     );
   }
-  const words = search.toLowerCase().split(' ').filter(Boolean);
+  const words = search.wanted.toLowerCase().split(' ').filter(Boolean);
   const found = (whole.answer?.operations ?? []).filter((each) => {
     const text = `${each.method} ${each.path} ${each.summary} ${each.access ?? ''}`.toLowerCase();
     return words.every((word) => text.includes(word));
@@ -46,12 +46,7 @@ export function Operations({ chosen }: { chosen: string }) {
   return (
     <>
       <Heading title={t('API')}><span class="quiet" role="status">{whole.answer && number(found.length)}</span></Heading>
-      <form class="form" role="search" onSubmit={(event: Event) => event.preventDefault()}>
-        <Field name="search" type="search" label={t('Search by path, access or summary')} value={search} onText={(text) => {
-          last = text;
-          setSearch(text);
-        }} />
-      </form>
+      <Search label={t('Search by path, access or summary')} of={search} />
       <State of={whole}>
         {tags.map((tag) => (
           <Part key={tag} title={tag}>
@@ -59,7 +54,7 @@ export function Operations({ chosen }: { chosen: string }) {
               {found.filter((each) => (each.tags[0] ?? '') === tag).map((each) => (
                 <li key={each.method + each.path}>
                   <a href={address(each)}><code>{each.method} {each.path}</code></a> <span class="quiet">{each.summary}</span>{' '}
-                  {each.access && allowed && each.access in allowed && !allowed[each.access] && <Mark>{t('you lack it')}</Mark>}
+                  {each.access && allowed && each.access in allowed && !allowed[each.access] && <Mark>{t('you don’t have it')}</Mark>}
                 </li>
               ))}
             </ul>
@@ -109,13 +104,13 @@ function One({ operation, resolve }: { operation: Operation; resolve: Resolve })
   const label = (each: Parameter) => `${each.name}${must(each) ? ' *' : ''}`;
   return (
     <>
-      <Part title={t('What it does')}>
+      <Part title={t('Description')}>
         <p>{operation.summary}</p>
         <dl>
           <dt>{t('Required access')}</dt>
           <dd>
-            {operation.access ? <code>{access}</code> : operation.open ? t('none: anybody may ask') : t('any live token')}{' '}
-            {access && allowed && access in allowed && <Mark good={allowed[access]}>{allowed[access] ? t('you have it') : t('you lack it')}</Mark>}
+            {operation.access ? <code>{access}</code> : operation.open ? t('none: open to everybody') : t('any valid token')}{' '}
+            {access && allowed && access in allowed && <Mark good={allowed[access]}>{allowed[access] ? t('you have it') : t('you don’t have it')}</Mark>}
           </dd>
         </dl>
       </Part>
@@ -138,19 +133,19 @@ function One({ operation, resolve }: { operation: Operation; resolve: Resolve })
             <div class="field">
               <label for="body">{t('Body as JSON')}</label>
               <textarea id="body" spellcheck={false} aria-invalid={wrong} value={text} onInput={(event: Event) => setText((event.currentTarget as HTMLTextAreaElement).value)} />
-              {wrong && <small role="alert">{t('This is no JSON.')}</small>}
+              {wrong && <small role="alert">{t('This isn’t valid JSON.')}</small>}
             </div>
           </>
         )}
         <pre aria-label="curl">{asCurl(operation.method, path, asked)}</pre>
         <div class="buttons">
           <Act main label={t('Send')} disabled={missing || wrong} act={async () => setAnswer(await raw(operation.method, path, asked))}
-            ask={operation.method === 'GET' || operation.method === 'HEAD' ? undefined : t('Send {method} {path}? It may change what can’t be changed back.', { method: operation.method, path })} />
+            ask={operation.method === 'GET' || operation.method === 'HEAD' ? undefined : t('Send {method} {path}? This may change things that can’t be restored.', { method: operation.method, path })} />
         </div>
       </Part>
       {answer && (
-        <Part title={t('Answer')}>
-          <p role="status"><Mark good={answer.status < 400}>{answer.status}</Mark> {t('{ms} ms', { ms: number(answer.ms) })}</p>
+        <Part title={t('Response')}>
+          <p role="status"><Mark good={answer.status < 400}>{answer.status}</Mark> {t('{ms} ms', { ms: answer.ms })}</p>
           {answer.text && <pre tabIndex={0}>{answer.text}</pre>}
         </Part>
       )}

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { call, Failure, may, type Tried } from '../api';
 import { Act, Choice, Field, Part, sentence, State, tell, useAsked, useMay, type Allowed } from '../kit';
 import { t } from '../texts';
-import { download, Outdated, Upload, useForm } from './forms';
+import { DeleteConfiguration, download, Outdated, Upload, useForm } from './forms';
 import { Steps } from './tries';
 
 interface Saved {
@@ -80,7 +80,7 @@ function Form({ tenant, known: { saved, domains, template }, allowed, again }: {
     body.append('acs_url', form.acsUrl);
     if (metadata) body.append('metadata', metadata);
     await call(saved ? 'PUT' : 'POST', PATH, { tenant, body });
-    tell(t('The identity provider was saved.'));
+    tell(t('The configuration was saved.'));
     again();
   };
   const complete = form.domain && form.entityId && form.acsUrl && (saved || metadata);
@@ -93,26 +93,22 @@ function Form({ tenant, known: { saved, domains, template }, allowed, again }: {
           <Act label={t('Metadata of the provider')} act={() => download(`${PATH}/metadata`, 'idp-metadata.xml', { tenant })} />
         </div>
       )}>
-        {!saved && <p class="notice">{among.length ? t('This tenant has no identity provider yet.') : t('This tenant has no domain. Logins by SAML need one: the tenant’s screen has them.')}</p>}
+        {!saved && <p class="notice">{among.length ? t('This tenant has no identity provider yet.') : t('This tenant has no domain. SAML logins need one: add it on the tenant’s screen.')}</p>}
         <div class="grid">
           <Choice name="domain" label={t('Domain')} value={form.domain} choose={(domain) => set({ domain })} among={[['', '–'], ...among]}
-            hint={t('What users say before they log in, to say which provider it is.')} />
-          <Field name="entity_id" label={t('Our entity id')} value={form.entityId} onText={(entityId) => set({ entityId })} required
-            hint={t('The name under which the provider knows this server. The audience of its responses must be the same.')} />
+            hint={t('What users enter before they log in, to find their provider.')} />
+          <Field name="entity_id" label={t('Our entity ID')} value={form.entityId} onText={(entityId) => set({ entityId })} required
+            hint={t('The name by which the provider knows this server. It must be the audience of its responses.')} />
           <Field name="acs_url" label={t('ACS URL')} value={form.acsUrl} onText={(acsUrl) => set({ acsUrl })} required
-            hint={t('Where browsers bring the responses: this server’s address as browsers see it, with /api/auth/0.1/saml/acs at its end: {template}', { template })} />
+            hint={t('Where browsers take the responses: this server’s address as they see it, ending in /api/auth/0.1/saml/acs, such as {template}', { template })} />
           <Upload name="metadata" label={t('Metadata of the provider (XML)')} accept=".xml,text/xml,application/xml" take={setMetadata}
-            hint={saved ? t('Without a file the saved metadata stays.') : t('The file that the provider offers: where it is, and with which keys it signs.')} />
+            hint={saved ? t('Without a file the saved metadata stays.') : t('The file that the provider offers: its addresses and the keys it signs with.')} />
         </div>
         {outdated && <Outdated again={again} />}
         <div class="buttons">
           {allowed[`${OWN}.${saved ? 'update' : 'create'}`] && <Act label={t('Save')} main disabled={!complete || !ready} act={save} />}
           {saved && allowed[`${OWN}.delete`] && (
-            <Act label={t('Delete')} danger ask={t('Delete this configuration? Whoever logs in by it can’t any more. This can’t be undone.')} done={t('The identity provider was deleted.')}
-              act={async () => {
-                await call('DELETE', PATH, { tenant });
-                again();
-              }} />
+            <DeleteConfiguration path={PATH} tenant={tenant} ask={t('Delete this configuration? Whoever logs in with it no longer can. This can’t be undone.')} again={again} />
           )}
         </div>
       </Part>
@@ -138,7 +134,7 @@ function Try({ tenant, saved, complete, config }: { tenant: string; saved: boole
   }, []);
   return (
     <Part title={t('What a login would do')}>
-      <p class="quiet">{config ? t('It tries what stands above, and saves nothing.') : t('It tries what is saved, and changes nothing.')}{' '}{t('Nothing is sent to the provider.')}</p>
+      <p class="quiet">{config ? t('This tries what is entered above and saves nothing.') : t('This tries what is saved and changes nothing.')}{' '}{t('Nothing is sent to the provider.')}</p>
       {failure !== null && <p class="notice bad" role="alert">{sentence(failure)}</p>}
       <div class="buttons"><Act label={t('Try it')} disabled={!complete} act={async () => {
         setFailure(null);

@@ -28,7 +28,7 @@ const kinds: Kind[] = [
     ofTenant: true,
     show: (tenant, visitor) => <External key={tenant} tenant={tenant} visitor={visitor} />,
   },
-  { path: 'mail', title: 'Mail', access: 'auth.config.smtp.try', ofTenant: false, show: () => <Mail /> },
+  { path: 'mail', title: 'Email', access: 'auth.config.smtp.try', ofTenant: false, show: () => <Mail /> },
 ];
 export const serviceAccesses = kinds.map((kind) => kind.access);
 

@@ -8,7 +8,7 @@ import { Area, Outdated, useForm } from './forms';
 
 type Below = Map<string, Tenant[]>;
 
-const named = (tenant: Tenant) => tenant.name || tenant.slug || t('without a name');
+const named = (tenant: Tenant) => tenant.name || tenant.slug || t('unnamed');
 const names = (tenants: Tenant[]) => tenants.map(named).join(', ');
 
 interface Forest {
@@ -67,12 +67,12 @@ function Moving({ move: { tenant, to }, forest, answer }: { move: Move; forest: 
       <h2>{title}</h2>
       <ul>
         <li>{moving.length > 1
-          ? t('{count} tenants move, with all that they have: {names}.', { count: moving.length, names: names(moving) })
-          : t('This tenant moves, with all that it has.')}</li>
-        {lose.length > 0 && <li><span class="lose">{t('Administrators of these no longer see it:')}</span> {names(lose)}</li>}
-        {gain.length > 0 && <li><span class="gain">{t('Administrators of these see it from now on:')}</span> {names(gain)}</li>}
-        {!!locked.answer?.length && <li><span class="lose">{t('These are locked, and so will be all who move there:')}</span> {names(locked.answer)}</li>}
-        <li>{t('Users, policies, domains and configurations stay as they are. Shared policies of the tenants above change with them.')}</li>
+          ? t('{count|# tenant moves|# tenants move} with everything in them: {names}.', { count: moving.length, names: names(moving) })
+          : t('This tenant moves with everything in it.')}</li>
+        {lose.length > 0 && <li><span class="lose">{t('Administrators of these tenants no longer see it:')}</span> {names(lose)}</li>}
+        {gain.length > 0 && <li><span class="gain">{t('Administrators of these tenants see it from now on:')}</span> {names(gain)}</li>}
+        {!!locked.answer?.length && <li><span class="lose">{t('These tenants are locked, and whatever moves there will be, too:')}</span> {names(locked.answer)}</li>}
+        <li>{t('Users, policies, domains and configurations stay as they are. Shared policies come from the new parents.')}</li>
       </ul>
       <div class="buttons">
         <button type="button" autofocus onClick={() => answer(false)}>{t('Cancel')}</button>
@@ -99,7 +99,7 @@ export function Tenants({ chosen }: { chosen: string }) {
         <State of={tenants}>
           {tenant
             ? <One tenant={tenant} forest={forest} again={tenants.again} />
-            : <p class="notice bad" role="alert">{t('There is no such thing, or it isn’t yours to see.')}</p>}
+            : <p class="notice bad" role="alert">{t('This doesn’t exist, or you may not see it.')}</p>}
         </State>
       </>
     );
@@ -210,8 +210,8 @@ function Tree({ forest, again }: { forest: Forest; again(): void }) {
   return (
     <>
       <div>
-        <p class="quiet">{t('Arrow keys go through the tree, Enter opens a tenant. Ctrl+X takes one and Ctrl+V puts it below another, and so does dragging.')}</p>
-        <p class="told" role="status">{held && !move && t('{name} is taken: put it below another with Ctrl+V, or press Escape.', { name: named(held) })}</p>
+        <p class="quiet">{t('Arrow keys walk the tree, Enter opens a tenant. Drag a tenant to move it, or use Ctrl+X and Ctrl+V.')}</p>
+        <p class="told" role="status">{held && !move && t('{name} is ready to move: press Ctrl+V on its new parent, or Escape.', { name: named(held) })}</p>
       </div>
       <ul class="tree" role="tree" aria-label={t('Tenants')} ref={tree}>{Branch(roots, 1)}</ul>
       {move && (
@@ -238,9 +238,9 @@ function Create({ forest, again }: { forest: Forest; again(): void }) {
     <Part title={t('New tenant')}>
       <div class="grid">
         <Field name="new_name" label={t('Name')} value={name} onText={setName} required />
-        <Choice name="parent" label={t('Below which tenant?')} value={parent} choose={setParent}
+        <Choice name="parent" label={t('Parent tenant')} value={parent} choose={setParent}
           among={forest.roots.flatMap((root) => family(root, forest.below)).map((each): [string, string] => [each.uuid, named(each)])} />
-        <Area name="new_domains" label={t('Domains, one a line')} value={domains} onText={setDomains} rows={2} hint={t('Logins by LDAP and SAML say by them which tenant it is. No other tenant may have them.')} />
+        <Area name="new_domains" label={t('Domains, one per line')} value={domains} onText={setDomains} rows={2} hint={t('LDAP and SAML logins find the tenant by its domains. A domain belongs to one tenant only.')} />
       </div>
       <div class="buttons">
         <Act label={t('Create')} main disabled={!name.trim()} done={t('The tenant was created.')} act={async () => {
@@ -270,12 +270,12 @@ function One({ tenant, forest, again }: { tenant: Tenant; forest: Forest; again(
     <>
       <Part title={t('About')}>
         <dl>
-          <dt>{t('Above')}</dt><dd>{parent ? <a href={`#/tenants/${parent.uuid}`}>{named(parent)}</a> : '–'}</dd>
-          <dt>{t('Below')}</dt>
+          <dt>{t('Parent tenant')}</dt><dd>{parent ? <a href={`#/tenants/${parent.uuid}`}>{named(parent)}</a> : '–'}</dd>
+          <dt>{t('Tenants below')}</dt>
           <dd>{children.length ? <ul class="plain">{children.map((each) => <li key={each.uuid}><a href={`#/tenants/${each.uuid}`}>{named(each)}</a></li>)}</ul> : '–'}</dd>
           <dt>{t('Domains')}</dt><dd>{tenant.domain_names.join(', ') || '–'}</dd>
-          <dt>{t('Users log in by')}</dt><dd>{tenant.default_authentication_method}</dd>
-          <dt>{t('Short name')}</dt><dd>{tenant.slug}</dd>
+          <dt>{t('Default login method')}</dt><dd>{tenant.default_authentication_method}</dd>
+          <dt>{t('Slug')}</dt><dd>{tenant.slug}</dd>
           <dt>UUID</dt><dd><code>{tenant.uuid}</code></dd>
         </dl>
       </Part>
@@ -283,7 +283,7 @@ function One({ tenant, forest, again }: { tenant: Tenant; forest: Forest; again(
       {parent && open.length > 0 && (
         <Part title={t('Move')}>
           <div class="form">
-            <Choice label={t('Below which tenant?')} value={to} choose={setTo}
+            <Choice name="parent" label={t('Parent tenant')} value={to} choose={setTo}
               among={[['', '–'], ...open.map((each): [string, string] => [each.uuid, named(each)])]} />
             <button type="button" disabled={!target} onClick={() => setAsked(true)}>{t('Move')}</button>
           </div>
@@ -299,9 +299,9 @@ function One({ tenant, forest, again }: { tenant: Tenant; forest: Forest; again(
       )}
       {parent && !children.length && allowed?.[`${own}.delete`] && (
         <Part title={t('Delete')}>
-          <p>{t('With all that it has: users, groups, policies, sessions, configurations.')}</p>
+          <p>{t('Everything in it is deleted: users, groups, policies, sessions and configurations.')}</p>
           <div class="buttons">
-            <Act label={t('Delete')} danger ask={t('Delete {name} with all that it has? This can’t be undone.', { name: named(tenant) })} done={t('The tenant was deleted.')} act={async () => {
+            <Act label={t('Delete')} danger ask={t('Delete {name} and everything in it? This can’t be undone.', { name: named(tenant) })} done={t('The tenant was deleted.')} act={async () => {
               await call('DELETE', `tenants/${tenant.uuid}`);
               location.hash = '#/tenants';
             }} />
@@ -338,13 +338,13 @@ function Edit({ tenant, again }: { tenant: Tenant; again(): void }) {
     <Part title={t('Edit')}>
       <div class="grid">
         <Field name="name" label={t('Name')} value={form.name} onText={(name) => set({ name })} />
-        <Choice name="method" label={t('Users log in by')} value={form.method} choose={(method) => set({ method })}
+        <Choice name="method" label={t('Default login method')} value={form.method} choose={(method) => set({ method })}
           among={[...new Set([form.method, ...(methods.answer ?? [])])].map((each): [string, string] => [each, each])}
-          hint={t('Of users whose own method is “default”.')} />
-        <Area name="domains" label={t('Domains, one a line')} value={form.domains} onText={(text) => set({ domains: text })} rows={3}
-          hint={t('Logins by LDAP and SAML say by them which tenant it is. No other tenant may have them.')} />
+          hint={t('For users whose own method is “default”.')} />
+        <Area name="domains" label={t('Domains, one per line')} value={form.domains} onText={(text) => set({ domains: text })} rows={3}
+          hint={t('LDAP and SAML logins find the tenant by its domains. A domain belongs to one tenant only.')} />
       </div>
-      {lost.length > 0 && <p class="notice" role="status">{t('Nobody can log in any more by {domains}; a configuration of SAML that belongs to it is deleted with it.', { domains: lost.join(', ') })}</p>}
+      {lost.length > 0 && <p class="notice" role="status">{t('Nobody can log in with {domains} any more. A SAML configuration that belongs to it is deleted, too.', { domains: lost.join(', ') })}</p>}
       {outdated && <Outdated again={again} />}
       <div class="buttons"><Act label={t('Save')} main disabled={!changed} act={save} /></div>
     </Part>

@@ -1,8 +1,7 @@
 // All refresh tokens of the visitor's tenant and of those below it, found by their client.
 import { Fragment, h } from 'preact';
-import { useState } from 'preact/hooks';
 import { call, piece, type List, type RefreshToken } from '../api';
-import { Act, Field, Heading, Mark, number, Pages, State, Table, Time, useAsked, useDelayed, useMay } from '../kit';
+import { Act, Heading, Mark, Pages, Search, State, Table, Time, useAsked, useMay, useSearch } from '../kit';
 import { t } from '../texts';
 import { tenantName, useTenants, UserName } from './names';
 
@@ -12,15 +11,13 @@ const SIZE = 25;
 const accessOf = (token: RefreshToken) => `auth.users.${token.user_uuid}.tokens.${token.client_id.replace(/\./g, '_')}.delete`;
 
 export function RefreshTokens() {
-  const [search, setSearch] = useState('');
-  const [from, setFrom] = useState(0);
-  const wanted = useDelayed(search.trim(), 200);
+  const search = useSearch();
   const tenants = useTenants();
   const tokens = useAsked(
     (signal) => call<List<RefreshToken>>('GET', 'tokens', {
-      query: { search: wanted, order: 'created_at', direction: 'desc', recurse: true, limit: SIZE, offset: from }, signal,
+      query: { search: search.wanted, order: 'created_at', direction: 'desc', recurse: true, limit: SIZE, offset: search.from }, signal,
     }),
-    [wanted, from],
+    [search.wanted, search.from],
   );
   const answer = tokens.answer;
   const rows = answer?.items ?? [];
@@ -32,15 +29,10 @@ export function RefreshTokens() {
   return (
     <>
       <Heading title={t('Refresh tokens')}>
-        <span class="quiet" role="status">{answer && t('{found} of {total}', { found: number(answer.filtered), total: number(answer.total) })}</span>
+        <span class="quiet" role="status">{answer && t('{found} of {total}', { found: answer.filtered, total: answer.total })}</span>
         <button type="button" onClick={tokens.again}>{t('Refresh')}</button>
       </Heading>
-      <form class="form" role="search" onSubmit={(event: Event) => event.preventDefault()}>
-        <Field name="search" type="search" label={t('Search by client')} value={search} onText={(text) => {
-          setSearch(text);
-          setFrom(0);
-        }} />
-      </form>
+      <Search label={t('Search by client')} of={search} />
       <State of={tokens}>
         <Table label={t('Refresh tokens')} rows={rows} id={(token) => `${token.user_uuid} ${token.client_id}`} busy={tokens.loading} none="No refresh tokens." columns={[
           { title: 'Client', cell: (token) => <code>{token.client_id}</code> },
@@ -52,12 +44,12 @@ export function RefreshTokens() {
             title: 'Actions',
             narrow: true,
             cell: (token) => allowed?.[accessOf(token)] && (
-              <Act label={t('Remove')} about={token.client_id} danger ask={t('Remove this refresh token? Its client has to log in with a password when its session ends.')}
+              <Act label={t('Remove')} about={token.client_id} danger ask={t('Remove this refresh token? When its session ends, the client has to log in again.')}
                 done={t('The refresh token was removed.')} act={() => end(token)} />
             ),
           },
         ]} />
-        <Pages from={from} size={SIZE} total={answer?.filtered ?? 0} go={setFrom} />
+        <Pages from={search.from} size={SIZE} total={answer?.filtered ?? 0} go={search.go} />
       </State>
     </>
   );

@@ -1,18 +1,18 @@
 // What a try came to, step by step, with the certificates that it saw.
 import { Fragment, h, type ComponentChildren } from 'preact';
 import type { Step, Tried } from '../api';
-import { Mark, number, Table, Time } from '../kit';
-import { language, t, type Text } from '../texts';
+import { endsSoon, Expiry, Mark, Table, Time } from '../kit';
+import { t, type Text } from '../texts';
 
 const names: Record<string, Text> = {
-  look_up: 'Look-up of the name',
+  look_up: 'Name lookup',
   connect: 'Connection',
   tls: 'TLS',
-  bind: 'Login of the service account',
+  bind: 'Service account login',
   search: 'Search',
-  bind_user: 'Login of the user',
-  email: 'Address of the user',
-  match: 'User here',
+  bind_user: 'User login',
+  email: 'Email address of the user',
+  match: 'Matching user',
   metadata: 'Metadata',
   certificates: 'Certificates',
   key: 'Our key',
@@ -24,9 +24,9 @@ const names: Record<string, Text> = {
   sender: 'Sender',
   recipient: 'Recipient',
   data: 'DATA',
-  message: 'Mail',
+  message: 'Email',
 };
-const outcomes: Record<Step['outcome'], Text> = { ok: 'fine', warning: 'warning', failed: 'failed' };
+const outcomes: Record<Step['outcome'], Text> = { ok: 'OK', warning: 'warning', failed: 'failed' };
 
 interface Certificate {
   subject: string;
@@ -38,17 +38,6 @@ interface Certificate {
   key: string;
   sha256: string;
 }
-const SOON_DAYS = 30;
-
-function Expiry({ of }: { of: Certificate }) {
-  const days = Math.floor((Date.parse(of.not_after) - Date.now()) / 86400000);
-  return (
-    <>
-      <Time at={of.not_after} />{' '}
-      {of.expired ? <Mark good={false}>{t('expired')}</Mark> : days < SOON_DAYS && <Mark good={false}>{new Intl.RelativeTimeFormat(language()).format(days, 'day')}</Mark>}
-    </>
-  );
-}
 
 function Certificates({ list }: { list: Certificate[] }) {
   return (
@@ -57,7 +46,7 @@ function Certificates({ list }: { list: Certificate[] }) {
       { title: 'Names', cell: (each) => each.names.join(', ') || '–' },
       { title: 'Issuer', cell: (each) => each.issuer },
       { title: 'Since', cell: (each) => <Time at={each.not_before} /> },
-      { title: 'Until', cell: (each) => <Expiry of={each} /> },
+      { title: 'Until', cell: (each) => <><Time at={each.not_after} /> {endsSoon(each.not_after) && <Expiry at={each.not_after} />}</> },
       { title: 'Key', cell: (each) => each.key },
       { title: 'SHA-256', cell: (each) => <details><summary>{each.sha256.slice(0, 8)}…</summary><small>{each.sha256}</small></details> },
     ]} />
@@ -94,8 +83,8 @@ export function Steps({ tried }: { tried: Tried | null }) {
     <>
       <p role="status">
         {tried && last && (tried.success
-          ? t('All steps went well, in {ms} ms.', { ms: number(Math.round(tried.duration_ms)) })
-          : t('It fails at this step: {name}.', { name: last.name in names ? t(names[last.name]) : last.name }))}
+          ? t('All steps went well, in {ms} ms.', { ms: Math.round(tried.duration_ms) })
+          : t('Failed at this step: {name}.', { name: last.name in names ? t(names[last.name]) : last.name }))}
       </p>
       {tried && (
         <ol class="steps">
@@ -104,7 +93,7 @@ export function Steps({ tried }: { tried: Tried | null }) {
               <div class="step">
                 <h3>{step.name in names ? t(names[step.name]) : step.name}</h3>
                 <Mark good={step.outcome === 'ok'}>{t(outcomes[step.outcome])}</Mark>
-                <span class="quiet">{t('{ms} ms', { ms: number(Math.round(step.duration_ms * 10) / 10) })}</span>
+                <span class="quiet">{t('{ms} ms', { ms: Math.round(step.duration_ms * 10) / 10 })}</span>
               </div>
               {step.reason && <p class="reason">{step.reason}</p>}
               <Details step={step} />

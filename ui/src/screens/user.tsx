@@ -2,14 +2,15 @@
 import { Fragment, h, type ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import {
-  call, piece, publicCall, type AuditEntry, type List, type Lock, type RefreshToken, type Session, type User, type Visitor,
+  call, piece, publicCall, type List, type Lock, type RefreshToken, type Session, type User, type Visitor,
 } from '../api';
 import { Act, Field, Heading, Mark, Part, State, Table, Time, useAsked, useMay, type Allowed } from '../kit';
 import { t } from '../texts';
 import { Entries } from './audit';
 import { EditUser } from './edituser';
 import { Explain } from './explain';
-import { nameOf, tenantName, useTenants, Uuid } from './names';
+import { nameOf, tenantName, useTenants } from './names';
+import { SessionTable } from './sessions';
 import { Accesses, ExternalServices } from './userhas';
 
 interface Of {
@@ -37,12 +38,12 @@ export function UserScreen({ uuid, visitor }: { uuid: string; visitor: Visitor }
               {allowed['auth.locks.read'] && <Locks user={user.answer} allowed={allowed} visitor={visitor} />}
             </div>
             {editing && <EditUser user={user.answer} addresses={allowed[`auth.admin.users.${uuid}.emails.update`]} again={user.again} close={() => setEditing(false)} />}
-            {allowed[`${own}.sessions.read`] && <UserSessions user={user.answer} allowed={allowed} visitor={visitor} />}
+            {allowed[`${own}.sessions.read`] && <UserSessions user={user.answer} visitor={visitor} />}
             {allowed[`${own}.tokens.read`] && <RefreshTokens user={user.answer} allowed={allowed} />}
             {allowed[`${own}.external.read`] && <ExternalServices user={user.answer} allowed={allowed} />}
             <Accesses user={user.answer} allowed={allowed} />
             {allowed['auth.access.explain'] && <Explain user={user.answer} />}
-            {allowed['auth.audit.read'] && <Part title={t('What changed lately')}><Entries filter={{ object_uuid: uuid }} size={10} paged /></Part>}
+            {allowed['auth.audit.read'] && <Part title={t('Recent changes')}><Entries filter={{ object_uuid: uuid }} size={10} paged /></Part>}
           </>
         )}
       </State>
@@ -66,7 +67,7 @@ function About({ user, allowed, again, visitor, edit }: Of & { again(): void; vi
         {row(t('State'), user.enabled ? <Mark good>{t('enabled')}</Mark> : <Mark good={false}>{t('disabled')}</Mark>)}
         {row(t('Username'), user.username ?? '–')}
         {row(t('Name'), [user.firstname, user.lastname].filter(Boolean).join(' ') || '–')}
-        {row(t('Addresses'), user.emails.length ? (
+        {row(t('Email addresses'), user.emails.length ? (
           <ul class="plain">
             {user.emails.map((email) => (
               <li key={email.uuid}>
@@ -75,7 +76,7 @@ function About({ user, allowed, again, visitor, edit }: Of & { again(): void; vi
             ))}
           </ul>
         ) : '–')}
-        {row(t('Logs in by'), user.authentication_method)}
+        {row(t('Login method'), user.authentication_method)}
         {row(t('Purpose'), user.purpose)}
         {row(t('Tenant'), tenantName(tenants, user.tenant_uuid))}
         {row('UUID', <code>{user.uuid}</code>)}
@@ -83,15 +84,15 @@ function About({ user, allowed, again, visitor, edit }: Of & { again(): void; vi
       <div class="buttons">
         {edit && allowed[`auth.users.${user.uuid}.update`] && <button type="button" onClick={edit}>{t('Edit')}</button>}
         {allowed[`auth.users.${user.uuid}.update`] && user.uuid !== visitor.uuid && (user.enabled
-          ? <Act label={t('Disable')} danger ask={t('Disable this user? All sessions of it end at once, and it can’t log in.')}
+          ? <Act label={t('Disable')} danger ask={t('Disable this user? All their sessions end at once, and they can no longer log in.')}
               done={t('The user was disabled.')} act={() => enable(false)} />
           : <Act label={t('Enable')} done={t('The user was enabled.')} act={() => enable(true)} />)}
         {name && user.enabled && (
-          <Act label={t('Send a mail to reset the password')} done={t('A mail goes to the user, if there is a confirmed address.')}
+          <Act label={t('Send a password reset email')} done={t('If the user has a confirmed address, an email is on its way.')}
             act={() => publicCall('GET', 'users/password/reset', { query: user.username ? { username: name } : { email: name } })} />
         )}
         {allowed[`auth.users.${user.uuid}.delete`] && user.uuid !== visitor.uuid && (
-          <Act label={t('Delete')} danger ask={t('Delete this user with all sessions and tokens? This can’t be undone.')} done={t('The user was deleted.')} act={async () => {
+          <Act label={t('Delete')} danger ask={t('Delete this user with all their sessions and tokens? This can’t be undone.')} done={t('The user was deleted.')} act={async () => {
             await call('DELETE', `users/${user.uuid}`);
             location.hash = '#/users';
           }} />
@@ -133,38 +134,28 @@ function Locks({ user, allowed, visitor }: Of & { visitor: Visitor }) {
           <div class="buttons"><Act label={t('Unlock')} done={t('The lock was removed.')} act={unlock} /></div>
         )}
         {held.length === 0 && allowed['auth.locks.create'] && user.uuid !== visitor.uuid && (
-          <div class="form">
-            <Field label={t('Reason')} value={reason} onText={setReason} />
-            <Field label={t('Until (empty: until it is removed)')} type="datetime-local" value={until} onText={setUntil} />
-            <Act label={t('Lock')} danger ask={t('Lock this user? All sessions of it end at once, and it can’t log in until the lock ends.')}
-              done={t('The user was locked.')} act={lock} />
-          </div>
+          <>
+            <div class="form">
+              <Field label={t('Reason')} value={reason} onText={setReason} />
+              <Field label={t('Until')} hint={t('Empty: until removed.')} type="datetime-local" value={until} onText={setUntil} />
+            </div>
+            <div class="buttons">
+              <Act label={t('Lock')} danger ask={t('Lock this user? All their sessions end at once, and they can’t log in until the lock ends.')}
+                done={t('The user was locked.')} act={lock} />
+            </div>
+          </>
         )}
       </State>
     </Part>
   );
 }
 
-// Where sessions come from is in the audit log, for those who may read it.
-function useOrigins(uuid: string, allowed: Allowed): Map<string, AuditEntry> {
-  const entries = useAsked(async (signal) => {
-    if (!allowed['auth.audit.read']) return [];
-    const answer = await call<{ items: AuditEntry[] }>('GET', 'audit', {
-      query: { kind: 'session', action: 'login', object_uuid: uuid, limit: 500, recurse: true }, signal,
-    });
-    return answer.items;
-  }, [uuid]);
-  return new Map((entries.answer ?? []).map((entry) => [String(entry.object_uuid), entry]));
-}
-
-function UserSessions({ user, allowed, visitor }: Of & { visitor: Visitor }) {
-  const own = `auth.users.${user.uuid}.sessions`;
+function UserSessions({ user, visitor }: { user: User; visitor: Visitor }) {
   const sessions = useAsked((signal) => call<List<Session>>('GET', `users/${user.uuid}/sessions`, { signal }), [user.uuid]);
-  const origins = useOrigins(user.uuid, allowed);
-  const rows = sessions.answer?.items ?? [];
-  const ending = useMay(rows.map((session) => `${own}.${session.uuid}.delete`));
-  const mine = (session: Session) => session.uuid === visitor.session;
-  const endable = rows.filter((session) => ending?.[`${own}.${session.uuid}.delete`] && !mine(session));
+  const accessOf = (session: Session) => `auth.users.${user.uuid}.sessions.${session.uuid}.delete`;
+  const others = (sessions.answer?.items ?? []).filter((session) => session.uuid !== visitor.session);
+  const ending = useMay(others.map(accessOf));
+  const endable = others.filter((session) => ending?.[accessOf(session)]);
   const end = async (some: Session[]) => {
     try {
       for (const session of some) await call('DELETE', `users/${user.uuid}/sessions/${session.uuid}`);
@@ -174,22 +165,11 @@ function UserSessions({ user, allowed, visitor }: Of & { visitor: Visitor }) {
   };
   return (
     <Part title={t('Sessions')} aside={endable.length > 1 && (
-      <Act label={t('End all')} danger ask={t('End all {count} sessions of this user?', { count: String(endable.length) })}
+      <Act label={t('End all')} danger ask={t('End {count|# session|# sessions} of this user?', { count: endable.length })}
         done={t('The sessions were ended.')} act={() => end(endable)} />
     )}>
       <State of={sessions}>
-        <Table label={t('Sessions')} rows={rows} id={(session) => session.uuid} busy={sessions.loading} none="No sessions." columns={[
-          { title: 'Session', cell: (session) => <><Uuid of={session.uuid} /> {mine(session) && <Mark good>{t('this one')}</Mark>} {session.mobile && <Mark>{t('mobile')}</Mark>}</> },
-          { title: 'Since', narrow: true, cell: (session) => <Time at={origins.get(session.uuid)?.at} /> },
-          { title: 'From', narrow: true, cell: (session) => String(origins.get(session.uuid)?.after?.remote_addr ?? origins.get(session.uuid)?.remote_addr ?? '–') },
-          { title: 'Client', cell: (session) => String(origins.get(session.uuid)?.after?.user_agent ?? '–') },
-          {
-            title: 'Actions', narrow: true, cell: (session) => endable.includes(session) && (
-              <Act label={t('End')} about={session.uuid} danger ask={t('End this session? Whoever uses it has to log in again.')}
-                done={t('The session was ended.')} act={() => end([session])} />
-            ),
-          },
-        ]} />
+        <SessionTable sessions={sessions} own={visitor.session} user={user.uuid} accessOf={accessOf} end={(session) => end([session])} />
       </State>
     </Part>
   );
@@ -212,7 +192,7 @@ function RefreshTokens({ user }: Of) {
           { title: 'Since', cell: (token) => <Time at={token.created_at} /> },
           {
             title: 'Actions', narrow: true, cell: (token) => ending?.[`${own}.${token.client_id}.delete`] && (
-              <Act label={t('Remove')} about={token.client_id} danger ask={t('Remove this refresh token? Its client has to log in with a password when its session ends.')}
+              <Act label={t('Remove')} about={token.client_id} danger ask={t('Remove this refresh token? When its session ends, the client has to log in again.')}
                 done={t('The refresh token was removed.')} act={() => end(token)} />
             ),
           },

@@ -2,8 +2,9 @@
 import { Fragment, h, type ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { call, piece, type Group, type List, type Policy, type User } from '../api';
-import { Act, Choice, Field, Mark, number, Part, State, Table, useAsked, useMay, type Allowed } from '../kit';
-import { t } from '../texts';
+import { Act, Choice, Mark, Part, Search, State, Table, useAsked, useMay, useSearch, type Allowed } from '../kit';
+import { number, t } from '../texts';
+import { groupName } from './names';
 
 interface Of {
   user: User;
@@ -28,7 +29,7 @@ export function ExternalServices({ user }: Of) {
           {
             title: 'Actions', narrow: true, cell: (service) => ending?.[`${own}.${service.type}.delete`] && (
               <Act label={t('Remove')} about={service.type} danger
-                ask={t('Remove {name} from this user? The user has to allow it again to use it.', { name: service.type })}
+                ask={t('Remove {name} from this user? To use it again, they have to allow it again.', { name: service.type })}
                 done={t('The service was removed.')} act={async () => {
                   await call('DELETE', `users/${user.uuid}/external/${piece(service.type)}`);
                   services.again();
@@ -67,12 +68,12 @@ export function Accesses({ user, allowed }: Of) {
     <>
       <Part title={t('Groups and policies')}>
         <State of={origins}>
-          {!has.length && <p class="quiet">{t('Neither a group nor a policy.')}</p>}
+          {!has.length && <p class="quiet">{t('No groups or policies.')}</p>}
           <ul class="plain">{has.map((origin) => <From key={origin.group?.uuid ?? ''} origin={origin} user={user} again={origins.again} />)}</ul>
           {origins.answer && <Give user={user} origins={origins.answer} again={origins.again} />}
         </State>
       </Part>
-      <Part title={t('What it may do')}>
+      <Part title={t('Effective accesses')}>
         <State of={origins}><Tree origins={origins.answer ?? []} /></State>
       </Part>
     </>
@@ -86,10 +87,10 @@ function From({ origin, user, again }: { origin: Origin; user: User; again(): vo
   return (
     <li>
       <div class="line">
-        <h3>{group ? <a href={`#/groups/${group.uuid}`}>{t('Group {name}', { name: group.name })}</a> : t('Policies of the user')}</h3>
+        <h3>{group ? <a href={`#/groups/${group.uuid}`}>{groupName(group)}</a> : t('Policies of the user')}</h3>
         {group && !group.system_managed && allowed?.[access[0]] && (
-          <Act label={t('Take out')} about={group.name} danger ask={t('Take this user out of the group {name}? Its policies are lost at the next login.', { name: group.name })}
-            done={t('The member was taken out.')} act={async () => {
+          <Act label={t('Remove')} about={group.name} danger ask={t('Remove this user from the group {name}? They lose its accesses at their next login.', { name: group.name })}
+            done={t('The member was removed.')} act={async () => {
               await call('DELETE', `groups/${group.uuid}/users/${user.uuid}`);
               again();
             }} />
@@ -98,9 +99,9 @@ function From({ origin, user, again }: { origin: Origin; user: User; again(): vo
       {policies.length === 0 && <p class="quiet">{t('No policies.')}</p>}
       {policies.map((policy) => (
         <div class="line" key={policy.uuid}>
-          <span><a href={`#/policies/${policy.uuid}`}>{policy.name}</a> <span class="quiet">{t('{count} accesses', { count: number(policy.acl.length) })}</span></span>
+          <span><a href={`#/policies/${policy.uuid}`}>{policy.name}</a> <span class="quiet">{t('{count|# access|# accesses}', { count: policy.acl.length })}</span></span>
           {!group && allowed?.[`auth.users.${user.uuid}.policies.${policy.uuid}.delete`] && (
-            <Act label={t('Detach')} about={policy.name} danger ask={t('Detach {name} from this user? Its accesses are lost at the next login.', { name: policy.name })}
+            <Act label={t('Detach')} about={policy.name} danger ask={t('Detach {name} from this user? They lose its accesses at their next login.', { name: policy.name })}
               done={t('The policy was detached.')} act={async () => {
                 await call('DELETE', `users/${user.uuid}/policies/${policy.uuid}`);
                 again();
@@ -192,7 +193,7 @@ function Given({ from }: { from: Source[] }) {
       {from.map(({ policy, group }, at) => (
         <span key={policy.uuid + (group?.uuid ?? '')}>
           {at > 0 && '; '}
-          <a href={`#/policies/${policy.uuid}`}>{policy.name}</a>{group && <> · <a href={`#/groups/${group.uuid}`}>{group.name}</a></>}
+          <a href={`#/policies/${policy.uuid}`}>{policy.name}</a>{group && <> · <a href={`#/groups/${group.uuid}`}>{groupName(group)}</a></>}
         </span>
       ))}
     </span>
@@ -227,12 +228,12 @@ function Branch({ node, open }: { node: Node; open: boolean }) {
 }
 
 function Tree({ origins }: { origins: Origin[] }) {
-  const [search, setSearch] = useState('');
-  const { gives, denies } = grow(origins, search.trim().toLowerCase());
-  const open = search.trim() !== '';
+  const search = useSearch();
+  const { gives, denies } = grow(origins, search.wanted.toLowerCase());
+  const open = search.wanted !== '';
   return (
     <>
-      <div class="form"><Field name="tree" type="search" label={t('Search in accesses')} value={search} onText={setSearch} /></div>
+      <Search name="tree" label={t('Search in accesses')} of={search} />
       {gives.count === 0 && denies.count === 0 && <p class="quiet">{t('Nothing here.')}</p>}
       {denies.count > 0 && (
         <>

@@ -4,14 +4,12 @@ import io
 import time
 
 import pytest
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
-from test_ui import AXE, Page
 
-from support import browser
 from support.browser import wait_for
 from support.checks import below, label
+from support.operators_page import SERVER
 
 DOCUMENT = """\
 swagger: '2.0'
@@ -24,15 +22,6 @@ paths:
       description: '**Required ACL:** `toys.{toy_id}.read`'
       responses: {}
 """
-SERVER = """\
-    server {
-        listen 127.0.0.1:@GATE_PORT@;
-        wazo_auth on;
-        gzip on;
-        location /api/auth/ { wazo_auth_api prefix=/api/auth; }
-        location /api/auth/ui { wazo_auth_ui; }
-    }
-"""
 MANY = 50_000
 SEARCH_MS = 2000  # what a machine that does six other things may take; docs/ui.md has what one takes that doesn't
 
@@ -43,34 +32,9 @@ def site(new_nginx, folder):
     return new_nginx('ui-users', SERVER, http=f'wazo_auth_openapi {folder}/toys.yml prefix=/api/toys;')
 
 
-@pytest.fixture(scope='module')
-def page(site):
-    with browser.chromium(width=1280) as driver:
-        made = Page(driver, f"http://127.0.0.1:{site.values['GATE_PORT']}/api/auth/ui/")
-        yield made
-        assert made.complaints() == []
-
-
 @pytest.fixture
-def log_in(page):
-    def log_in(user):
-        page.driver.get('about:blank')
-        page.open()
-        page.log_in(user['username'], user['password'])
-        page.see('h1', 'Overview')
-        return page
-
-    return log_in
-
-
-@pytest.fixture
-def inside(log_in, admin):
-    return log_in(admin)
-
-
-@pytest.fixture
-def tenant(create):
-    return create('/tenants', name=f'tenant-{label()}')['uuid']
+def tenant(tenant):
+    return tenant['uuid']
 
 
 @pytest.fixture
@@ -81,15 +45,6 @@ def read(api, admin_token):
         return answer.json()
 
     return read
-
-
-def picture(page, name):
-    page.driver.execute_script('scrollTo(0, 0)')
-    page.picture(name)
-
-
-def choose(page, name, text):
-    Select(page.see(f'#choice-{name}')).select_by_visible_text(text)
 
 
 # -- one user ----------------------------------------------------------------------------------------------------------
@@ -104,9 +59,8 @@ def test_a_user_is_created(inside, read):
     inside.fill('username', name)
     inside.fill('firstname', 'Ada')
     inside.fill('address', f'{name}@example.com')
-    wait_for(inside.driver, lambda: len(Select(inside.see('#choice-Logs-in-by')).options) > 1, 'methods are there')
-    choose(inside, 'Logs-in-by', 'native')
-    picture(inside, 'new-user')
+    inside.wait_for(lambda: len(Select(inside.see('#choice-method')).options) > 1, 'methods are there')
+    inside.choose('method', 'native')
     inside.press('Create')
     inside.see('h1', name)
     (found,) = read('/users', username=name)['items']
@@ -129,10 +83,9 @@ def test_a_user_is_edited(inside, create, read):
     inside.at(f"users/{user['uuid']}")
     inside.press('Edit')
     inside.fill('firstname', 'Grace')
-    field = inside.see('#addresses')
+    field = inside.see('[name=addresses]')
     field.send_keys(Keys.CONTROL, 'a')
     field.send_keys(f'{name}@example.org\n{name}@example.com')
-    picture(inside, 'edit-user')
     inside.press('Save')
     inside.see('.teller', 'was saved')
     inside.see('dd', 'Grace Kept')
@@ -150,7 +103,7 @@ def test_two_who_edit_a_user_do_not_overwrite_each_other(inside, api, admin_toke
     inside.fill('firstname', 'Mine')
     assert api.put(path, admin_token, json={'username': user['username'], 'firstname': 'Theirs'}).status_code == 200
     inside.press('Save')
-    inside.see('[role=alert]', 'Somebody else has changed this user')
+    inside.see('[role=alert]', 'Somebody else has changed this')
     assert read(path)['firstname'] == 'Theirs'
     inside.press('Show their version')
     inside.see('dd', 'Theirs')
@@ -186,13 +139,13 @@ def test_accesses_are_a_tree_with_where_each_comes_from(inside, api, admin_token
     group = create('/groups', name=f'group-{label()}')
     assert api.put(f"/groups/{group['uuid']}/policies/{by_group['uuid']}", admin_token).status_code == 204
     inside.at(f"users/{user['uuid']}")
-    choose(inside, 'Attach-a-policy', direct['name'])
+    inside.choose('Attach-a-policy', direct['name'])
     inside.press('Attach')
     inside.see('.teller', 'was attached')
-    choose(inside, 'Add-to-a-group', group['name'])
+    inside.choose('Add-to-a-group', group['name'])
     inside.press('Add', f"{inside.part('Groups and policies')} button")
     inside.see('.teller', 'member was added')
-    tree = inside.part('What it may do')
+    tree = inside.part('Effective accesses')
     inside.see(f'{tree} .mark.bad', 'denied')
     inside.see(f'{tree} li', 'toys.secret.#')
     inside.fill('tree', 'toys.one')
@@ -201,10 +154,9 @@ def test_accesses_are_a_tree_with_where_each_comes_from(inside, api, admin_token
     assert direct['name'] in both.text and by_group['name'] in both.text and group['name'] in both.text
     assert by_group['name'] not in inside.see(f'{tree} li li', 'update').text
     inside.miss(f'{tree} li', 'other')
-    picture(inside, 'user-tree')
     inside.see(f'[aria-label="Detach: {direct["name"]}"]').click()
     inside.confirm()
-    inside.see(f'[aria-label="Take out: {group["name"]}"]').click()
+    inside.see(f'[aria-label="Remove: {group["name"]}"]').click()
     inside.confirm()
     inside.miss(f'{tree} summary', 'toys.one')
     assert direct['uuid'] not in [each['uuid'] for each in read(f"/users/{user['uuid']}/policies")['items']]
@@ -214,10 +166,9 @@ def test_accesses_are_a_tree_with_where_each_comes_from(inside, api, admin_token
 def test_may_this_user_send_this_request(inside, make_user):
     user = make_user(acl=['toys.1.read'])
     inside.at(f"users/{user['uuid']}")
-    part = inside.part('Has this user an access?')
+    part = inside.part('Check an access')
     for number, verdict in (1, 'allowed'), (2, 'not allowed'):
-        inside.fill('url', f'https://pbx.example.com/api/toys/1.0/toys/{number}?x=y')
-        inside.press('May it?')
+        inside.fill('url', f'https://pbx.example.com/api/toys/1.0/toys/{number}?x=y' + Keys.ENTER)
         inside.see(f'{part} p', '/api/toys/1.0/toys/{toy_id}')
         wait_for(
             inside.driver,
@@ -225,8 +176,7 @@ def test_may_this_user_send_this_request(inside, make_user):
             'the access',
         )
         assert inside.see(f'{part} .mark').text == verdict
-    inside.fill('url', '/api/dolls')
-    inside.press('May it?')
+    inside.fill('url', '/api/dolls' + Keys.ENTER)
     inside.see('.teller .bad', 'No API document')
 
 
@@ -264,22 +214,21 @@ def test_an_edit_of_a_policy_says_who_gains_and_who_loses(inside, api, admin_tok
         for each in policies:
             assert api.put(f"/users/{user['uuid']}/policies/{each['uuid']}", admin_token).status_code == 204
     inside.at(f"policies/{policy['uuid']}")
-    field = inside.see('#acl')
+    field = inside.see('[name=acl]')
     field.send_keys(Keys.CONTROL, 'a')
     field.send_keys(f'{words}.x\n{words}.gained')
     for access, text in (
-        ('lost', 'users who lose it: 1'),
-        ('kept.read', 'users who lose it: 1'),
-        ('gained', 'users who gain it: 1'),
+        ('lost', '1 user loses it'),
+        ('kept.read', '1 user loses it'),
+        ('gained', '1 user gains it'),
     ):
         line = inside.see('.notice li', f'{words}.{access} {text}')
         assert alone['username'] in line.text and both['username'] not in line.text
-    picture(inside, 'policy-effect')
     assert api.put(f"/users/{alone['uuid']}/policies/{other['uuid']}", admin_token).status_code == 204
     field.send_keys(f'\n!{words}.x')
     inside.see('.notice li', f'{words}.lost nobody loses')
     inside.see('.notice li', f'{words}.gained nobody gains')
-    inside.see('.notice li', f'!{words}.x users who lose it: 2')
+    inside.see('.notice li', f'!{words}.x 2 users lose it')
 
 
 # -- as a table --------------------------------------------------------------------------------------------------------
@@ -297,7 +246,7 @@ def upload(page, tmp_path):
         page.at('users/bulk')
         page.see('h1', 'Import and export')
         if tenant:
-            wait_for(page.driver, lambda: page.find('#choice-Tenant'), 'tenants')
+            page.wait_for(lambda: page.find('#choice-Tenant'), 'tenants')
             Select(page.see('#choice-Tenant')).select_by_value(tenant)
         page.see('[name=file]').send_keys(str(file))
 
@@ -315,7 +264,7 @@ def saved(page, tmp_path):
             'Browser.setDownloadBehavior', {'behavior': 'allow', 'downloadPath': str(tmp_path / 'saved')}
         )
         page.press(button)
-        (file,) = wait_for(page.driver, lambda: list(tmp_path.glob('saved/*.csv')), 'the file')
+        (file,) = page.wait_for(lambda: list(tmp_path.glob('saved/*.csv')), 'the file')
         return list(csv.DictReader(io.StringIO(file.read_text('utf-8-sig'))))
 
     return saved
@@ -327,7 +276,7 @@ def users_of(read, tenant, api, admin_token):
 
 
 def kinds(page):
-    return wait_for(page.driver, lambda: page.find('[role=status]', 'new, '), 'the preview')[0].text
+    return page.wait_for(lambda: page.find('[role=status]', 'new, '), 'the preview')[0].text
 
 
 def test_a_file_is_previewed_and_imported(inside, upload, saved, api, admin_token, create, read, tenant):
@@ -348,20 +297,18 @@ def test_a_file_is_previewed_and_imported(inside, upload, saved, api, admin_toke
         f'{lost}-too;;;;;none',
     ])  # fmt: skip
     assert kinds(inside).startswith('1 new, 1 changed, 1 unchanged, 5 faulty.')
-    choose(inside, 'Show', 'faulty (5)')
-    for text in ('nonsense is no address', 'No such group: "nowhere"', "No such policy {'slug': 'none'}",
-                 'enabled can’t be maybe', 'the same user as in line 2', '2 cells in place of 6'):  # fmt: skip
+    inside.choose('Show', 'faulty (5)')
+    for text in ('nonsense isn’t an email address', 'No such group: "nowhere"', "No such policy {'slug': 'none'}",
+                 'enabled can’t be maybe', 'the same user as in line 2', '2 cells instead of 6'):  # fmt: skip
         inside.see('td', text)
-    choose(inside, 'Show', 'changed (1)')
+    inside.choose('Show', 'changed (1)')
     inside.see('td del', 'Old')
     inside.see('td ins', 'New')
-    choose(inside, 'Show', 'all (8)')
-    picture(inside, 'import-preview')
+    inside.choose('Show', 'all (8)')
     assert new not in users_of(read, tenant, api, admin_token)  # nothing is done yet
     inside.press('Import 2 users')
     inside.confirm()
     inside.see('[role=status]', '2 users were imported; 5 lines were not.')
-    picture(inside, 'import-report')
     users = users_of(read, tenant, api, admin_token)
     assert users[new]['firstname'] == 'Zoë "Z" ; x'
     assert {email['address']: email['main'] for email in users[new]['emails']} == {
@@ -384,26 +331,28 @@ def test_what_is_exported_changes_nothing_when_it_comes_back(inside, upload, sav
     odd = '=HYPERLINK("http://example.com")'
     user = create('/users', tenant, username=f'odd-{label()}', firstname=odd, lastname='a "b", c;\nd',
                   email_address=f'{label()}@example.com')  # fmt: skip
+    for quoted in "'-x", "''=1", "'plain":
+        create('/users', tenant, username=f'quoted-{label()}', firstname=quoted)
     create('/users', tenant, username=f'plain-{label()}', enabled=False)
     upload(tenant, ['username'])
     rows = saved('Save as CSV')
     assert [row['firstname'] for row in rows if row['uuid'] == user['uuid']] == [
         "'" + odd
     ]  # no formula to a spreadsheet
-    assert len(rows) == 2
+    assert len(rows) == 5
     out = io.StringIO()
     writer = csv.DictWriter(out, rows[0].keys())
     writer.writeheader()
     writer.writerows(rows)
     upload(tenant, [out.getvalue()])
-    assert kinds(inside).startswith('0 new, 0 changed, 2 unchanged, 0 faulty.')
+    assert kinds(inside).startswith('0 new, 0 changed, 5 unchanged, 0 faulty.')
     assert not inside.see('button.main').is_enabled()
 
 
 @pytest.mark.parametrize('lines, text', [
     ([], 'is empty'),
     (['username,shoe size'], 'Unknown columns: shoe size'),
-    (['username,username'], 'there twice: username'),
+    (['username,username'], 'appear twice: username'),
     (['firstname'], 'has to name the columns'),
     (['username', '"open'], 'doesn’t end'),
 ])  # fmt: skip
@@ -447,7 +396,7 @@ def test_two_thousand_users_are_imported(inside, upload, api, admin_token, creat
     began = time.monotonic()
     inside.press('Import 2,000 users')
     inside.see('progress')
-    wait_for(inside.driver, lambda: inside.find('[role=status]', 'users were imported; '), 'the end', 420)
+    inside.wait_for(lambda: inside.find('[role=status]', 'users were imported; '), 'the end', 420)
     inside.see('[role=status]', '2,000 users were imported; 0 lines')
     print(f'2,000 users were imported in {time.monotonic() - began:.1f} s')
     users = api.get('/users', admin_token, headers=below(tenant), params={'search': prefix, 'limit': 1}).json()
@@ -488,89 +437,13 @@ def test_fifty_thousand_users_are_searched_as_one_types(inside, many, psql, tena
     inside.driver.execute_script('performance.clearResourceTimings()')
     for end in 7, 11, len(name):
         inside.fill('search', name[:end])
-        wait_for(inside.driver, lambda end=end: inside.find('td a', name[:end]), 'the users are found')
-    wait_for(inside.driver, lambda: len(inside.find('tbody tr')) == 1, 'one user is left')
+        inside.wait_for(lambda end=end: inside.find('td a', name[:end]), 'the users are found')
+    inside.wait_for(lambda: len(inside.find('tbody tr')) == 1, 'one user is left')
     inside.fill('search', 'first4711@')
-    inside.see('p', 'Nobody is found.')
+    inside.see('p', 'No users found.')
     took = inside.driver.execute_script(
         "return performance.getEntriesByType('resource').filter((entry) => entry.name.includes('/users?search'))"
         '.map((entry) => entry.duration)'
     )
     print('searches of 50,000 users took', [f'{ms:.0f} ms' for ms in took])
     assert took and max(took) < SEARCH_MS
-
-
-@pytest.mark.skipif(not AXE.exists(), reason='axe-core is not installed: ./dev test does it')
-@pytest.mark.parametrize('scheme', ['light', 'dark'])
-def test_no_barriers(inside, upload, create, make_user, tenant, scheme):
-    def check(where):
-        inside.driver.execute_script(AXE.read_text())
-        found = inside.driver.execute_async_script(
-            'const done = arguments[0]; axe.run({resultTypes: ["violations"]}).then(done, (e) => done(String(e)))'
-        )
-        assert [
-            (rule['id'], [node['html'][:120] for node in rule['nodes']]) for rule in found['violations']
-        ] == [], where
-
-    inside.driver.execute_cdp_cmd(
-        'Emulation.setEmulatedMedia', {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]}
-    )
-    inside.at('node')
-    inside.see('td')
-    check('node')
-    inside.at('home')
-    inside.see('.graph')
-    check('home')
-    inside.at('users/new')
-    inside.see('button.main')
-    check('new user')
-    user = make_user(acl=['a.b', '!a.c', 'a.d.#'])
-    inside.at(f"users/{user['uuid']}")
-    inside.press('Edit')
-    inside.see('#addresses')
-    inside.see('ul.tree')
-    check('edit')
-    upload(tenant, ['username,enabled', f'{label()},true', ',true'])
-    kinds(inside)
-    check('import')
-    inside.driver.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': []})
-
-
-def wide_as(page, width):
-    size = {'width': width, 'height': 900, 'deviceScaleFactor': 1, 'mobile': False}
-    page.driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', size)
-
-
-@pytest.mark.parametrize('screen', ['home', 'node', 'users', 'users/new', 'users/bulk', 'user'])
-def test_narrow_screens_need_no_sideways_scrolling(inside, make_user, upload, screen):
-    wide_as(inside, 320)
-    try:
-        inside.at(f"users/{make_user(acl=['a.b', 'a.c'])['uuid']}" if screen == 'user' else screen)
-        if screen == 'user':
-            inside.press('Edit')
-        if screen == 'users/bulk':
-            upload(None, ['username,firstname', f'{label()},{"long" * 30}', ',x'])
-            kinds(inside)
-        inside.see('section.part, table')
-        wait_for(inside.driver, lambda: not inside.find('p', 'Loading …'), 'it is there')
-        wide = inside.driver.execute_script(
-            'return [...document.querySelectorAll("*")].filter((each) => each.getBoundingClientRect().right > 321 && '
-            '!each.closest("thead, .skip, .unseen, svg")).map((each) => each.outerHTML.slice(0, 80))'
-        )
-        assert wide == []
-    finally:
-        wide_as(inside, 1280)
-
-
-def test_in_french(inside, upload, tenant):
-    Select(inside.see('footer select')).select_by_value('fr')
-    try:
-        inside.see('h1', 'Vue d’ensemble')
-        inside.see('h3', 'Requêtes')
-        picture(inside, 'home-fr')
-        inside.at('users/bulk')
-        inside.see('h1', 'Import et export')
-        assert 'Erroné' not in inside.driver.find_element(By.TAG_NAME, 'main').text
-    finally:
-        Select(inside.see('footer select')).select_by_value('en')
-        inside.driver.execute_script('localStorage.clear()')
