@@ -49,7 +49,7 @@ def _number(value):
     return f'{value:,.0f}' if abs(value) >= 100 else f'{value:.3g}'
 
 
-def _spread(values):
+def spread(values):
     return f'{_number(median(values))} (spread {_number(max(values) - min(values))})'
 
 
@@ -79,8 +79,8 @@ def case_gate(bench, report):
         for name, index in (('gated', 0), ('ungated', 1)):
             report.note(
                 name,
-                f"{_spread([pair[index]['rate'] for pair in pairs])} req/s, "
-                f"{_spread([pair[index]['cpu_us'] for pair in pairs])} us CPU per request",
+                f"{spread([pair[index]['rate'] for pair in pairs])} req/s, "
+                f"{spread([pair[index]['cpu_us'] for pair in pairs])} us CPU per request",
             )
 
 
@@ -106,8 +106,8 @@ def case_route(bench, report):
     for name, index in (('by document', 0), ('by wazo_auth_acl', 1)):
         report.note(
             name,
-            f"{_spread([pair[index]['rate'] for pair in pairs])} req/s, "
-            f"{_spread([pair[index]['cpu_us'] for pair in pairs])} us CPU per request",
+            f"{spread([pair[index]['rate'] for pair in pairs])} req/s, "
+            f"{spread([pair[index]['cpu_us'] for pair in pairs])} us CPU per request",
         )
 
 
@@ -131,7 +131,7 @@ def case_api(bench, report):
     for name, (_, bar) in kinds.items():
         assert not any(run['errors'] for run in runs[name])
         report.line(f'api: {name}, one worker', [run['rate'] for run in runs[name]], bar, True, ' req/s')
-        report.note('CPU per request', f"{_spread([run['cpu_us'] for run in runs[name]])} us")
+        report.note('CPU per request', f"{spread([run['cpu_us'] for run in runs[name]])} us")
 
 
 def case_page(bench, report):
@@ -162,8 +162,8 @@ def case_page(bench, report):
         for which, index in (('with the page', 0), ('without', 1)):
             report.note(
                 which,
-                f"{_spread([pair[index]['rate'] for pair in pairs])} req/s, "
-                f"{_spread([pair[index]['cpu_us'] for pair in pairs])} us CPU per request",
+                f"{spread([pair[index]['rate'] for pair in pairs])} req/s, "
+                f"{spread([pair[index]['cpu_us'] for pair in pairs])} us CPU per request",
             )
 
 
@@ -177,7 +177,7 @@ def case_logins(bench, report):
         what = f'logins: CPU of POST /token / PKCS5_PBKDF2_HMAC, {clients} clients'
         report.line(what, ratios, 0.65 if clients == 1 else together, False)
         cpu, openssl = ([pair[0]['cpu_ms'] for pair in pairs], [pair[1] for pair in pairs])
-        report.note('CPU of one login, of PKCS5_PBKDF2_HMAC', f'{_spread(cpu)} ms, {_spread(openssl)} ms')
+        report.note('CPU of one login, of PKCS5_PBKDF2_HMAC', f'{spread(cpu)} ms, {spread(openssl)} ms')
 
 
 def _openssl_ms():
@@ -191,8 +191,8 @@ def case_boot(bench, report):
     pairs = _pairs(lambda: bench.log_in_at_once(services, 1), _openssl_ms)
     last = [one['last_ms'] / ms for one, ms in pairs]
     report.line(f'boot: last of {services} logins / PKCS5_PBKDF2_HMAC', last, 8, False)
-    report.note('the last one', f"{_spread([one['last_ms'] for one, _ in pairs])} ms")
-    report.note('the first one', f"{_spread([one['first_ms'] for one, _ in pairs])} ms")
+    report.note('the last one', f"{spread([one['last_ms'] for one, _ in pairs])} ms")
+    report.note('the first one', f"{spread([one['first_ms'] for one, _ in pairs])} ms")
 
 
 def case_memory(bench, report):
@@ -204,7 +204,7 @@ def case_memory(bench, report):
     nginx.stop()
     assert not any(run['errors'] for run in runs)
     report.line('memory: repeated logins', [run['rate'] for run in runs], 1000, True, ' per s')
-    report.note('CPU of one', f"{_spread([run['cpu_us'] for run in runs])} us")
+    report.note('CPU of one', f"{spread([run['cpu_us'] for run in runs])} us")
 
 
 def case_flood(bench, report):
@@ -235,7 +235,7 @@ def case_flood(bench, report):
         report.line(f'flood: p99 of {name}, flooded / idle', [one[i] / other[i] for one, other in pairs], 5, False)
         report.note(
             'flooded, idle',
-            f'{_spread([one[i] for one, _ in pairs])} ms, ' f'{_spread([other[i] for _, other in pairs])} ms',
+            f'{spread([one[i] for one, _ in pairs])} ms, ' f'{spread([other[i] for _, other in pairs])} ms',
         )
 
 
@@ -408,9 +408,9 @@ def case_audit(bench, report):
         )
         report.note(
             'with, without',
-            f'{_spread([one[0] for one, _ in pairs])} ms, {_spread([other[0] for _, other in pairs])} ms',
+            f'{spread([one[0] for one, _ in pairs])} ms, {spread([other[0] for _, other in pairs])} ms',
         )
-        report.note('CPU of nginx and PostgreSQL, with / without', _spread([one[1] / other[1] for one, other in pairs]))
+        report.note('CPU of nginx and PostgreSQL, with / without', spread([one[1] / other[1] for one, other in pairs]))
 
 
 CASES = {name[5:]: case for name, case in globals().items() if name.startswith('case_')}

@@ -242,16 +242,16 @@ def measure(pair, case, report):
         runs = [each[index] for each in pairs]
         report.note(
             side.name,
-            f"{bench._spread([run['rate'] for run in runs])} req/s, p99 "
-            f"{bench._spread([run['p99_us'] / 1e3 for run in runs])} ms",
+            f"{bench.spread([run['rate'] for run in runs])} req/s, p99 "
+            f"{bench.spread([run['p99_us'] / 1e3 for run in runs])} ms",
         )
         own, postgres = ([run[name] for run in runs] for name in ('cpu_us', 'postgres_us'))
-        report.note('CPU per request', f'{side.name} {bench._spread(own)} us, PostgreSQL {bench._spread(postgres)} us')
+        report.note('CPU per request', f'{side.name} {bench.spread(own)} us, PostgreSQL {bench.spread(postgres)} us')
     totals = [[each[index]['cpu_us'] + each[index]['postgres_us'] for each in pairs] for index in (0, 1)]
     report.note(
         'CPU, daemon / nginx',
-        f"without PostgreSQL {bench._spread([other['cpu_us'] / max(one['cpu_us'], 1e-3) for one, other in pairs])}, "
-        f"with it {bench._spread([other / one for one, other in zip(*totals)])}",
+        f"without PostgreSQL {bench.spread([other['cpu_us'] / max(one['cpu_us'], 1e-3) for one, other in pairs])}, "
+        f"with it {bench.spread([other / one for one, other in zip(*totals)])}",
     )
 
 
@@ -264,8 +264,8 @@ def measure_import(pair, report):
         quarter = len(runs[0]) // 4
         report.note(
             side.name,
-            f'{bench._spread([run[-1] for run in runs])} s; last quarter / first '
-            f'{bench._spread([(run[-1] - run[-quarter - 1]) / run[quarter - 1] for run in runs])}',
+            f'{bench.spread([run[-1] for run in runs])} s; last quarter / first '
+            f'{bench.spread([(run[-1] - run[-quarter - 1]) / run[quarter - 1] for run in runs])}',
         )
 
 
