@@ -31,9 +31,11 @@ bool names(ngx_http_request_t* r, std::string_view what) {
 }
 
 bool key_has_identity(ngx_http_request_t* r, const RequestContext& context) {
-  const TokenFacts& facts = context.facts;
-  return names(r, facts.user_uuid) || names(r, facts.tenant_uuid) || names(r, facts.session_uuid) ||
-         names(r, view(context.token));
+  for (const Fact fact : {Fact::user_uuid, Fact::tenant_uuid, Fact::session_uuid}) {
+    const FactText text = context.facts.get(fact);
+    if (names(r, text.view())) return true;
+  }
+  return names(r, view(context.token));
 }
 
 void warn_once(ngx_http_request_t* r, const LocConf& conf) {

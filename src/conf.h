@@ -13,6 +13,7 @@
 #include "rewrites.h"
 #include "routes.h"
 #include "shadow.h"
+#include "wazoauth/acl/required.h"
 #include "wazoauth/config/settings.h"
 
 namespace wazoauth::nginx {
@@ -33,7 +34,8 @@ struct AccessPart {
 using Access = ngx_array_t;  // AccessPart
 
 struct Accesses {
-  ngx_array_t any;  // Access: one of them has to be granted
+  ngx_array_t any;             // Access: one of them has to be granted
+  const acl::Required* ready;  // the only one, without variables; null: it isn't so
   Place place;
 };
 

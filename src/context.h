@@ -51,15 +51,16 @@ struct RequestContext {
   ngx_array_t* captured_of;  // LocConf::captured
   ngx_http_variable_value_t* captured;  // ... and the values, in its order
   ngx_str_t token;
-  TokenKey key;
+  ShownToken shown;  // ... and what the zone finds it by
   TokenFacts facts;
   bool identified;   // facts are those of a live token
   bool passed;       // ... and it has the access
   bool watch;        // ... and what it gets ends with it
   bool close_codes;  // the end of a WebSocket is told within it
   gate::Verdict verdict;
-  bool has_access;      // an access is required
-  ngx_str_t* accesses;  // any of them will do
+  bool has_access;             // an access is required
+  ngx_str_t* accesses;         // any of them will do
+  const acl::Required* ready;  // the only one, when it is the same for every request; null: it isn't
   ngx_uint_t access_count;
   ngx_str_t required;      // the one that it has; all of them, for people, when it has none
   bool required_refused;   // variables' values can't be part of an access

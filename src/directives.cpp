@@ -365,6 +365,24 @@ char* read_access(ngx_conf_t* cf, ngx_str_t value, Access& access) {
 
 }  // namespace
 
+namespace {
+
+bool make_ready(ngx_conf_t* cf, Accesses& accesses) {
+  const auto* alternatives = static_cast<const Access*>(accesses.any.elts);
+  const auto* parts = static_cast<const AccessPart*>(alternatives[0].elts);
+  if (accesses.any.nelts != 1 || alternatives[0].nelts != 1 || !parts[0].literal.len) return true;
+  static_assert(std::is_trivially_destructible_v<acl::Required> && std::is_trivially_destructible_v<acl::KnownLists>);
+  void* const memory = ngx_palloc(cf->pool, sizeof(acl::Required));
+  void* const lists = ngx_palloc(cf->pool, sizeof(acl::KnownLists));
+  if (!memory || !lists) return false;
+  auto* const required = new (memory) acl::Required(view(parts[0].literal));
+  required->known = new (lists) acl::KnownLists;
+  accesses.ready = required;
+  return true;
+}
+
+}  // namespace
+
 char* set_acl(ngx_conf_t* cf, ngx_command_t*, void* data) {
   auto* conf = static_cast<LocConf*>(data);
   if (conf->access != NGX_CONF_UNSET_PTR) return const_cast<char*>("is duplicate");
@@ -382,7 +400,7 @@ char* set_acl(ngx_conf_t* cf, ngx_command_t*, void* data) {
     if (!access) return failed;
     if (char* problem = read_access(cf, value, *access); problem != ok) return problem;
   }
-  return ok;
+  return make_ready(cf, *conf->access) ? ok : failed;
 }
 
 namespace {

@@ -31,10 +31,10 @@ bool identify_early(ngx_http_request_t* r, TokenFacts& facts) {
   RequestContext own{};  // the gate's own begins when it is asked
   if (const RequestContext* context = find_context(r)) own.query = context->query;
   if (find_token(r, conf, false, own) != Found::one) return false;
-  const gate::Question question{std::nullopt, ngx_time(), loop_time(),
+  const gate::Question question{nullptr, ngx_time(), loop_time(),
                                 std::chrono::milliseconds(static_cast<std::int64_t>(conf.grace))};
-  const TokenKey key = token_key(view(own.token));
-  return gate::judge(process->zone, key, question, facts).outcome == gate::Verdict::Outcome::pass;
+  return gate::judge(process->zone, ShownToken(view(own.token)), question, facts).outcome ==
+         gate::Verdict::Outcome::pass;
 }
 
 }  // namespace wazoauth::nginx

@@ -28,11 +28,16 @@ constexpr ngx_msec_t shadow_timeout = 100;
 // Judges by one access after the other, until one isn't missing.
 template <typename Judge>
 gate::Verdict judge_any(RequestContext& context, Judge judge) {
-  gate::Question question{std::nullopt, ngx_time(), loop_time(), std::chrono::milliseconds(context.grace_ms)};
+  gate::Question question{nullptr, ngx_time(), loop_time(), std::chrono::milliseconds(context.grace_ms)};
   if (!context.has_access || context.required_refused) return judge(question);
+  if (context.ready) {
+    question.required = context.ready;
+    return judge(question);
+  }
   gate::Verdict verdict;
   for (ngx_uint_t i = 0; i < context.access_count; ++i) {
-    question.required = view(context.accesses[i]);
+    const acl::Required required(view(context.accesses[i]));
+    question.required = &required;
     verdict = judge(question);
     if (verdict.outcome == Outcome::pass) context.required = context.accesses[i];
     if (verdict.outcome != Outcome::denied) break;
@@ -46,7 +51,7 @@ std::int64_t time_ns() {
 
 gate::Verdict judge_loaded(RequestContext& context, const Loaded& loaded) {
   return judge_any(context, [&](const gate::Question& question) {
-    return gate::judge_loaded(process()->zone, context.key, question, loaded, context.facts);
+    return gate::judge_loaded(process()->zone, context.shown, question, loaded, context.facts);
   });
 }
 
@@ -130,6 +135,7 @@ class GatedRequest {
     context_.status = Status::none;
     context_.reason = Reason::none;
     context_.required = {};
+    context_.ready = nullptr;
     context_.slot = area_ ? area_->slot : conf_.slot;
     context_.challenge = challenge_of(conf_);
     context_.grace_ms = static_cast<std::int64_t>(conf_.grace);
@@ -156,10 +162,10 @@ class GatedRequest {
     if (found == Found::several) return refuse(Status::refused, Reason::ambiguous_token, gate::two_tokens());
     if (found == Found::none) return no_token(Status::no_token, Reason::no_token);
     require(match);
-    context_.key = token_key(view(context_.token));
+    context_.shown = ShownToken(view(context_.token));
     context_.status = Status::hit;
     context_.verdict = judge_any(context_, [&](const gate::Question& question) {
-      return gate::judge(process_.zone, context_.key, question, context_.facts);
+      return gate::judge(process_.zone, context_.shown, question, context_.facts);
     });
     return follow();
   }

@@ -30,8 +30,18 @@ bool drop_headers(ngx_http_request_t* r, Drop drop) {
   return complete;
 }
 
-// Adds a header as if the client had sent it; the texts are literals, or live as long as the request. False: memory is
-// short.
-bool add_header_in(ngx_http_request_t* r, const char* name, const char* lower_case, ngx_str_t value);
+// A name that is known to the compiler, with all that nginx keeps of one.
+struct HeaderName {
+  template <std::size_t size>
+  consteval HeaderName(const char (&name)[size], const char (&lower_case_name)[size])
+      : text(name, size - 1), lower_case(lower_case_name, size - 1) {
+    for (const char c : lower_case) hash = ngx_hash(hash, static_cast<u_char>(c));
+  }
+  std::string_view text, lower_case;
+  ngx_uint_t hash = 0;
+};
+
+// Adds a header as if the client had sent it; the value lives as long as the request. False: memory is short.
+bool add_header_in(ngx_http_request_t* r, const HeaderName& name, ngx_str_t value);
 
 }  // namespace wazoauth::nginx

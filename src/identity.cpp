@@ -1,6 +1,7 @@
 #include "identity.h"
 
-#include <array>
+#include <algorithm>
+#include <iterator>
 
 #include "conf.h"
 #include "headers.h"
@@ -9,11 +10,18 @@ namespace wazoauth::nginx {
 
 namespace {
 
-constexpr std::array<std::string_view, 3> names = {"wazo-user-uuid", "wazo-token-tenant-uuid", "wazo-session-uuid"};
+struct Header {
+  HeaderName name;
+  Fact fact;
+};
+constexpr Header identity[] = {
+    {{"Wazo-User-UUID", "wazo-user-uuid"}, Fact::user_uuid},
+    {{"Wazo-Token-Tenant-UUID", "wazo-token-tenant-uuid"}, Fact::tenant_uuid},
+    {{"Wazo-Session-UUID", "wazo-session-uuid"}, Fact::session_uuid},
+};
 
 // CGI-like upstreams see no difference between '-' and '_'.
 bool same(const ngx_table_elt_t& header, std::string_view name) {
-  if (header.key.len != name.size()) return false;
   for (std::size_t i = 0; i < name.size(); ++i) {
     const u_char c = header.key.data[i] == '_' ? '-' : ngx_tolower(header.key.data[i]);
     if (c != static_cast<u_char>(name[i])) return false;
@@ -21,16 +29,10 @@ bool same(const ngx_table_elt_t& header, std::string_view name) {
   return true;
 }
 
-bool is_identity(const ngx_table_elt_t& header) {
-  for (const std::string_view name : names) {
-    if (same(header, name)) return true;
-  }
-  return false;
-}
-
-bool push_identity(ngx_http_request_t* r, const char* name, const char* lower_case, const char* value) {
-  if (!*value) return true;
-  return add_header_in(r, name, lower_case, {ngx_strlen(value), reinterpret_cast<u_char*>(const_cast<char*>(value))});
+inline bool is_identity(const ngx_table_elt_t& header) {
+  return std::any_of(std::begin(identity), std::end(identity), [&](const Header& each) {
+    return header.key.len == each.name.text.size() && same(header, each.name.lower_case);
+  });
 }
 
 // $http_wazo_user_uuid and the like, when somebody has asked for them already.
@@ -41,16 +43,21 @@ void forget_variables(ngx_http_request_t* r) {
 }  // namespace
 
 bool clear_identity(ngx_http_request_t* r) {
-  const bool complete = drop_headers(r, is_identity);
+  const bool complete = drop_headers(r, [](const ngx_table_elt_t& header) { return is_identity(header); });
   forget_variables(r);
   return complete;
 }
 
 bool set_identity(ngx_http_request_t* r, const TokenFacts& facts) {
   forget_variables(r);
-  return push_identity(r, "Wazo-User-UUID", "wazo-user-uuid", facts.user_uuid) &&
-         push_identity(r, "Wazo-Token-Tenant-UUID", "wazo-token-tenant-uuid", facts.tenant_uuid) &&
-         push_identity(r, "Wazo-Session-UUID", "wazo-session-uuid", facts.session_uuid);
+  auto* text = static_cast<char*>(ngx_pnalloc(r->pool, std::size(identity) * longest_fact));
+  if (!text) return false;
+  for (const Header& each : identity) {
+    const std::size_t size = facts.packed().write(each.fact, text);
+    if (size != 0 && !add_header_in(r, each.name, {size, reinterpret_cast<u_char*>(text)})) return false;
+    text += size;
+  }
+  return true;
 }
 
 }  // namespace wazoauth::nginx

@@ -10,7 +10,7 @@ namespace wazoauth::nginx {
 // request. False: memory is short.
 bool clear_identity(ngx_http_request_t* r);
 
-// `facts` must live as long as the request. What is empty stays unset.
+// What is empty stays unset.
 bool set_identity(ngx_http_request_t* r, const TokenFacts& facts);
 
 }  // namespace wazoauth::nginx

@@ -18,7 +18,7 @@ RequestContext* Loads::next(Flight& flight) {
 }
 
 bool Loads::wait_for_token(RequestContext& context, bool revalidate, TokenLoaded loaded) {
-  auto found = flights_.find(context.key);
+  auto found = flights_.find(context.shown.key());
   if (found == flights_.end()) {
     auto flight = std::make_shared<Flight>();
     auto work = [this, flight, revalidate, token = std::string(view(context.token)), asked = BootClock::now()] {
@@ -28,13 +28,13 @@ bool Loads::wait_for_token(RequestContext& context, bool revalidate, TokenLoaded
         log::error(std::string("a token could not be loaded: ") + e.what());
       }
     };
-    auto done = [this, flight, loaded, key = context.key] {
+    auto done = [this, flight, loaded, key = context.shown.key()] {
       flights_.erase(key);
       // Each one may finish its request, and with it others that wait here.
       while (RequestContext* waiter = next(*flight)) loaded(*waiter, flight->loaded);
     };
     if (!offload_.post(Lane::loading, std::move(work), std::move(done))) return false;
-    found = flights_.emplace(context.key, std::move(flight)).first;
+    found = flights_.emplace(context.shown.key(), std::move(flight)).first;
   }
   join(*found->second, context);
   return true;

@@ -56,9 +56,10 @@ inline void forget_variable(ngx_http_request_t* r, ngx_int_t index) {
   r->variables[index].not_found = 0;
 }
 
-// Not by lowcase_key: modules that add headers to a request leave it out.
+// Modules that add headers to a request leave lowcase_key out.
 inline bool is_named(const ngx_table_elt_t& header, std::string_view lower_case) {
   if (header.key.len != lower_case.size()) return false;
+  if (header.lowcase_key) return ngx_memcmp(header.lowcase_key, lower_case.data(), lower_case.size()) == 0;
   for (std::size_t i = 0; i < lower_case.size(); ++i) {
     if (ngx_tolower(header.key.data[i]) != static_cast<u_char>(lower_case[i])) return false;
   }

@@ -136,9 +136,8 @@ bool Shadow::refused(ngx_http_request_t* r, const RequestContext& context) {
   count(record.refused[static_cast<std::size_t>(context.reason)]);
   const std::int64_t now = ngx_time();
   record.last_refused.store(now, std::memory_order_relaxed);
-  const bool is_user = context.identified && *context.facts.user_uuid;
-  remember(record, is_user ? std::string_view(context.facts.user_uuid) : view(r->connection->addr_text),
-           context.reason);
+  const FactText user = context.identified ? context.facts.get(Fact::user_uuid) : FactText();
+  remember(record, user.view().empty() ? view(r->connection->addr_text) : user.view(), context.reason);
   std::int64_t last = record.last_logged.load(std::memory_order_relaxed);
   // Workers read the clock at different moments; and it may be set back.
   const bool another_second = last < now || last > now + 1;

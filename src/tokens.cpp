@@ -206,6 +206,7 @@ bool make_accesses(ngx_http_request_t* r, const LocConf& conf, RequestContext& c
   const ngx_uint_t count = conf.access->any.nelts;
   context.access_count = 0;
   context.accesses = &context.required;
+  context.ready = conf.access->ready;
   if (count == 1) {
     context.access_count = make_access(r, conf, context, alternatives[0], context.required) ? 1 : 0;
     return context.access_count > 0;

@@ -73,7 +73,8 @@ bool pass_on(ngx_http_request_t* r, RequestContext& context) {
   const auto is_others = [](const ngx_table_elt_t& header) {
     return is_named(header, "traceparent") || is_named(header, "tracestate");
   };
-  if (!drop_headers(r, is_others) || !add_header_in(r, "traceparent", "traceparent", context.traceparent)) return false;
+  if (!drop_headers(r, is_others) || !add_header_in(r, {"traceparent", "traceparent"}, context.traceparent))
+    return false;
   for (const ngx_int_t index : main_conf(r).kept.trace) forget_variable(r, index);
   context.trace_is_ours = false;
   return true;

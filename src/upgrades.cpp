@@ -61,7 +61,7 @@ void Upgrades::watch(ngx_http_request_t* r, const RequestContext& context) {
   upgrade.facts = context.facts;
   if (context.has_access) upgrade.required = view(context.required);
   upgrade.grace_ms = context.grace_ms;
-  index(upgrade, context.key);
+  index(upgrade, context.shown.key());
   cleanup->data = &upgrade;
   cleanup->handler = [](void* data) {
     auto* upgrade = static_cast<Upgrade*>(data);
@@ -69,7 +69,7 @@ void Upgrades::watch(ngx_http_request_t* r, const RequestContext& context) {
   };
   if (context.close_codes && r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS && is_websocket_handshake(r))
     upgrade.farewell.follow(r);
-  if (const auto known = zone_.find(upgrade.key))
+  if (const auto known = zone_.find(ShownToken(upgrade.token)))
     upgrade.client = TokenClient::of(known->record);
   else
     ask(upgrade, Question::alive);
@@ -205,7 +205,9 @@ bool Upgrades::still_believed(const Upgrade& upgrade) const {
 
 void Upgrades::look(Upgrade& upgrade) {
   if (upgrade.ended || upgrade.given_up || expired(upgrade.facts)) return;
-  switch (zone_.check(upgrade.key, upgrade.required, upgrade.facts)) {
+  const std::optional<acl::Required> required =
+      upgrade.required ? std::optional<acl::Required>(*upgrade.required) : std::nullopt;
+  switch (zone_.check(ShownToken(upgrade.token), required ? &*required : nullptr, upgrade.facts)) {
     case Lookup::revoked:
       if (!zone_.given_up(upgrade.key)) return end(upgrade, "its session ended");
       upgrade.given_up = true;

@@ -26,14 +26,17 @@ ngx_int_t set_copy(ngx_http_request_t* r, ngx_http_variable_value_t* value, std:
   return copied.data ? set(value, view(copied)) : NGX_ERROR;
 }
 
-// `data` is the offset of a text in TokenFacts.
+// `data` is the Fact.
 ngx_int_t get_fact(ngx_http_request_t* r, ngx_http_variable_value_t* value, uintptr_t data) {
-  const auto text = [data](const TokenFacts& facts) { return reinterpret_cast<const char*>(&facts) + data; };
+  const auto set_fact = [=](const TokenFacts& facts) {
+    const FactText text = facts.get(static_cast<Fact>(data));
+    return set_copy(r, value, text.view());
+  };
   const RequestContext* context = find_context(r);
-  if (context && context->identified) return set(value, text(context->facts));
+  if (context && context->identified) return set_fact(context->facts);
   try {
     TokenFacts facts;
-    return identify_early(r, facts) ? set_copy(r, value, text(facts)) : set(value, {});
+    return identify_early(r, facts) ? set_fact(facts) : set(value, {});
   } catch (const std::exception& e) {
     log::error(e.what());
     return NGX_ERROR;
@@ -110,9 +113,9 @@ struct Variable {
 };
 
 constexpr Variable variables[] = {
-    {"wazo_auth_user_uuid", get_fact, offsetof(TokenFacts, user_uuid)},
-    {"wazo_auth_tenant_uuid", get_fact, offsetof(TokenFacts, tenant_uuid)},
-    {"wazo_auth_session_uuid", get_fact, offsetof(TokenFacts, session_uuid)},
+    {"wazo_auth_user_uuid", get_fact, static_cast<uintptr_t>(Fact::user_uuid)},
+    {"wazo_auth_tenant_uuid", get_fact, static_cast<uintptr_t>(Fact::tenant_uuid)},
+    {"wazo_auth_session_uuid", get_fact, static_cast<uintptr_t>(Fact::session_uuid)},
     {"wazo_auth_status", get_status, 0},
     {"wazo_auth_reason", get_reason, 0},
     {"wazo_auth_token", get_token, 0},

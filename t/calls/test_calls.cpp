@@ -163,7 +163,7 @@ void a_deleted_token_is_refused_before_its_answer_is_sent(void**) {
   const std::string token = s.platform->log_in("ended", password);
   equal(s.platform->send("DELETE", "/token/" + token).status, 200);
   TokenFacts facts;
-  check::that(s.zone->check(token_key(token), std::nullopt, facts) == Lookup::revoked, "the zone refuses it");
+  check::that(s.zone->check(ShownToken(token), nullptr, facts) == Lookup::revoked, "the zone refuses it");
   equal(s.platform->send("GET", "/token/" + token).status, 404);
 }
 

@@ -100,9 +100,9 @@ void check_made(Input input) {
 
 void check_slot(Input input) {
   TokenRecord record = make_record(input);
-  auto body = zone::pack(token_key("secret"), record, BootTime(std::chrono::milliseconds(input.number())), 1);
+  auto body = zone::pack({1, 2}, token_key("secret"), record, BootTime(std::chrono::milliseconds(input.number())), 1);
   if (!body) return;
-  require(zone::facts_words(*body) != 0);
+  require(zone::facts_words(*body) <= zone::Slot::words);
   if (const auto unpacked = zone::record_of(*body)) {
     record.acl.clear();  // the list is not in the slot
     TokenRecord found = *unpacked;
@@ -115,9 +115,9 @@ void check_slot(Input input) {
     const std::size_t at = input.byte() | input.byte() << 8;
     bytes[at % sizeof *body] = input.byte();
   }
-  if (zone::facts_words(*body) == 0) return;
-  zone::facts_of(*body);
-  zone::holder_of(*body);
+  if (zone::packed_facts(*body).size(sizeof body->text) == PackedFacts::senseless) return;
+  TokenFacts facts;
+  zone::copy_facts(*body, facts);
   zone::record_of(*body);
 }
 

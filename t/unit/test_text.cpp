@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "wazoauth/base/log.h"
+#include "wazoauth/base/sip_hash.h"
 #include "wazoauth/base/text.h"
 #include "wazoauth/base/uuid.h"
 
@@ -98,13 +99,39 @@ void test_log(void**) {
   equal(log::mask_token("secret"), "XXXXXXXX-XXXX-XXXX-XXXX-XXXX");
 }
 
+void test_packed_uuid(void**) {
+  for (const std::string text : {"00112233-4455-6677-8899-aabbccddeeff", "90a09fa9-0a9f-f990-9a0f-099faa90f0a9"}) {
+    char bytes[uuid_bytes], again[uuid_chars];
+    assert_true(pack_uuid(text, bytes));
+    unpack_uuid(bytes, again);
+    equal(std::string(again, sizeof again), text);
+  }
+  for (const char* text : {"", "00112233-4455-6677-8899-aabbccddeefF", "00112233-4455-6677-8899-aabbccddeef",
+                           "0011223344-55-6677-8899-aabbccddeeff", "00112233-4455-6677-8899-aabbccddeefg"}) {
+    char bytes[uuid_bytes];
+    assert_false(pack_uuid(text, bytes));
+  }
+}
+
+// As OpenSSL has it, with c-rounds 1 and d-rounds 3.
+void test_sip_hash(void**) {
+  const Hash128 secret{0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  const auto hex = [&](std::string_view text) {
+    const Hash128 hash = sip_hash(secret, text);
+    return to_hex(std::string_view(reinterpret_cast<const char*>(&hash), sizeof hash));
+  };
+  equal(hex(""), "e77ebcb22788a5befd62db6add303001");
+  equal(hex({"\0\1\2\3\4\5\6\7\x8\x9\xa\xb\xc\xd\xe", 15}), "c17e5505b2bd526c2921cdec1e7e0109");
+  equal(hex("550e8400-e29b-41d4-a716-446655440000"), "4ae6f8f7be77b4288ef3a121301e319b");
+}
+
 }  // namespace
 
 int main() {
   const CMUnitTest tests[] = {
-      cmocka_unit_test(test_utf8), cmocka_unit_test(test_base64), cmocka_unit_test(test_transliterate),
-      cmocka_unit_test(test_slug), cmocka_unit_test(test_random), cmocka_unit_test(test_uuid4),
-      cmocka_unit_test(test_log),
+      cmocka_unit_test(test_utf8),        cmocka_unit_test(test_base64),   cmocka_unit_test(test_transliterate),
+      cmocka_unit_test(test_slug),        cmocka_unit_test(test_random),   cmocka_unit_test(test_uuid4),
+      cmocka_unit_test(test_packed_uuid), cmocka_unit_test(test_sip_hash), cmocka_unit_test(test_log),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

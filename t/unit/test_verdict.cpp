@@ -112,20 +112,22 @@ struct OneToken {
     record.acl = {"confd.users.read"};
     record.expire_t = unix_now + 60;
     node.set_last_heartbeat(boot);
-    zone->insert(key, record, boot, zone->revocations(), node.epoch());
+    zone->insert(token, record, boot, zone->revocations(), node.epoch());
   }
   Verdict ask(BootTime at, const char* access = "confd.users.read", std::int64_t unix_at = unix_now) {
-    return judge(*zone, key, {access, unix_at, at, 5s}, facts);
+    const acl::Required required(access);
+    return judge(*zone, token, {&required, unix_at, at, 5s}, facts);
   }
   Verdict ask_loaded(const Loaded& loaded, BootTime at = boot) {
-    return judge_loaded(*zone, key, {"confd.users.read", unix_now, at, 5s}, loaded, facts);
+    const acl::Required required("confd.users.read");
+    return judge_loaded(*zone, token, {&required, unix_now, at, 5s}, loaded, facts);
   }
 
   NoLock lock;
   NodeState node;
   std::unique_ptr<void, decltype(&std::free)> memory;
   std::unique_ptr<Zone> zone;
-  const TokenKey key = token_key("30000000-0000-4000-8000-000000000003");
+  const ShownToken token{"30000000-0000-4000-8000-000000000003"};
   TokenRecord record;
   TokenFacts facts;
 };
@@ -145,7 +147,7 @@ void by_a_zone(void**) {
   one.node.set_last_heartbeat(boot + 6s);
   one.node.raise_epoch();
   is(one.ask(boot + 6s), Outcome::revalidate, Reason::none, false, "another epoch");
-  one.zone->revoke({{one.key, unix_now + 60}}, unix_now);
+  one.zone->revoke({{one.token.key(), unix_now + 60}}, unix_now);
   is(one.ask(boot + 6s), Outcome::unknown, Reason::revoked, false, "revoked");
 }
 
@@ -154,9 +156,9 @@ void after_a_load(void**) {
   is(one.ask_loaded({Loaded::Status::found, one.record}), Outcome::pass, Reason::none, false, "found");
   is(one.ask_loaded({Loaded::Status::unavailable, {}}, boot + 5s), Outcome::pass, Reason::none, true, "in grace");
   is(one.ask_loaded({Loaded::Status::unavailable, {}}, boot + 6s), Outcome::unavailable, Reason::none, false, "over");
-  one.zone->forget({one.key});
+  one.zone->forget({one.token.key()});
   is(one.ask_loaded({Loaded::Status::found, one.record}), Outcome::pass, Reason::none, false, "no room in the zone");
-  check::equal(one.facts.tenant_uuid, std::string("t1"));
+  assert_true(one.facts.get(Fact::tenant_uuid) == "t1");
   one.record.acl = {"confd.users.delete"};
   is(one.ask_loaded({Loaded::Status::found, one.record}), Outcome::denied, Reason::none, false, "no room, no access");
   is(one.ask_loaded({Loaded::Status::unknown, {}}), Outcome::unknown, Reason::never_heard_of, false, "gone");

@@ -46,6 +46,8 @@ struct Areas {
     return offset <= pool.size() && size <= pool.size() - offset ? pool.substr(offset, size) : std::string_view();
   }
 
+  bool has(std::uint32_t feature) const { return (header.features & feature) != 0; }
+
   const char* pattern_at(std::uint32_t number) const { return patterns + std::size_t{number} * sizeof(block::Pattern); }
 
   std::optional<block::Group> find(std::string_view prefix, std::uint64_t hash) const {
@@ -54,64 +56,67 @@ struct Areas {
       const std::uint32_t at = (static_cast<std::uint32_t>(hash) + i) & mask;
       const auto number = block::read<block::Bucket>(buckets + std::size_t{at} * sizeof(block::Bucket));
       if (number == 0 || number >= header.groups) return std::nullopt;
+      if (block::read<std::uint64_t>(groups + std::size_t{number} * sizeof(block::Group)) != hash) continue;
       const auto found = group(number);
-      if (found.hash == hash && found.prefix_size == prefix.size() && pooled(found.prefix, found.prefix_size) == prefix)
-        return found;
+      if (found.prefix_size == prefix.size() && pooled(found.prefix, found.prefix_size) == prefix) return found;
     }
     return std::nullopt;
   }
 };
 
+// Of nearly all patterns the rest is `*` and a literal, or one wildcard. nullopt: this one is another. `text` doesn't
+// end with a newline.
+std::optional<bool> matches_simply(std::string_view program, std::string_view text) {
+  if (program.empty()) return std::nullopt;
+  const auto op = static_cast<Op>(block::read<unsigned char>(program.data()));
+  if (op == Op::hash && program.size() == 1) return text.find('\n') == std::string_view::npos;
+  if (op != Op::star) return std::nullopt;
+  program.remove_prefix(1);
+  constexpr std::size_t head = 1 + sizeof(std::uint16_t);
+  if (program.size() >= head && static_cast<Op>(block::read<unsigned char>(program.data())) == Op::literal) {
+    const auto size = block::read<std::uint16_t>(program.data() + 1);
+    program.remove_prefix(head);
+    if (program.size() != size) return std::nullopt;
+    if (!text.ends_with(program)) return false;
+    text.remove_suffix(size);
+  } else if (!program.empty()) {
+    return std::nullopt;
+  }
+  return std::none_of(text.begin(), text.end(), [](char c) { return c == '.' || c == '#'; });
+}
+
 // The search for the patterns that match one required access.
 class Search {
  public:
-  Search(const Areas& areas, std::string_view required, const Holder& holder)
-      : areas_(areas),
-        required_(required),
-        without_newline_(required.ends_with('\n') ? required.substr(0, required.size() - 1) : required),
-        dots_(std::count(required.begin(), required.end(), '.')),
-        reserved_may_have_dots_(holder.auth_id.find('.') != std::string_view::npos ||
-                                holder.session_uuid.find('.') != std::string_view::npos),
-        tail_(last_bytes(required)),
-        text_(required, holder) {}
+  Search(const Areas& areas, const Required& required, const Holder& holder)
+      : areas_(areas), required_(required), holder_(holder), tail_counts_(!required.ends_with_newline()) {}
 
   bool granted() {
     if (visit(areas_.group(0), 0, 0)) return !denied_;
-    block::Hash hash;
-    std::size_t begin = 0;
-    for (std::size_t words = 1; words <= areas_.header.longest; ++words) {
-      const std::size_t dot = required_.find('.', begin);
-      if (dot == std::string_view::npos) break;
-      hash.add(required_.substr(begin, dot - begin));
-      begin = dot + 1;
-      const auto group = areas_.find(required_.substr(0, dot), hash.value());
-      if (group && visit(*group, begin, words)) return !denied_;
-      if (words == areas_.header.longest) return found_;
+    const std::size_t longest = areas_.header.longest, dots = required_.dots();
+    for (std::size_t words = 1; words <= std::min(longest, dots); ++words) {
+      const auto [size, hash] = required_.prefix(words);
+      const auto group = areas_.find(required_.text().substr(0, size), hash);
+      if (group && visit(*group, size + 1, words)) return !denied_;
     }
-    if (areas_.header.longest != 0) visit_whole(hash, begin);
+    if (longest > dots) visit_whole();
     return found_ && !denied_;
   }
 
  private:
-  static std::uint64_t last_bytes(std::string_view text) {
-    const std::size_t size = std::min<std::size_t>(8, text.size());
-    std::uint64_t bytes = 0;
-    std::memcpy(reinterpret_cast<char*>(&bytes) + 8 - size, text.data() + text.size() - size, size);
-    return bytes;
+  // Patterns without wildcards and reserved words: the required access, or all but the newline that ends it.
+  void visit_whole() {
+    visit_whole(required_.text(), required_.hash());
+    if (tail_counts_) return;
+    const Required without_newline(required_.text().substr(0, required_.text().size() - 1));
+    visit_whole(without_newline.text(), without_newline.hash());
   }
 
-  // Patterns without wildcards and reserved words: the required access, or all but the newline that ends it.
-  void visit_whole(const block::Hash& leading, std::size_t begin) {
-    for (const std::string_view text : {required_, without_newline_}) {
-      block::Hash hash = leading;
-      hash.add(text.substr(begin));
-      const auto group = areas_.find(text, hash.value());
-      if (group) {
-        denied_ |= (group->whole & block::whole_negative) != 0;
-        found_ |= (group->whole & block::whole_positive) != 0;
-      }
-      if (required_.size() == without_newline_.size()) return;
-    }
+  void visit_whole(std::string_view text, std::uint64_t hash) {
+    const auto group = areas_.find(text, hash);
+    if (!group) return;
+    denied_ |= (group->whole & block::whole_negative) != 0;
+    found_ |= (group->whole & block::whole_positive) != 0;
   }
 
   // True when the verdict is certain.
@@ -121,33 +126,42 @@ class Search {
     const std::uint32_t first_positive = group.first + group.negatives;
     if (any_matches(group.first, first_positive, begin, words)) return denied_ = true;
     found_ = found_ || any_matches(first_positive, static_cast<std::uint32_t>(end), begin, words);
-    return found_ && areas_.header.has_negatives == 0;
+    return found_ && !areas_.has(block::negatives);
   }
 
   bool any_matches(std::uint32_t number, std::uint32_t end, std::size_t begin, std::size_t words) {
-    const bool tail_counts = required_.size() == without_newline_.size();
     for (; number < end; ++number) {
       const block::Tail tail = areas_.tail(number);
-      if (tail_counts && ((tail_ ^ tail.bytes) & tail.mask) != 0) continue;
+      if (tail_counts_ && ((required_.tail() ^ tail.bytes) & tail.mask) != 0) continue;
       if (matches(areas_.pattern(number), begin, words)) return true;
     }
     return false;
   }
 
   bool matches(const block::Pattern& pattern, std::size_t begin, std::size_t words) {
-    if (required_.size() - begin < pattern.min_size) return false;
-    const std::size_t dots = dots_ - words;
+    const std::string_view text = required_.text();
+    if (text.size() - begin < pattern.min_size) return false;
+    const std::size_t dots = required_.dots() - words;
     if (dots < pattern.dots) return false;
-    if (dots > pattern.dots && pattern.any_dots == 0 && !reserved_may_have_dots_) return false;
-    return text_.matches(areas_.pooled(pattern.program, pattern.program_size), begin);
+    if (dots > pattern.dots && pattern.any_dots == 0 && !reserved_may_have_dots()) return false;
+    const std::string_view program = areas_.pooled(pattern.program, pattern.program_size);
+    if (tail_counts_) {
+      if (const auto known = matches_simply(program, text.substr(begin))) return *known;
+    }
+    if (!text_) text_.emplace(text, holder_);
+    return text_->matches(program, begin);
+  }
+
+  bool reserved_may_have_dots() const {
+    return areas_.has(block::reserved_words) && (holder_.auth_id.find('.') != std::string_view::npos ||
+                                                 holder_.session_uuid.find('.') != std::string_view::npos);
   }
 
   const Areas& areas_;
-  std::string_view required_, without_newline_;
-  std::size_t dots_;
-  bool reserved_may_have_dots_;
-  std::uint64_t tail_;
-  Text text_;
+  const Required& required_;
+  const Holder& holder_;
+  const bool tail_counts_;
+  std::optional<Text> text_;
   bool found_ = false, denied_ = false;
 };
 
@@ -162,9 +176,18 @@ bool AccessList::valid() const {
 }
 
 bool AccessList::grants(std::optional<std::string_view> required, const Holder& holder) const {
-  if (!required) return true;
+  return !required || grants(Required(*required), holder);
+}
+
+bool AccessList::grants(const Required& required, const Holder& holder) const {
   const auto areas = Areas::of(block_);
-  return areas && Search(*areas, *required, holder).granted();
+  return areas && Search(*areas, required, holder).granted();
+}
+
+bool AccessList::asks_for_holder() const {
+  if (block_.size() < sizeof(block::Header)) return false;
+  const char* const features = block_.data() + offsetof(block::Header, features);
+  return (block::read<std::uint32_t>(features) & block::reserved_words) != 0;
 }
 
 std::string_view AccessList::json() const {

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "wazoauth/acl/holder.h"
+#include "wazoauth/acl/required.h"
 
 namespace wazoauth::acl {
 
@@ -22,6 +23,8 @@ class AccessList {
   bool valid() const;
   // required == nullopt: no access is required, granted.
   bool grants(std::optional<std::string_view> required, const Holder& holder) const;
+  bool grants(const Required& required, const Holder& holder) const;
+  bool asks_for_holder() const;   // some of its patterns have a word that means the holder
   std::string_view json() const;  // "[]" for a damaged block
 
  private:

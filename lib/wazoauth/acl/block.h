@@ -17,7 +17,7 @@
 
 namespace wazoauth::acl::block {
 
-inline constexpr std::uint64_t magic = 0x01'00'6c'63'61'7a'61'77;  // "wazacl", layout version 1
+inline constexpr std::uint64_t magic = 0x02'00'6c'63'61'7a'61'77;  // "wazacl", layout version 2
 inline constexpr std::size_t alignment = 8;
 
 struct Header {
@@ -27,17 +27,18 @@ struct Header {
   std::uint32_t buckets;       // a power of two, more than there are groups
   std::uint32_t groups;        // at least 1
   std::uint32_t patterns;
-  std::uint32_t pool;           // bytes
-  std::uint32_t json;           // bytes
-  std::uint32_t longest;        // words of the longest prefix
-  std::uint32_t has_negatives;  // 0 or 1
+  std::uint32_t pool;      // bytes
+  std::uint32_t json;      // bytes
+  std::uint32_t longest;   // words of the longest prefix
+  std::uint32_t features;  // negatives, reserved_words: that it has any
 };
 static_assert(sizeof(Header) == 48);
+inline constexpr std::uint32_t negatives = 1, reserved_words = 2;
 
 using Bucket = std::uint32_t;  // group number, 0: empty
 
 struct Group {
-  std::uint64_t hash;
+  std::uint64_t hash;    // comes first
   std::uint32_t prefix;  // text in the pool
   std::uint32_t prefix_size;
   std::uint32_t first;  // its patterns: negative ones, then positive ones

@@ -116,8 +116,9 @@ class Compiler {
   void add(std::string_view access) {
     const bool negative = access.starts_with('!');
     if (negative) access.remove_prefix(1);
-    has_negatives_ |= negative;
     const auto words = split_words(access);
+    if (negative) features_ |= block::negatives;
+    if (std::any_of(words.begin(), words.end(), reserved_word)) features_ |= block::reserved_words;
     const auto plain = std::find_if_not(words.begin(), words.end(), is_plain) - words.begin();
     Group& group = groups_[group_of(std::span(words).first(plain))];
     if (plain == std::ssize(words)) {
@@ -157,7 +158,7 @@ class Compiler {
                                   .pool = number(pool_.size()),
                                   .json = number(json.size()),
                                   .longest = number(longest_),
-                                  .has_negatives = has_negatives_};
+                                  .features = features_};
     std::string result(reinterpret_cast<const char*>(&header), sizeof header);
     return result += content;
   }
@@ -218,7 +219,7 @@ class Compiler {
   std::vector<block::Pattern> pattern_records_;
   std::string pool_;
   std::size_t longest_ = 0;
-  bool has_negatives_ = false;
+  std::uint32_t features_ = 0;
 };
 
 std::string list_json(const std::vector<std::string>& accesses) {

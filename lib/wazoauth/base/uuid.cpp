@@ -1,6 +1,7 @@
 #include "wazoauth/base/uuid.h"
 
 #include <cctype>
+#include <cstring>
 
 #include "wazoauth/base/ascii.h"
 #include "wazoauth/base/text.h"
@@ -54,6 +55,60 @@ std::optional<std::string> canonical_uuid(std::string_view given) {
     uuid += ascii::lower(c);
   }
   return uuid;
+}
+
+namespace {
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+constexpr bool is_dash(std::size_t i) {
+  return i == 8 || i == 13 || i == 18 || i == 23;
+}
+
+using Bytes = unsigned char __attribute__((vector_size(16)));
+
+Bytes digits(Bytes values) {
+  const auto letters = reinterpret_cast<Bytes>(values > 9);
+  return values + '0' + (letters & static_cast<unsigned char>('a' - '0' - 10));
+}
+
+}  // namespace
+
+bool pack_uuid(std::string_view text, char* to) {
+  if (text.size() != uuid_chars) return false;
+  int high = -1;
+  for (std::size_t i = 0; i < uuid_chars; ++i) {
+    if (is_dash(i)) {
+      if (text[i] != '-') return false;
+      continue;
+    }
+    const int value = hex_value(text[i]);
+    if (value < 0) return false;
+    if (high >= 0) *to++ = static_cast<char>(high << 4 | value);
+    high = high < 0 ? value : -1;
+  }
+  return true;
+}
+
+void unpack_uuid(const char* from, char* to) {
+  Bytes bytes;
+  std::memcpy(&bytes, from, sizeof bytes);
+  const Bytes high = bytes >> 4, low = bytes & 15;
+  const Bytes halves[] = {
+      digits(__builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)),
+      digits(__builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31))};
+  char all[2 * uuid_bytes];
+  std::memcpy(all, halves, sizeof all);
+  std::memcpy(to, all, 8);
+  std::memcpy(to + 9, all + 8, 4);
+  std::memcpy(to + 14, all + 12, 4);
+  std::memcpy(to + 19, all + 16, 4);
+  std::memcpy(to + 24, all + 20, 12);
+  to[8] = to[13] = to[18] = to[23] = '-';
 }
 
 }  // namespace wazoauth

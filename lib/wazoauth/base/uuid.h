@@ -15,4 +15,9 @@ bool is_uuid4(std::string_view text);  // canonical, lower case, version 4
 // for anything else.
 std::optional<std::string> canonical_uuid(std::string_view text);
 
+// The canonical form in lower case as 16 bytes, and back. False: the text isn't one.
+constexpr std::size_t uuid_bytes = 16, uuid_chars = 36;
+bool pack_uuid(std::string_view text, char* to);
+void unpack_uuid(const char* bytes, char* to);
+
 }  // namespace wazoauth

@@ -42,7 +42,8 @@ struct TokenStore::State {
     return true;
   }
 
-  Loaded from_database(std::string_view token, const TokenKey& key, BootTime asked) {
+  Loaded from_database(const ShownToken& token, BootTime asked) {
+    const TokenKey& key = token.key();
     // Read before the query: what dies after this can't be brought back by its answer.
     const std::uint64_t revocations = zone ? zone->revocations() : 0;
     const std::uint32_t epoch = zone ? zone->node().epoch() : 0;
@@ -51,30 +52,31 @@ struct TokenStore::State {
     const bool reached = reach(asked, [&](UnitOfWork& unit) {
       // Whoever has a token in the zone knows from where it mustn't be used.
       if (address_locks && !address_locks->known()) address_locks->refresh(database);
-      record = load_token(unit, token);
+      record = load_token(unit, token.text());
     });
     if (!reached) return {Loaded::Status::unavailable, std::nullopt};
     if (!record) {
       if (zone) {
         // Only what was known is news for others.
         TokenFacts facts;
-        if (zone->check(key, std::nullopt, facts) != Lookup::unknown) zone->forget({key});
+        if (zone->check(token, nullptr, facts) != Lookup::unknown) zone->forget({key});
         zone->remember_unknown(key, BootClock::now() + unknown_for);
       }
       return {Loaded::Status::unknown, std::nullopt};
     }
     if (!zone) return {Loaded::Status::found, std::move(record)};
-    if (!zone->insert(key, *record, BootClock::now(), revocations, epoch)) {
+    if (!zone->insert(token, *record, BootClock::now(), revocations, epoch)) {
       // Refused because of a death, or because it is too large for the zone: a tombstone tells which.
       TokenFacts facts;
-      if (zone->check(key, std::nullopt, facts) == Lookup::revoked) return {Loaded::Status::unknown, std::nullopt};
+      if (zone->check(token, nullptr, facts) == Lookup::revoked) return {Loaded::Status::unknown, std::nullopt};
     } else if (life && RedisCache::usable(*zone) == life && !zone->changed(key)) {
       redis->put(key, *record, unix_seconds(), *life);
     }
     return {Loaded::Status::found, std::move(record)};
   }
 
-  std::optional<Loaded> from_redis(const TokenKey& key) {
+  std::optional<Loaded> from_redis(const ShownToken& token) {
+    const TokenKey& key = token.key();
     const auto life = redis && zone ? RedisCache::usable(*zone) : std::nullopt;
     if (!life) return std::nullopt;
     const std::uint64_t revocations = zone->revocations();
@@ -85,7 +87,7 @@ struct TokenStore::State {
     if (RedisCache::usable(*zone) != life) return std::nullopt;
     if (found.dead) return Loaded{Loaded::Status::unknown, std::nullopt};
     if (!found.record) return std::nullopt;
-    if (!zone->insert(key, *found.record, BootClock::now(), revocations, epoch)) return std::nullopt;
+    if (!zone->insert(token, *found.record, BootClock::now(), revocations, epoch)) return std::nullopt;
     return Loaded{Loaded::Status::found, std::move(found.record)};
   }
 };
@@ -95,13 +97,13 @@ TokenStore::TokenStore(Zone* zone, Database& database, RedisCache* redis, Addres
 TokenStore::~TokenStore() = default;
 
 Loaded TokenStore::load(std::string_view token, BootTime asked) {
-  const TokenKey key = token_key(token);
-  if (auto loaded = state_->from_redis(key)) return std::move(*loaded);
-  return state_->from_database(token, key, asked);
+  const ShownToken shown(token);
+  if (auto loaded = state_->from_redis(shown)) return std::move(*loaded);
+  return state_->from_database(shown, asked);
 }
 
 Loaded TokenStore::revalidate(std::string_view token, BootTime asked) {
-  return state_->from_database(token, token_key(token), asked);
+  return state_->from_database(ShownToken(token), asked);
 }
 
 TokenClient TokenClient::of(const TokenRecord& record) {
@@ -134,8 +136,8 @@ const Zone* TokenStore::zone() const {
   return state_->zone;
 }
 
-std::optional<TokenRecord> TokenStore::in_zone(const TokenKey& key) const {
-  auto full = state_->zone->find(key);
+std::optional<TokenRecord> TokenStore::in_zone(const ShownToken& token) const {
+  auto full = state_->zone->find(token);
   if (!full) return std::nullopt;
   TokenRecord record = std::move(full->record);
   if (const auto list = Json::parse(full->acl_json)) {

@@ -55,8 +55,8 @@ class TokenStore {
   // session, or of the same user and user agent unless both have refresh tokens. PostgreSQL only; it enters the zone.
   Successor successor(std::string_view token, const TokenClient& client, std::optional<std::string_view> required);
 
-  const Zone* zone() const;                                       // null: nothing is cached
-  std::optional<TokenRecord> in_zone(const TokenKey& key) const;  // however fresh; nullopt: not whole in the zone
+  const Zone* zone() const;                                           // null: nothing is cached
+  std::optional<TokenRecord> in_zone(const ShownToken& token) const;  // however fresh; nullopt: not whole in the zone
 
  private:
   struct State;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "wazoauth/acl/compile.h"
+#include "wazoauth/base/text.h"
 #include "wazoauth/cache/zone_blobs.h"
 #include "wazoauth/cache/zone_layout.h"
 #include "wazoauth/cache/zone_record.h"
@@ -31,10 +32,12 @@ struct Zone::Layout {
         ring(areas),
         unknown(areas) {}
 
+  zone::SlotKey key_of(const ShownToken& token) const { return sip_hash(header.secret, token.text()); }
+
   // Calls use(body, list) with a consistent slot; see Slots::visit().
   template <class Use>
-  bool visit(const TokenKey& key, Extent extent, SlotBody& body, Use use) const {
-    return slots.visit(key, extent, body, [&](const SlotBody& seen) { return with_list(seen, use); });
+  bool visit(const ShownToken& token, Extent extent, SlotBody& body, Use use) const {
+    return slots.visit(key_of(token), extent, body, [&](const SlotBody& seen) { return with_list(seen, use); });
   }
 
   template <class Use>
@@ -126,6 +129,8 @@ void Zone::format(void* memory, std::size_t size) {
   areas.clear();
   zone::Blobs(areas).clear();
   header->size.store(size);
+  const std::string secret = random_bytes(sizeof header->secret);
+  std::memcpy(&header->secret, secret.data(), sizeof header->secret);
   header->magic.store(zone::magic);
 }
 
@@ -142,39 +147,70 @@ Zone::Zone(void* memory, std::size_t size, ZoneLock& lock, NodeState& node) : lo
 
 Zone::~Zone() = default;
 
-Lookup Zone::check(const TokenKey& key, std::optional<std::string_view> required, TokenFacts& facts) const {
+namespace {
+
+// What `me` and `my_session` mean, made only where a list has one of them.
+class HolderTexts {
+ public:
+  HolderTexts(const SlotBody& body, const acl::AccessList& list) {
+    if (!list.asks_for_holder()) return;
+    const PackedFacts known = zone::packed_facts(body);
+    auth_id_ = known.get(Fact::auth_id);
+    session_uuid_ = known.get(Fact::session_uuid);
+  }
+  acl::Holder holder() const { return {auth_id_.view(), session_uuid_.view()}; }
+
+ private:
+  FactText auth_id_, session_uuid_;
+};
+
+}  // namespace
+
+Lookup Zone::check(const ShownToken& token, const acl::Required* required, TokenFacts& facts) const {
   SlotBody body;
-  bool granted = false;
-  const bool known = layout_->visit(key, Extent::facts, body, [&](const SlotBody& seen, const acl::AccessList& list) {
-    granted = list.grants(required, zone::holder_of(seen));
+  bool granted = false, learned = false;
+  acl::KnownLists* const lists = required ? required->known : nullptr;
+  const bool known = layout_->slots.visit(layout_->key_of(token), Extent::facts, body, [&](const SlotBody& seen) {
+    learned = false;
+    if (!required) return granted = true;
+    if (const auto* entry = lists ? lists->find(seen.generation) : nullptr) {
+      granted = entry->granted != 0;
+      return true;
+    }
+    return layout_->with_list(seen, [&](const SlotBody&, const acl::AccessList& list) {
+      granted = list.grants(*required, HolderTexts(seen, list).holder());
+      learned = !list.asks_for_holder();
+    });
   });
-  if (!known) return layout_->tombstones.contains(key) ? Lookup::revoked : Lookup::unknown;
-  facts = zone::facts_of(body);
+  if (!known) return layout_->tombstones.contains(token.key()) ? Lookup::revoked : Lookup::unknown;
+  // Not before it is certain that nobody was writing meanwhile.
+  if (lists && learned) lists->add(body.generation, granted);
+  zone::copy_facts(body, facts);
   return granted ? Lookup::granted : Lookup::denied;
 }
 
-bool Zone::check_all(const TokenKey& key, const std::vector<std::string>& required, TokenFacts& facts,
+bool Zone::check_all(const ShownToken& token, const std::vector<std::string>& required, TokenFacts& facts,
                      std::vector<bool>& granted) const {
   SlotBody body;
   granted.assign(required.size(), false);
-  const bool known = layout_->visit(key, Extent::facts, body, [&](const SlotBody& seen, const acl::AccessList& list) {
-    const acl::Holder holder = zone::holder_of(seen);
-    for (std::size_t i = 0; i < required.size(); ++i) granted[i] = list.grants(required[i], holder);
+  const bool known = layout_->visit(token, Extent::facts, body, [&](const SlotBody& seen, const acl::AccessList& list) {
+    const HolderTexts texts(seen, list);
+    for (std::size_t i = 0; i < required.size(); ++i) granted[i] = list.grants(required[i], texts.holder());
   });
-  if (known) facts = zone::facts_of(body);
+  if (known) zone::copy_facts(body, facts);
   return known;
 }
 
-std::optional<Zone::Full> Zone::find(const TokenKey& key) const {
+std::optional<Zone::Full> Zone::find(const ShownToken& token) const {
   SlotBody body;
   Full full;
-  const bool known = layout_->visit(key, Extent::all, body,
+  const bool known = layout_->visit(token, Extent::all, body,
                                     [&](const SlotBody&, const acl::AccessList& list) { full.acl_json = list.json(); });
   if (!known) return std::nullopt;
   auto record = zone::record_of(body);
   if (!record) return std::nullopt;
   full.record = std::move(*record);
-  full.facts = zone::facts_of(body);
+  zone::copy_facts(body, full.facts);
   return full;
 }
 
@@ -186,9 +222,10 @@ std::uint64_t Zone::revocations() const {
   return layout_->ring.position();
 }
 
-bool Zone::insert(const TokenKey& key, const TokenRecord& record, BootTime now, std::uint64_t revocations_before,
+bool Zone::insert(const ShownToken& token, const TokenRecord& record, BootTime now, std::uint64_t revocations_before,
                   std::uint32_t epoch_before) {
-  auto body = zone::pack(key, record, now, epoch_before);
+  const TokenKey& key = token.key();
+  auto body = zone::pack(layout_->key_of(token), key, record, now, epoch_before);
   if (!body) return false;
   const std::string block = acl::compile(record.acl);
   if (block.size() > layout_->blobs.largest()) return false;
@@ -282,7 +319,8 @@ RevokedKeys Zone::revoked_since(std::uint64_t revocations) const {
 ZoneCounters Zone::counters() const {
   const zone::SharedHeader& header = layout_->header;
   return {.slots = layout_->slots.size(),
-          .slot_bytes = layout_->slots.size() * (sizeof(zone::Slot) + sizeof(zone::TagLine) / zone::ways),
+          .slot_bytes =
+              layout_->slots.size() * (sizeof(zone::Slot) + sizeof(zone::TagLine) / zone::ways + sizeof(std::uint32_t)),
           .used = header.used.load(relaxed),
           .evictions = header.evictions.load(relaxed),
           .blobs = header.blobs.load(relaxed),

@@ -5,8 +5,8 @@
 // by the reader on every request. See docs/ARCHITECTURE.md, "The zone" and "Revocation".
 //
 // Layout (zone_layout.h): header | ring of revocations | tombstones | unknown tokens | tag and slot table (8-way
-// buckets, two choices) | access list blobs. Every area has a fixed share of the size: a zone of 160 MiB holds 200,000
-// tokens.
+// buckets, two choices) | chains of slots | access list blobs. Every area has a fixed share of the size: a zone of
+// 320 MiB holds a million tokens.
 #pragma once
 
 #include <cstddef>
@@ -51,13 +51,13 @@ class Zone {
   Zone(void* memory, std::size_t size, ZoneLock& lock, NodeState& node);
 
   // -- reading, in the event loop, lock-free -------------------------------------------------------------------
-  // Looks the token up and matches `required` (nullopt: any live token) against its list. `unknown`: not in the
+  // Looks the token up and matches `required` (null: any live token) against its list. `unknown`: not in the
   // zone (facts untouched). `revoked`: a tombstone. Expiry, epoch and validation age are for the caller to judge,
   // from `facts`.
-  Lookup check(const TokenKey& key, std::optional<std::string_view> required, TokenFacts& facts) const;
+  Lookup check(const ShownToken& token, const acl::Required* required, TokenFacts& facts) const;
   // Several required accesses at once, from one consistent slot. granted.size() == required.size(). False: not in the
   // zone, or revoked.
-  bool check_all(const TokenKey& key, const std::vector<std::string>& required, TokenFacts& facts,
+  bool check_all(const ShownToken& token, const std::vector<std::string>& required, TokenFacts& facts,
                  std::vector<bool>& granted) const;
   // The whole record with the list as JSON text, for GET /token; nullopt when not in the zone, revoked, or when the
   // record was too large for its slot.
@@ -66,7 +66,7 @@ class Zone {
     TokenRecord record;  // acl left empty
     std::string acl_json;
   };
-  std::optional<Full> find(const TokenKey& key) const;
+  std::optional<Full> find(const ShownToken& token) const;
   bool known_unknown(const TokenKey& key, BootTime now) const;  // remembered as unknown, not expired
 
   // -- writing (takes the lock) ----------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ class Zone {
   // Inserts or refreshes what PostgreSQL (or Redis) answered. False: refused, because of a tombstone for this key, or
   // because a revocation that may have been this one fell out of the ring since `revocations_before`, or it is too
   // large. Never fails for lack of space: the least recently used leaves.
-  bool insert(const TokenKey& key, const TokenRecord& record, BootTime now, std::uint64_t revocations_before,
+  bool insert(const ShownToken& token, const TokenRecord& record, BootTime now, std::uint64_t revocations_before,
               std::uint32_t epoch_before);
   // The token is dead for ever: its slot is freed, a tombstone stays until `expire_t` (0: until the zone is full or
   // ends), the ring notes it. Several at once under one lock.

@@ -49,9 +49,10 @@ Areas::Areas(void* memory, std::size_t size) {
   tombstones = cutter.take<Tombstone>(tombstone_buckets * ways);
   unknown_entries = total / 100 / sizeof(Unknown);
   unknown = cutter.take<Unknown>(unknown_entries);
-  buckets = total / 100 * 68 / (sizeof(TagLine) + ways * sizeof(Slot));
+  buckets = total / 100 * 73 / (sizeof(TagLine) + ways * (sizeof(Slot) + sizeof(std::uint32_t)));
   tags = cutter.take<TagLine>(buckets);
   slots = cutter.take<Slot>(buckets * ways);
+  chains = cutter.take<std::uint32_t>(buckets * ways);
   blob_index_entries = std::bit_floor(cutter.left() / 256);
   blob_index = cutter.take<std::uint32_t>(blob_index_entries);
   blob_bytes = cutter.left();
@@ -63,6 +64,7 @@ void Areas::clear() {
   zero(tombstones, tombstone_buckets * ways);
   zero(unknown, unknown_entries);
   zero(tags, buckets);
+  zero(chains, buckets * ways);
 }
 
 }  // namespace wazoauth::zone

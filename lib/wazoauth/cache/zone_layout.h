@@ -10,11 +10,13 @@
 #include <cstdint>
 #include <cstring>
 
+#include "wazoauth/base/sip_hash.h"
+#include "wazoauth/cache/token_facts.h"
 #include "wazoauth/cache/token_record.h"
 
 namespace wazoauth::zone {
 
-inline constexpr std::uint64_t magic = 0x04'65'6e'6f'7a'7a'61'77;  // "wazzone", layout version 4
+inline constexpr std::uint64_t magic = 0x05'65'6e'6f'7a'7a'61'77;  // "wazzone", layout version 5
 inline constexpr unsigned ways = 8;                                // entries of a bucket
 
 template <class T>
@@ -65,6 +67,7 @@ using Number = std::atomic<T>;
 struct SharedHeader {
   Number<std::uint64_t> magic;  // written last by format()
   Number<std::uint64_t> size;
+  Hash128 secret;  // of the slots' keys; chosen by format()
 
   // Read all the time, seldom written.
   alignas(64) Number<std::uint32_t> tick;  // the clock that measures when tokens were used last
@@ -89,27 +92,30 @@ struct alignas(64) TagLine {
 };
 static_assert(sizeof(TagLine) == 64);
 
+using SlotKey = Hash128;  // of a token's text, see Zone::key_of()
+
 struct SlotBody {
-  TokenKey key;
+  SlotKey key;
+  std::uint64_t digest[2];  // the first half of the token's TokenKey
   std::int64_t expire_t;
   std::int64_t validated_boot_ms;
-  std::int64_t issued_t;
+  std::uint32_t issued_t;
   std::uint32_t epoch;
   std::uint32_t blob;        // where the access list lies
   std::uint32_t generation;  // and which one is meant
-  std::uint16_t text_size;
-  std::uint16_t flags;
-  std::uint8_t
-      sizes[8];    // of auth_id, user_uuid, tenant_uuid, session_uuid, refresh_token_uuid: the text's first parts
-  char text[424];  // see zone_record.h
+  std::uint16_t shapes;      // of the facts, see PackedFacts
+  std::uint8_t flags;
+  std::uint8_t text_size;
+  char text[148];  // the facts, then the rest of the record, see zone_record.h
 };
 
-struct alignas(64) Slot {
+struct alignas(32) Slot {
   static constexpr std::size_t words = sizeof(SlotBody) / 8;
-  std::uint64_t sequence;  // odd: being written
+  std::uint32_t sequence;  // odd: being written
+  std::uint32_t next;      // in the chain of its digest, see Chains
   std::uint64_t body[words];
 };
-static_assert(sizeof(Slot) == 512 && sizeof(SlotBody) == 504);
+static_assert(sizeof(Slot) == 224 && sizeof(SlotBody) == 216);
 
 struct Tombstone {
   std::uint64_t key[3];
@@ -139,6 +145,7 @@ struct Areas {
   std::size_t unknown_entries;
   TagLine* tags;
   Slot* slots;
+  std::uint32_t* chains;  // as many as slots
   std::size_t buckets;
   std::uint32_t* blob_index;
   std::size_t blob_index_entries;  // a power of two

@@ -1,7 +1,10 @@
 #include "wazoauth/cache/zone_record.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -14,16 +17,11 @@ enum Flag : std::uint8_t {
   has_pbx_user = 4,
   has_xivo = 8,
   has_refresh_token = 16,
-  user_is_auth_id = 32,  // user_uuid isn't repeated
-  complete = 64,
+  complete = 32,
 };
 
-enum Part { auth_id, user_uuid, tenant_uuid, session_uuid, refresh_token_uuid, parts };
-
-constexpr std::size_t longest_part = sizeof(TokenFacts::auth_id) - 1;
-static_assert(parts * longest_part <= sizeof(SlotBody::text));
-
-constexpr unsigned char first_known = 0x80, first_fragment = 0x90, end_of_text = 0xfd, raw_byte = 0xfe, uuid = 0xff;
+constexpr unsigned char first_known = 0x80, first_fragment = 0x90, address_4 = 0xfb, address_6 = 0xfc,
+                        end_of_text = 0xfd, raw_byte = 0xfe, uuid = 0xff;
 
 // Longer ones first where one begins like another.
 constexpr std::string_view fragments[] = {
@@ -55,49 +53,25 @@ constexpr std::string_view fragments[] = {
     " Safari/605.1.15",
     " Gecko/20100101 Firefox/",
     "python-requests/",
+    ".0.0.0",
+    " Edg/",
 };
-static_assert(first_fragment + std::size(fragments) <= end_of_text);
+static_assert(first_fragment + std::size(fragments) <= address_4);
 
-constexpr std::size_t uuid_size = 36;
-constexpr bool is_dash(std::size_t i) {
-  return i == 8 || i == 13 || i == 18 || i == 23;
+// The bytes of an IP address that is written as inet_ntop() does, "" for anything else; and back.
+std::string packed_address(std::string_view text) {
+  const std::string given(text);
+  const int family = given.find(':') == std::string::npos ? AF_INET : AF_INET6;
+  std::string bytes(family == AF_INET ? 4 : 16, '\0');
+  char again[INET6_ADDRSTRLEN];
+  const bool same = inet_pton(family, given.c_str(), bytes.data()) == 1 &&
+                    inet_ntop(family, bytes.data(), again, sizeof again) && given == again;
+  return same ? bytes : "";
 }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
-
-bool begins_with_uuid(std::string_view text) {
-  if (text.size() < uuid_size) return false;
-  for (std::size_t i = 0; i < uuid_size; ++i) {
-    if (is_dash(i) ? text[i] != '-' : hex_value(text[i]) < 0) return false;
-  }
-  return true;
-}
-
-void append_packed_uuid(std::string& out, std::string_view text) {
-  int high = -1;
-  for (std::size_t i = 0; i < uuid_size; ++i) {
-    if (is_dash(i)) continue;
-    if (high < 0) {
-      high = hex_value(text[i]);
-    } else {
-      out += static_cast<char>(high << 4 | hex_value(text[i]));
-      high = -1;
-    }
-  }
-}
-
-void append_unpacked_uuid(std::string& out, std::string_view bytes) {
-  constexpr char digits[] = "0123456789abcdef";
-  for (std::size_t i = 0; i < 16; ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
-    const auto byte = static_cast<unsigned char>(bytes[i]);
-    out += digits[byte >> 4];
-    out += digits[byte & 15];
-  }
+std::string unpacked_address(std::string_view bytes) {
+  char text[INET6_ADDRSTRLEN];
+  return inet_ntop(bytes.size() == 4 ? AF_INET : AF_INET6, bytes.data(), text, sizeof text) ? text : "";
 }
 
 // Packs and unpacks texts, one after the other; both sides have to learn the same known texts.
@@ -106,6 +80,11 @@ class Packing {
   void learn(std::string_view text) { known_.emplace_back(text); }
 
   void pack(std::string& out, std::string_view text) const {
+    if (const std::string address = packed_address(text); !address.empty()) {
+      out += static_cast<char>(address.size() == 4 ? address_4 : address_6);
+      out += address;
+      text = {};
+    }
     while (!text.empty()) text.remove_prefix(pack_some(out, text));
     out += static_cast<char>(end_of_text);
   }
@@ -128,10 +107,10 @@ class Packing {
       out += static_cast<char>(first_known + i);
       return known_[i].size();
     }
-    if (begins_with_uuid(text)) {
+    if (char bytes[uuid_bytes]; pack_uuid(text.substr(0, uuid_chars), bytes)) {
       out += static_cast<char>(uuid);
-      append_packed_uuid(out, text);
-      return uuid_size;
+      out.append(bytes, sizeof bytes);
+      return uuid_chars;
     }
     for (std::size_t i = 0; i < std::size(fragments); ++i) {
       if (!text.starts_with(fragments[i])) continue;
@@ -151,9 +130,16 @@ class Packing {
       out += packed.front();
       packed.remove_prefix(1);
     } else if (code == uuid) {
-      if (packed.size() < 16) return false;
-      append_unpacked_uuid(out, packed);
-      packed.remove_prefix(16);
+      if (packed.size() < uuid_bytes) return false;
+      char text[uuid_chars];
+      unpack_uuid(packed.data(), text);
+      out.append(text, sizeof text);
+      packed.remove_prefix(uuid_bytes);
+    } else if (code == address_4 || code == address_6) {
+      const std::size_t size = code == address_4 ? 4 : 16;
+      if (packed.size() < size) return false;
+      out += unpacked_address(packed.substr(0, size));
+      packed.remove_prefix(size);
     } else if (code < first_fragment) {
       if (code - first_known >= static_cast<int>(known_.size())) return false;
       out += known_[code - first_known];
@@ -167,15 +153,20 @@ class Packing {
   std::vector<std::string> known_;
 };
 
-Packing packing_for(const std::array<std::string_view, parts>& facts) {
+std::string text_of(const PackedFacts& known, Fact fact) {
+  const FactText text = known.get(fact);
+  return std::string(text.view());
+}
+
+Packing packing_for(const PackedFacts& known) {
   Packing packing;
-  for (const std::string_view fact : facts) packing.learn(fact);
+  for (unsigned fact = 0; fact < facts; ++fact) packing.learn(text_of(known, static_cast<Fact>(fact)));
   return packing;
 }
 
-std::string pack_rest(const TokenRecord& record, const std::array<std::string_view, parts>& facts) {
+std::string pack_rest(const TokenRecord& record, const PackedFacts& known) {
   std::string out;
-  Packing packing = packing_for(facts);
+  Packing packing = packing_for(known);
   for (const auto& optional : {record.pbx_user_uuid, record.xivo_uuid}) {
     packing.pack(out, optional.value_or(""));
     packing.learn(optional.value_or(""));
@@ -187,9 +178,8 @@ std::string pack_rest(const TokenRecord& record, const std::array<std::string_vi
   return out;
 }
 
-bool unpack_rest(std::string_view packed, std::uint16_t flags, const std::array<std::string_view, parts>& facts,
-                 TokenRecord& record) {
-  Packing packing = packing_for(facts);
+bool unpack_rest(std::string_view packed, std::uint8_t flags, const PackedFacts& known, TokenRecord& record) {
+  Packing packing = packing_for(known);
   std::string pbx_user, xivo;
   if (!packing.unpack(pbx_user, packed)) return false;
   packing.learn(pbx_user);
@@ -202,104 +192,77 @@ bool unpack_rest(std::string_view packed, std::uint16_t flags, const std::array<
          packing.unpack(record.remote_addr, packed) && packing.unpack(record.metadata, packed);
 }
 
-std::size_t facts_size(const SlotBody& body) {
-  std::size_t size = 0;
-  for (int part = 0; part < parts; ++part) size += body.sizes[part];
-  return size;
+std::uint8_t flags_of(const TokenRecord& record) {
+  return static_cast<std::uint8_t>((record.issued_t ? has_issued : 0) | (record.expire_t ? has_expire : 0) |
+                                   (record.pbx_user_uuid ? has_pbx_user : 0) | (record.xivo_uuid ? has_xivo : 0) |
+                                   (record.refresh_token_uuid ? has_refresh_token : 0));
 }
 
-std::array<std::string_view, parts> facts_texts(const SlotBody& body) {
-  std::array<std::string_view, parts> texts;
-  const char* at = body.text;
-  for (int part = 0; part < parts; ++part) {
-    texts[part] = {at, body.sizes[part]};
-    at += body.sizes[part];
-  }
-  if ((body.flags & user_is_auth_id) != 0) texts[user_uuid] = texts[auth_id];
-  return texts;
-}
-
-template <std::size_t size>
-void copy_text(char (&to)[size], std::string_view text) {
-  std::memcpy(to, text.data(), text.size());
-}
-
-std::uint16_t flags_of(const TokenRecord& record, bool same_user) {
-  return static_cast<std::uint16_t>((record.issued_t ? has_issued : 0) | (record.expire_t ? has_expire : 0) |
-                                    (record.pbx_user_uuid ? has_pbx_user : 0) | (record.xivo_uuid ? has_xivo : 0) |
-                                    (record.refresh_token_uuid ? has_refresh_token : 0) |
-                                    (same_user ? user_is_auth_id : 0));
+bool fits(std::int64_t issued_t) {
+  return issued_t >= 0 && issued_t <= std::numeric_limits<std::uint32_t>::max();
 }
 
 }  // namespace
 
-std::optional<SlotBody> pack(const TokenKey& key, const TokenRecord& record, BootTime now, std::uint32_t epoch) {
-  const std::string user = record.user_uuid(), tenant = record.tenant_uuid();
-  const std::string refresh_token = record.refresh_token_uuid.value_or("");
-  const std::array<std::string_view, parts> facts = {record.auth_id, user, tenant, record.session_uuid, refresh_token};
+std::optional<SlotBody> pack(const SlotKey& key, const TokenKey& token, const TokenRecord& record, BootTime now,
+                             std::uint32_t epoch) {
+  TokenFacts known;
+  if (!known.add(Fact::auth_id, record.auth_id) || !known.add(Fact::user_uuid, record.user_uuid()) ||
+      !known.add(Fact::tenant_uuid, record.tenant_uuid()) || !known.add(Fact::session_uuid, record.session_uuid) ||
+      !known.add(Fact::refresh_token_uuid, record.refresh_token_uuid.value_or("")) ||
+      known.size > sizeof(SlotBody::text))
+    return std::nullopt;
   SlotBody body = {};
   body.key = key;
+  std::memcpy(body.digest, token.data(), sizeof body.digest);
   body.expire_t = record.expire_t.value_or(0);
   body.validated_boot_ms = now.time_since_epoch().count();
-  body.issued_t = record.issued_t.value_or(0);
   body.epoch = epoch;
-  body.flags = flags_of(record, user == record.auth_id);
+  body.shapes = known.shapes;
+  body.flags = flags_of(record);
 
-  std::string text;
-  for (int part = 0; part < parts; ++part) {
-    if (facts[part].size() > longest_part || facts[part].find('\0') != std::string_view::npos) return std::nullopt;
-    if (part == user_uuid && (body.flags & user_is_auth_id) != 0) continue;
-    body.sizes[part] = static_cast<std::uint8_t>(facts[part].size());
-    text += facts[part];
-  }
-  const std::string rest = pack_rest(record, facts);
-  if (text.size() + rest.size() <= sizeof body.text) {
+  std::string text(known.bytes, known.size);
+  const std::string rest = pack_rest(record, known.packed());
+  const std::int64_t issued_t = record.issued_t.value_or(0);
+  if (text.size() + rest.size() <= sizeof body.text && fits(issued_t)) {
     text += rest;
+    body.issued_t = static_cast<std::uint32_t>(issued_t);
     body.flags |= complete;
   }
-  body.text_size = static_cast<std::uint16_t>(text.size());
+  body.text_size = static_cast<std::uint8_t>(text.size());
   std::memcpy(body.text, text.data(), text.size());
   return body;
 }
 
+// The size of a fact that is no UUID lies among the facts.
 std::size_t facts_words(const SlotBody& body) {
-  for (int part = 0; part < parts; ++part) {
-    if (body.sizes[part] > longest_part) return 0;
-  }
-  return fixed_words + (facts_size(body) + 7) / 8;
+  constexpr unsigned low_bits = 0x155;
+  static_assert(PackedFacts::text == 3 && PackedFacts::uuid == 1 && PackedFacts::same == 2);
+  if ((body.shapes & body.shapes >> 1 & low_bits) != 0) return Slot::words;
+  return (offsetof(SlotBody, text) + packed_facts(body).size(sizeof body.text) + 7) / 8;
 }
 
-acl::Holder holder_of(const SlotBody& body) {
-  const auto texts = facts_texts(body);
-  return {texts[auth_id], texts[session_uuid]};
-}
-
-TokenFacts facts_of(const SlotBody& body) {
-  const auto texts = facts_texts(body);
-  TokenFacts facts;
+void copy_facts(const SlotBody& body, TokenFacts& facts) {
   facts.expire_t = body.expire_t;
   facts.validated_at = BootTime(BootTime::duration(body.validated_boot_ms));
   facts.epoch = body.epoch;
-  copy_text(facts.auth_id, texts[auth_id]);
-  copy_text(facts.user_uuid, texts[user_uuid]);
-  copy_text(facts.tenant_uuid, texts[tenant_uuid]);
-  copy_text(facts.session_uuid, texts[session_uuid]);
-  copy_text(facts.refresh_token_uuid, texts[refresh_token_uuid]);
-  return facts;
+  facts.shapes = body.shapes;
+  facts.size = static_cast<std::uint16_t>(packed_facts(body).size(sizeof body.text));
+  std::memcpy(facts.bytes, body.text, facts.size);
 }
 
 std::optional<TokenRecord> record_of(const SlotBody& body) {
-  const std::size_t begin = facts_size(body);
+  const PackedFacts known = packed_facts(body);
+  const std::size_t begin = known.size(sizeof body.text);
   if ((body.flags & complete) == 0 || body.text_size > sizeof body.text || begin > body.text_size) return std::nullopt;
-  const auto texts = facts_texts(body);
   TokenRecord record;
-  record.auth_id = texts[auth_id];
-  record.session_uuid = texts[session_uuid];
-  if ((body.flags & has_refresh_token) != 0) record.refresh_token_uuid = texts[refresh_token_uuid];
+  record.auth_id = text_of(known, Fact::auth_id);
+  record.session_uuid = text_of(known, Fact::session_uuid);
+  if ((body.flags & has_refresh_token) != 0) record.refresh_token_uuid = text_of(known, Fact::refresh_token_uuid);
   if ((body.flags & has_issued) != 0) record.issued_t = body.issued_t;
   if ((body.flags & has_expire) != 0) record.expire_t = body.expire_t;
   const std::string_view rest(body.text + begin, body.text_size - begin);
-  if (!unpack_rest(rest, body.flags, texts, record)) return std::nullopt;
+  if (!unpack_rest(rest, body.flags, known, record)) return std::nullopt;
   return record;
 }
 

@@ -1,5 +1,7 @@
 #include "wazoauth/gate/target.h"
 
+#include <array>
+
 #include "wazoauth/base/ascii.h"
 #include "wazoauth/http/http.h"
 
@@ -29,6 +31,26 @@ bool is_dots(std::string_view segment) {
   return dots == 1 || dots == 2;
 }
 
+// Bytes that the rules below could be about; the others are of no interest, as is nearly every path.
+constexpr auto special = [] {
+  std::array<bool, 256> table{};
+  for (const unsigned char c : std::string_view("%#;\\/.?")) table[c] = true;
+  return table;
+}();
+
+bool is_plain(std::string_view target) {
+  if (target.starts_with('.')) return false;
+  char before = 0;
+  for (std::size_t i = 0; i < target.size(); before = target[i++]) {
+    const char c = target[i];
+    if (!special[static_cast<unsigned char>(c)]) continue;
+    if (c == '?') return true;
+    if (c != '.' && c != '/') return false;
+    if (before == '/') return false;
+  }
+  return true;
+}
+
 bool has_ambiguous_byte(std::string_view path) {
   for (std::size_t i = 0; i < path.size(); ++i) {
     if (path[i] == '\\' || path[i] == '#') return true;
@@ -41,6 +63,7 @@ bool has_ambiguous_byte(std::string_view path) {
 }  // namespace
 
 bool unambiguous(std::string_view raw_target) {
+  if (is_plain(raw_target)) return true;
   std::string_view path = raw_target.substr(0, raw_target.find('?'));
   if (path.find("//") != std::string_view::npos || has_ambiguous_byte(path)) return false;
   while (!path.empty()) {

@@ -88,15 +88,15 @@ constexpr bool expired(std::int64_t expire_t, std::int64_t unix_now) {
 }
 
 struct Question {
-  std::optional<std::string_view> required;  // the access; nullopt: any live token will do
+  const acl::Required* required;  // the access; null: any live token will do
   std::int64_t unix_now;
   BootTime now;
   std::chrono::milliseconds grace{0};
 };
 
 // `facts` are the token's when the zone has it.
-Verdict judge(const Zone& zone, const TokenKey& key, const Question& question, TokenFacts& facts);
-Verdict judge_loaded(const Zone& zone, const TokenKey& key, const Question& question, const Loaded& loaded,
+Verdict judge(const Zone& zone, const ShownToken& token, const Question& question, TokenFacts& facts);
+Verdict judge_loaded(const Zone& zone, const ShownToken& token, const Question& question, const Loaded& loaded,
                      TokenFacts& facts);
 
 // A verdict of `pass`, once more with the tenant that the request wants; "" for none.

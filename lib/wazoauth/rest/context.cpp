@@ -114,12 +114,13 @@ acl::AccessList Context::access_list() const {
 
 bool Context::granted(std::string_view access) const {
   // The zone has the list compiled already.
+  const acl::Required required(access);
   TokenFacts facts;
   if (const Zone* zone = services.zone) {
-    const Lookup verdict = zone->check(token_key(token_text_), access, facts);
+    const Lookup verdict = zone->check(ShownToken(token_text_), &required, facts);
     if (verdict == Lookup::granted || verdict == Lookup::denied) return verdict == Lookup::granted;
   }
-  return access_list().grants(access, holder_of(token()));
+  return access_list().grants(required, holder_of(token()));
 }
 
 bool Context::may_add(std::string_view access) const {

@@ -35,7 +35,7 @@ std::optional<std::string> token_in(std::string_view path, std::string_view suff
 
 using Outcome = gate::Verdict::Outcome;
 
-gate::Question question_about(std::optional<std::string_view> scope, std::int64_t grace_ms) {
+gate::Question question_about(const acl::Required* scope, std::int64_t grace_ms) {
   return {scope, unix_seconds(), BootClock::now(), std::chrono::milliseconds(grace_ms)};
 }
 
@@ -48,14 +48,14 @@ std::optional<Response> refusal(Outcome outcome) {
 
 // Whether another tenant is below the token's own only the database knows.
 bool own_tenant(const TokenFacts& facts, const std::string& tenant) {
-  return tenant.empty() || std::string_view(facts.auth_id) == "wazo-auth" || tenant == facts.tenant_uuid;
+  return tenant.empty() || facts.get(Fact::auth_id) == "wazo-auth" || facts.get(Fact::tenant_uuid) == tenant;
 }
 
-std::optional<Response> describe(const Zone& zone, const std::string& token, const TokenKey& key, bool with_body) {
+std::optional<Response> describe(const Zone& zone, const ShownToken& token, bool with_body) {
   if (!with_body) return Response::no_content();
-  const auto full = zone.find(key);
+  const auto full = zone.find(token);
   if (!full) return std::nullopt;
-  return token_response(token, full->record, full->acl_json);
+  return token_response(token.text(), full->record, full->acl_json);
 }
 
 std::optional<Response> about_token(const Zone& zone, std::int64_t grace_ms, const Request& request) {
@@ -63,13 +63,15 @@ std::optional<Response> about_token(const Zone& zone, std::int64_t grace_ms, con
   if (!token) return std::nullopt;
   const auto scope = query_parameter(request.query, "scope");
   if (scope && scope->size() > longest_scope) return std::nullopt;
-  const TokenKey key = token_key(*token);
+  const ShownToken shown(*token);
+  const std::optional<acl::Required> required = scope ? std::optional<acl::Required>(*scope) : std::nullopt;
   TokenFacts facts;
-  const Outcome outcome = gate::judge(zone, key, question_about(scope, grace_ms), facts).outcome;
+  const Outcome outcome =
+      gate::judge(zone, shown, question_about(required ? &*required : nullptr, grace_ms), facts).outcome;
   if (outcome == Outcome::denied) return answer(scope_refused(*scope));
   if (outcome != Outcome::pass) return refusal(outcome);
   if (!own_tenant(facts, query_parameter(request.query, "tenant").value_or(""))) return std::nullopt;
-  return describe(zone, *token, key, request.method == "GET");
+  return describe(zone, shown, request.method == "GET");
 }
 
 std::optional<ScopesRequest> scopes_in(const Request& request) {
@@ -91,12 +93,12 @@ std::optional<Response> about_scopes(const Zone& zone, std::int64_t grace_ms, co
   if (!token) return std::nullopt;
   const auto wanted = scopes_in(request);
   if (!wanted) return std::nullopt;
-  const TokenKey key = token_key(*token);
+  const ShownToken shown(*token);
   TokenFacts facts;
-  const Outcome outcome = gate::judge(zone, key, question_about(std::nullopt, grace_ms), facts).outcome;
+  const Outcome outcome = gate::judge(zone, shown, question_about(nullptr, grace_ms), facts).outcome;
   if (outcome != Outcome::pass) return refusal(outcome);
   std::vector<bool> granted;
-  if (!zone.check_all(key, wanted->scopes, facts, granted) || !own_tenant(facts, wanted->tenant)) return std::nullopt;
+  if (!zone.check_all(shown, wanted->scopes, facts, granted) || !own_tenant(facts, wanted->tenant)) return std::nullopt;
   return scopes_response(wanted->scopes, granted);
 }
 
