@@ -7,7 +7,9 @@ below it. Interleaved pairs as in bench.py; each ratio is requests per second of
 CPU is told apart: of nginx's workers or of the daemon, and of PostgreSQL while the one or the other was asked. Neither is
 bound to a core; the client has the second one, PostgreSQL (without fsync) what is left.
 
-cases: users_page users_search tenants policies user_create
+`import` is that of bench_import.py, 200 users of it, once for each of the two in turn; its bar is 10.
+
+cases: users_page users_search tenants policies user_create import
 """
 import json
 import shutil
@@ -17,6 +19,7 @@ import time
 import uuid
 
 import bench
+import bench_import
 import load
 from load import Connection
 
@@ -33,7 +36,8 @@ READS = {
     'tenants': '/0.1/tenants',
     'policies': '/0.1/policies',
 }
-CASES = [*READS, 'user_create']
+CASES = [*READS, 'user_create', 'import']
+IMPORTED = 200  # users of a run
 
 
 class Side:
@@ -205,6 +209,16 @@ def measure(pair, case, report):
     )
 
 
+def measure_import(pair, report):
+    pairs = bench._pairs(
+        *(lambda side=side: bench_import.import_users(side.port, pair.token, IMPORTED) for side in pair.sides)
+    )
+    ratios = [python / nginx for (_, nginx), (_, python) in pairs]
+    report.line(f'import of {IMPORTED} users with groups and policies: nginx / daemon', ratios, 10, True)
+    for index, side in enumerate(pair.sides):
+        report.note(side.name, f'{bench._spread([IMPORTED / each[index][1] for each in pairs])} users/s')
+
+
 def main(names):
     if any(name not in CASES for name in names):
         print(__doc__)
@@ -214,7 +228,7 @@ def main(names):
     try:
         pair.start()
         for case in names or CASES:
-            measure(pair, case, report)
+            measure_import(pair, report) if case == 'import' else measure(pair, case, report)
     finally:
         pair.close()
     if report.missed:
