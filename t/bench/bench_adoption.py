@@ -1,9 +1,9 @@
 """usage: bench_adoption.py [TOKENS [USERS]]     (through ./dev bench adoption)
 
-How long wazo-auth-upgrade-db takes to adopt a database of the Python daemon, of 1,000,000 tokens and 100,000 users unless told,
-and what the daemon notices: meanwhile somebody logs in and out, as it does (a session and a token, deleted again), and reads
-a token, one after the other without a pause; the longest of each is reported, and every lock that could make it wait, with
-how long it was seen.
+How long wazo-auth-upgrade-db takes to adopt a database of the Python daemon, of 1,000,000 tokens and 100,000 users
+unless told, and what the daemon notices: meanwhile somebody logs in and out, as it does (a session and a token,
+deleted again), and reads a token, one after the other without a pause; the longest of each is reported, and every lock
+that could make it wait, with how long it was seen.
 """
 import collections
 import os
@@ -19,9 +19,10 @@ import psycopg2
 from support import servers
 
 LOG_IN = """
-WITH s AS (INSERT INTO auth_session (mobile, tenant_uuid) SELECT false, uuid FROM auth_tenant WHERE uuid = parent_uuid
-           RETURNING uuid)
-INSERT INTO auth_token (auth_id, session_uuid, issued_t, expire_t) SELECT 'bench', uuid, 0, 2000000000 FROM s RETURNING uuid
+WITH s AS (INSERT INTO auth_session (mobile, tenant_uuid)
+           SELECT false, uuid FROM auth_tenant WHERE uuid = parent_uuid RETURNING uuid)
+INSERT INTO auth_token (auth_id, session_uuid, issued_t, expire_t)
+SELECT 'bench', uuid, 0, 2000000000 FROM s RETURNING uuid
 """
 STEPS = {
     'a log-in': LOG_IN,

@@ -1,8 +1,9 @@
 """usage: bench_start.py [TENANTS [USERS]]     (through ./dev bench start)
 
-What `nginx -t`, a reload and a start take on a large platform, 100,000 tenants and 50,000 users unless told, beside the same
-nginx without the module: pairs, interleaved. The first token is that of a log-in sent as soon as nginx takes connections; its
-time counts from the start of the program on, less what a log-in takes when all is warm, which is its password's hash.
+What `nginx -t`, a reload and a start take on a large platform, 100,000 tenants and 50,000 users unless told, beside
+the same nginx without the module: pairs, interleaved. The first token is that of a log-in sent as soon as nginx takes
+connections; its time counts from the start of the program on, less what a log-in takes when all is warm, which is its
+password's hash.
 """
 import shutil
 import sys
