@@ -266,7 +266,7 @@ const french = {
   'Policies': 'Politiques',
   'Policies of the user': 'Politiques de l’utilisateur',
   'Policy': 'Politique',
-  'Pool': 'Groupe',
+  'Pool': 'Pool',
   'Port': 'Port',
   'Previous': 'Précédent',
   'Protocol version': 'Version du protocole',
