@@ -374,7 +374,7 @@ def test_a_user_is_imported_whole_or_not_at_all(log_in, upload, api, admin_token
     page.see('td', 'Unauthorized')
     create('/users', username=late)
     page.press('Import 2 users')
-    page.see('[role=status]', '1 users were imported; 3 lines were not.')
+    page.see('[role=status]', '1 user was imported; 3 lines were not.')
     page.see('td', f'The login "{late}" is already used')
     users = users_of(read, tenant, api, admin_token)
     assert name not in users and late not in users and whole in users
