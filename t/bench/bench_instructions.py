@@ -1,0 +1,50 @@
+"""usage: bench_instructions.py     (through ./dev bench instructions)
+
+What the gate's decision about a known token with 100 accesses costs, in instructions (t/support/instructions.py). The counts of
+each function stay in build/instructions, for callgrind_annotate.
+"""
+import shutil
+import sys
+
+import load
+
+from support import instructions, servers
+
+
+def main():
+    folder = servers.temporary_folder()
+    postgres = servers.Postgres(folder / 'postgres', servers.free_port())
+    try:
+        postgres.start()
+        settings = {
+            'db_uri': postgres.create_database('counted', 'counted'),
+            'db_upgrade_on_startup': True,
+            'amqp': {'uri': 'amqp://127.0.0.1:1/'},
+        }
+        seeding = folder / 'seeding'
+        seeding.mkdir()
+        values = {'WORKERS': 1, 'CONFIG': servers.write_settings(seeding, settings), 'API_PORT': servers.free_port()}
+        nginx = servers.Nginx(seeding, servers.BUILD, load.API_CONF, (values['API_PORT'], '/0.1/backends'), values)
+        nginx.start().stop()
+        counts = servers.BUILD / 'instructions'
+        shutil.rmtree(counts, ignore_errors=True)
+        spent = instructions.count(
+            folder / 'counted', servers.BUILD, values['CONFIG'], lambda sql: postgres.psql('counted', sql)
+        )
+        counts.mkdir()
+        for file in (folder / 'counted').glob('counts.*-01'):
+            shutil.copy(file, counts)
+    finally:
+        postgres.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"{'plain':<58} {spent['plain']:,.0f} instructions")
+    missed = False
+    for kind, bar in instructions.BARS.items():
+        more = spent[kind] - spent['plain']
+        missed |= more > bar
+        print(f"{kind:<58} +{more:,.0f}  bar +{bar:,}  {'MISSED' if more > bar else 'met'}")
+    return 1 if missed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
