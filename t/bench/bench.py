@@ -192,6 +192,8 @@ def case_boot(bench, report):
     pairs = _pairs(lambda: bench.log_in_at_once(services, 1), _openssl_ms)
     last = [one['last_ms'] / ms for one, ms in pairs]
     report.line(f'boot: last of {services} logins / PKCS5_PBKDF2_HMAC', last, 8, False)
+    together = [services * one['cpu_ms'] / ms for one, ms in pairs]
+    report.note('CPU of all / PKCS5_PBKDF2_HMAC', spread(together))
     report.note('the last one', f"{spread([one['last_ms'] for one, _ in pairs])} ms")
     report.note('the first one', f"{spread([one['first_ms'] for one, _ in pairs])} ms")
 
