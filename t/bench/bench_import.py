@@ -2,7 +2,8 @@
 
 The import of a platform's users through the API, as a script makes it over one connection: 20 groups and 20 policies
 of 10 accesses, then for each of 2,000 users, unless told, the user with an address, a group and a policy. The last 200
-users must come as fast as the first 200. `./dev bench daemon import` compares it with the Python daemon.
+users must come as fast as the first 200. `./dev bench daemon import` compares the import
+in portions, POST /users/import, with the Python daemon.
 """
 import json
 import shutil

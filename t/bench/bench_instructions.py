@@ -6,8 +6,6 @@ each function stay in build/instructions, for callgrind_annotate.
 import shutil
 import sys
 
-import load
-
 from support import instructions, servers
 
 
@@ -16,21 +14,9 @@ def main():
     postgres = servers.Postgres(folder / 'postgres', servers.free_port())
     try:
         postgres.start()
-        settings = {
-            'db_uri': postgres.create_database('counted', 'counted'),
-            'db_upgrade_on_startup': True,
-            'amqp': {'uri': 'amqp://127.0.0.1:1/'},
-        }
-        seeding = folder / 'seeding'
-        seeding.mkdir()
-        values = {'WORKERS': 1, 'CONFIG': servers.write_settings(seeding, settings), 'API_PORT': servers.free_port()}
-        nginx = servers.Nginx(seeding, servers.BUILD, load.API_CONF, (values['API_PORT'], '/0.1/backends'), values)
-        nginx.start().stop()
         counts = servers.BUILD / 'instructions'
         shutil.rmtree(counts, ignore_errors=True)
-        spent = instructions.count(
-            folder / 'counted', servers.BUILD, values['CONFIG'], lambda sql: postgres.psql('counted', sql)
-        )
+        spent = instructions.count(folder / 'counted', servers.BUILD, postgres)
         counts.mkdir()
         for file in (folder / 'counted').glob('counts.*-01'):
             shutil.copy(file, counts)

@@ -3,10 +3,12 @@ import pytest
 
 from support import instructions, servers
 
+TOLERANCE = 1.1  # where memory and the token's hash happen to lie is worth 100, and the C library has other code for other CPUs
+
 pytestmark = pytest.mark.skipif(servers.sanitized(servers.BUILD), reason='sanitizers count, too')
 
 
-def test_a_known_token_costs_few_instructions(stack, postgres, psql, nginx):
-    spent = instructions.count(stack.folder / 'counted', servers.BUILD, nginx.values['CONFIG'], psql)
+def test_a_known_token_costs_few_instructions(stack, postgres):
+    spent = instructions.count(stack.folder / 'counted', servers.BUILD, postgres)
     more = {kind: spent[kind] - spent['plain'] for kind in instructions.BARS}
-    assert all(more[kind] <= bar for kind, bar in instructions.BARS.items()), (spent, more)
+    assert all(more[kind] <= TOLERANCE * bar for kind, bar in instructions.BARS.items()), (spent, more)

@@ -6,7 +6,6 @@ what a mark costs is no part of it; of several rounds the least counts, because 
 confirmed, while callgrind keeps the listening thread from its turn.
 """
 import re
-import shutil
 import socket
 import sys
 import uuid
@@ -17,7 +16,7 @@ ACCESSES = 100
 REQUIRED = f'counted.resource{ACCESSES - 1}.7.read'  # granted by the last access
 SHORT, LONG, ROUNDS = 10, 60, 12
 KINDS = 'plain', 'gated', 'named'  # paths of one length; `named`: with identity headers
-BARS = {'gated': 2000, 'named': 2600}  # more than plain
+BARS = {'gated': 2000, 'named': 2600}  # more than plain, on a machine of docs/performance/gate.md
 
 CONF = """\
 events { worker_connections 64; }
@@ -107,9 +106,38 @@ def insert_token(psql):
     return token
 
 
-def count(folder, build, config, psql):
-    """{kind: instructions of one request}. The database that `config` names has been seeded."""
-    shutil.rmtree(folder, ignore_errors=True)
+SEEDING_CONF = """\
+events { worker_connections 64; }
+http {
+@TEMPORARY@
+    wazo_auth_config @CONFIG@;
+    wazo_auth_zone tokens:16m;
+    server { listen 127.0.0.1:@PORT@; location / { wazo_auth_api; } }
+}
+"""
+
+
+def seeded(folder, build, postgres, database):
+    """The configuration of a database of its own: locks that others left would be counted, too."""
+    settings = {
+        'db_uri': postgres.create_database(database, 'counted'),
+        'db_upgrade_on_startup': True,
+        'amqp': {'uri': 'amqp://127.0.0.1:1/'},
+    }
+    folder.mkdir()
+    values = {'WORKERS': 1, 'CONFIG': servers.write_settings(folder, settings), 'PORT': servers.free_port()}
+    nginx = servers.Nginx(folder, build, SEEDING_CONF, (values['PORT'], '/0.1/backends'), values)
+    nginx.start().stop()
+    return values['CONFIG']
+
+
+def count(folder, build, postgres, database='counted'):
+    """{kind: instructions of one request}; the counts of each function are in the folder."""
+    config = seeded(folder.with_name(f'{folder.name}-seeding'), build, postgres, database)
+
+    def psql(sql):
+        return postgres.psql(database, sql)
+
     nginx = Counted(folder, build, config)
     nginx.start()
     token = insert_token(psql)
