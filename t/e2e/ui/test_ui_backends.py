@@ -314,7 +314,7 @@ def test_log_in_by_saml(site, provider, api, admin_token, make_user):
         page.press('Log out')
         page.see('[role=alert]', 'You have logged out.')
         wait_until(lambda: not sessions(), 10, 'the session goes')
-        assert driver.current_url.split('#')[0] == site.page
+        wait_until(lambda: driver.current_url.split('#')[0] == site.page, 10, 'the address is the page again')
         begin(page, provider.domain)
         wait_for(driver, lambda: at_form(page, provider), 'still logged in at the identity provider')
         # Whoever turns back there has no session, and hears that.
