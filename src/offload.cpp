@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <optional>
+#include <chrono>
+#include <list>
 
 #include "own_logs.h"
 #include "wazoauth/base/start_thread.h"
@@ -21,6 +22,8 @@ constexpr std::size_t most_lines = 4096;
 // whose core it shares keeps three quarters of it. p99 of HEAD /token/{token} beside a flood of logins is the same with
 // 5 and 19, and beside a busy process on that core there were 3.5 logins a second with 5, and none with 19.
 constexpr int nicer_by = 5;
+// As long as eight passwords take side by side. Workers share the permits, and nobody else may have one meanwhile.
+constexpr std::chrono::milliseconds hashing_turn(200);
 
 // The calling thread's. Relative: nginx may have a priority of its own (worker_priority).
 void lower_priority() {
@@ -110,50 +113,83 @@ Offload::Usage Offload::usage(Lane lane) {
   return {pool.queue.size(), pool.threads.size(), pool.threads.size() - pool.idle};
 }
 
-void Offload::hash(std::vector<Job>& jobs) {
-  std::vector<PasswordToHash*> passwords;
-  for (const Job& job : jobs) {
-    if (PasswordToHash* const password = job.to_hash()) passwords.push_back(password);
-  }
-  try {
-    hash_passwords(passwords);
-  } catch (const std::exception&) {
-    // No memory: each one's work hashes its own, and tells of the trouble.
-  }
+bool Offload::wait_for_job(Pool& pool, std::unique_lock<std::mutex>& lock) {
+  ++pool.idle;
+  pool.wake.wait(lock, [&] { return pool.stopping || !pool.queue.empty(); });
+  --pool.idle;
+  return !pool.stopping;
 }
 
 void Offload::run(Lane lane) {
   if (lane == Lane::cpu || lane == Lane::hashing) lower_priority();
-  Pool& pool = pool_of(lane);
+  lane == Lane::hashing ? hash(pool_of(lane)) : work(pool_of(lane));
+  --alive_;
+}
+
+void Offload::work(Pool& pool) {
   std::unique_lock lock(pool.mutex);
-  for (;;) {
-    ++pool.idle;
-    pool.wake.wait(lock, [&] { return pool.stopping || !pool.queue.empty(); });
-    --pool.idle;
-    if (pool.stopping) break;
-    std::optional<CpuPermit> permit;
-    if (lane == Lane::hashing) {
-      // What comes while it waits for a permit is hashed together with what has come before.
-      lock.unlock();
-      permit.emplace(permits_);
-      lock.lock();
-    }
-    const std::size_t together = lane == Lane::hashing ? hashed_together(pool.queue.size()) : 1;
-    std::vector<Job> jobs;
-    while (jobs.size() < together && !pool.queue.empty()) jobs.push_back(pool.queue.pop());
+  while (wait_for_job(pool, lock)) {
+    Job job = pool.queue.pop();
     lock.unlock();
-    if (lane == Lane::hashing) hash(jobs);
-    permit.reset();
-    for (Job& job : jobs) {
-      job.work();
-      job.work = nullptr;
-      const std::lock_guard finished(mutex_);
-      finished_.push_back(std::move(job.done));
-    }
-    notify();
+    finish(job);
     lock.lock();
   }
-  --alive_;
+}
+
+void Offload::hash(Pool& pool) {
+  std::unique_lock lock(pool.mutex);
+  while (wait_for_job(pool, lock)) {
+    lock.unlock();
+    take_turn_at_hashing(pool);
+    lock.lock();
+  }
+}
+
+// What comes in its first moments is hashed beside what is being hashed; then it ends, and another worker may have the
+// permit.
+void Offload::take_turn_at_hashing(Pool& pool) {
+  const CpuPermit permit(permits_);
+  const auto last_join = std::chrono::steady_clock::now() + hashing_turn;
+  const auto next_job = [&](Job& job) {
+    const std::lock_guard lock(pool.mutex);
+    if (pool.queue.empty() || std::chrono::steady_clock::now() >= last_join) return false;
+    job = pool.queue.pop();
+    return true;
+  };
+  struct Running {
+    Job job;
+    PasswordToHash* password;  // once more asked for it might not be given: whoever waited may have gone
+  };
+  std::list<Running> all;
+  try {
+    PasswordLanes passwords;
+    do {
+      for (Job job; passwords.has_room() && next_job(job);) {
+        PasswordToHash* const password = job.to_hash();
+        all.push_back({std::move(job), password});
+        if (password) passwords.join(*password);
+      }
+      if (!passwords.empty()) passwords.advance();
+      all.remove_if([this](Running& each) {
+        if (each.password && each.password->hash.empty()) return false;
+        finish(each.job);
+        return true;
+      });
+    } while (!passwords.empty());
+  } catch (const std::exception&) {
+    // No memory: each one's work hashes its own, and tells of the trouble.
+  }
+  for (Running& each : all) finish(each.job);
+}
+
+void Offload::finish(Job& job) {
+  job.work();
+  job.work = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    finished_.push_back(std::move(job.done));
+  }
+  notify();
 }
 
 void Offload::notify() {

@@ -39,7 +39,7 @@ class Offload {
   // From the loop. Starts a thread when none of the lane's is idle and its limit isn't reached. False: the queue is
   // full, or the lane has no thread and can't get one; nothing will be called.
   bool post(Lane lane, std::function<void()> work, std::function<void()> done);
-  // To Lane::hashing: what `to_hash` gives is hashed with what waits beside it, then `work` is run. Null: nobody waits
+  // To Lane::hashing: what `to_hash` gives is hashed beside what others gave, then `work` is run. Null: nobody waits
   // for it any more. Whoever asks take turns by their `origin`, and one of them has at most a quarter of the queue.
   bool post_hashing(std::uint64_t origin, std::function<PasswordToHash*()> to_hash, std::function<void()> work,
                     std::function<void()> done);
@@ -75,9 +75,13 @@ class Offload {
     bool stopping = false;
   };
   bool post(Lane lane, Job job, std::size_t most);
-  static void hash(std::vector<Job>& jobs);
   bool grow(Lane lane);  // false: the system has no thread to spare
   void run(Lane lane);
+  static bool wait_for_job(Pool& pool, std::unique_lock<std::mutex>& lock);  // false: it is time to stop
+  void work(Pool& pool);
+  void hash(Pool& pool);
+  void take_turn_at_hashing(Pool& pool);
+  void finish(Job& job);
   Pool& pool_of(Lane lane) { return pools_[static_cast<std::size_t>(lane)]; }
   void notify();
   void drain();

@@ -74,10 +74,9 @@ std::list<PasswordToHash> some_passwords(std::size_t number, unsigned seed) {
   return passwords;
 }
 
-std::vector<PasswordToHash*> pointers(std::list<PasswordToHash>& passwords) {
-  std::vector<PasswordToHash*> all;
-  for (PasswordToHash& each : passwords) all.push_back(&each);
-  return all;
+void hash_all(PasswordLanes& lanes, std::list<PasswordToHash>& passwords, int iterations) {
+  for (PasswordToHash& each : passwords) lanes.join(each, iterations);
+  while (!lanes.empty()) lanes.advance();
 }
 
 void check_hashes(const std::list<PasswordToHash>& passwords, int iterations) {
@@ -94,12 +93,14 @@ void test_every_kernel_at_every_fill(void**) {
       for (unsigned seed = 0; seed < 40; ++seed) {
         const int iterations = 1 + static_cast<int>(seed) % 7;
         auto passwords = some_passwords(fill, seed);
-        hash_passwords_by(kernel, pointers(passwords), iterations);
+        PasswordLanes lanes(kernel);
+        hash_all(lanes, passwords, iterations);
         check_hashes(passwords, iterations);
       }
     }
     auto passwords = some_passwords(kernel.lanes, 7);
-    hash_passwords_by(kernel, pointers(passwords), password_iterations);
+    PasswordLanes lanes(kernel);
+    hash_all(lanes, passwords, password_iterations);
     check_hashes(passwords, password_iterations);
   }
 }
@@ -119,22 +120,64 @@ void test_a_kernel_that_is_wrong_in_one_lane_is_found(void**) {
   }
 }
 
-void test_any_number_together(void**) {
-  for (std::size_t number = 0; number <= 3 * most_sha512_lanes; ++number) {
+std::size_t widest() {
+  std::size_t most = 1;
+  for (const Sha512Lanes& kernel : sha512_lanes()) most = std::max(most, kernel.lanes);
+  return most;
+}
+
+void test_as_many_side_by_side_as_there_are_lanes(void**) {
+  for (std::size_t number = 0; number <= widest(); ++number) {
     auto passwords = some_passwords(number, 3);
-    hash_passwords(pointers(passwords), 4);
+    PasswordLanes lanes;
+    hash_all(lanes, passwords, 4);
     check_hashes(passwords, 4);
   }
 }
 
-void test_how_many_are_hashed_together(void**) {
-  assert_int_equal(hashed_together(0), 1);
-  assert_int_equal(hashed_together(1), 1);
-  std::size_t most = 1;
-  for (const Sha512Lanes& kernel : sha512_lanes()) most = std::max(most, kernel.lanes);
-  assert_int_equal(hashed_together(1000), most);
-  for (std::size_t waiting = 1; waiting < 2 * most_sha512_lanes; ++waiting)
-    assert_in_range(hashed_together(waiting), 1, std::min(waiting, most));
+void test_there_is_room_until_all_lanes_are_in_use(void**) {
+  auto passwords = some_passwords(widest(), 5);
+  PasswordLanes lanes;
+  assert_true(lanes.empty());
+  for (PasswordToHash& each : passwords) {
+    assert_true(lanes.has_room());
+    lanes.join(each, 4);
+    assert_false(lanes.empty());
+  }
+  assert_false(lanes.has_room());
+}
+
+// They join one after the other, at all kinds of moments: kernels change under those that are there.
+void test_each_joins_when_it_comes(void**) {
+  constexpr std::size_t number = 40;
+  auto passwords = some_passwords(number, 11);
+  PasswordLanes lanes;
+  auto next = passwords.begin();
+  std::vector<int> iterations;
+  for (unsigned turn = 0; next != passwords.end() || !lanes.empty(); ++turn) {
+    for (unsigned n = 0; n < turn * 7 % 4 && lanes.has_room() && next != passwords.end(); ++n, ++next) {
+      iterations.push_back(1 + static_cast<int>(iterations.size()) * 911 % 6000);
+      lanes.join(*next, iterations.back());
+    }
+    if (!lanes.empty()) lanes.advance();
+  }
+  std::size_t n = 0;
+  for (const PasswordToHash& each : passwords)
+    assert_string_equal(each.hash.c_str(), reference(each.password, each.salt, iterations[n++]).c_str());
+}
+
+void test_who_joins_last_is_not_waited_for(void**) {
+  auto passwords = some_passwords(2, 13);
+  PasswordLanes lanes;
+  lanes.join(passwords.front(), 2000);
+  lanes.advance();
+  if (!lanes.has_room()) return;  // this CPU has one lane
+  lanes.join(passwords.back(), 100000);
+  while (passwords.front().hash.empty()) lanes.advance();
+  assert_true(passwords.back().hash.empty());
+  while (!lanes.empty()) lanes.advance();
+  assert_string_equal(passwords.back().hash.c_str(),
+                      reference(passwords.back().password, passwords.back().salt, 100000).c_str());
 }
 
 }  // namespace
@@ -147,8 +190,10 @@ int main() {
       cmocka_unit_test(test_what_is_stored),
       cmocka_unit_test(test_every_kernel_at_every_fill),
       cmocka_unit_test(test_a_kernel_that_is_wrong_in_one_lane_is_found),
-      cmocka_unit_test(test_any_number_together),
-      cmocka_unit_test(test_how_many_are_hashed_together),
+      cmocka_unit_test(test_as_many_side_by_side_as_there_are_lanes),
+      cmocka_unit_test(test_there_is_room_until_all_lanes_are_in_use),
+      cmocka_unit_test(test_each_joins_when_it_comes),
+      cmocka_unit_test(test_who_joins_last_is_not_waited_for),
   };
   return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

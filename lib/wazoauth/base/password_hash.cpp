@@ -74,24 +74,6 @@ class Hmac {
   const SHA512_CTX& inner() const { return inner_; }
   const SHA512_CTX& outer() const { return outer_; }
 
-  // digest ^= HMAC(digest') ^ HMAC(HMAC(digest')) ^ ..., `times` of them, digest' being the first value. A digest, its
-  // padding and the length fill exactly one block, so each HMAC is two bare compressions.
-  void iterate(Digest& digest, int times) const {
-    std::array<unsigned char, block_size> block{};
-    std::copy(digest.begin(), digest.end(), block.begin());
-    block[digest_size] = 0x80;
-    store_big_endian(block.data() + block_size - 8, (block_size + digest_size) * 8);
-    std::array<std::uint64_t, 8> sum{};
-    SHA512_CTX state = inner_;
-    for (int i = 0; i < times; ++i) {
-      compress(state, inner_, block);
-      compress(state, outer_, block);
-      for (std::size_t word = 0; word < sum.size(); ++word) sum[word] ^= state.h[word];
-    }
-    for (std::size_t word = 0; word < sum.size(); ++word) store_big_endian(block.data() + 8 * word, sum[word]);
-    for (std::size_t i = 0; i < digest.size(); ++i) digest[i] ^= block[i];
-  }
-
  private:
   static void absorb(SHA512_CTX& state, std::array<unsigned char, block_size> block, unsigned char pad) {
     for (auto& byte : block) byte ^= pad;
@@ -100,23 +82,37 @@ class Hmac {
     OPENSSL_cleanse(block.data(), block.size());
   }
 
-  // The digest at the block's start becomes the digest of what `from` absorbed and the block.
-  static void compress(SHA512_CTX& state, const SHA512_CTX& from, std::array<unsigned char, block_size>& block) {
-    std::memcpy(state.h, from.h, sizeof state.h);
-    SHA512_Transform(&state, block.data());
-    for (std::size_t word = 0; word < 8; ++word) store_big_endian(block.data() + 8 * word, state.h[word]);
-  }
-
   SHA512_CTX inner_;
   SHA512_CTX outer_;
 };
 
-// The first of the values whose sum the derived key is: it has one block only, with the number 1.
-Digest first_value(const Hmac& hmac, std::string_view salt) {
-  std::string first(salt);
-  first.append("\0\0\0\1", 4);
-  return hmac.of(first);
+// The digest at the block's start becomes the digest of what `from` absorbed and the block.
+void compress(SHA512_CTX& state, const std::uint64_t* from, std::array<unsigned char, block_size>& block) {
+  std::memcpy(state.h, from, sizeof state.h);
+  SHA512_Transform(&state, block.data());
+  for (std::size_t word = 0; word < 8; ++word) store_big_endian(block.data() + 8 * word, state.h[word]);
 }
+
+// By OpenSSL's block function, which is assembler.
+void iterate_one(const std::uint64_t* inner, const std::uint64_t* outer, std::uint64_t* digest, std::uint64_t* sum,
+                 int times) {
+  // A digest, its padding and the length fill exactly one block, so each HMAC is two bare compressions.
+  std::array<unsigned char, block_size> block{};
+  for (std::size_t word = 0; word < 8; ++word) store_big_endian(block.data() + 8 * word, digest[word]);
+  block[digest_size] = 0x80;
+  store_big_endian(block.data() + block_size - 8, (block_size + digest_size) * 8);
+  SHA512_CTX state;
+  SHA512_Init(&state);
+  for (int i = 0; i < times; ++i) {
+    compress(state, inner, block);
+    compress(state, outer, block);
+    for (std::size_t word = 0; word < 8; ++word) sum[word] ^= state.h[word];
+  }
+  for (std::size_t word = 0; word < 8; ++word) digest[word] = load_big_endian(block.data() + 8 * word);
+  OPENSSL_cleanse(&state, sizeof state);
+}
+
+constexpr Sha512Lanes one_lane = {"one", 1, 1, iterate_one};
 
 std::string shown(const Digest& digest) {
   return to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
@@ -124,9 +120,9 @@ std::string shown(const Digest& digest) {
 
 // Lowest number of lanes first.
 std::vector<Sha512Lanes> choose_kernels() {
-  std::vector<Sha512Lanes> chosen;
+  std::vector<Sha512Lanes> chosen{one_lane};
   for (const Sha512Lanes& kernel : sha512_lanes()) {
-    if (!chosen.empty() && chosen.back().lanes == kernel.lanes) continue;
+    if (chosen.back().lanes == kernel.lanes) continue;
     if (hashes_right(kernel))
       chosen.push_back(kernel);
     else
@@ -135,74 +131,115 @@ std::vector<Sha512Lanes> choose_kernels() {
   return chosen;
 }
 
-// Null: one after the other is best.
-const Sha512Lanes* kernel_for(std::size_t waiting) {
-  static const std::vector<Sha512Lanes> kernels = choose_kernels();
-  const Sha512Lanes* best = nullptr;
-  for (const Sha512Lanes& kernel : kernels) {
-    if (waiting >= kernel.worth_it && (!best || best->lanes < waiting)) best = &kernel;
-  }
-  return best;
+const std::vector<Sha512Lanes>& kernels() {
+  static const std::vector<Sha512Lanes> chosen = choose_kernels();
+  return chosen;
 }
+
+// Iterations after which others may join: 0.3 ms for one lane, 0.8 ms for eight.
+constexpr int advance_by = 1000;
 
 }  // namespace
 
-std::string hash_password(std::string_view password, std::string_view salt, int iterations) {
-  const Hmac hmac(password);
-  Digest digest = first_value(hmac, salt);
-  hmac.iterate(digest, iterations - 1);
-  return shown(digest);
+PasswordLanes::~PasswordLanes() {
+  OPENSSL_cleanse(lanes_.data(), sizeof lanes_);
 }
 
-std::size_t hashed_together(std::size_t waiting) {
-  const Sha512Lanes* const kernel = kernel_for(waiting);
-  return kernel ? std::min(waiting, kernel->lanes) : 1;
+bool PasswordLanes::has_room() const {
+  return used_ < (only_ ? *only_ : kernels().back()).lanes;
 }
 
-void hash_passwords_by(const Sha512Lanes& kernel, std::span<PasswordToHash* const> passwords, int iterations) {
+// The narrowest in which all have room, of those that take less time than one after the other would.
+const Sha512Lanes& PasswordLanes::kernel() const {
+  if (only_) return *only_;
+  const Sha512Lanes* best = &kernels().front();
+  for (const Sha512Lanes& each : kernels()) {
+    if (used_ >= each.worth_it && best->lanes < used_) best = &each;
+  }
+  return *best;
+}
+
+void PasswordLanes::join(PasswordToHash& password, int iterations) {
+  const Hmac hmac(password.password);
+  // The derived key has one block only, with the number 1.
+  const Digest first = hmac.of(password.salt + std::string("\0\0\0\1", 4));
+  Lane& lane = lanes_[used_];
+  lane.password = &password;
+  lane.left = iterations - 1;
+  for (std::size_t word = 0; word < 8; ++word) {
+    lane.inner[word] = hmac.inner().h[word];
+    lane.outer[word] = hmac.outer().h[word];
+    lane.value[word] = lane.sum[word] = load_big_endian(first.data() + 8 * word);
+  }
+  ++used_;
+}
+
+void PasswordLanes::advance() {
+  const Sha512Lanes& by = kernel();
+  const auto running = std::span(lanes_).first(std::min(used_, by.lanes));
+  int times = advance_by;
+  for (const Lane& lane : running) times = std::min(times, lane.left);
+  if (times > 0) iterate(by, running, times);
+  leave();
+}
+
+void PasswordLanes::iterate(const Sha512Lanes& kernel, std::span<Lane> lanes, int times) {
   constexpr std::size_t most = 8 * most_sha512_lanes;
   alignas(64) std::array<std::uint64_t, most> inner{}, outer{}, value{}, sum{};
-  for (std::size_t lane = 0; lane < passwords.size(); ++lane) {
-    const Hmac hmac(passwords[lane]->password);
-    const Digest first = first_value(hmac, passwords[lane]->salt);
+  for (std::size_t n = 0; n < lanes.size(); ++n) {
     for (std::size_t word = 0; word < 8; ++word) {
-      const std::size_t at = word * kernel.lanes + lane;
-      inner[at] = hmac.inner().h[word];
-      outer[at] = hmac.outer().h[word];
-      value[at] = sum[at] = load_big_endian(first.data() + 8 * word);
+      const std::size_t at = word * kernel.lanes + n;
+      inner[at] = lanes[n].inner[word];
+      outer[at] = lanes[n].outer[word];
+      value[at] = lanes[n].value[word];
+      sum[at] = lanes[n].sum[word];
     }
   }
-  kernel.iterate_hmac(inner.data(), outer.data(), value.data(), sum.data(), iterations - 1);
-  for (std::size_t lane = 0; lane < passwords.size(); ++lane) {
-    Digest digest;
-    for (std::size_t word = 0; word < 8; ++word)
-      store_big_endian(digest.data() + 8 * word, sum[word * kernel.lanes + lane]);
-    passwords[lane]->hash = shown(digest);
+  kernel.iterate_hmac(inner.data(), outer.data(), value.data(), sum.data(), times);
+  for (std::size_t n = 0; n < lanes.size(); ++n) {
+    for (std::size_t word = 0; word < 8; ++word) {
+      lanes[n].value[word] = value[word * kernel.lanes + n];
+      lanes[n].sum[word] = sum[word * kernel.lanes + n];
+    }
+    lanes[n].left -= times;
   }
   OPENSSL_cleanse(inner.data(), sizeof inner);
   OPENSSL_cleanse(outer.data(), sizeof outer);
 }
 
-void hash_passwords(std::span<PasswordToHash* const> passwords, int iterations) {
-  while (!passwords.empty()) {
-    const std::size_t together = hashed_together(passwords.size());
-    if (together == 1)
-      passwords[0]->hash = hash_password(passwords[0]->password, passwords[0]->salt, iterations);
-    else
-      hash_passwords_by(*kernel_for(together), passwords.first(together), iterations);
-    passwords = passwords.subspan(together);
+void PasswordLanes::leave() {
+  std::size_t staying = 0;
+  for (Lane& lane : std::span(lanes_).first(used_)) {
+    if (lane.left == 0) {
+      Digest digest;
+      for (std::size_t word = 0; word < 8; ++word) store_big_endian(digest.data() + 8 * word, lane.sum[word]);
+      lane.password->hash = shown(digest);
+    } else {
+      lanes_[staying++] = lane;
+    }
   }
+  used_ = staying;
+}
+
+std::string hash_password(std::string_view password, std::string_view salt, int iterations) {
+  PasswordToHash one{std::string(password), std::string(salt), ""};
+  PasswordLanes lanes(one_lane);
+  lanes.join(one, iterations);
+  while (!lanes.empty()) lanes.advance();
+  return one.hash;
 }
 
 bool hashes_right(const Sha512Lanes& kernel) {
   constexpr int iterations = 3;
+  PasswordLanes lanes(kernel);
   std::list<PasswordToHash> passwords;
-  std::vector<PasswordToHash*> all;
-  for (std::size_t lane = 0; lane < kernel.lanes; ++lane) {
-    const auto letter = static_cast<char>('a' + lane);
-    all.push_back(&passwords.emplace_back(PasswordToHash{std::string(40 * lane, letter), std::string(64, letter), ""}));
+  while (lanes.has_room()) {
+    const std::size_t n = passwords.size();
+    const auto letter = static_cast<char>('a' + n);
+    lanes.join(passwords.emplace_back(PasswordToHash{std::string(40 * n, letter), std::string(64, letter), ""}),
+               iterations);
   }
-  hash_passwords_by(kernel, all, iterations);
+  while (!lanes.empty()) lanes.advance();
   return std::all_of(passwords.begin(), passwords.end(), [](const PasswordToHash& each) {
     Digest digest;
     const bool known =

@@ -1,14 +1,15 @@
 // Passwords as the database stores them: PBKDF2-HMAC-SHA512, docs/spec/endpoints.md section 3.2.
 //
-// One hash is 250,000 iterations, 60-100 ms of CPU: only on threads of the lane `hashing`. Several together take much
-// less than one after the other.
+// One hash is 250,000 iterations, 60-100 ms of CPU: only on threads of the lane `hashing`. Several side by side take
+// much less than one after the other.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "wazoauth/base/sha512_lanes.h"
 
@@ -21,15 +22,38 @@ struct PasswordToHash {
   std::string password, salt, hash;
 };
 
-// How many of those that wait are best hashed together, at least 1. Never more than the CPU has lanes: that would be no
-// cheaper, and the first would wait for the last.
-std::size_t hashed_together(std::size_t waiting);
+// Passwords that are hashed side by side, in as many lanes as the CPU has. Each may join at any time, and leaves when
+// its hash is known: nobody waits for another to begin or to end. For one thread.
+class PasswordLanes {
+ public:
+  PasswordLanes() = default;
+  // This kernel alone is used: its hashes are what is in question.
+  explicit PasswordLanes(const Sha512Lanes& kernel) : only_(&kernel) {}
+  ~PasswordLanes();
+  PasswordLanes(const PasswordLanes&) = delete;
+  PasswordLanes& operator=(const PasswordLanes&) = delete;
 
-// Fills in the hashes of all, hashed_together() at a time. `iterations` at least 1.
-void hash_passwords(std::span<PasswordToHash* const> passwords, int iterations = password_iterations);
+  bool empty() const { return used_ == 0; }
+  bool has_room() const;
+  // There is room. `password` stays where it is until its hash is there. `iterations` at least 1.
+  void join(PasswordToHash& password, int iterations = password_iterations);
+  // Goes on for less than a millisecond. Those who are done have their hash, and have left.
+  void advance();
 
-// The same by this kernel, for as many as it has lanes at most.
-void hash_passwords_by(const Sha512Lanes& kernel, std::span<PasswordToHash* const> passwords, int iterations);
+ private:
+  struct Lane {
+    PasswordToHash* password;
+    std::array<std::uint64_t, 8> inner, outer, value, sum;
+    int left;  // iterations
+  };
+  const Sha512Lanes& kernel() const;
+  void iterate(const Sha512Lanes& kernel, std::span<Lane> lanes, int times);
+  void leave();
+
+  const Sha512Lanes* only_ = nullptr;
+  std::array<Lane, most_sha512_lanes> lanes_;  // those in use first, in the order in which they joined
+  std::size_t used_ = 0;
+};
 
 // Whether its hashes are those of OpenSSL's PKCS5_PBKDF2_HMAC: what isn't right is never used.
 bool hashes_right(const Sha512Lanes& kernel);

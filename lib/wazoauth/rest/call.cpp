@@ -214,7 +214,7 @@ struct Call::State {
   }
 
   void hash() {
-    if (to_hash->hash.empty()) hash_passwords(std::array{to_hash.get()});
+    if (to_hash->hash.empty()) to_hash->hash = hash_password(to_hash->password, to_hash->salt);
     to_hash.reset();
     lane = Lane::database;
   }
