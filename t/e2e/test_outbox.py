@@ -4,6 +4,7 @@ import ssl
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,8 @@ def new_nginx(stack):
         stack.postgres.drop_database(nginx.database)
 
 
-def log_in(nginx):
-    answer = nginx.api.post('/token', auth=LOGIN)
+def log_in(nginx, login=LOGIN):
+    answer = nginx.api.post('/token', auth=login)
     assert answer.status_code == 200, answer.text
     return answer.json()['data']
 
@@ -354,3 +355,47 @@ def test_postgresql_is_away_for_a_while_and_told_once(stack, new_nginx, wait_unt
     assert 1 <= len(lines_of(nginx, '(wazo_auth) database: ')) <= 4
     assert 1 <= len(lines_of(nginx, 'LISTEN: ')) <= 4
     wait_until(lambda: lines_of(nginx, 'database: it is back'), 5)
+
+
+@pytest.fixture
+def standby_is_missing(stack):
+    """standby_is_missing(True): from now on commits of databases with synchronous_commit = on wait until it is False."""
+
+    def set_missing(missing):
+        how = {'synchronous_commit': 'local', 'synchronous_standby_names': 'nobody'}
+        for name, value in how.items():
+            stack.postgres.psql('postgres', f"ALTER SYSTEM {f'SET {name} = {value}' if missing else f'RESET {name}'}")
+        stack.postgres.psql('postgres', 'SELECT pg_reload_conf()')
+
+    yield set_missing
+    set_missing(False)
+
+
+def test_a_commit_that_waits_for_its_disk_holds_up_no_other(new_nginx, stack, standby_is_missing, wait_until):
+    """PostgreSQL lets transactions that notify commit one after the other. A standby that isn't there takes the place of
+    a slow disk."""
+    nginx = new_nginx(start=False)
+    stack.postgres.psql('postgres', f'ALTER DATABASE "{nginx.database}" SET synchronous_commit = on')
+    nginx.start()
+    token = log_in(nginx)['token']
+    logins = [(f'user{i}', 'secret-password') for i in range(3)]
+    for username, password in logins:
+        made = nginx.api.post('/users', token=token, json={'username': username, 'password': password})
+        assert made.status_code == 200, made.text
+
+    def waits():
+        return stack.postgres.psql(
+            nginx.database,
+            'SELECT wait_event FROM pg_stat_activity WHERE datname = current_database() '
+            "AND query LIKE 'COMMIT%' AND state = 'active'",
+        ).split()
+
+    standby_is_missing(True)
+    with ThreadPoolExecutor(3) as threads:
+        answers = [threads.submit(log_in, nginx, login) for login in logins]
+        try:
+            wait_until(lambda: waits() == ['SyncRep'] * 3)
+        finally:
+            standby_is_missing(False)
+        for answer in answers:
+            answer.result()
