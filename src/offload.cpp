@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "own_logs.h"
 #include "wazoauth/base/start_thread.h"
@@ -122,6 +121,26 @@ void Offload::hash(std::vector<Job>& jobs) {
   }
 }
 
+std::vector<Offload::Job> Offload::take_one(Pool& pool, std::unique_lock<std::mutex>& lock) {
+  std::vector<Job> jobs;
+  jobs.push_back(pool.queue.pop());
+  lock.unlock();
+  return jobs;
+}
+
+// What comes while it waits for a permit is hashed together with what has come before.
+std::vector<Offload::Job> Offload::take_hashed(Pool& pool, std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  const CpuPermit permit(permits_);
+  lock.lock();
+  std::vector<Job> jobs;
+  const std::size_t together = hashed_together(pool.queue.size());
+  while (jobs.size() < together && !pool.queue.empty()) jobs.push_back(pool.queue.pop());
+  lock.unlock();
+  hash(jobs);
+  return jobs;
+}
+
 void Offload::run(Lane lane) {
   if (lane == Lane::cpu || lane == Lane::hashing) lower_priority();
   Pool& pool = pool_of(lane);
@@ -131,19 +150,7 @@ void Offload::run(Lane lane) {
     pool.wake.wait(lock, [&] { return pool.stopping || !pool.queue.empty(); });
     --pool.idle;
     if (pool.stopping) break;
-    std::optional<CpuPermit> permit;
-    if (lane == Lane::hashing) {
-      // What comes while it waits for a permit is hashed together with what has come before.
-      lock.unlock();
-      permit.emplace(permits_);
-      lock.lock();
-    }
-    const std::size_t together = lane == Lane::hashing ? hashed_together(pool.queue.size()) : 1;
-    std::vector<Job> jobs;
-    while (jobs.size() < together && !pool.queue.empty()) jobs.push_back(pool.queue.pop());
-    lock.unlock();
-    if (lane == Lane::hashing) hash(jobs);
-    permit.reset();
+    std::vector<Job> jobs = lane == Lane::hashing ? take_hashed(pool, lock) : take_one(pool, lock);
     for (Job& job : jobs) {
       job.work();
       job.work = nullptr;

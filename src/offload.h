@@ -75,6 +75,9 @@ class Offload {
     bool stopping = false;
   };
   bool post(Lane lane, Job job, std::size_t most);
+  // With the pool's lock, and a job in its queue. They leave it unlocked; there may be none left to take.
+  static std::vector<Job> take_one(Pool& pool, std::unique_lock<std::mutex>& lock);
+  std::vector<Job> take_hashed(Pool& pool, std::unique_lock<std::mutex>& lock);
   static void hash(std::vector<Job>& jobs);
   bool grow(Lane lane);  // false: the system has no thread to spare
   void run(Lane lane);
