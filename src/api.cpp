@@ -18,7 +18,7 @@ namespace wazoauth::nginx {
 
 namespace {
 
-constexpr ngx_msec_t start_poll_ms = 50, answer_poll_ms = 20;
+constexpr ngx_msec_t start_poll_ms = 10, answer_poll_ms = 20;
 constexpr std::chrono::seconds longest_start{2};  // then a client, or what checks a server's health, has to know
 constexpr std::size_t most_delayed_logins = 512;
 

@@ -158,16 +158,20 @@ void Offload::take_turn_at_hashing(Pool& pool) {
   };
   struct Running {
     Job job;
-    PasswordToHash* password;  // once more asked for it might not be given: whoever waited may have gone
+    PasswordToHash* password = nullptr;  // asked for only once: whoever waits may go meanwhile
   };
   std::list<Running> all;
   try {
     PasswordLanes passwords;
     do {
-      for (Job job; passwords.has_room() && next_job(job);) {
-        PasswordToHash* const password = job.to_hash();
-        all.push_back({std::move(job), password});
-        if (password) passwords.join(*password);
+      while (passwords.has_room()) {
+        Running& next = all.emplace_back();
+        if (!next_job(next.job)) {
+          all.pop_back();
+          break;
+        }
+        next.password = next.job.to_hash();
+        if (next.password) passwords.join(*next.password);
       }
       if (!passwords.empty()) passwords.advance();
       all.remove_if([this](Running& each) {

@@ -25,6 +25,9 @@ SharedMemory* make(ngx_slab_pool_t* pool) {
   shared->zone_size = pool->pfree * ngx_pagesize;
   shared->zone = ngx_slab_alloc(pool, shared->zone_size);
   if (!shared->throttle || !shared->address_locks || !shared->zone) return nullptr;
+#if (NGX_DEBUG_MALLOC)
+  ngx_memzero(shared->zone, shared->zone_size);  // it isn't new: the pool has filled it
+#endif
   Zone::format(shared->zone, shared->zone_size);
   gate::LoginThrottle::format(shared->throttle);
   AddressLocks::format(shared->address_locks);

@@ -4,8 +4,41 @@
 -- name: seed.lock
 SELECT pg_advisory_xact_lock(hashtext('wazo_auth.seed'))
 
--- name: seed.default_policy
-SELECT uuid FROM auth_policy WHERE tenant_uuid = $1 AND slug = $2
+-- name: seed.default_policies
+-- Those of tenant $1 that have one of the slugs $2, with their accesses in the order that they were given in.
+SELECT p.slug, p.uuid, p.name, p.description, p.config_managed,
+       (SELECT coalesce(json_agg(a.access ORDER BY pa.ctid), '[]')
+        FROM auth_policy_access pa JOIN auth_access a ON a.id = pa.access_id WHERE pa.policy_uuid = p.uuid) AS acl
+FROM unnest($2::text[]) AS s (slug)
+JOIN auth_policy p ON lower(p.slug) = lower(s.slug) AND p.slug = s.slug AND p.tenant_uuid = $1
+
+-- name: seed.is_done
+-- Does the master tenant $1 have what the configuration gives every tenant? Then the others do, unless somebody took it
+-- away from them: one transaction seeds all. $2 policies for all users; $3 those, and policies that are named and not
+-- attached; $4 default groups; $5 of which group is which policy $6, and is it attached, $7. A policy that nobody has
+-- can't be attached.
+WITH all_users AS (
+  SELECT p.slug, p.config_managed AND p.tenant_uuid = $1 AS managed
+  FROM auth_group g JOIN auth_group_policy a ON a.group_uuid = g.uuid JOIN auth_policy p ON p.uuid = a.policy_uuid
+  WHERE g.tenant_uuid = $1 AND g.name = 'wazo-all-users-tenant-' || $1
+), known AS (
+  SELECT s.slug FROM unnest($2::text[] || $6::text[]) AS s (slug)
+  WHERE EXISTS (SELECT 1 FROM auth_policy p WHERE lower(p.slug) = lower(s.slug) AND p.slug = s.slug)
+), groups AS (
+  SELECT g.slug, g.uuid FROM unnest($4::text[]) AS s (slug)
+  JOIN auth_group g ON lower(g.slug) = lower(s.slug) AND g.slug = s.slug AND g.tenant_uuid = $1
+), wanted AS (
+  SELECT w.policy, w.attached, EXISTS (SELECT 1 FROM auth_group_policy a JOIN auth_policy p ON p.uuid = a.policy_uuid
+                                       WHERE a.group_uuid = g.uuid AND p.slug = w.policy) AS is_attached
+  FROM unnest($5::text[], $6::text[], $7::boolean[]) AS w (slug, policy, attached) JOIN groups g USING (slug)
+)
+SELECT EXISTS (SELECT 1 FROM auth_group g WHERE g.tenant_uuid = $1 AND g.name = 'wazo-all-users-tenant-' || $1)
+   AND NOT EXISTS (SELECT 1 FROM unnest($2::text[]) AS s (slug)
+                   WHERE slug IN (SELECT slug FROM known) AND slug NOT IN (SELECT slug FROM all_users))
+   AND NOT EXISTS (SELECT 1 FROM all_users WHERE managed AND slug <> ALL ($3::text[]))
+   AND (SELECT count(*) FROM groups) = cardinality($4::text[])
+   AND NOT EXISTS (SELECT 1 FROM wanted WHERE is_attached <> attached AND (is_attached OR policy IN (SELECT slug FROM known)))
+       AS done
 
 -- name: seed.name_taken
 SELECT EXISTS (SELECT 1 FROM auth_policy WHERE tenant_uuid = $1 AND name = $2 AND uuid <> $3) AS taken

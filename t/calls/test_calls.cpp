@@ -44,7 +44,7 @@ struct Stand {
     Zone::format(memory.data(), memory.size());
     zone.emplace(memory.data(), memory.size(), lock, node);
     platform.emplace(conninfo(), &*zone);
-    seed(platform->services().database, platform->services().settings);
+    seed(platform->services().database, platform->services().settings, [] {});
     create_initial_user(platform->services().database, root, root_password, "internal",
                         "wazo_default_master_user_policy");
     token = platform->log_in(root, root_password);

@@ -1,9 +1,15 @@
 """What a start does in the database: docs/spec/endpoints.md section 19, docs/spec/config.md 5.3 to 5.5."""
+import contextlib
+import json
 import uuid
 
+import psycopg2
 import pytest
 
+from support import servers
 from support.checks import label
+
+READY = 'the database is ready'
 
 
 @pytest.fixture
@@ -12,8 +18,9 @@ def start(stack):
 
     def run(**settings):
         nginx = stack.new_nginx(label('seed'), servers_text='', settings=settings)
+        nginx.wait_for_log(READY)
         nginx.stop()
-        return open(nginx.error_log).read()
+        return nginx.error_log.read_text()
 
     yield run
     # What is no longer configured goes away, unless it is attached.
@@ -23,6 +30,22 @@ def start(stack):
 @pytest.fixture(scope='module')
 def tenant(api, admin_token):
     return api.post('/tenants', admin_token, json={}).json()['uuid']
+
+
+@pytest.fixture
+def held(stack):
+    """held(statement): a context in which a transaction holds the locks that the statement takes."""
+
+    @contextlib.contextmanager
+    def hold(statement):
+        connection = psycopg2.connect(stack.database_uri)
+        try:
+            connection.cursor().execute(statement)
+            yield
+        finally:
+            connection.close()
+
+    return hold
 
 
 def policy_of(api, token, slug):
@@ -141,3 +164,62 @@ def test_methods_that_nobody_offers_are_reported(psql, make_user, start):
     assert 'Checking configured authentication methods for missing implementations' in log
     assert 'Authentication method smoke is in use but is not available' in log
     assert f'User (uuid={user}) has no available idp implementation for authentication method smoke' in log
+
+
+# -- what service waits for --------------------------------------------------------------------------------------------
+
+NO_CHANGES = 'LOCK TABLE auth_group, auth_group_policy, auth_user_group, auth_policy IN SHARE MODE'
+
+
+def test_a_start_serves_before_it_looks_at_all_tenants(new_nginx, start, held):
+    """Nothing is written, and so no tenant but the master is looked at, where it was seeded before."""
+    slug, group = label('seeded'), label('seeded')
+    settings = {
+        'default_policies': {slug: {'acl': ['b', 'a']}},
+        'all_users_policies': {slug: True, 'no-such-policy': True},
+        'tenant_default_groups': {group: {'policies': {slug: True, 'no-such-policy': True}}, label('empty'): {}},
+    }
+    start(**settings)
+    with held(NO_CHANGES):
+        nginx = new_nginx(label('serves'), servers_text='', settings=settings)
+        assert READY not in nginx.error_log.read_text()
+    nginx.wait_for_log(READY)
+
+
+@pytest.mark.parametrize(
+    'before, now',
+    [
+        ({}, {'all_users_policies': {'the policy': True}}),
+        ({'all_users_policies': {'the policy': True}}, {}),
+        ({}, {'tenant_default_groups': {'the policy': {}}}),
+        (
+            {'tenant_default_groups': {'the policy': {'policies': {'the policy': True}}}},
+            {'tenant_default_groups': {'the policy': {'policies': {'the policy': False}}}},
+        ),
+    ],
+    ids=['a policy for all users', 'no policy for all users', 'a default group', 'no policy of a default group'],
+)
+def test_service_waits_for_what_is_new(new_nginx, start, held, wait_until, before, now):
+    slug = label('waits')
+    policies = {slug: {'acl': []}}
+    before, now = (json.loads(json.dumps(each).replace('the policy', slug)) for each in (before, now))
+    start(default_policies=policies, **before)
+    nginx = new_nginx(label('waits'), servers_text='', settings={'default_policies': policies, **now}, start=False)
+    answered, nginx.ready = nginx.ready, lambda: servers.port_answers(nginx.values['API_PORT'])
+    with held(NO_CHANGES):
+        nginx.start()
+        assert nginx.api.get('/backends').status_code == 503
+    wait_until(answered)
+    nginx.stop()
+
+
+def test_a_start_waits_for_no_upgrade_that_it_does_not_need(new_nginx, held):
+    with held("SELECT pg_advisory_lock(hashtext('wazo_auth.migration'))"):
+        new_nginx(label('fit'), servers_text='', settings={'db_upgrade_on_startup': True})
+
+
+def test_another_password_of_the_bootstrap_user_is_an_error_beside_service(new_nginx, admin):
+    nginx = new_nginx(label('bootstrap'), servers_text='', settings={'bootstrap_user_password': 'Secr7t-another'})
+    nginx.wait_for_log(f"""start: the user "{admin['username']}" exists, and the given password is not the right one""")
+    assert nginx.api.get('/backends').status_code == 200
+    nginx.stop()

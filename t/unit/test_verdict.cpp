@@ -103,7 +103,7 @@ constexpr std::int64_t unix_now = 1800000000;
 const BootTime boot(3600s);
 
 struct OneToken {
-  OneToken() : memory(std::aligned_alloc(4096, size), &std::free) {
+  OneToken() : memory(std::calloc(1, size), &std::free) {
     Zone::format(memory.get(), size);
     zone = std::make_unique<Zone>(memory.get(), size, lock, node);
     record.auth_id = "10000000-0000-4000-8000-000000000001";

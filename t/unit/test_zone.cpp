@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -230,13 +231,29 @@ void formats(void**) {
   const Memory of_another_version(1 << 20);
   zone::Areas(of_another_version.memory(), 1 << 20).header->magic = zone::magic - (1ull << 56);
   assert_false(Zone::compatible(of_another_version.memory(), 1 << 20));
-  auto* const odd = static_cast<char*>(memory.memory()) + 24;
+  const std::unique_ptr<void, void (*)(void*)> other(std::calloc(1, (1 << 20) + 24), &std::free);
+  auto* const odd = static_cast<char*>(other.get()) + 24;
   Zone::format(odd, 1 << 20);
   assert_true(Zone::compatible(odd, 1 << 20));
   TestLock lock = memory.lock;
   Zone zone(odd, 1 << 20, lock, memory.node);
   assert_true(zone.insert(ShownToken(token_of(1)), record_of(1), boot, 0, 1));
   assert_true(zone.find(ShownToken(token_of(1))).has_value());
+}
+
+long page_faults() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_minflt;
+}
+
+// The first start, and each `nginx -t`, make a zone of any size in the same time.
+void formatting_touches_no_more_of_a_large_zone(void**) {
+  for (const std::size_t size : {std::size_t{2} << 20, std::size_t{1} << 30}) {
+    const long before = page_faults();
+    const Memory memory(size);
+    assert_in_range(page_faults() - before, 1, 50);
+  }
 }
 
 // -- revocation ----------------------------------------------------------------------------------------------------
@@ -623,6 +640,7 @@ int main() {
       cmocka_unit_test(several_accesses_at_once),
       cmocka_unit_test(freshness),
       cmocka_unit_test(formats),
+      cmocka_unit_test(formatting_touches_no_more_of_a_large_zone),
       cmocka_unit_test(revocation_is_for_ever),
       cmocka_unit_test(late_loads_are_refused),
       cmocka_unit_test(ring_of_revocations),

@@ -126,8 +126,7 @@ void Zone::format(void* memory, std::size_t size) {
   if (size < minimum_size) throw std::invalid_argument("token zone too small");
   zone::Areas areas(memory, size);
   zone::SharedHeader* const header = std::construct_at(areas.header);
-  areas.clear();
-  zone::Blobs(areas).clear();
+  zone::Blobs(areas).format();
   header->size.store(size);
   const std::string secret = random_bytes(sizeof header->secret);
   std::memcpy(&header->secret, secret.data(), sizeof header->secret);

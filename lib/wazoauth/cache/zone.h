@@ -43,7 +43,8 @@ class Zone {
  public:
   static constexpr std::size_t minimum_size = 1 << 20;
 
-  // Formats the memory; all processes attach afterwards. size >= minimum_size.
+  // Formats the memory, which is all zeros; all processes attach afterwards. size >= minimum_size. Most of it stays
+  // untouched: a mapping has its pages when they are used.
   static void format(void* memory, std::size_t size);
   // True when the memory holds a zone of this layout version and size (a reload keeps it).
   static bool compatible(const void* memory, std::size_t size);

@@ -43,6 +43,10 @@ std::size_t Blobs::largest() const {
 
 void Blobs::clear() {
   std::fill_n(index_, index_mask_ + 1, 0);
+  format();
+}
+
+void Blobs::format() {
   Cell& all = cell(0);
   put(all.generation, 0u);
   all.units = units_;

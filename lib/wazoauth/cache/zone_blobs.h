@@ -27,6 +27,7 @@ class Blobs {
 
   // The rest is for writers.
   void clear();
+  void format();                                      // the same where all is zeros
   std::optional<Ref> intern(std::string_view block);  // nullopt: no space
   // Collection: begin, mark what is used, free the rest.
   void begin_collection();

@@ -32,11 +32,6 @@ class Cutter {
   std::size_t left_;
 };
 
-template <class T>
-void zero(T* from, std::size_t count) {
-  std::memset(static_cast<void*>(from), 0, count * sizeof(T));
-}
-
 }  // namespace
 
 Areas::Areas(void* memory, std::size_t size) {
@@ -57,14 +52,6 @@ Areas::Areas(void* memory, std::size_t size) {
   blob_index = cutter.take<std::uint32_t>(blob_index_entries);
   blob_bytes = cutter.left();
   blobs = cutter.take<char>(blob_bytes);
-}
-
-void Areas::clear() {
-  zero(ring, ring_entries);
-  zero(tombstones, tombstone_buckets * ways);
-  zero(unknown, unknown_entries);
-  zero(tags, buckets);
-  zero(chains, buckets * ways);
 }
 
 }  // namespace wazoauth::zone

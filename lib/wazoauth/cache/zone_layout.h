@@ -131,10 +131,10 @@ struct RingEntry {
   std::uint64_t key[4];
 };
 
-// The areas of a zone of a given size, at this process's address.
+// The areas of a zone of a given size, at this process's address. Zeros are an empty one, but for the head and the
+// blobs.
 struct Areas {
   Areas(void* memory, std::size_t size);
-  void clear();  // all but slots and blobs, which are free when nothing refers to them
 
   SharedHeader* header;
   RingEntry* ring;

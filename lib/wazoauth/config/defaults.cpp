@@ -133,8 +133,9 @@ service_discovery:
 
 }  // namespace
 
-Json default_config() {
-  return parse_yaml(defaults, "built-in defaults").value;
+const Json& default_config() {
+  static const Json tree = parse_yaml(defaults, "built-in defaults").value;
+  return tree;
 }
 
 }  // namespace wazoauth

@@ -5,6 +5,6 @@
 
 namespace wazoauth {
 
-Json default_config();  // a tree of its own for each caller
+const Json& default_config();
 
 }  // namespace wazoauth

@@ -161,6 +161,7 @@ void Housekeeper::look_after_database() {
       if (last != e.what()) log::error((seeded ? "database: " : "start: ") + std::string(e.what()));
       last = e.what();
     }
+    seeding_ = false;
   } while (wait_for_change(good));
 }
 
@@ -169,8 +170,8 @@ void Housekeeper::look_after_database() {
 SchemaFit Housekeeper::prepare_schema() {
   const std::string& conninfo = options_.database.conninfo;
   SchemaFit fit = check_schema(conninfo);
-  const bool upgrade = options_.settings.db_upgrade_on_startup || !fit.ours;
-  return upgrade && (fit.lacks.empty() || !fit.ours) ? upgrade_database(conninfo) : fit;
+  const bool upgrade = options_.settings.db_upgrade_on_startup && fit.lacks.empty() && !fit.complete;
+  return upgrade || !fit.ours ? upgrade_database(conninfo) : fit;
 }
 
 void Housekeeper::report(const SchemaFit& fit) {
@@ -192,10 +193,11 @@ bool Housekeeper::wait_for_change(bool good) {
   return false;
 }
 
-// Its connection has closed when this returns: those that API requests may open from then on are all that there are.
+// It goes on beside service, by the connection that is the clean-up's afterwards.
 void Housekeeper::seed_database() {
+  seeding_ = true;
   Database database(start_options(options_.database));
-  seed(database, options_.settings);
+  seed(database, options_.settings, [this] { options_.zone->node().set_started(true); });
 }
 
 // -- beside running service -------------------------------------------------------------------------------------------
@@ -224,7 +226,7 @@ void Housekeeper::clean_up() {
   std::uint64_t seen = 0;
   for (std::chrono::milliseconds pause{0}; clean_up_wake_.wait(pause, seen);) {
     pause = start_poll;
-    if (!options_.zone->node().started()) continue;
+    if (!options_.zone->node().started() || seeding_) continue;
     pause = locks_every;
     clean_up_locks(database);
     keep_audit(database);

@@ -77,6 +77,7 @@ class Housekeeper {
   std::string saml_seen_;  // which configurations the metrics know
   std::atomic<bool> schema_is_there_{false};
   std::atomic<bool> schema_changed_{false};  // since it was looked at
+  std::atomic<bool> seeding_{false};
   std::string reported_;                     // what was said of it last
   std::unique_ptr<BusRelay> bus_;
   std::unique_ptr<MailRelay> mails_;

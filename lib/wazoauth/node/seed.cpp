@@ -1,6 +1,6 @@
 #include "wazoauth/node/seed.h"
 
-#include <algorithm>
+#include <map>
 #include <set>
 #include <stdexcept>
 
@@ -21,8 +21,6 @@ std::string master_tenant(UnitOfWork& unit) {
 
 void update_default_policy(UnitOfWork& unit, const std::string& tenant, const std::string& uuid,
                            const DefaultPolicy& policy) {
-  if (policy.shared)
-    log::warning("default_policies: \"" + policy.slug + "\" exists, `shared` only counts when it is created");
   if (unit.run("seed.name_taken", {tenant, policy.slug, uuid}).boolean(0, "taken")) {
     log::warning("default_policies: another policy has the name \"" + policy.slug + "\", not renamed");
     unit.run("seed.manage_policy", {uuid, policy.description});
@@ -50,28 +48,56 @@ void create_default_policy(UnitOfWork& unit, const std::string& tenant, const De
   }
 }
 
+bool is_as_configured(const Rows& known, std::size_t row, const DefaultPolicy& policy) {
+  return known.text(row, "name") == policy.slug && known.text(row, "description") == policy.description &&
+         known.boolean(row, "config_managed") && accesses_of(known, row) == policy.acl;
+}
+
 std::vector<std::string> default_slugs(const Settings& settings) {
   std::vector<std::string> slugs;
   for (const DefaultPolicy& policy : settings.default_policies) slugs.push_back(policy.slug);
   return slugs;
 }
 
-void seed_default_policies(UnitOfWork& unit, const Settings& settings) {
-  const std::string tenant = master_tenant(unit);
+void seed_default_policies(UnitOfWork& unit, const Settings& settings, const std::string& tenant) {
+  const Rows known = unit.run("seed.default_policies", {tenant, Param(default_slugs(settings))});
+  std::map<std::string, std::size_t> rows;
+  for (std::size_t i = 0; i < known.size(); ++i) rows.emplace(known.text(i, "slug"), i);
   for (const DefaultPolicy& policy : settings.default_policies) {
-    const Rows known = unit.run("seed.default_policy", {tenant, policy.slug});
-    if (known.empty())
+    const auto row = rows.find(policy.slug);
+    if (row == rows.end()) {
       create_default_policy(unit, tenant, policy);
-    else
-      update_default_policy(unit, tenant, known.text(0, "uuid"), policy);
+      continue;
+    }
+    if (policy.shared)
+      log::warning("default_policies: \"" + policy.slug + "\" exists, `shared` only counts when it is created");
+    if (!is_as_configured(known, row->second, policy))
+      update_default_policy(unit, tenant, known.text(row->second, "uuid"), policy);
   }
 }
 
-void seed_all_users_policies(UnitOfWork& unit, const Settings& settings) {
-  ensure_all_users_group(unit, settings, std::nullopt);
+std::vector<std::string> all_users_slugs(const Settings& settings, bool attached_only) {
   std::vector<std::string> slugs;
-  for (const auto& [slug, attached] : settings.all_users_policies) slugs.push_back(slug);
-  unit.run("seed.detach_from_all_users", {Param(slugs)});
+  for (const auto& [slug, attached] : settings.all_users_policies) {
+    if (attached || !attached_only) slugs.push_back(slug);
+  }
+  return slugs;
+}
+
+bool tenants_are_seeded(UnitOfWork& unit, const Settings& settings, const std::string& master) {
+  std::vector<std::string> groups, group_of, policies, attached;
+  for (const DefaultGroup& group : settings.tenant_default_groups) {
+    groups.push_back(group.slug);
+    for (const auto& [slug, is_attached] : group.policies) {
+      group_of.push_back(group.slug);
+      policies.push_back(slug);
+      attached.emplace_back(is_attached ? "true" : "false");
+    }
+  }
+  return unit
+      .run("seed.is_done", {master, Param(all_users_slugs(settings, true)), Param(all_users_slugs(settings, false)),
+                            Param(groups), Param(group_of), Param(policies), Param(attached)})
+      .boolean(0, "done");
 }
 
 void delete_orphans(UnitOfWork& unit, const Settings& settings) {
@@ -85,29 +111,54 @@ void delete_orphans(UnitOfWork& unit, const Settings& settings) {
                  "\" is no longer configured but attached: kept");
 }
 
-void seed_policies(Database& database, const Settings& settings) {
-  UnitOfWork unit(database);
-  unit.run("seed.lock");
-  seed_default_policies(unit, settings);
-  seed_all_users_policies(unit, settings);
+void seed_tenants(UnitOfWork& unit, const Settings& settings) {
+  ensure_all_users_group(unit, settings, std::nullopt);
+  unit.run("seed.detach_from_all_users", {Param(all_users_slugs(settings, false))});
   ensure_configured_groups(unit, settings, std::nullopt);
   delete_orphans(unit, settings);
+}
+
+// False: the tenants are left. They were seeded before, as far as the master tenant shows.
+bool seed_policies(Database& database, const Settings& settings) {
+  UnitOfWork unit(database);
+  unit.run("seed.lock");
+  const std::string master = master_tenant(unit);
+  seed_default_policies(unit, settings, master);
+  const bool seeded = tenants_are_seeded(unit, settings, master);
+  if (!seeded) seed_tenants(unit, settings);
+  unit.commit();
+  return !seeded;
+}
+
+void seed_left_tenants(Database& database, const Settings& settings) {
+  UnitOfWork unit(database);
+  unit.run("seed.lock");
+  seed_tenants(unit, settings);
   unit.commit();
 }
 
-void seed_bootstrap_user(Database& database, const Settings& settings) {
-  if (!settings.bootstrap_user_username || !settings.bootstrap_user_password)
-    throw std::runtime_error("bootstrap_user_on_startup needs bootstrap_user_username and bootstrap_user_password");
-  const auto create = [&] {
+void ensure_bootstrap_user(Database& database, const Settings& settings) {
+  const auto ensure = [&] {
     create_initial_user(database, *settings.bootstrap_user_username, *settings.bootstrap_user_password,
                         settings.bootstrap_user_purpose, settings.bootstrap_user_policy_slug);
   };
   try {
-    create();
+    ensure();
   } catch (const ConstraintViolation&) {
     // Another node was faster: now the user exists and its password is compared.
-    create();
+    ensure();
   }
+}
+
+// False: somebody has that login. Whether the password is the right one takes a while, and nobody waits for it.
+bool create_bootstrap_user(Database& database, const Settings& settings) {
+  if (!settings.bootstrap_user_username || !settings.bootstrap_user_password)
+    throw std::runtime_error("bootstrap_user_on_startup needs bootstrap_user_username and bootstrap_user_password");
+  const std::vector<std::string> login{*settings.bootstrap_user_username};
+  if (!UnitOfWork(database, Mode::read_only).run("users.first_taken_login", {Param(login), nullptr}).empty())
+    return false;
+  ensure_bootstrap_user(database, settings);
+  return true;
 }
 
 void enable_external_types(Database& database, const Settings& settings) {
@@ -142,10 +193,13 @@ void check_authentication_methods(Database& database, const Settings& settings) 
 
 }  // namespace
 
-void seed(Database& database, const Settings& settings) {
-  if (settings.update_policy_on_startup) seed_policies(database, settings);
-  if (settings.bootstrap_user_on_startup) seed_bootstrap_user(database, settings);
+void seed(Database& database, const Settings& settings, const std::function<void()>& serve) {
+  const bool tenants_are_left = settings.update_policy_on_startup && !seed_policies(database, settings);
+  const bool user_is_left = settings.bootstrap_user_on_startup && !create_bootstrap_user(database, settings);
   enable_external_types(database, settings);
+  serve();
+  if (tenants_are_left) seed_left_tenants(database, settings);
+  if (user_is_left) ensure_bootstrap_user(database, settings);
   check_authentication_methods(database, settings);
 }
 

@@ -26,7 +26,7 @@ std::string content_of(const std::string& path) {
 
 // Nobody has put anything where the installation expects it, or named another place: SAML isn't used here.
 bool left_out(const SamlSettings& settings) {
-  const Json defaults = default_config().get("saml");
+  const Json& defaults = default_config().get("saml");
   for (const auto& [name, path] :
        {std::pair("key_file", settings.key_file), std::pair("cert_file", settings.cert_file)}) {
     std::error_code ignored;

@@ -417,7 +417,7 @@ std::string script(DirectConnection& connection, const State& state) {
 
 void refuse_lacks(const State& state) {
   if (!state.lacks.empty())
-    throw std::runtime_error(SchemaFit{state.newer, state.lacks, false}.text() + ". Nothing was changed");
+    throw std::runtime_error(SchemaFit{state.newer, state.lacks}.text() + ". Nothing was changed");
 }
 
 }  // namespace
@@ -435,7 +435,8 @@ std::string SchemaFit::text() const {
 SchemaFit check_schema(const std::string& conninfo) {
   DirectConnection connection(conninfo);
   State state = inspect(connection);
-  SchemaFit fit{std::move(state.newer), std::move(state.lacks), !state.tables_missing && state.pending.empty()};
+  SchemaFit fit{std::move(state.newer), std::move(state.lacks), !state.tables_missing && state.pending.empty(),
+                state.nothing_to_do()};
   if (fit.ours) require_use(connection);
   return fit;
 }
@@ -452,7 +453,7 @@ SchemaFit upgrade_database(const std::string& conninfo, const std::function<void
     apply(connection, state, steps);
   }
   require_use(connection);
-  return {state.newer, {}, true};
+  return {state.newer, {}, true, true};
 }
 
 std::string IndexWatch::look() {

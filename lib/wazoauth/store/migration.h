@@ -26,6 +26,7 @@ struct SchemaFit {
   std::string newer;               // wazo-auth's revision, where this version doesn't know it
   std::vector<std::string> lacks;  // what this version uses of wazo-auth's tables and isn't there
   bool ours = false;               // all of ours that serving needs is there; indexes don't count
+  bool complete = false;           // and all indexes: upgrade_database() has nothing to do
 
   std::string text() const;  // of the first two, for the administrator; "" where there is nothing to say
 };

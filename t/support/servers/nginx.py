@@ -118,6 +118,9 @@ env TZ;
         except OSError:
             return False
 
+    def wait_for_log(self, words):
+        wait_until(lambda: words in self.error_log.read_text(errors='replace'), 25, f'{words} in the log')
+
     def tail(self, lines=20):
         text = super().tail(lines)
         try:
