@@ -170,6 +170,7 @@ export function Act(props: {
   label: string;
   about?: string; // what it is done to, for those who don't see where the button is
   ask?: string;
+  more?: ComponentChildren; // below the question: what would change
   danger?: boolean;
   main?: boolean;
   disabled?: boolean;
@@ -187,7 +188,7 @@ export function Act(props: {
       <button type="button" class={props.danger ? 'danger' : props.main ? 'main' : undefined} disabled={busy || props.disabled}
         aria-label={props.about ? `${props.label}: ${props.about}` : undefined}
         onClick={() => (props.ask ? setAsking(true) : void run())}>{props.label}</button>
-      {asking && <Question text={props.ask ?? ''} yes={props.label} danger={props.danger} answer={answer} />}
+      {asking && <Question text={props.ask ?? ''} yes={props.label} more={props.more} danger={props.danger} answer={answer} />}
     </>
   );
 }
@@ -206,12 +207,13 @@ export function Form({ ready, submit, act, children, ...rest }: { ready: boolean
   );
 }
 
-function Question({ text, yes, danger, answer }: { text: string; yes: string; danger?: boolean; answer(yes: boolean): void }) {
+function Question({ text, yes, more, danger, answer }: { text: string; yes: string; more?: ComponentChildren; danger?: boolean; answer(yes: boolean): void }) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => ref.current?.showModal(), []);
   return (
     <dialog ref={ref} aria-label={text} onCancel={() => answer(false)}>
       <p>{text}</p>
+      {more && <div class="more" role="status">{more}</div>}
       <div class="buttons">
         <button type="button" autofocus onClick={() => answer(false)}>{t('Cancel')}</button>
         <button type="button" class={danger ? 'danger' : 'main'} onClick={() => answer(true)}>{yes}</button>

@@ -247,9 +247,11 @@ def test_groups(inside, api, admin_token, create):
     inside.see('p', 'No members.')
     inside.fill('member', user['username'])
     inside.see(f'[aria-label="Add: {user["username"]}"]').click()
+    inside.confirm()
     inside.see('td a', user['username'])
     Select(inside.see('#choice-Attach-a-policy')).select_by_visible_text(policy['name'])
     inside.press('Attach')
+    inside.confirm()
     inside.see('td a', policy['name'])
     path = f"/groups/{group['uuid']}"
     assert [each['uuid'] for each in api.get(f'{path}/users', token=admin_token).json()['items']] == [user['uuid']]

@@ -52,6 +52,7 @@ def world(create, make_user, make_token, api, admin_token, stack, authority, idp
     policy = create(
         '/policies', tenant['uuid'], name='Call center', description='For agents', acl=['calld.#', 'agentd.*.read']
     )
+    create('/policies', tenant['uuid'], name='Fax', acl=['calld.faxes.#', 'confd.fax.*.read', '!confd.users.me.#'])
     for path in f"/groups/{group['uuid']}/users/{user['uuid']}", f"/groups/{group['uuid']}/policies/{policy['uuid']}":
         assert api.put(path, admin_token).status_code == 204
     lock = {'reason': 'A lost phone', 'ends_at': '2199-01-01T00:00:00Z'}
@@ -82,7 +83,13 @@ def shown(window, address, world, admin):
 
 def preview(page, world):
     page.fill('acl', 'calld.#\nagentd.agents.read\nconfd.#')
-    page.see('.notice li', 'lose')
+    page.see('.notice li', 'gains')
+
+
+def attach(page, world):
+    page.choose('Attach-a-policy', 'Fax')
+    page.press('Attach')
+    page.see('dialog li', 'gains')
 
 
 def move(page, world):
@@ -122,6 +129,7 @@ SCREENS = {
     'groups': ('groups', None),
     'new-group': ('groups/new', None),
     'group': ('groups/{group}', None),
+    'attach-policy': ('groups/{group}', attach),
     'policies': ('policies', None),
     'new-policy': ('policies/new', None),
     'policy': ('policies/{policy}', preview),
