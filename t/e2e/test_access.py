@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from support.checks import UNKNOWN, below, error, label, reason
+from support.toys import TOYS
 
 ALLOWED = ('granted', True)
 
@@ -834,23 +835,6 @@ def test_who_can_on_the_machine(api, gate, new, make_user, create, tenant, admin
 
 
 # -- a request in place of an access -----------------------------------------------------------------------------------
-
-
-TOYS = """\
-swagger: '2.0'
-info: {title: wazo-toys, version: '1.0'}
-basePath: /1.0
-paths:
-  /toys/{toy_id}:
-    get:
-      parameters: [{name: toy_id, in: path, required: true, type: string}]
-      description: '**Required ACL:** `toys.{toy_id}.read` or `toys.all.read`'
-      responses: {}
-  /open:
-    get: {description: '**Required ACL:** none', responses: {}}
-  /any:
-    get: {x-required-acl: token, responses: {}}
-"""
 
 
 @pytest.fixture(scope='module')

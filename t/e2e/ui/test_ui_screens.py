@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 from support import browser
 from support.checks import below, label
 from support.directory import HASTY, PEOPLE, SERVICE, SERVICE_PASSWORD, new_slapd
-from support.operators_page import SERVER, WIDTH, Page
+from support.operators_page import SERVER, WIDTH, Page, new_window
 from support.saml_idp import configure, make_key
 
 # name → width, height, colours, language
@@ -73,8 +73,7 @@ def shown(window, address, world, admin):
     """Logged in once for all screens, in the tenant."""
     page = Page(window, address)
     page.open()
-    page.log_in(admin['username'], admin['password'])
-    page.see('h1', 'Overview')
+    page.enter(admin)
     page.at('services/ldap')
     page.see(f'#choice-tenant option[value="{world["tenant"]}"]').click()
     yield page
@@ -182,9 +181,7 @@ def test_a_screen(shown, world, name, tmp_path):
 
 
 def test_the_log_in(site, address):
-    with browser.chromium(width=WIDTH) as driver:
-        page = Page(driver, address)
-        page.open()
+    with new_window(address) as page:
         page.press('Log in with SAML', 'summary')
         look(page, 'login')
 

@@ -10,25 +10,15 @@ from selenium.webdriver.support.ui import Select
 from support.browser import wait_for
 from support.checks import below, label
 from support.operators_page import SERVER
+from support.toys import TOYS
 
-DOCUMENT = """\
-swagger: '2.0'
-info: {title: wazo-toys, version: '1.0'}
-basePath: /1.0
-paths:
-  /toys/{toy_id}:
-    get:
-      parameters: [{name: toy_id, in: path, required: true, type: string}]
-      description: '**Required ACL:** `toys.{toy_id}.read`'
-      responses: {}
-"""
 MANY = 50_000
 SEARCH_MS = 2000  # what a machine that does six other things may take; docs/ui.md has what one takes that doesn't
 
 
 @pytest.fixture(scope='module')
 def site(new_nginx, folder):
-    (folder / 'toys.yml').write_text(DOCUMENT)
+    (folder / 'toys.yml').write_text(TOYS)
     return new_nginx('ui-users', SERVER, http=f'wazo_auth_openapi {folder}/toys.yml prefix=/api/toys;')
 
 
