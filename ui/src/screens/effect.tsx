@@ -47,11 +47,12 @@ function Previewed({ change }: { change: Change }) {
   if (preview.failure) return <p>{sentence(preview.failure)}</p>;
   if (!preview.answer || preview.loading) return <p class="quiet" aria-busy="true">{t('Finding out who is affected…')}</p>;
   const { users, effects, skipped } = preview.answer;
+  const weight = (effect: Effect) => (effect.users === 0 ? 2 : effect.effect === 'gain' ? 1 : 0);
   if (users === 0) return <p>{t('No enabled user is affected.')}</p>;
   return (
     <>
       <p>{t('From their next login on, considering what other groups and policies say:')}</p>
-      <ul>{effects.map((effect) => <Line key={effect.effect + effect.accesses[0]} effect={effect} />)}</ul>
+      <ul>{[...effects].sort((a, b) => weight(a) - weight(b)).map((effect) => <Line key={effect.effect + effect.accesses[0]} effect={effect} />)}</ul>
       {skipped > 0 && <p class="quiet">{t('{count|# more access wasn’t|# more accesses weren’t} looked at.', { count: skipped })}</p>}
     </>
   );
@@ -59,6 +60,7 @@ function Previewed({ change }: { change: Change }) {
 
 function Line({ effect: { effect, accesses, users, first } }: { effect: Effect }) {
   const gains = effect === 'gain';
+  const as = users === 0 ? 'span' : gains ? 'ins' : 'del';
   const names = first.map(fullName);
   if (users > first.length) names.push(t('{count} more', { count: users - first.length }));
   return (
@@ -66,19 +68,18 @@ function Line({ effect: { effect, accesses, users, first } }: { effect: Effect }
       {users === 0 ? t(gains ? 'Nobody gains' : 'Nobody loses')
         : t(gains ? '{count|# user gains|# users gain}' : '{count|# user loses|# users lose}', { count: users })}
       {users > 0 && <span class="quiet"> ({names.join(', ')})</span>}{' '}
-      <Accesses of={accesses.slice(0, SHOWN)} gains={gains} />
+      <Accesses of={accesses.slice(0, SHOWN)} as={as} />
       {accesses.length > SHOWN && (
         <details>
           <summary>{t('{count|# more access|# more accesses}', { count: accesses.length - SHOWN })}</summary>
-          <Accesses of={accesses.slice(SHOWN)} gains={gains} />
+          <Accesses of={accesses.slice(SHOWN)} as={as} />
         </details>
       )}
     </li>
   );
 }
 
-function Accesses({ of, gains }: { of: string[]; gains: boolean }) {
-  const Mark = gains ? 'ins' : 'del';
+function Accesses({ of, as: Mark }: { of: string[]; as: 'ins' | 'del' | 'span' }) {
   return (
     <>
       {of.map((access, at) => (
