@@ -95,3 +95,54 @@ LEFT JOIN auth_access x ON x.id = h.access_id
 LEFT JOIN auth_policy p ON p.uuid = h.policy_uuid
 LEFT JOIN auth_group g ON g.uuid = h.group_uuid
 ORDER BY page.place, h.part, h.policy_uuid, h.group_uuid, h.access_id
+
+-- name: access.of_policies
+SELECT pa.policy_uuid, x.access FROM auth_policy_access pa JOIN auth_access x ON x.id = pa.access_id
+WHERE pa.policy_uuid = ANY ($1::text[])
+
+-- name: access.policies_of_group
+SELECT array_agg(policy_uuid::text) AS policies FROM auth_group_policy WHERE group_uuid = $1
+
+-- name: access.reached
+-- Enabled users of tenant $1 and below it whom a change of a user $2, a group $3 and a policy $4 reaches; those that
+-- don't take part are null. Users with the same policies are one row: what a login gives them now, and what without the
+-- bond between the two, or without the one, if $5 says that it is taken away. $6: the name of the policy that every
+-- login gets first.
+WITH RECURSIVE {tree.subtree($1, true)}, {logins.first_policy($6)}, reached AS MATERIALIZED (
+  SELECT $2::text AS user_uuid WHERE $2 IS NOT NULL
+  UNION
+  SELECT user_uuid FROM auth_user_group WHERE $2 IS NULL AND group_uuid = $3
+  UNION
+  SELECT user_uuid FROM auth_user_policy WHERE $2 IS NULL AND $3 IS NULL AND policy_uuid = $4
+  UNION
+  SELECT m.user_uuid FROM auth_group_policy a JOIN auth_user_group m ON m.group_uuid = a.group_uuid
+  WHERE $2 IS NULL AND $3 IS NULL AND a.policy_uuid = $4
+  UNION
+  SELECT u.uuid FROM first_policy f CROSS JOIN auth_user u WHERE $2 IS NULL AND $3 IS NULL AND f.uuid = $4
+), users AS MATERIALIZED (
+  SELECT u.uuid, u.username, u.firstname, u.lastname, row_number() OVER (ORDER BY u.username, u.uuid) AS place
+  FROM reached r JOIN auth_user u ON u.uuid = r.user_uuid
+  WHERE u.enabled AND u.tenant_uuid IN (SELECT uuid FROM subtree)
+), held AS (
+  SELECT u.uuid AS user_uuid, f.uuid AS policy_uuid, $2 IS NULL AND $3 IS NULL AND f.uuid = $4 AS meant
+  FROM users u CROSS JOIN first_policy f
+  UNION ALL
+  SELECT u.uuid, a.policy_uuid,
+         coalesce(m.group_uuid = $3, $2 IS NULL) AND coalesce(a.policy_uuid = $4, true)
+  FROM users u JOIN auth_user_group m ON m.user_uuid = u.uuid
+  JOIN auth_group_policy a ON a.group_uuid = m.group_uuid
+  UNION ALL
+  SELECT u.uuid, a.policy_uuid, $3 IS NULL AND a.policy_uuid = $4
+  FROM users u JOIN auth_user_policy a ON a.user_uuid = u.uuid
+), having_policies AS (
+  SELECT user_uuid, array_agg(DISTINCT policy_uuid::text) AS before,
+         array_agg(DISTINCT policy_uuid::text) FILTER (WHERE NOT ($5::boolean AND meant)) AS after
+  FROM held GROUP BY user_uuid
+), ranked AS (
+  SELECT u.*, h.before, h.after, row_number() OVER (PARTITION BY h.before, h.after ORDER BY u.place) AS rank
+  FROM users u LEFT JOIN having_policies h ON h.user_uuid = u.uuid
+)
+SELECT before, after, count(*) AS users,
+       json_agg(json_build_object('uuid', uuid, 'username', username, 'firstname', firstname, 'lastname', lastname,
+                                  'place', place) ORDER BY place) FILTER (WHERE rank <= 5) AS first
+FROM ranked GROUP BY before, after

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from support.checks import UNKNOWN, below, error, label, reason
+from support.toys import TOYS
 
 ALLOWED = ('granted', True)
 
@@ -482,6 +483,196 @@ def test_any_text_may_be_asked_about(api, explain, new, admin_of, access):
     assert api.get('/access/who-can', admin_of, params={'access': access}).status_code == 200
 
 
+# -- what a change would change ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def preview(api, admin_of):
+    """→ (users whom the change reaches, {(effect, access): usernames of the first of them, and how many}) of a change."""
+
+    def ask(change, **what):
+        body = {'change': change} | {
+            name if name == 'acl' else f'{name}_uuid': value if name == 'acl' else value['uuid']
+            for name, value in what.items()
+        }
+        answer = api.post('/access/preview', admin_of, json=body)
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        assert found['skipped'] == 0
+        return found['users'], {
+            (effect['effect'], access): ([user['username'] for user in effect['first']], effect['users'])
+            for effect in found['effects']
+            for access in effect['accesses']
+        }
+
+    return ask
+
+
+def names(*users):
+    return sorted(user['username'] for user in users), len(users)
+
+
+NOBODY = ([], 0)
+
+
+def test_preview_of_a_policy_for_a_group(new, preview):
+    """Who has it already gains nothing; who has it by another way doesn't lose it."""
+    words = label('p').replace('-', '')
+    policy, other = new.policy(f'{words}.a', f'{words}.b.*'), new.policy(f'{words}.b.#')
+    alone, both, denied = new.user(), new.user(), new.user()
+    group = new.group(members=[alone, both, denied])
+    new.attach(both, other)
+    new.attach(denied, new.policy(f'!{words}.#'))
+    users, effects = preview('add', group=group, policy=policy)
+    assert users == 3
+    assert effects == {('gain', f'{words}.a'): names(alone, both), ('gain', f'{words}.b.*'): names(alone)}
+    group = new.group(policy, members=[alone, both, denied])
+    users, effects = preview('remove', group=group, policy=policy)
+    assert effects == {('lose', f'{words}.a'): names(alone, both), ('lose', f'{words}.b.*'): names(alone)}
+    new.attach(alone, policy)
+    assert preview('remove', group=group, policy=policy)[1][('lose', f'{words}.b.*')] == NOBODY
+    assert preview('remove', group=group)[1][('lose', f'{words}.a')] == names(both)
+    assert preview('remove', policy=policy)[1][('lose', f'{words}.a')] == names(alone, both)
+    again = new.group(policy, members=[both])
+    assert preview('remove', group=again, policy=policy) == (1, dict.fromkeys(effects, NOBODY))
+
+
+def test_preview_of_a_user(new, preview):
+    words = label('p').replace('-', '')
+    user, there = new.user(), new.user()
+    policy, narrow, denying = new.policy(f'{words}.#'), new.policy(f'{words}.x.*'), new.policy(f'!{words}.x.read')
+    group, denied = new.group(policy, members=[there]), new.group(denying)
+    assert preview('add', user=user, group=group) == (1, {('gain', f'{words}.#'): names(user)})
+    assert preview('add', user=there, group=group) == (1, {('gain', f'{words}.#'): NOBODY})
+    assert preview('add', user=there, policy=narrow) == (1, {('gain', f'{words}.x.*'): NOBODY})
+    assert preview('add', user=there, group=denied) == (1, {('lose', f'!{words}.x.read'): names(there)})
+    assert preview('add', user=user, group=denied) == (1, {('lose', f'!{words}.x.read'): NOBODY})
+    new.attach(there, denying)
+    assert preview('remove', user=there, policy=denying) == (1, {('gain', f'!{words}.x.read'): names(there)})
+    new.attach(there, narrow)
+    assert preview('remove', user=there, policy=narrow) == (1, {('lose', f'{words}.x.*'): NOBODY})
+    assert preview('remove', user=there, group=group) == (1, {('lose', f'{words}.#'): names(there)})
+
+
+def test_preview_of_an_edit(new, preview):
+    words = label('p').replace('-', '')
+    policy = new.policy(f'{words}.kept', f'{words}.gone', f'{words}.part.read')
+    direct, member = new.user(), new.user()
+    new.attach(direct, policy)
+    new.group(policy, members=[member])
+    acl = [f'{words}.kept', f'{words}.part.*', f'{words}.more', f'{words}.more', f'!{words}.kept']
+    users, effects = preview('edit', policy=policy, acl=acl)
+    assert users == 2
+    assert effects == {
+        ('gain', f'{words}.more'): names(direct, member),
+        ('gain', f'{words}.part.*'): names(direct, member),
+        ('lose', f'{words}.gone'): names(direct, member),
+        ('lose', f'!{words}.kept'): names(direct, member),
+        ('lose', f'{words}.part.read'): NOBODY,
+    }
+    assert preview('edit', policy=policy, acl=policy['acl'])[1] == {}
+    assert preview('edit', policy=policy, acl=[])[1][('lose', f'{words}.kept')] == names(direct, member)
+
+
+def test_preview_is_what_logins_say(api, new, preview, make_token, admin_token):
+    """Random policies: an access that is said to be gained is in the tokens of those users afterwards, and no one else's."""
+    pick = random.Random(4711)
+    words = label('p').replace('-', '')
+    accesses = [f'{words}.{rest}' for rest in ('a', 'b', 'c.d', 'c.e', 'f.g.h', 'f.g.i')]
+    patterns = [*accesses, f'{words}.c.*', f'{words}.f.#', f'!{words}.a', f'!{words}.f.g.*', f'!{words}.c.d']
+
+    def has(user):
+        token = make_token(user)['token']
+        return api.post(f'/token/{token}/scopes/check', json={'scopes': accesses}).json()['scopes']
+
+    for _ in range(6):
+        users = [new.user() for _ in range(3)]
+        policies = [new.policy(*pick.sample(patterns, pick.randint(1, 4))) for _ in range(3)]
+        groups = [new.group(*pick.sample(policies, 1), members=pick.sample(users, 2)) for _ in range(2)]
+        for user in users:
+            new.attach(user, pick.choice(policies))
+        group, policy = pick.choice(groups), pick.choice(policies)
+        verb = pick.choice(['add', 'remove'])
+        _, said = preview(verb, group=group, policy=policy)
+        before = {user['username']: has(user) for user in users}
+        path = f"/groups/{group['uuid']}/policies/{policy['uuid']}"
+        assert api.request('PUT' if verb == 'add' else 'DELETE', path, admin_token).status_code == 204
+        for user in users:
+            after = has(user)
+            gained = [each for each in accesses if after[each] > before[user['username']][each]]
+            lost = [each for each in accesses if after[each] < before[user['username']][each]]
+            told = {effect for (effect, _), (whom, _) in said.items() if user['username'] in whom}
+            assert told == {*(['gain'] if gained else []), *(['lose'] if lost else [])}, (user, policy, said)
+            for effect, changed in ('gain', gained), ('lose', lost):
+                for access in changed:
+                    assert (effect, access) not in said or user['username'] in said[(effect, access)][0]
+
+
+def test_preview_shows_five_users_and_counts_all(psql, new, preview, tenant):
+    words = label('p').replace('-', '')
+    group, policy = new.group(), new.policy(f'{words}.a')
+    psql(
+        f"""SET session_replication_role = replica;
+            INSERT INTO auth_user (uuid, username, purpose, authentication_method, enabled, tenant_uuid)
+            SELECT uuid_generate_v4()::text, '{words}-' || to_char(i, 'FM0000'), 'user', 'default', i > 1, '{tenant}'
+            FROM generate_series(1, 5000) i;
+            INSERT INTO auth_user_group (user_uuid, group_uuid)
+            SELECT uuid, '{group["uuid"]}' FROM auth_user WHERE username LIKE '{words}-%'"""
+    )
+    try:
+        users, effects = preview('add', group=group, policy=policy)
+        assert users == 4999  # who is disabled has nothing
+        assert effects == {('gain', f'{words}.a'): ([f'{words}-{i:04}' for i in range(2, 7)], 4999)}
+    finally:
+        psql(f"SET session_replication_role = replica; DELETE FROM auth_user_group WHERE group_uuid = '{group['uuid']}'; "
+             f"DELETE FROM auth_user WHERE username LIKE '{words}-%'")  # fmt: skip
+
+
+def test_preview_of_the_policy_that_the_configuration_puts_first(new_nginx, create, admin_token, admin_of, new):
+    words = label('p').replace('-', '')
+    policy = create('/policies', name=f'first-{words}', acl=[f'{words}.#'], shared=True)
+    new.user()
+    nginx = new_nginx('preview-first', settings={'default_user_policy': policy['name']})
+    body = {'change': 'edit', 'policy_uuid': policy['uuid'], 'acl': []}
+    found = nginx.api.post('/access/preview', admin_of, json=body).json()
+    [effect] = found['effects']
+    assert (effect['effect'], effect['accesses']) == ('lose', [f'{words}.#'])
+    assert effect['users'] == found['users'] > 1
+
+
+def test_preview_keeps_to_tenants(api, new, create, make_user, admin_of, tenant):
+    policy = create('/policies', name=label('shared'), acl=['x.y'], shared=True)
+    beside, below_it = make_user(), make_user(headers=below(create('/tenants', tenant)))
+    mine = new.user()
+    for user in beside, below_it, mine:
+        new.attach(user, policy)
+    found = api.post('/access/preview', admin_of, json={'change': 'remove', 'policy_uuid': policy['uuid']}).json()
+    assert found['users'] == 2
+    assert beside['username'] not in str(found) and below_it['username'] in str(found)
+    for what, answer in (
+        ({'user_uuid': beside['uuid'], 'policy_uuid': policy['uuid']}, 'unknown-user'),
+        ({'group_uuid': UNKNOWN, 'policy_uuid': policy['uuid']}, 'unknown-group'),
+    ):
+        error(api.post('/access/preview', admin_of, json={'change': 'add', **what}), 404, answer)
+    hidden = create('/policies', name=label('hidden'), acl=['x.y'])
+    reason(api.post('/access/preview', admin_of, json={'change': 'remove', 'policy_uuid': hidden['uuid']}), 404)
+    other = api.post(
+        '/access/preview', admin_of, json={'change': 'add', 'policy_uuid': hidden['uuid'], 'user_uuid': mine['uuid']}
+    )
+    reason(other, 404)
+
+
+@pytest.mark.parametrize('body', [
+    {}, {'change': 'add'}, {'change': 'swap', 'policy_uuid': UNKNOWN, 'group_uuid': UNKNOWN},
+    {'change': 'add', 'policy_uuid': UNKNOWN}, {'change': 'remove', 'user_uuid': UNKNOWN},
+    {'change': 'add', 'policy_uuid': UNKNOWN, 'group_uuid': UNKNOWN, 'user_uuid': UNKNOWN},
+    {'change': 'edit', 'policy_uuid': UNKNOWN}, {'change': 'edit', 'group_uuid': UNKNOWN, 'acl': []},
+    {'change': 'remove', 'policy_uuid': UNKNOWN, 'acl': ['a']}, {'change': 'add', 'user_uuid': 'x', 'group_uuid': UNKNOWN},
+])  # fmt: skip
+def test_previews_of_no_change(api, admin_of, body):
+    error(api.post('/access/preview', admin_of, json=body), 400, 'invalid-data')
+
+
 # -- the document ------------------------------------------------------------------------------------------------------
 
 
@@ -644,23 +835,6 @@ def test_who_can_on_the_machine(api, gate, new, make_user, create, tenant, admin
 
 
 # -- a request in place of an access -----------------------------------------------------------------------------------
-
-
-TOYS = """\
-swagger: '2.0'
-info: {title: wazo-toys, version: '1.0'}
-basePath: /1.0
-paths:
-  /toys/{toy_id}:
-    get:
-      parameters: [{name: toy_id, in: path, required: true, type: string}]
-      description: '**Required ACL:** `toys.{toy_id}.read` or `toys.all.read`'
-      responses: {}
-  /open:
-    get: {description: '**Required ACL:** none', responses: {}}
-  /any:
-    get: {x-required-acl: token, responses: {}}
-"""
 
 
 @pytest.fixture(scope='module')

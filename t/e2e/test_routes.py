@@ -25,6 +25,7 @@ ROUTES = {
     '/status': {'HEAD': None, 'GET': None},
     '/backends': {'GET': None},
     '/access/explain': {'POST': 'auth.access.explain'},
+    '/access/preview': {'POST': 'auth.access.preview'},
     '/access/who-can': {'GET': 'auth.access.who_can'},
     '/backends/ldap': crud('backends.ldap', *ONE),
     '/backends/ldap/try': {'POST': 'auth.backends.ldap.try'},

@@ -8,18 +8,25 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
+from support import browser
 from support.browser import wait_for
 from support.servers import CHECKOUT
 
-SERVER = """\
-    server {
-        listen 127.0.0.1:@GATE_PORT@;
-        wazo_auth on;
-        gzip on;
-        location /api/auth/ { wazo_auth_api prefix=/api/auth; }
-        location /api/auth/ui { wazo_auth_ui; }
-    }
-"""
+
+def server_with(*locations):
+    """The block of a server with the page, and with these."""
+    return '\n        '.join([
+        '    server {',
+        'listen 127.0.0.1:@GATE_PORT@;',
+        'wazo_auth on;',
+        'gzip on;',
+        'location /api/auth/ { wazo_auth_api prefix=/api/auth; }',
+        'location /api/auth/ui { wazo_auth_ui; }',
+        *locations,
+    ]) + '\n    }\n'  # fmt: skip
+
+
+SERVER = server_with()
 MARKUP = '<img src=x onerror=alert(1)><b>bold</b>&amp;'
 AXE = Path(os.environ.get('WAZO_AUTH_AXE') or CHECKOUT / 'build/axe') / 'node_modules/axe-core/axe.min.js'
 WIDTH = 1280
@@ -76,6 +83,10 @@ class Page:
     def log_in(self, name, password):
         self.fill('username', name)
         self.fill('password', password + Keys.ENTER)
+
+    def enter(self, user):
+        self.log_in(user['username'], user['password'])
+        self.see('h1', 'Overview')
 
     def at(self, place):
         self.driver.execute_script('location.hash = arguments[0]', f'#/{place}')
@@ -163,3 +174,15 @@ class Page:
             what = {'captureBeyondViewport': True, 'clip': clip}
             shown = self.driver.execute_cdp_cmd('Page.captureScreenshot', what)['data']
             (Path(folder) / f'{name}.png').write_bytes(base64.b64decode(shown))
+
+
+@contextlib.contextmanager
+def new_window(address, *scripts, width=WIDTH):
+    """The page in a Chromium of its own, without complaints at the end. These scripts run before its own."""
+    with browser.chromium(width=width) as driver:
+        page = Page(driver, address)
+        for script in scripts:
+            page.run_first(script)
+        page.open()
+        yield page
+        assert page.complaints() == []

@@ -209,6 +209,14 @@ function taken(name: string): string | null {
   }
 }
 
+export function comesBack(): boolean {
+  try {
+    return location.search !== '' || sessionStorage.getItem(SAML_SESSION) !== null;
+  } catch {
+    return false; // a browser that keeps nothing
+  }
+}
+
 // Whoever comes back from an identity provider is logged in now, or here is why there is no session.
 export async function comeBack(): Promise<Ended | null> {
   const said = new URLSearchParams(location.search);
@@ -309,23 +317,50 @@ export async function logOut(): Promise<void> {
   await send('DELETE', `token/${used}`, {}).catch(() => undefined);
 }
 
+// Which accesses does the visitor have? The page shows what the API would do, and knows no rule of its own.
 const known = new Map<string, boolean>();
+const pending = new Map<string, Promise<void>>();
+let gathered: string[] | null = null; // what the parts of a screen ask for at the same time is one request
+let gathering: Promise<void> = Promise.resolve();
 let knownFor: string | null = null;
 
-// Which of these accesses does the visitor have? The page shows what the API would do, and knows no rule of its own.
+function forThisToken(): void {
+  if (knownFor === token) return;
+  known.clear();
+  pending.clear();
+  gathered = null;
+  knownFor = token;
+}
+
+async function check(accesses: string[], asked: string): Promise<void> {
+  await null; // until all who ask now have asked
+  if (gathered === accesses) gathered = null;
+  try {
+    const { scopes } = await call<{ scopes: Record<string, boolean> }>('POST', `token/${asked}/scopes/check`, { body: { scopes: accesses } });
+    if (asked === token) for (const [access, yes] of Object.entries(scopes)) known.set(access, yes);
+  } finally {
+    if (asked === token) for (const access of accesses) pending.delete(access);
+  }
+}
+
+function gather(access: string, asked: string): Promise<void> {
+  if (!gathered) gathering = check((gathered = []), asked);
+  gathered.push(access);
+  pending.set(access, gathering);
+  return gathering;
+}
+
+// What is known already; undefined if some of them aren't.
+export function knownOf(accesses: string[]): Record<string, boolean> | undefined {
+  forThisToken();
+  if (!accesses.every((access) => known.has(access))) return undefined;
+  return Object.fromEntries(accesses.map((access) => [access, known.get(access) ?? false]));
+}
+
 export async function may(accesses: string[]): Promise<Record<string, boolean>> {
-  if (knownFor !== token) {
-    known.clear();
-    knownFor = token;
-  }
+  forThisToken();
   const asked = token;
-  const unknown = accesses.filter((access) => !known.has(access));
-  if (unknown.length && asked) {
-    const answer = await call<{ scopes: Record<string, boolean> }>('POST', `token/${asked}/scopes/check`, {
-      body: { scopes: unknown },
-    });
-    if (asked === token) for (const [access, yes] of Object.entries(answer.scopes)) known.set(access, yes);
-  }
+  if (asked) await Promise.all(accesses.filter((access) => !known.has(access)).map((access) => pending.get(access) ?? gather(access, asked)));
   return Object.fromEntries(accesses.map((access) => [access, known.get(access) ?? false]));
 }
 

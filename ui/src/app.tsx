@@ -1,14 +1,14 @@
 // The page: who is there, where one is, and the screen for it. Screens are named behind the '#', which no server sees.
 import { Fragment, h, render, type ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { beginSaml, comeBack, Failure, listen, logIn, logOut, publicCall, type Ended, type Visitor } from './api';
+import { beginSaml, comeBack, comesBack, Failure, listen, logIn, logOut, publicCall, type Ended, type Visitor } from './api';
 import { Field, Heading, sentence, Teller, useAsked, useMay } from './kit';
 import { Audit } from './screens/audit';
 import { Bulk } from './screens/bulk';
 import { NewUser } from './screens/edituser';
 import { NodeScreen } from './screens/figures';
 import { Groups, GroupScreen, NewGroup } from './screens/groups';
-import { Home, type Status } from './screens/home';
+import { askEarly, Home, type Status } from './screens/home';
 import { Locks } from './screens/locks';
 import { Operations } from './screens/operations';
 import { NewPolicy, Policies, PolicyScreen } from './screens/policies';
@@ -130,6 +130,7 @@ function LogIn({ why }: { why: Ended }) {
     event.preventDefault();
     setBusy(true);
     setFailure(null);
+    void askEarly();
     try {
       await logIn(name, password);
     } catch (caught) {
@@ -223,7 +224,7 @@ function App() {
   const [why, setWhy] = useState<Ended>('nobody');
   const [reachable, setReachable] = useState(true);
   const [, setTag] = useState(language());
-  const [coming, setComing] = useState(true);
+  const [coming, setComing] = useState(comesBack);
   useEffect(() => {
     listen({
       session: (who, reason) => {

@@ -1,10 +1,11 @@
 // The pieces that screens are made of. Texts become text nodes and nothing else: this page never makes HTML of what it is told.
 import { Fragment, h, type ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { Failure, may } from './api';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { Failure, knownOf, may } from './api';
 import { locale, t, type Text } from './texts';
 
-// The state of something that is asked for. While it is asked for anew, what was there stays.
+// The state of something that is asked for. While it is asked for anew, what was there stays; `begin` is what is there
+// already.
 export interface Asked<Answer> {
   answer?: Answer;
   failure?: unknown;
@@ -12,11 +13,12 @@ export interface Asked<Answer> {
   again(): void;
 }
 
-export function useAsked<Answer>(ask: (signal: AbortSignal) => Promise<Answer>, inputs: unknown[]): Asked<Answer> {
-  const [state, set] = useState<{ answer?: Answer; failure?: unknown; loading: boolean; asked: string }>({ loading: true, asked: '' });
+export function useAsked<Answer>(ask: (signal: AbortSignal) => Promise<Answer>, inputs: unknown[], begin?: () => Answer | undefined): Asked<Answer> {
+  const [state, set] = useState<{ answer?: Answer; failure?: unknown; loading: boolean; asked: string }>(() => ({ answer: begin?.(), loading: true, asked: '' }));
   const [times, setTimes] = useState(0);
   const key = JSON.stringify(inputs);
-  useEffect(() => {
+  // Before it is painted: requests don't wait for that.
+  useLayoutEffect(() => {
     const aborting = new AbortController();
     set((before) => ({ ...before, loading: true, failure: before.asked === key ? before.failure : undefined, asked: key }));
     ask(aborting.signal).then(
@@ -37,7 +39,7 @@ export function useAsked<Answer>(ask: (signal: AbortSignal) => Promise<Answer>, 
 export type Allowed = Record<string, boolean>;
 // What the visitor may do; undefined until that is known.
 export function useMay(accesses: string[]): Allowed | undefined {
-  return useAsked(() => may(accesses), accesses).answer;
+  return useAsked(() => may(accesses), accesses, () => knownOf(accesses)).answer;
 }
 
 export function useDelayed<Value>(value: Value, ms: number): Value {
@@ -170,6 +172,7 @@ export function Act(props: {
   label: string;
   about?: string; // what it is done to, for those who don't see where the button is
   ask?: string;
+  more?: ComponentChildren; // below the question: what would change
   danger?: boolean;
   main?: boolean;
   disabled?: boolean;
@@ -187,7 +190,7 @@ export function Act(props: {
       <button type="button" class={props.danger ? 'danger' : props.main ? 'main' : undefined} disabled={busy || props.disabled}
         aria-label={props.about ? `${props.label}: ${props.about}` : undefined}
         onClick={() => (props.ask ? setAsking(true) : void run())}>{props.label}</button>
-      {asking && <Question text={props.ask ?? ''} yes={props.label} danger={props.danger} answer={answer} />}
+      {asking && <Question text={props.ask ?? ''} yes={props.label} more={props.more} danger={props.danger} answer={answer} />}
     </>
   );
 }
@@ -206,12 +209,13 @@ export function Form({ ready, submit, act, children, ...rest }: { ready: boolean
   );
 }
 
-function Question({ text, yes, danger, answer }: { text: string; yes: string; danger?: boolean; answer(yes: boolean): void }) {
+function Question({ text, yes, more, danger, answer }: { text: string; yes: string; more?: ComponentChildren; danger?: boolean; answer(yes: boolean): void }) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => ref.current?.showModal(), []);
   return (
     <dialog ref={ref} aria-label={text} onCancel={() => answer(false)}>
       <p>{text}</p>
+      {more && <div class="more" role="status">{more}</div>}
       <div class="buttons">
         <button type="button" autofocus onClick={() => answer(false)}>{t('Cancel')}</button>
         <button type="button" class={danger ? 'danger' : 'main'} onClick={() => answer(true)}>{yes}</button>

@@ -1,7 +1,12 @@
 #include "wazoauth/access/routes.h"
 
+#include <algorithm>
+
+#include "wazoauth/access/preview.h"
 #include "wazoauth/access/who_can.h"
 #include "wazoauth/gate/verdict.h"
+#include "wazoauth/group/group_rows.h"
+#include "wazoauth/policy/policy_rows.h"
 #include "wazoauth/rest/context.h"
 #include "wazoauth/rest/failures.h"
 #include "wazoauth/rest/row_writer.h"
@@ -19,7 +24,7 @@ const std::vector<std::string> reasons = {"granted", "negated", "no_match", "use
 const std::vector<std::string> kinds = {"user_policy", "group_policy", "default_user_policy", "token"};
 const std::vector<std::string> changes = {"enable_user", "remove_access", "attach_policy", "add_access",
                                           "log_in_again"};
-
+const std::vector<std::string> changes_proposed = {"add", "remove", "edit"};
 const std::vector<std::string> needs = {"open", "token", "acl", "closed"};
 
 template <typename Enumeration>
@@ -93,6 +98,45 @@ Schema question() {
     return "Either access, or method and url, are required.";
   });
   return schema;
+}
+
+Schema proposed_change() {
+  Field acl = list_of({}, "acl");
+  acl.nullable = true;
+  acl.fallback = Json();
+  Schema schema{{{.name = "change", .required = true, .choices = changes_proposed},
+                 {.name = "user_uuid", .type = Type::uuid, .nullable = true, .fallback = Json()},
+                 {.name = "group_uuid", .type = Type::uuid, .nullable = true, .fallback = Json()},
+                 {.name = "policy_uuid", .type = Type::uuid, .nullable = true, .fallback = Json()},
+                 std::move(acl)},
+                {},
+                "ProposedChange"};
+  schema.whole.emplace_back([](const Json& body) -> std::optional<std::string> {
+    const std::string_view change = body.get("change").text();
+    const bool user = !body.get("user_uuid").is_null(), group = !body.get("group_uuid").is_null(),
+               policy = !body.get("policy_uuid").is_null(), acl = !body.get("acl").is_null();
+    const int named = user + group + policy;
+    if (change == "edit" ? policy && named == 1 && acl
+                         : !acl && (named == 2 || (change == "remove" && named == 1 && !user)))
+      return std::nullopt;
+    return "add and remove are about two of user_uuid, group_uuid and policy_uuid, remove also about a group or a "
+           "policy alone, and edit about a policy with its acl.";
+  });
+  return schema;
+}
+
+std::shared_ptr<const Schema> preview_shape() {
+  const auto user = shape("AffectedUser", {{.name = "uuid", .type = Type::uuid},
+                                           {.name = "username", .nullable = true},
+                                           {.name = "firstname", .nullable = true},
+                                           {.name = "lastname", .nullable = true}});
+  const auto effect = shape("AccessEffect", {{.name = "effect", .choices = {"gain", "lose"}},
+                                             list_of({}, "accesses"),
+                                             {.name = "users", .type = Type::integer},
+                                             list_of(object_of(user), "first")});
+  return shape("AccessPreview", {{.name = "users", .type = Type::integer},
+                                 list_of(object_of(effect), "effects"),
+                                 {.name = "skipped", .type = Type::integer}});
 }
 
 Json text_or_null(const std::string& text) {
@@ -243,6 +287,37 @@ Step explain_access(Context& context, const Documents& documents) {
   return Response::json(explain_operation(context, subject(context, body), asked));
 }
 
+ProposedChange visible_change(Context& context) {
+  const Json body = context.valid_body();
+  ProposedChange change;
+  const auto& words = changes_proposed;
+  change.kind = static_cast<ProposedChange::Kind>(std::find(words.begin(), words.end(), body.get("change").text()) -
+                                                  words.begin());
+  const auto given = [&](const char* name) {
+    const Json& uuid = body.get(name);
+    return uuid.is_null() ? std::nullopt : std::optional(std::string(uuid.text()));
+  };
+  if ((change.user_uuid = given("user_uuid"))) visible_user(context, *change.user_uuid);
+  if ((change.group_uuid = given("group_uuid"))) visible_group(context, *change.group_uuid);
+  if ((change.policy_uuid = given("policy_uuid"))) visible_policy(context, *change.policy_uuid);
+  for (const Json& access : body.get("acl").items()) change.acl.emplace_back(access.text());
+  return change;
+}
+
+Step preview_change(Context& context) {
+  const std::string& tenant = context.tenant();
+  const Preview preview = access::preview(context.db(), context.settings, visible_change(context), tenant);
+  Json effects = Json::array();
+  for (const Effect& effect : preview.effects)
+    effects.append(Json::object({{"effect", effect.gains ? "gain" : "lose"},
+                                 {"accesses", Json::strings(effect.accesses)},
+                                 {"users", effect.users},
+                                 {"first", Json(effect.first)}}));
+  return Response::json(Json::object({{"users", preview.users},
+                                      {"effects", std::move(effects)},
+                                      {"skipped", static_cast<std::int64_t>(preview.skipped)}}));
+}
+
 Step list_holders(Context& context) {
   const std::string& tenant = context.tenant();
   const ListQuery query = context.list_query();
@@ -274,6 +349,15 @@ void add_access_routes(Router& router, Documents documents) {
        .answer = object_of(explanation_shape()),
        .failures = {
            unknown_user, {404, ErrorForm::reason, "No such token"}, {404, ErrorForm::error_id, "unknown-operation"}}});
+  family.add({.method = "POST",
+              .path = "/access/preview",
+              .access = "auth.access.preview",
+              .handler = preview_change,
+              .mode = Mode::read_only,
+              .summary = "Say who would gain and who would lose which accesses by a change of groups or policies",
+              .body = takes(proposed_change(), Report::first, "access"),
+              .answer = object_of(preview_shape()),
+              .failures = {unknown_user, unknown_group, no_such_policy}});
   family.add({.method = "GET",
               .path = "/access/who-can",
               .access = "auth.access.who_can",

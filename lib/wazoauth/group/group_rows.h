@@ -7,8 +7,9 @@ namespace wazoauth {
 
 const std::shared_ptr<const Schema>& group_shape();
 
-// The group of the path's <group_uuid>, if its tenant is the scoping tenant or below it; else 404.
+// The group of the path's <group_uuid>, or of this one, if its tenant is the scoping tenant or below it; else 404.
 Rows visible_group(Context& context);
+Rows visible_group(Context& context, const std::string& uuid);
 
 // 403 for a group that only the server changes.
 void refuse_system_group(const Rows& group);

@@ -71,7 +71,10 @@ Step delete_group(Context& context) {
 }  // namespace
 
 Rows visible_group(Context& context) {
-  const std::string& uuid = context.param("group_uuid");
+  return visible_group(context, context.param("group_uuid"));
+}
+
+Rows visible_group(Context& context, const std::string& uuid) {
   Rows rows = context.db().run("groups.visible", {uuid, context.tenant()});
   if (rows.empty()) throw problems::unknown("group", uuid);
   return rows;

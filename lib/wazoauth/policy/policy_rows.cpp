@@ -45,6 +45,10 @@ Rows visible_policy(Context& context) {
   return find_policy(context, context.param(by_slug ? "policy_slug" : "policy_uuid"), by_slug, !by_slug);
 }
 
+Rows visible_policy(Context& context, const std::string& uuid) {
+  return find_policy(context, uuid, false, true);
+}
+
 Rows policy_of_tenant(Context& context, const std::string& name) {
   return is_uuid(name) ? find_policy(context, *canonical_uuid(name), false, false)
                        : find_policy(context, name, true, false);

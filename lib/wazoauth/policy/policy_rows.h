@@ -15,6 +15,7 @@ std::vector<std::string> accesses_of(const Rows& rows, std::size_t row);
 // The policy that the path names by <policy_uuid> or by <policy_slug>, as the scoping tenant sees it: by uuid with its
 // subtree, by slug alone. R404 when it isn't visible.
 Rows visible_policy(Context& context);
+Rows visible_policy(Context& context, const std::string& uuid);  // likewise, of that uuid
 // The policy of that uuid or slug, as the scoping tenant sees it without its subtree; else R404.
 Rows policy_of_tenant(Context& context, const std::string& name);
 bool names_policy_by_slug(const Context& context);

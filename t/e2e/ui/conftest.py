@@ -51,8 +51,7 @@ def page(window, address):
 @pytest.fixture
 def log_in(page):
     def log_in(user):
-        page.log_in(user['username'], user['password'])
-        page.see('h1', 'Overview')
+        page.enter(user)
         return page
 
     return log_in

@@ -6,18 +6,18 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from support import browser
-from support.browser import wait_for
 from support.checks import below, label
-from support.operators_page import MARKUP, SERVER, Page
+from support.operators_page import MARKUP, new_window, server_with
 from support.servers import wait_until
 
-BESIDE = '        location /another/daemon { return 204; }\n    }\n'
+# Long waits of the page are half a second.
+HASTY = """const wait = setTimeout;
+window.setTimeout = (what, ms, ...more) => wait(what, ms > 600000 ? 500 : ms, ...more);"""
 
 
 @pytest.fixture(scope='module')
 def site(new_nginx):
-    return new_nginx('ui', SERVER.removesuffix('    }\n') + BESIDE)
+    return new_nginx('ui', server_with('location /another/daemon { return 204; }'))
 
 
 def sessions_of(api, admin_token, user):
@@ -29,8 +29,7 @@ def test_log_in_and_out(page, api, admin_token, make_user):
     user = make_user(acl=['auth.users.me.tokens.#'])
     page.log_in(user['username'], 'wrong-password-3b1')
     page.see('[role=alert]', 'Wrong name or password')
-    page.log_in(user['username'], user['password'])
-    page.see('h1', 'Overview')
+    page.enter(user)
     assert len(sessions_of(api, admin_token, user)) == 1
     assert page.find('nav a', 'Overview') and not page.find('nav a', 'Users')  # what the API would refuse isn't shown
     # Nothing of the session is kept anywhere but in the page's memory.
@@ -46,16 +45,10 @@ def test_log_in_and_out(page, api, admin_token, make_user):
 
 
 def test_the_token_is_renewed(address, api, admin_token, make_user):
-    """Long waits of the page are half a second here; the token before goes with its session."""
-    hasty = """const wait = setTimeout;
-    window.setTimeout = (what, ms, ...more) => wait(what, ms > 600000 ? 500 : ms, ...more);"""
+    """The token before goes with its session."""
     user = make_user()
-    with browser.chromium(width=1000) as driver:
-        page = Page(driver, address)
-        page.run_first(hasty)
-        page.open()
-        page.log_in(user['username'], user['password'])
-        page.see('h1', 'Overview')
+    with new_window(address, HASTY) as page:
+        page.enter(user)
         seen = set()
 
         def renewed():
@@ -71,38 +64,30 @@ def test_the_token_is_renewed(address, api, admin_token, make_user):
         api.put(f"/locks/user/{user['uuid']}", token=admin_token, json={})
         page.see('[role=alert]', 'ended by somebody else')
         assert sessions_of(api, admin_token, user) == []
-        assert page.complaints() == []
 
 
 def test_who_logs_out_while_the_token_is_renewed(address, api, admin_token, make_user):
     """The new token comes when its visitor has gone: nothing of it stays."""
-    hasty = """const wait = setTimeout, ask = fetch;
-    window.setTimeout = (what, ms, ...more) => wait(what, ms > 600000 ? 500 : ms, ...more);
+    held = """const ask = fetch;
     window.fetch = async (address, options) => {
       const answer = await ask(address, options);
       if (String(options?.body).includes('"refresh_token"')) await new Promise((go) => (window.release = go));
       return answer;
     };"""
     user = make_user()
-    with browser.chromium(width=1000) as driver:
-        page = Page(driver, address)
-        page.run_first(hasty)
-        page.open()
-        page.log_in(user['username'], user['password'])
-        page.see('h1', 'Overview')
-        wait_for(driver, lambda: driver.execute_script('return Boolean(window.release)'), 'the new token')
+    with new_window(address, HASTY, held) as page:
+        page.enter(user)
+        page.wait_for(lambda: page.driver.execute_script('return Boolean(window.release)'), 'the new token')
         assert len(sessions_of(api, admin_token, user)) == 2
         page.press('Log out')
         page.see('[role=alert]', 'You have logged out.')
-        driver.execute_script('window.release()')
+        page.driver.execute_script('window.release()')
         wait_until(lambda: not sessions_of(api, admin_token, user), 10, 'both sessions go')
-        assert page.complaints() == []
 
 
 def test_leaving_ends_the_session(page, api, admin_token, make_user):
     user = make_user()
-    page.log_in(user['username'], user['password'])
-    page.see('h1', 'Overview')
+    page.enter(user)
     assert sessions_of(api, admin_token, user)
     page.driver.get('about:blank')
     wait_until(lambda: not sessions_of(api, admin_token, user), 10, 'the session goes')
@@ -146,11 +131,8 @@ def test_many_users_come_page_by_page(inside, create):
 
 def test_an_ended_session_is_told_to_who_had_it(inside, address, make_user):
     user = make_user()
-    with browser.chromium(width=1000) as driver:
-        other = Page(driver, address)
-        other.open()
-        other.log_in(user['username'], user['password'])
-        other.see('h1', 'Overview')
+    with new_window(address) as other:
+        other.enter(user)
         inside.at(f"users/{user['uuid']}")
         inside.see('h1', user['username'])
         sessions = inside.part('Sessions')
@@ -160,7 +142,6 @@ def test_an_ended_session_is_told_to_who_had_it(inside, address, make_user):
         inside.see(f'{sessions} p', 'No sessions.')
         other.see('[role=alert]', 'ended by somebody else')
         assert not other.find('nav')
-        assert other.complaints() == []
 
 
 def test_lock_and_unlock(inside, api, make_user):
@@ -247,9 +228,11 @@ def test_groups(inside, api, admin_token, create):
     inside.see('p', 'No members.')
     inside.fill('member', user['username'])
     inside.see(f'[aria-label="Add: {user["username"]}"]').click()
+    inside.confirm()
     inside.see('td a', user['username'])
     Select(inside.see('#choice-Attach-a-policy')).select_by_visible_text(policy['name'])
     inside.press('Attach')
+    inside.confirm()
     inside.see('td a', policy['name'])
     path = f"/groups/{group['uuid']}"
     assert [each['uuid'] for each in api.get(f'{path}/users', token=admin_token).json()['items']] == [user['uuid']]
@@ -438,14 +421,11 @@ def test_a_name_that_somebody_chose_leads_nowhere_else(inside, api, admin_token,
 
 
 def test_what_is_not_there(inside):
-    inside.at(f'users/{uuid.uuid4()}')
-    inside.see('[role=alert]', 'This doesn’t exist')
-    inside.at('users/%')
-    inside.see('[role=alert]', 'This doesn’t exist')
-    inside.at('users/..%2F..%2F..%2F..%2Fanother%2Fdaemon')
-    inside.see('[role=alert]', 'This doesn’t exist')
-    inside.at('nowhere')
-    inside.see('h1', 'There is no such screen.')
+    for user in uuid.uuid4(), '%', '..%2F..%2F..%2F..%2Fanother%2Fdaemon':
+        inside.at(f'users/{user}')
+        inside.see('[role=alert]', 'This doesn’t exist')
+        inside.at('nowhere')
+        inside.see('h1', 'There is no such screen.')
 
 
 def test_french(inside):
@@ -459,8 +439,7 @@ def test_french(inside):
 
 def test_by_keyboard_alone(page, admin):
     page.driver.switch_to.active_element.send_keys(Keys.TAB)
-    page.log_in(admin['username'], admin['password'])
-    page.see('h1', 'Overview')
+    page.enter(admin)
     # The heading of a new screen has the focus, so it is read aloud.
     page.wait_for(lambda: page.driver.switch_to.active_element.text == 'Overview', 'the heading has the focus')
     page.see('nav a', 'Users').send_keys(Keys.ENTER)

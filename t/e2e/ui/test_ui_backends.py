@@ -7,12 +7,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from support import browser, servers
-from support.browser import wait_for
+from support import servers
 from support.checks import below, label
 from support.directory import HASTY, PASSWORD, PEOPLE, SERVICE, SERVICE_PASSWORD, WRONG, new_slapd
 from support.logs import SECRETS
-from support.operators_page import MARKUP, SERVER, Page
+from support.operators_page import MARKUP, SERVER, new_window
 from support.saml_forms import Pysaml2, Simplesamlphp
 from support.saml_idp import configure, make_key
 from support.servers import wait_until
@@ -59,6 +58,16 @@ def outcomes(page):
     return {each.get_attribute('data-step'): each.get_attribute('data-outcome') for each in page.find('ol.steps > li')}
 
 
+def try_it(page):
+    page.press('Try it')
+    page.see('[role=status]', 'All steps went well')
+
+
+def save(page):
+    page.press('Save')
+    page.see('.teller', 'was saved')
+
+
 def seen(page):
     return page.see('main').text
 
@@ -94,30 +103,25 @@ def test_ldap_is_tried_then_saved(inside, api, admin_token, directory, tenant):
     fill_ldap(inside, directory)
     inside.fill('try_username', 'alice')
     inside.fill('try_password', PASSWORD)
-    inside.press('Try it')
-    inside.see('[role=status]', 'All steps went well')
+    try_it(inside)
     assert outcomes(inside) == dict.fromkeys(
         ['look_up', 'connect', 'tls', 'bind', 'search', 'bind_user', 'email', 'match'], 'ok'
     )
     inside.see('[data-step=tls] td', 'CN=authority')
     inside.see('[data-step=tls] td .mark', 'to')  # today or tomorrow: the tests' certificates don't live long
     assert api.get('/backends/ldap', admin_token, headers=below(tenant)).json()['host'] is None  # nothing is saved yet
-    inside.press('Save')
-    inside.see('.teller', 'was saved')
+    save(inside)
     inside.miss('.notice', 'has no directory yet')
     saved = api.get('/backends/ldap', admin_token, headers=below(tenant)).json()
     assert (saved['host'], saved['port'], saved['protocol_security']) == ('127.0.0.1', directory.tls_port, 'ldaps')
     assert (saved['bind_dn'], saved['user_base_dn'], saved['search_filters']) == (SERVICE, PEOPLE, None)
     assert_kept_to_itself(inside, SERVICE_PASSWORD)
     # As it is saved, with the saved password; and so after a change that leaves it be.
-    inside.press('Try it')
-    inside.see('[role=status]', 'All steps went well')
+    try_it(inside)
     assert 'bind' in outcomes(inside)
     inside.fill('email', 'cn')
-    inside.press('Save')
-    inside.see('.teller', 'was saved')
-    inside.press('Try it')
-    inside.see('[role=status]', 'All steps went well')
+    save(inside)
+    try_it(inside)
     inside.press('Delete')
     inside.confirm()
     inside.see('.notice', 'has no directory yet')
@@ -169,8 +173,7 @@ def test_two_who_edit_a_directory(inside, api, admin_token, directory, tenant):
 def test_what_one_may_not_is_not_there(page, make_user, tenant):
     """Nor is a screen whose address one knows."""
     user = make_user(acl=['auth.backends.ldap.read'])
-    page.log_in(user['username'], user['password'])
-    page.see('h1', 'Overview')
+    page.enter(user)
     page.go('Services')
     page.see('.part h2', 'Directory')
     assert [each.text for each in page.find('.parts a')] == ['LDAP']
@@ -206,11 +209,9 @@ def test_saml_is_configured_and_shown(inside, site, api, admin_token, idp, tenan
     Select(inside.see('#choice-domain')).select_by_visible_text(tenant['domain_names'][0])
     inside.fill('entity_id', 'https://ui.example/saml')
     inside.see('[name=metadata]').send_keys(str(file))
-    inside.press('Try it')
-    inside.see('[role=status]', 'All steps went well')
+    try_it(inside)
     assert api.get('/backends/saml', admin_token, headers=below(tenant)).status_code == 404
-    inside.press('Save')
-    inside.see('.teller', 'was saved')
+    save(inside)
     inside.miss('.notice', 'has no identity provider yet')
     saved = api.get('/backends/saml', admin_token, headers=below(tenant)).json()
     assert saved['entity_id'] == 'https://ui.example/saml'
@@ -283,9 +284,20 @@ def begin(page, domain):
     page.fill('domain', domain + Keys.ENTER)
 
 
-def at_form(page, provider):
-    on = page.driver.current_url.startswith(provider.there.idp.url)
-    return on and page.driver.find_elements(By.TAG_NAME, 'form')
+def arrive(page, provider):
+    """At the form of the identity provider."""
+
+    def is_there():
+        on = page.driver.current_url.startswith(provider.there.idp.url)
+        return on and page.driver.find_elements(By.TAG_NAME, 'form')
+
+    begin(page, provider.domain)
+    page.wait_for(is_there, 'the identity provider asks for no login')
+
+
+def log_in_there(page, provider, name):
+    arrive(page, provider)
+    provider.there.fill(page.driver, name)
 
 
 def test_log_in_by_saml(site, provider, api, admin_token, make_user):
@@ -295,35 +307,28 @@ def test_log_in_by_saml(site, provider, api, admin_token, make_user):
     def sessions():
         return api.get(f"/users/{user['uuid']}/sessions", admin_token).json()['items']
 
-    with browser.chromium(width=1280) as driver:
-        page = Page(driver, site.page)
-        page.open()
-        begin(page, provider.domain)
-        wait_for(driver, lambda: at_form(page, provider), 'no form')
-        provider.there.fill(driver, name)
+    with new_window(site.page) as page:
+        log_in_there(page, provider, name)
         page.see('h1', 'Overview')
         page.see('.who a', user['username'])
-        assert driver.current_url.split('#')[0] == site.page
+        assert page.driver.current_url.split('#')[0] == site.page
         # What lay in the window's storage meanwhile is gone, and the token never was there.
         kept = 'return [localStorage.length, sessionStorage.length, document.cookie]'
-        assert driver.execute_script(kept)[:2] == [0, 0]
+        assert page.driver.execute_script(kept)[:2] == [0, 0]
         assert len(sessions()) == 1
-        assert page.find('nav a', 'Users')
-        assert page.complaints() == []
+        page.see('nav a', 'Users')
         # Out, here and at the identity provider.
         page.press('Log out')
         page.see('[role=alert]', 'You have logged out.')
         wait_until(lambda: not sessions(), 10, 'the session goes')
-        wait_until(lambda: driver.current_url.split('#')[0] == site.page, 10, 'the address is the page again')
-        begin(page, provider.domain)
-        wait_for(driver, lambda: at_form(page, provider), 'still logged in at the identity provider')
+        wait_until(lambda: page.driver.current_url.split('#')[0] == site.page, 10, 'the address is the page again')
+        arrive(page, provider)  # which asks again
         # Whoever turns back there has no session, and hears that.
         page.open()
         page.see('[role=alert]', 'The SAML login didn’t succeed.')
-        assert driver.execute_script(kept)[:2] == [0, 0]
+        assert page.driver.execute_script(kept)[:2] == [0, 0]
         page.open()
         assert not page.find('[role=alert]')
-        assert page.complaints() == []
 
 
 def test_why_the_last_response_was_refused(inside, site, provider):
@@ -340,15 +345,10 @@ def test_why_the_last_response_was_refused(inside, site, provider):
 def test_whom_the_page_does_not_know(site, provider):
     """Somebody whom the identity provider lets in, and wazo-auth doesn't."""
     name = provider.there.add_user({'username': f'nobody-{label()}'})
-    with browser.chromium(width=1280) as driver:
-        page = Page(driver, site.page)
-        page.open()
-        begin(page, provider.domain)
-        wait_for(driver, lambda: at_form(page, provider), 'no form')
-        provider.there.fill(driver, name)
+    with new_window(site.page) as page:
+        log_in_there(page, provider, name)
         page.see('[role=alert]', 'The SAML login didn’t succeed.')
-        assert driver.current_url == site.page  # no failure code stays in the address
-        assert page.complaints() == []
+        assert page.driver.current_url == site.page  # no failure code stays in the address
 
 
 def test_a_domain_without_saml(page):
@@ -362,14 +362,9 @@ def test_a_browser_that_keeps_nothing(site, admin):
     """It has no storage at all; only logins by SAML need one."""
     refused = """for (const name of ['localStorage', 'sessionStorage'])
         Object.defineProperty(window, name, {get() { throw new Error('no'); }});"""
-    with browser.chromium() as driver:
-        page = Page(driver, site.page)
-        driver.execute_cdp_cmd('Page.addScriptToEvaluateOnNewDocument', {'source': refused})
-        page.open()
+    with new_window(site.page, refused) as page:
         assert not page.find('[role=alert]')
-        page.log_in(admin['username'], admin['password'])
-        page.see('h1', 'Overview')
-        assert page.complaints() == []
+        page.enter(admin)
 
 
 def test_the_domain_of_an_address_is_offered(page):
@@ -382,9 +377,7 @@ def test_a_page_that_saml_may_not_come_back_to(new_nginx, site, stack):
     """saml.redirect_urls lacks it."""
     saml = {'redirect_urls': ['https://elsewhere.example/']}
     other = new_nginx('ui-no-return', SERVER, settings={'saml': saml})
-    with browser.chromium() as driver:
-        page = Page(driver, f"http://127.0.0.1:{other.values['GATE_PORT']}/api/auth/ui/")
-        page.open()
+    with new_window(f"http://127.0.0.1:{other.values['GATE_PORT']}/api/auth/ui/") as page:
         begin(page, 'example.org')
         page.see('[role=alert]', 'saml.redirect_urls')
 
@@ -435,8 +428,7 @@ def test_mail(inside, stack, tenant):
     recipient = f'{label()}@example.com'
     inside.fill('recipient', recipient)
     inside.see('[name=send]').click()
-    inside.press('Try it')
-    inside.see('[role=status]', 'All steps went well')
+    try_it(inside)
     assert list(outcomes(inside))[-1] == 'message'
     assert stack.mail.wait_for(recipient)['Subject'] == 'Test of the mail server'
     inside.fill('port', '1')

@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 from support import browser
 from support.checks import below, label
 from support.directory import HASTY, PEOPLE, SERVICE, SERVICE_PASSWORD, new_slapd
-from support.operators_page import SERVER, WIDTH, Page
+from support.operators_page import SERVER, WIDTH, Page, new_window
 from support.saml_idp import configure, make_key
 
 # name → width, height, colours, language
@@ -52,6 +52,7 @@ def world(create, make_user, make_token, api, admin_token, stack, authority, idp
     policy = create(
         '/policies', tenant['uuid'], name='Call center', description='For agents', acl=['calld.#', 'agentd.*.read']
     )
+    create('/policies', tenant['uuid'], name='Fax', acl=['calld.faxes.#', 'confd.fax.*.read', '!confd.users.me.#'])
     for path in f"/groups/{group['uuid']}/users/{user['uuid']}", f"/groups/{group['uuid']}/policies/{policy['uuid']}":
         assert api.put(path, admin_token).status_code == 204
     lock = {'reason': 'A lost phone', 'ends_at': '2199-01-01T00:00:00Z'}
@@ -72,8 +73,7 @@ def shown(window, address, world, admin):
     """Logged in once for all screens, in the tenant."""
     page = Page(window, address)
     page.open()
-    page.log_in(admin['username'], admin['password'])
-    page.see('h1', 'Overview')
+    page.enter(admin)
     page.at('services/ldap')
     page.see(f'#choice-tenant option[value="{world["tenant"]}"]').click()
     yield page
@@ -82,7 +82,13 @@ def shown(window, address, world, admin):
 
 def preview(page, world):
     page.fill('acl', 'calld.#\nagentd.agents.read\nconfd.#')
-    page.see('.notice li', 'lose')
+    page.see('.notice li', 'gains')
+
+
+def attach(page, world):
+    page.choose('Attach-a-policy', 'Fax')
+    page.press('Attach')
+    page.see('dialog li', 'gains')
 
 
 def move(page, world):
@@ -122,6 +128,7 @@ SCREENS = {
     'groups': ('groups', None),
     'new-group': ('groups/new', None),
     'group': ('groups/{group}', None),
+    'attach-policy': ('groups/{group}', attach),
     'policies': ('policies', None),
     'new-policy': ('policies/new', None),
     'policy': ('policies/{policy}', preview),
@@ -174,9 +181,7 @@ def test_a_screen(shown, world, name, tmp_path):
 
 
 def test_the_log_in(site, address):
-    with browser.chromium(width=WIDTH) as driver:
-        page = Page(driver, address)
-        page.open()
+    with new_window(address) as page:
         page.press('Log in with SAML', 'summary')
         look(page, 'login')
 

@@ -27,8 +27,7 @@ def family(create):
 def whoever(page, family, make_user):
     """An administrator of top, who sees nothing else."""
     user = make_user(acl=['auth.#'], headers=below(family['top']))
-    page.log_in(user['username'], user['password'])
-    page.see('h1', 'Overview')
+    page.enter(user)
     page.go('Tenants')
     page.see('[role=tree]')
     return page
@@ -124,8 +123,7 @@ def test_a_move_below_a_lock_is_told(whoever, api, admin_token, family):
 
 def test_whoever_may_not_move(page, family, make_user):
     user = make_user(acl=['auth.tenants.read'], headers=below(family['top']))
-    page.log_in(user['username'], user['password'])
-    page.see('h1', 'Overview')
+    page.enter(user)
     page.go('Tenants')
     item(page, family['moved']).send_keys(Keys.CONTROL, 'x')
     item(page, family['new']).send_keys(Keys.CONTROL, 'v')
@@ -257,8 +255,7 @@ def test_whoever_may_only_look(page, make_user, api, admin_token):
     user = make_user(acl=['auth.locks.read'])
     other = str(uuid.uuid4())
     assert api.put(f'/locks/client/{other}', admin_token, json={}).status_code == 200
-    page.log_in(user['username'], user['password'])
-    page.see('h1', 'Overview')
+    page.enter(user)
     page.go('Locks')
     page.fill('search', other)
     page.see('td code', other)
@@ -337,8 +334,7 @@ def test_a_file_is_sent(inside, create, tmp_path):
 
 def test_an_access_that_one_lacks(page, make_user):
     user = make_user(acl=[])
-    page.log_in(user['username'], user['password'])
-    page.see('h1', 'Overview')
+    page.enter(user)
     page.at('api')
     page.fill('search', 'get /locks')
     page.see('main li .mark', 'you don’t have it')
@@ -377,8 +373,7 @@ def test_behind_the_platforms_nginx_and_a_restart_under_it(new_nginx, window, ad
     page.see('h1', 'Log in')
     assert window.current_url == page.address
     page.open()
-    page.log_in(admin['username'], admin['password'])
-    page.see('h1', 'Overview')
+    page.enter(admin)
     inner.stop()
     page.go('Locks')
     page.see('[role=alert]', 'can’t be reached')

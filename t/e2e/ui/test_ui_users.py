@@ -10,25 +10,15 @@ from selenium.webdriver.support.ui import Select
 from support.browser import wait_for
 from support.checks import below, label
 from support.operators_page import SERVER
+from support.toys import TOYS
 
-DOCUMENT = """\
-swagger: '2.0'
-info: {title: wazo-toys, version: '1.0'}
-basePath: /1.0
-paths:
-  /toys/{toy_id}:
-    get:
-      parameters: [{name: toy_id, in: path, required: true, type: string}]
-      description: '**Required ACL:** `toys.{toy_id}.read`'
-      responses: {}
-"""
 MANY = 50_000
 SEARCH_MS = 2000  # what a machine that does six other things may take; docs/ui.md has what one takes that doesn't
 
 
 @pytest.fixture(scope='module')
 def site(new_nginx, folder):
-    (folder / 'toys.yml').write_text(DOCUMENT)
+    (folder / 'toys.yml').write_text(TOYS)
     return new_nginx('ui-users', SERVER, http=f'wazo_auth_openapi {folder}/toys.yml prefix=/api/toys;')
 
 
@@ -141,9 +131,11 @@ def test_accesses_are_a_tree_with_where_each_comes_from(inside, api, admin_token
     inside.at(f"users/{user['uuid']}")
     inside.choose('Attach-a-policy', direct['name'])
     inside.press('Attach')
+    inside.confirm()
     inside.see('.teller', 'was attached')
     inside.choose('Add-to-a-group', group['name'])
     inside.press('Add', f"{inside.part('Groups and policies')} button")
+    inside.confirm()
     inside.see('.teller', 'member was added')
     tree = inside.part('Effective accesses')
     inside.see(f'{tree} .mark.bad', 'denied')
@@ -201,11 +193,12 @@ def test_refresh_tokens_of_the_tenant_are_found_and_removed(inside, api, make_us
     assert [each['client_id'] for each in read(f"/users/{user['uuid']}/tokens")['items']] == [clients[1]]
 
 
-# -- policies ----------------------------------------------------------------------------------------------------------
+# -- who gains and who loses -------------------------------------------------------------------------------------------
 
 
-def test_an_edit_of_a_policy_says_who_gains_and_who_loses(inside, api, admin_token, create, make_user):
-    """Whoever has it by another policy too loses nothing; whoever has it already gains nothing."""
+@pytest.fixture
+def toys(create, make_user, api, admin_token):
+    """Policies, and users of whom one has both of them: (words of their own, the policy, another, who has one, both)."""
     words = label('a').replace('-', '')
     policy = create('/policies', name=f'edited-{words}', acl=[f'{words}.lost', f'{words}.kept.read', f'{words}.x'])
     other = create('/policies', name=f'other-{words}', acl=[f'{words}.lost', f'{words}.kept.#', f'{words}.gained'])
@@ -213,22 +206,160 @@ def test_an_edit_of_a_policy_says_who_gains_and_who_loses(inside, api, admin_tok
     for user, policies in (alone, [policy]), (both, [policy, other]):
         for each in policies:
             assert api.put(f"/users/{user['uuid']}/policies/{each['uuid']}", admin_token).status_code == 204
+    return words, policy, other, alone, both
+
+
+def test_an_edit_of_a_policy_says_who_gains_and_who_loses(inside, api, admin_token, toys):
+    """Whoever has it by another policy too loses nothing; whoever has it already gains nothing."""
+    words, policy, other, alone, both = toys
     inside.at(f"policies/{policy['uuid']}")
     field = inside.see('[name=acl]')
     field.send_keys(Keys.CONTROL, 'a')
     field.send_keys(f'{words}.x\n{words}.gained')
-    for access, text in (
-        ('lost', '1 user loses it'),
-        ('kept.read', '1 user loses it'),
-        ('gained', '1 user gains it'),
-    ):
-        line = inside.see('.notice li', f'{words}.{access} {text}')
-        assert alone['username'] in line.text and both['username'] not in line.text
+    lost = inside.see('.notice li', f'1 user loses ({alone["username"]})').text
+    assert f'{words}.lost' in lost and f'{words}.kept.read' in lost
+    assert f'{words}.gained' in inside.see('.notice li', f'1 user gains ({alone["username"]})').text
     assert api.put(f"/users/{alone['uuid']}/policies/{other['uuid']}", admin_token).status_code == 204
     field.send_keys(f'\n!{words}.x')
-    inside.see('.notice li', f'{words}.lost nobody loses')
-    inside.see('.notice li', f'{words}.gained nobody gains')
-    inside.see('.notice li', f'!{words}.x 2 users lose it')
+    inside.see('.notice li', f'Nobody gains {words}.gained')
+    inside.see('.notice li', f'Nobody loses {words}.kept.read, {words}.lost')
+    line = inside.see('.notice li', f'what is denied by !{words}.x').text
+    assert line.startswith('2 users lose (') and alone['username'] in line and both['username'] in line
+
+
+def asked(page):
+    """What the question says, once it is known who is affected."""
+    page.wait_for(lambda: page.find('dialog .more') and not page.find('dialog [aria-busy=true]'), 'who is affected')
+    return [each.text for each in page.find('dialog li')] or [page.see('dialog .more').text]
+
+
+def test_a_group_is_given_a_policy_and_the_page_says_who_gains(inside, api, admin_token, toys, create, make_user, read):
+    words, policy, _, alone, both = toys
+    wide = create('/policies', name=f'wide-{words}', acl=[f'{words}.#'])
+    group, empty = create('/groups', name=f'group-{words}'), create('/groups', name=f'empty-{words}')
+    members = sorted([make_user() for _ in range(6)], key=lambda user: user['username'])
+    for user in [*members, alone]:
+        assert api.put(f"/groups/{group['uuid']}/users/{user['uuid']}", admin_token).status_code == 204
+    inside.at(f"groups/{group['uuid']}")
+    inside.choose('Attach-a-policy', policy['name'])
+    inside.press('Attach')
+    shown = ', '.join(user['username'] for user in members[:5])
+    assert asked(inside) == [f'6 users gain ({shown}, 1 more) {words}.kept.read, {words}.lost, {words}.x']
+    inside.press('Cancel', 'dialog button')
+    inside.miss('dialog')
+    assert read(f"/groups/{group['uuid']}/policies")['items'] == []  # nothing was done by looking
+    inside.press('Attach')
+    inside.confirm()
+    inside.see(f'[aria-label="Detach: {policy["name"]}"]').click()
+    assert asked(inside) == [f'6 users lose ({shown}, 1 more) {words}.kept.read, {words}.lost, {words}.x']
+    inside.press('Cancel', 'dialog button')
+    # Whoever has it by something wider loses nothing.
+    assert api.put(f"/groups/{group['uuid']}/policies/{wide['uuid']}", admin_token).status_code == 204
+    inside.see(f'[aria-label="Detach: {policy["name"]}"]').click()
+    assert asked(inside) == [f'Nobody loses {words}.kept.read, {words}.lost, {words}.x']
+    inside.press('Cancel', 'dialog button')
+    inside.at(f"groups/{empty['uuid']}")
+    inside.choose('Attach-a-policy', policy['name'])
+    inside.press('Attach')
+    assert asked(inside) == ['No enabled user is affected.']
+    inside.press('Cancel', 'dialog button')
+
+
+def test_a_member_comes_and_goes_and_the_page_says_what_they_gain_and_lose(inside, api, admin_token, toys, create):
+    words, policy, other, alone, _ = toys
+    group = create('/groups', name=f'group-{words}')
+    assert api.put(f"/groups/{group['uuid']}/policies/{other['uuid']}", admin_token).status_code == 204
+    name = alone['username']
+    inside.at(f"groups/{group['uuid']}")
+    inside.fill('member', name)
+    inside.see(f'[aria-label="Add: {name}"]').send_keys(Keys.ENTER)
+    assert asked(inside) == [
+        f'1 user gains ({name}) {words}.gained, {words}.kept.#', f'Nobody gains {words}.lost',
+    ]  # fmt: skip
+    inside.focused().send_keys(Keys.TAB, Keys.ENTER)  # past "Cancel", where the question begins
+    inside.miss('dialog')
+    inside.see(f'[aria-label="Remove: {name}"]').click()
+    assert asked(inside) == [
+        f'1 user loses ({name}) {words}.gained, {words}.kept.#', f'Nobody loses {words}.lost',
+    ]  # fmt: skip
+    inside.confirm()
+    inside.see('p', 'No members.')
+    # The same from where the user is shown.
+    inside.at(f"users/{alone['uuid']}")
+    inside.choose('Add-to-a-group', group['name'])
+    inside.press('Add', f"{inside.part('Groups and policies')} button")
+    assert f'1 user gains ({name}) {words}.gained, {words}.kept.#' in asked(inside)
+    inside.press('Cancel', 'dialog button')
+    inside.see(f'[aria-label="Detach: {policy["name"]}"]').click()
+    assert asked(inside) == [f'1 user loses ({name}) {words}.kept.read, {words}.lost, {words}.x']
+    inside.press('Cancel', 'dialog button')
+    inside.choose('Attach-a-policy', other['name'])
+    inside.press('Attach')
+    assert f'Nobody gains {words}.lost' in asked(inside)
+    inside.press('Cancel', 'dialog button')
+
+
+def test_a_policy_and_a_group_go_and_the_page_says_who_loses(inside, api, admin_token, toys, create):
+    words, policy, other, alone, both = toys
+    group = create('/groups', name=f'group-{words}')
+    for path in f"users/{both['uuid']}", f"policies/{policy['uuid']}":
+        assert api.put(f"/groups/{group['uuid']}/{path}", admin_token).status_code == 204
+    inside.at(f"policies/{policy['uuid']}")
+    inside.press('Delete')
+    names = ', '.join(sorted(user['username'] for user in (alone, both)))
+    assert sorted(asked(inside)) == [
+        f'1 user loses ({alone["username"]}) {words}.kept.read, {words}.lost', f'2 users lose ({names}) {words}.x',
+    ]  # fmt: skip
+    inside.press('Cancel', 'dialog button')
+    inside.at(f"groups/{group['uuid']}")
+    inside.press('Delete')
+    assert asked(inside) == [f'Nobody loses {words}.kept.read, {words}.lost, {words}.x']
+    inside.press('Cancel', 'dialog button')
+
+
+def test_many_accesses_are_folded_and_many_members_counted(inside, api, admin_token, create, psql, tenant):
+    words = label('a').replace('-', '')
+    policy = create('/policies', tenant, name=f'many-{words}', acl=[f'{words}.{i:02}' for i in range(40)])
+    group = create('/groups', tenant, name=f'crowd-{words}')
+    psql(
+        f"""SET session_replication_role = replica;
+            INSERT INTO auth_user (uuid, username, purpose, authentication_method, enabled, tenant_uuid)
+            SELECT uuid_generate_v4()::text, 'crowd-' || to_char(i, 'FM0000'), 'user', 'default', true, '{tenant}'
+            FROM generate_series(1, 5000) i;
+            INSERT INTO auth_user_group (user_uuid, group_uuid)
+            SELECT uuid, '{group["uuid"]}' FROM auth_user WHERE tenant_uuid = '{tenant}'"""
+    )
+    inside.at(f"groups/{group['uuid']}")
+    inside.choose('Attach-a-policy', policy['name'])
+    inside.driver.execute_script('performance.clearResourceTimings()')
+    inside.press('Attach')
+    [line] = asked(inside)
+    assert line.startswith('5,000 users gain (crowd-0001, crowd-0002, crowd-0003, crowd-0004, crowd-0005, 4,995 more)')
+    assert f'{words}.09' in line and f'{words}.10' not in line
+    requests = inside.driver.execute_script(
+        "return performance.getEntriesByType('resource').filter((entry) => !entry.name.includes('/token/'))"
+        '.map((entry) => [entry.name, Math.round(entry.duration)])'
+    )
+    print('whom a policy for a group of 5,000 affects', requests)
+    assert len(requests) == 1  # however many members there are
+    inside.press('30 more accesses', 'dialog summary')
+    assert f'{words}.39' in inside.see('dialog li').text
+    inside.press('Cancel', 'dialog button')
+    psql(
+        f"""SET session_replication_role = replica; DELETE FROM auth_user_group WHERE group_uuid = '{group["uuid"]}';
+            DELETE FROM auth_user WHERE tenant_uuid = '{tenant}'"""
+    )
+
+
+def test_whoever_may_not_ask_whom_it_affects_is_told_in_general(page, api, admin_token, make_user, toys, log_in):
+    words, policy, _, alone, _ = toys
+    log_in(make_user(acl=['auth.users.#', 'auth.policies.#', 'auth.groups.#', f'{words}.#']))
+    page.at(f"users/{alone['uuid']}")
+    page.see(f'[aria-label="Detach: {policy["name"]}"]').click()
+    page.see('dialog p', 'unless another group or policy says otherwise')
+    page.confirm()
+    page.see('.teller', 'was detached')
+    assert policy['uuid'] not in str(api.get(f"/users/{alone['uuid']}/policies", admin_token).json())
 
 
 # -- as a table --------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import { call, piece, type Group, type List, type Policy, type User, type Visitor } from '../api';
 import { Act, Choice, Field, Form, Heading, Pages, Part, Search, State, Table, tell, useAsked, useMay, useSearch } from '../kit';
 import { number, t } from '../texts';
+import { Effects } from './effect';
 import { Outdated, useTenant } from './forms';
 import { groupName, mainAddress, nameOf, tenantName, useTenants } from './names';
 
@@ -67,7 +68,8 @@ export function GroupScreen({ uuid }: { uuid: string }) {
       <p><a href="#/groups">{t('All groups')}</a></p>
       <Heading title={found ? groupName(found) : t('Group')}>
         {mine && mine[`${own}.delete`] && (
-          <Act label={t('Delete')} danger ask={t('Delete this group? Members lose the accesses of its policies at their next login. This can’t be undone.')}
+          <Act label={t('Delete')} danger ask={t('Delete this group? This can’t be undone.')}
+            more={<Effects change={{ change: 'remove', group_uuid: uuid }} />}
             done={t('The group was deleted.')} act={async () => {
               await call('DELETE', path);
               location.hash = '#/groups';
@@ -120,7 +122,8 @@ function Members({ group }: { group: Group }) {
           { title: 'Username', cell: (user) => <a href={`#/users/${user.uuid}`}>{nameOf(user)}</a> },
           {
             title: 'Actions', narrow: true, cell: (user) => !group.system_managed && allowed?.[`${own}.${user.uuid}.delete`] && (
-              <Act label={t('Remove')} about={nameOf(user)} danger ask={t('Remove {name} from this group? They lose its accesses at their next login.', { name: nameOf(user) })}
+              <Act label={t('Remove')} about={nameOf(user)} danger ask={t('Remove {name} from this group?', { name: nameOf(user) })}
+                more={<Effects change={{ change: 'remove', group_uuid: group.uuid, user_uuid: user.uuid }} />}
                 done={t('The member was removed.')} act={async () => {
                   await call('DELETE', `${path}/${user.uuid}`);
                   members.again();
@@ -130,12 +133,12 @@ function Members({ group }: { group: Group }) {
         ]} />
         <Pages from={from} size={SIZE} total={members.answer?.filtered ?? 0} go={setFrom} />
       </State>
-      {!group.system_managed && allowed?.['auth.users.read'] && allowed[`${own}.*.create`] && <AddMember path={path} again={members.again} />}
+      {!group.system_managed && allowed?.['auth.users.read'] && allowed[`${own}.*.create`] && <AddMember group={group.uuid} again={members.again} />}
     </Part>
   );
 }
 
-function AddMember({ path, again }: { path: string; again(): void }) {
+function AddMember({ group, again }: { group: string; again(): void }) {
   const search = useSearch();
   const { wanted } = search;
   const found = useAsked(async (signal) => (wanted
@@ -149,8 +152,10 @@ function AddMember({ path, again }: { path: string; again(): void }) {
         {(found.answer ?? []).map((user) => (
           <li key={user.uuid} class="heading">
             <span>{nameOf(user)} <span class="quiet">{mainAddress(user)}</span></span>
-            <Act label={t('Add')} about={nameOf(user)} done={t('The member was added.')} act={async () => {
-              await call('PUT', `${path}/${user.uuid}`);
+            <Act label={t('Add')} about={nameOf(user)} ask={t('Add {name} to this group?', { name: nameOf(user) })}
+              more={<Effects change={{ change: 'add', group_uuid: group, user_uuid: user.uuid }} />}
+              done={t('The member was added.')} act={async () => {
+              await call('PUT', `groups/${group}/users/${user.uuid}`);
               search.type('');
               again();
             }} />
@@ -180,7 +185,8 @@ function GroupPolicies({ group }: { group: Group }) {
           { title: 'Accesses', numeric: true, cell: (policy) => number(policy.acl.length) },
           {
             title: 'Actions', narrow: true, cell: (policy) => allowed?.[`${own}.${policy.uuid}.delete`] && (
-              <Act label={t('Detach')} about={policy.name} danger ask={t('Detach this policy? All members lose its accesses at their next login.')}
+              <Act label={t('Detach')} about={policy.name} danger ask={t('Detach {name} from this group?', { name: policy.name })}
+                more={<Effects change={{ change: 'remove', group_uuid: group.uuid, policy_uuid: policy.uuid }} />}
                 done={t('The policy was detached.')} act={async () => {
                   await call('DELETE', `${path}/${policy.uuid}`);
                   attached.again();
@@ -193,7 +199,9 @@ function GroupPolicies({ group }: { group: Group }) {
         <div class="form">
           <Choice label={t('Attach a policy')} value={chosen} choose={setChosen}
             among={[['', '–'], ...others.map((policy): [string, string] => [policy.uuid, policy.name])]} />
-          <Act label={t('Attach')} disabled={!chosen} done={t('The policy was attached.')} act={async () => {
+          <Act label={t('Attach')} disabled={!chosen} ask={t('Attach {name} to this group?', { name: others.find((policy) => policy.uuid === chosen)?.name ?? '' })}
+            more={<Effects change={{ change: 'add', group_uuid: group.uuid, policy_uuid: chosen }} />}
+            done={t('The policy was attached.')} act={async () => {
             await call('PUT', `${path}/${chosen}`);
             setChosen('');
             attached.again();

@@ -20,6 +20,18 @@ interface Waiting {
 }
 export type Status = Record<string, Component> & { health?: { status: string; state: string; why: string[] } };
 
+// Asked for while the password is hashed, so that the overview has it at once.
+let early: Status | undefined;
+export async function askEarly(): Promise<void> {
+  early = undefined;
+  early = await publicCall<Status>('GET', 'status').catch(() => undefined);
+}
+function takeEarly(): Status | undefined {
+  const status = early;
+  early = undefined;
+  return status;
+}
+
 const names: Record<string, Text> = {
   rest_api: 'API',
   database: 'Database',
@@ -50,7 +62,7 @@ function details(name: string, part: Component): string {
 }
 
 export function Home() {
-  const status = useAsked((signal) => publicCall<Status>('GET', 'status', { signal }), []);
+  const status = useAsked((signal) => publicCall<Status>('GET', 'status', { signal }), [], takeEarly);
   useEffect(() => {
     const again = setInterval(() => {
       if (document.visibilityState === 'visible') status.again();

@@ -5,8 +5,11 @@ import { useAsked } from '../kit';
 import { t } from '../texts';
 
 export function nameOf(user: User): string {
-  const full = [user.firstname, user.lastname].filter(Boolean).join(' ');
-  return user.username || mainAddress(user) || full || user.uuid;
+  return user.username || mainAddress(user) || fullName(user);
+}
+
+export function fullName({ uuid, username, firstname, lastname }: Pick<User, 'uuid' | 'username' | 'firstname' | 'lastname'>): string {
+  return username || [firstname, lastname].filter(Boolean).join(' ') || uuid;
 }
 
 export function groupName(group: Group): string {

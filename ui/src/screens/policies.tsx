@@ -94,14 +94,15 @@ const contents = (policy: Policy) => JSON.stringify([policy.name, policy.descrip
 export function PolicyScreen({ uuid }: { uuid: string }) {
   const path = `policies/${piece(uuid)}`;
   const policy = useAsked((signal) => call<Policy>('GET', path, { signal }), [uuid]);
-  const allowed = useMay([`auth.policies.${uuid}.update`, `auth.policies.${uuid}.delete`, 'auth.users.read', 'auth.access.who_can']);
+  const allowed = useMay([`auth.policies.${uuid}.update`, `auth.policies.${uuid}.delete`, 'auth.users.read']);
   const found = policy.answer;
   return (
     <>
       <p><a href="#/policies">{t('All policies')}</a></p>
       <Heading title={found?.name ?? t('Policy')}>
         {found && !found.read_only && allowed?.[`auth.policies.${uuid}.delete`] && (
-          <Act label={t('Delete')} danger ask={t('Delete this policy? Whoever has it loses its accesses at their next login. This can’t be undone.')}
+          <Act label={t('Delete')} danger ask={t('Delete this policy? This can’t be undone.')}
+            more={<Effects change={{ change: 'remove', policy_uuid: uuid }} />}
             done={t('The policy was deleted.')} act={async () => {
               await call('DELETE', path);
               location.hash = '#/policies';
@@ -110,7 +111,7 @@ export function PolicyScreen({ uuid }: { uuid: string }) {
       </Heading>
       <State of={policy}>
         {found && allowed && (allowed[`auth.policies.${uuid}.update`] && !found.read_only
-          ? <Edit key={contents(found)} policy={found} tellsWho={allowed['auth.users.read'] && allowed['auth.access.who_can']} again={policy.again} />
+          ? <Edit key={contents(found)} policy={found} again={policy.again} />
           : <Part title={t('Accesses')}>
               {found.read_only && <p class="notice">{t('This policy comes from the configuration or from another tenant. It can’t be changed here.')}</p>}
               <pre>{sorted(found.acl).join('\n') || '–'}</pre>
@@ -139,7 +140,7 @@ function Holders({ policy }: { policy: Policy }) {
   );
 }
 
-function Edit({ policy, tellsWho, again }: { policy: Policy; tellsWho: boolean; again(): void }) {
+function Edit({ policy, again }: { policy: Policy; again(): void }) {
   const { form, set } = useForm<Written>({ name: policy.name, description: policy.description ?? '', acl: sorted(policy.acl).join('\n') });
   const [outdated, setOutdated] = useState(false);
   const acl = lines(form.acl);
@@ -163,9 +164,7 @@ function Edit({ policy, tellsWho, again }: { policy: Policy; tellsWho: boolean; 
             {gained.map((access) => <li key={`+${access}`}>{t('gained:')} <ins><code>{access}</code></ins></li>)}
             {lost.map((access) => <li key={`-${access}`}>{t('lost:')} <del><code>{access}</code></del></li>)}
           </ul>
-          {(gained.length > 0 || lost.length > 0) && (tellsWho
-            ? <Effects policy={policy} acl={acl} gained={gained} lost={lost} />
-            : <p>{t('From their next login on, this applies to everybody with this policy, unless another policy says otherwise.')}</p>)}
+          {(gained.length > 0 || lost.length > 0) && <Effects change={{ change: 'edit', policy_uuid: policy.uuid, acl }} />}
         </div>
       )}
       {outdated && <Outdated again={again} />}

@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import { call, piece, type Group, type List, type Policy, type User } from '../api';
 import { Act, Choice, Mark, Part, Search, State, Table, useAsked, useMay, useSearch, type Allowed } from '../kit';
 import { number, t } from '../texts';
+import { Effects, type Change } from './effect';
 import { groupName } from './names';
 
 interface Of {
@@ -89,7 +90,8 @@ function From({ origin, user, again }: { origin: Origin; user: User; again(): vo
       <div class="line">
         <h3>{group ? <a href={`#/groups/${group.uuid}`}>{groupName(group)}</a> : t('Policies of the user')}</h3>
         {group && !group.system_managed && allowed?.[access[0]] && (
-          <Act label={t('Remove')} about={group.name} danger ask={t('Remove this user from the group {name}? They lose its accesses at their next login.', { name: group.name })}
+          <Act label={t('Remove')} about={group.name} danger ask={t('Remove this user from the group {name}?', { name: group.name })}
+            more={<Effects change={{ change: 'remove', user_uuid: user.uuid, group_uuid: group.uuid }} />}
             done={t('The member was removed.')} act={async () => {
               await call('DELETE', `groups/${group.uuid}/users/${user.uuid}`);
               again();
@@ -101,7 +103,8 @@ function From({ origin, user, again }: { origin: Origin; user: User; again(): vo
         <div class="line" key={policy.uuid}>
           <span><a href={`#/policies/${policy.uuid}`}>{policy.name}</a> <span class="quiet">{t('{count|# access|# accesses}', { count: policy.acl.length })}</span></span>
           {!group && allowed?.[`auth.users.${user.uuid}.policies.${policy.uuid}.delete`] && (
-            <Act label={t('Detach')} about={policy.name} danger ask={t('Detach {name} from this user? They lose its accesses at their next login.', { name: policy.name })}
+            <Act label={t('Detach')} about={policy.name} danger ask={t('Detach {name} from this user?', { name: policy.name })}
+              more={<Effects change={{ change: 'remove', user_uuid: user.uuid, policy_uuid: policy.uuid }} />}
               done={t('The policy was detached.')} act={async () => {
                 await call('DELETE', `users/${user.uuid}/policies/${policy.uuid}`);
                 again();
@@ -127,11 +130,13 @@ function Give({ user, origins, again }: { user: User; origins: Origin[]; again()
   const further = (all?.policies ?? []).filter((policy) => !direct.some((each) => each.uuid === policy.uuid));
   return (
     <div class="pair">
-      {others.length > 0 && <Pick label={t('Add to a group')} act={t('Add')} done={t('The member was added.')} among={others} give={async (group) => {
+      {others.length > 0 && <Pick label={t('Add to a group')} act={t('Add')} done={t('The member was added.')} among={others} ask={(name) => t('Add this user to the group {name}?', { name })}
+        change={(group) => ({ change: 'add', user_uuid: user.uuid, group_uuid: group })} give={async (group) => {
         await call('PUT', `groups/${group}/users/${user.uuid}`);
         again();
       }} />}
-      {further.length > 0 && <Pick label={t('Attach a policy')} act={t('Attach')} done={t('The policy was attached.')} among={further} give={async (policy) => {
+      {further.length > 0 && <Pick label={t('Attach a policy')} act={t('Attach')} done={t('The policy was attached.')} among={further} ask={(name) => t('Attach {name} to this user?', { name })}
+        change={(policy) => ({ change: 'add', user_uuid: user.uuid, policy_uuid: policy })} give={async (policy) => {
         await call('PUT', `users/${user.uuid}/policies/${policy}`);
         again();
       }} />}
@@ -139,13 +144,22 @@ function Give({ user, origins, again }: { user: User; origins: Origin[]; again()
   );
 }
 
-function Pick({ label, act, done, among, give }: { label: string; act: string; done: string; among: { uuid: string; name: string }[]; give(uuid: string): Promise<void> }) {
+function Pick({ label, act, done, among, ask, change, give }: {
+  label: string;
+  act: string;
+  done: string;
+  among: { uuid: string; name: string }[];
+  ask(name: string): string;
+  change(uuid: string): Change;
+  give(uuid: string): Promise<void>;
+}) {
   const [chosen, setChosen] = useState('');
-  const there = among.some((each) => each.uuid === chosen) ? chosen : '';
+  const picked = among.find((each) => each.uuid === chosen);
+  const there = picked?.uuid ?? '';
   return (
     <div class="form">
       <Choice label={label} value={there} choose={setChosen} among={[['', '–'], ...among.map((each): [string, string] => [each.uuid, each.name])]} />
-      <Act label={act} disabled={!there} done={done} act={() => give(there)} />
+      <Act label={act} disabled={!there} ask={ask(picked?.name ?? '')} more={<Effects change={change(there)} />} done={done} act={() => give(there)} />
     </div>
   );
 }
