@@ -19,7 +19,7 @@ from support import checks, oauth2_peers, servers
 
 STEPS = (1000, 2000)
 MOST_FILES = 8192
-BAR_KB = {'ws': 10, 'wss': 110}
+BAR_KB = {'ws': 10, 'wss': 30}
 
 
 class Site:

@@ -5,9 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
-#include <boost/beast/ssl.hpp>
 #include <boost/beast/websocket.hpp>
-#include <boost/beast/websocket/ssl.hpp>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -16,6 +14,7 @@
 
 #include "wazoauth/base/log.h"
 #include "wazoauth/base/start_thread.h"
+#include "wazoauth/outgoing/tls_stream.h"
 #include "wazoauth/outgoing/web_socket_url.h"
 
 namespace wazoauth {
@@ -29,7 +28,7 @@ namespace websocket = beast::websocket;
 using asio::ip::tcp;
 using Error = boost::system::error_code;
 using Plain = websocket::stream<beast::tcp_stream>;
-using Secure = websocket::stream<beast::ssl_stream<beast::tcp_stream>>;
+using Secure = websocket::stream<TlsStream>;
 
 // One connection. Every operation holds it; what happens after end() is ignored.
 class Session {
@@ -100,8 +99,7 @@ struct WebSockets::State : std::enable_shared_from_this<WebSockets::State> {
         made.add_certificate_authority(asio::buffer(options.ca));
       made.set_verify_mode(ssl::verify_peer);
       made.set_options(ssl::context::default_workarounds | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
-      // Buffers of a connection that only waits are given back.
-      SSL_CTX_set_mode(made.native_handle(), SSL_MODE_RELEASE_BUFFERS);
+      TlsStream::prepare(made);
       tls = std::move(made);
     }
     return *tls;
@@ -190,22 +188,16 @@ class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<
 
   void connected(tcp::endpoint) {  // NOLINT: as Asio hands it over
     if constexpr (std::is_same_v<Stream, Secure>) {
-      auto& layer = stream_.next_layer();
       std::string name = url_.host;
       if (name.ends_with('.')) name.pop_back();  // the dot of a full name isn't told (RFC 6066), nor in certificates
-      Error no_address;
-      asio::ip::make_address(name, no_address);  // addresses aren't told there
-      if (no_address && SSL_set_tlsext_host_name(layer.native_handle(), name.c_str()) != 1) return fail("no TLS");
-      layer.set_verify_callback([is_its = ssl::host_name_verification(name)](bool good, ssl::verify_context& chain) {
-        const bool named = is_its(good, chain);
-        if (good && !named) X509_STORE_CTX_set_error(chain.native_handle(), X509_V_ERR_HOSTNAME_MISMATCH);
-        return named;
-      });
-      layer.async_handshake(ssl::stream_base::client, on(&SessionOf::upgrade));
+      if (!stream_.next_layer().begin(name)) return fail("no TLS");
+      stream_.next_layer().async_handshake(on(&SessionOf::secured));
     } else {
       upgrade();
     }
   }
+
+  void secured(std::size_t) { upgrade(); }
 
   void upgrade() {
     websocket::stream_base::timeout times{options_.timeout, options_.silence, true};
@@ -226,6 +218,7 @@ class SessionOf : public Session, public std::enable_shared_from_this<SessionOf<
   void opened() {
     timer_.cancel();
     open_ = true;
+    answer_ = {};
     options_.on_open(id_);
     read();
   }
