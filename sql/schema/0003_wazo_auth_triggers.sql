@@ -124,7 +124,9 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA wazo_auth FROM PUBLIC;
+-- Each by its name: those of pg_trgm, which may be in our schema, aren't ours.
+REVOKE ALL ON FUNCTION wazo_auth.remember_killed(text), wazo_auth.announce(text[], bigint[]), wazo_auth.tokens_deleted(),
+  wazo_auth.tokens_updated(), wazo_auth.tokens_truncated(), wazo_auth.users_deleted(), wazo_auth.tell_channel() FROM PUBLIC;
 
 DROP TRIGGER IF EXISTS wazo_auth_tokens_deleted ON public.auth_token;
 CREATE TRIGGER wazo_auth_tokens_deleted AFTER DELETE ON public.auth_token

@@ -160,7 +160,9 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA wazo_auth FROM PUBLIC;
+REVOKE ALL ON FUNCTION wazo_auth.find_lock(text, text, text, text, text), wazo_auth.tokens_made(),
+  wazo_auth.locks_changed(), wazo_auth.remember_killed(text), wazo_auth.tenants_moved(), wazo_auth.sessions_ended()
+  FROM PUBLIC;
 -- Statements of sql/queries use it, and who runs them need not own it. It tells nothing.
 GRANT EXECUTE ON FUNCTION wazo_auth.address(text) TO PUBLIC;
 

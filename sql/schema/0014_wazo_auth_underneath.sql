@@ -113,8 +113,8 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA wazo_auth FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION wazo_auth.address(text) TO PUBLIC;
+REVOKE ALL ON FUNCTION wazo_auth.forget_all(text), wazo_auth.tokens_deleted(), wazo_auth.tokens_updated(),
+  wazo_auth.users_deleted(), wazo_auth.tenants_moved() FROM PUBLIC;
 
 DROP TRIGGER IF EXISTS wazo_auth_tenants_changed ON public.auth_tenant;
 CREATE TRIGGER wazo_auth_tenants_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON public.auth_tenant

@@ -13,12 +13,11 @@ import uuid
 
 import bench
 import load
-from load import Connection
+from load import ADMIN, Connection
 
 from support import checks, servers
 
 USERS, GROUPS, ACCESSES, EDGE = 2000, 20, 10, 200
-ADMIN = ('bench-admin', 'bench-password-1')
 
 
 def import_users(port, token, count):
@@ -60,14 +59,7 @@ def main(arguments):
     postgres.start()
     nginx = None
     try:
-        settings = {
-            'db_uri': postgres.create_database('import', 'wazo-auth'),
-            'db_upgrade_on_startup': True,
-            'bootstrap_user_on_startup': True,
-            'bootstrap_user_username': ADMIN[0],
-            'bootstrap_user_password': ADMIN[1],
-            'amqp': {'uri': 'amqp://127.0.0.1:1/'},
-        }
+        settings = load.first_settings(postgres.create_database('import', 'wazo-auth'))
         port = servers.free_port()
         values = {'CONFIG': servers.write_settings(folder, settings), 'API_PORT': port, 'LOG_LEVEL': 'notice'}
         nginx = servers.Nginx(folder / 'nginx', servers.BUILD, load.API_CONF, (port, '/0.1/backends'), values)

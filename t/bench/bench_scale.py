@@ -14,13 +14,12 @@ import time
 
 import bench
 import load
-from load import Connection, median
+from load import ADMIN, Connection, median
 
 from support import servers
 from support.platform_sql import fill, grant
 
 ROUNDS, REQUESTS = 5, 40
-ADMIN = ('bench-admin', 'bench-password-1')
 SIZES = {'small': (100, 100, 100, 100), 'large': (5000, 50000, 5000, 5000)}
 
 
@@ -29,17 +28,7 @@ class Platform:
         self.name = name
         self.postgres = postgres
         uri = postgres.create_database(name, 'wazo-auth')
-        config = servers.write_settings(
-            folder,
-            {
-                'db_uri': uri,
-                'db_upgrade_on_startup': True,
-                'bootstrap_user_on_startup': True,
-                'bootstrap_user_username': ADMIN[0],
-                'bootstrap_user_password': ADMIN[1],
-                'amqp': {'uri': 'amqp://127.0.0.1:1/'},
-            },
-        )
+        config = servers.write_settings(folder, load.first_settings(uri))
         values = {'CONFIG': config, 'API_PORT': servers.free_port(), 'LOG_LEVEL': 'crit'}
         self.nginx = servers.Nginx(folder, servers.BUILD, load.API_CONF, (values['API_PORT'], '/0.1/backends'), values)
         self.nginx.start()

@@ -11,8 +11,7 @@ import time
 
 import bench
 import load
-from bench_scale import ADMIN
-from load import Connection, median
+from load import ADMIN, Connection, median
 
 from support import checks, servers
 from support.platform_sql import fill
@@ -82,14 +81,7 @@ def main(arguments):
     postgres.start()
     sites = []
     try:
-        settings = {
-            'db_uri': postgres.create_database('start', 'wazo-auth'),
-            'db_upgrade_on_startup': True,
-            'bootstrap_user_on_startup': True,
-            'bootstrap_user_username': ADMIN[0],
-            'bootstrap_user_password': ADMIN[1],
-            'amqp': {'uri': 'amqp://127.0.0.1:1/'},
-        }
+        settings = load.first_settings(postgres.create_database('start', 'wazo-auth'))
         (folder / 'settings').mkdir()
         ours = Site(folder / 'ours', load.API_CONF, servers.write_settings(folder / 'settings', settings))
         plain = Site(folder / 'plain', PLAIN)

@@ -113,6 +113,18 @@ def routes():
     return '\n'.join(lines) + '\n'
 
 
+def first_settings(uri):
+    """Of an nginx that makes the schema and ADMIN in an empty database; no broker answers it."""
+    return {
+        'db_uri': uri,
+        'db_upgrade_on_startup': True,
+        'bootstrap_user_on_startup': True,
+        'bootstrap_user_username': ADMIN[0],
+        'bootstrap_user_password': ADMIN[1],
+        'amqp': {'uri': 'amqp://127.0.0.1:1/'},
+    }
+
+
 class Bench:
     """The servers. Everything is private, in a temporary folder, and ends with close()."""
 
@@ -147,12 +159,8 @@ class Bench:
         config = servers.write_settings(
             folder,
             {
-                'db_uri': self.uri,
-                'db_upgrade_on_startup': True,
+                **first_settings(self.uri),
                 'amqp': {'uri': self.rabbitmq.uri},
-                'bootstrap_user_on_startup': True,
-                'bootstrap_user_username': ADMIN[0],
-                'bootstrap_user_password': ADMIN[1],
                 'max_user_concurrent_sessions': 100000000,
                 **(settings or {}),
             },

@@ -239,3 +239,40 @@ def test_typical_traffic_is_no_news(new_nginx, make_user, insert_token, wait_unt
     assert [line for line in loud if line not in refused] == []
     assert len(refused) <= 5 * (seconds + 1)
     assert len([line for line in lines()[before:] if 'wazo_auth: refused: ' in line]) == 5 * 5
+
+
+@pytest.mark.parametrize(
+    'before',
+    [
+        '',
+        'CREATE SCHEMA wazo_auth AUTHORIZATION "fresh-owner"; CREATE EXTENSION pg_trgm SCHEMA wazo_auth',
+        'CREATE EXTENSION pg_trgm SCHEMA public',
+    ],
+)
+def test_a_first_start_warns_of_nothing(stack, new_nginx, wait_until, before):
+    """In an empty database of a role that is no superuser, where an administrator may have made pg_trgm before."""
+    name = f'fresh-{uuid.uuid4().hex[:8]}'
+    uri = stack.postgres.create_database(name, 'fresh-owner')
+    stack.postgres.psql(name, before)
+    nginx = new_nginx(name, settings={'debug': False, 'db_uri': uri})
+    wait_until(lambda: 'the database is ready' in nginx.error_log.read_text())
+    lines = nginx.error_log.read_text().splitlines()
+    assert any('applying 0014' in line for line in lines)
+    assert [line for line in lines if not re.search(r' \[(?:notice|info|debug)\] ', line)] == []
+    # Whoever finds a trigger missing makes all functions anew, beside those of pg_trgm.
+    stack.postgres.psql(name, 'DROP TRIGGER wazo_auth_tokens_deleted ON auth_token')
+    nginx.stop()
+    nginx.start()
+    wait_until(lambda: nginx.error_log.read_text().count('the database is ready') > 1)
+    assert 'applying 0014' in nginx.error_log.read_text()[len('\n'.join(lines)) :]
+    assert 'privileges' not in nginx.error_log.read_text()
+    assert (
+        stack.postgres.psql(
+            name,
+            "SELECT string_agg(DISTINCT p.proname, ' ') FROM pg_proc p WHERE p.pronamespace = 'wazo_auth'::regnamespace "
+            "AND has_function_privilege('pg_monitor', p.oid, 'EXECUTE') AND p.proowner = '\"fresh-owner\"'::regrole",
+        )
+        == 'address keep_audit'
+    )
+    nginx.stop()
+    stack.postgres.drop_database(name)
