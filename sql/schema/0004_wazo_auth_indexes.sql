@@ -14,6 +14,8 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_group_tenant_uuid ON public.au
 CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_policy_managed ON public.auth_policy (uuid) WHERE config_managed;
 CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_policy_shared ON public.auth_policy (tenant_uuid) WHERE shared;
 CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_tenant_order_name ON public.auth_tenant (name);
+-- Who the master is, among all tenants.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_tenant_master ON public.auth_tenant (uuid) WHERE uuid = parent_uuid;
 CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_user_group_user ON public.auth_user_group (user_uuid, group_uuid);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_user_policy_policy ON public.auth_user_policy (policy_uuid);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS wazo_auth_group_policy_policy ON public.auth_group_policy (policy_uuid);

@@ -334,7 +334,10 @@ def test_pgbouncer_in_session_mode(stack, bouncer, new_database, new_nginx, comm
             stack.postgres.psql, database, 'BEGIN; LOCK TABLE auth_session; SELECT pg_sleep(14); COMMIT'
         )
         wait_until(
-            lambda: stack.postgres.psql(database, "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock'"), 5
+            lambda: stack.postgres.psql(
+                database, "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
+            ),
+            5,
         )
         began = time.monotonic()
         answer = log_in(nginx)

@@ -37,7 +37,11 @@ class Platform:
             self.sql(f'ALTER DATABASE "{self.name}" SET {setting}')
         self.nginx.reload()
         self.token = self.log_in()
-        self.nginx.api.get('/users?limit=1&recurse=true', self.token)  # who the master is, is asked once
+        self.ask_for_the_master()
+
+    def ask_for_the_master(self):
+        """A worker asks once who that is."""
+        self.nginx.api.get('/users?limit=1&recurse=true', self.token)
 
     def sql(self, text, **options):
         return self.postgres.psql(self.name, text, **options)
@@ -47,26 +51,31 @@ class Platform:
         assert answer.status_code == 200, answer.text
         return answer.json()['data']['token']
 
-    def statements(self, method, path, json=None):
-        """The answer of a request, and the plans of the statements that it made, as text."""
+    def planned(self, work):
+        """What work() returns, and the plans that were logged meanwhile: (process, plan) in their order."""
         mark = f'mark-{uuid.uuid4().hex}'
         self.sql(f"SELECT '{mark}'")
         begin = self.log().rindex(mark)
-        answer = self.nginx.api.request(method, path, self.token, json=json)
-        assert answer.status_code in (200, 204), answer.text
+        result = work()
         self.sql(f"SELECT '{mark}-end'")
         servers.wait_until(lambda: f'{mark}-end' in self.log(), 5)
         text = self.log()[begin:]
         text = text[: text.rindex(f'{mark}-end')]
         found = re.findall(r'\[(\d+)\] LOG:  duration: \S+ ms  plan:\n(\t?\{.*?\n\t?\})(?=\n\S)', text, flags=re.S)
         plans = [(process, json_module.loads(plan)) for process, plan in found]
+        return result, [(process, plan) for process, plan in plans if mark not in plan['Query Text']]
+
+    def statements(self, method, path, json=None):
+        """The answer of a request, and the plans of the statements that it made, as text."""
+        answer, plans = self.planned(lambda: self.nginx.api.request(method, path, self.token, json=json))
+        assert answer.status_code in (200, 204), answer.text
         # Others work in this database, too: of a request is what ran on the connection that found its caller's tenant. The
         # worker's watch over authorizations borrows connections of the same pool (OTHERS).
         mine = {
             process for process, plan in plans if plan['Query Text'].startswith('SELECT tenant_uuid FROM auth_user')
         }
         plans = [plan for process, plan in plans if process in mine]
-        return answer, [plan for plan in plans if not re.search(f'{mark}|{OTHERS}', plan['Query Text'])]
+        return answer, [plan for plan in plans if not re.search(OTHERS, plan['Query Text'])]
 
     def log(self):
         return self.postgres.log.read_text(errors='replace')
@@ -203,3 +212,36 @@ def test_all_of_it_in_one_list(platform):
     assert len(answer['items']) == answer['total'] >= USERS / 2
     names = [user['username'] for user in answer['items']]
     assert names == sorted(names)
+
+
+def test_a_start_reads_the_same_until_it_serves(platform):
+    """Of each table a few rows, and not those of 5,000 tenants and 50,000 users."""
+
+    def starts():
+        return platform.nginx.error_log.read_text().count('the database is ready')
+
+    def restart():
+        before = starts()
+        platform.nginx.restart()
+        servers.wait_until(lambda: starts() > before, 60)
+
+    platform.sql(f'ALTER DATABASE "{platform.name}" SET auto_explain.log_analyze = on')
+    try:
+        _, plans = platform.planned(restart)
+    finally:
+        platform.sql(f'ALTER DATABASE "{platform.name}" RESET auto_explain.log_analyze')
+        platform.nginx.reload()  # for connections without it
+        platform.ask_for_the_master()
+    texts = [plan['Query Text'] for _, plan in plans]
+    serves = next(i for i, text in enumerate(texts) if text.startswith('-- At a start: $1 are served'))
+    assert any(text.startswith('-- Does the master tenant') for text in texts[:serves])
+
+    def read(plan):
+        for node in nodes(plan['Plan']):
+            if node.get('Relation Name', '').startswith('auth_'):
+                removed = node.get('Rows Removed by Filter', 0) + node.get('Rows Removed by Index Recheck', 0)
+                yield (node['Actual Rows'] + removed) * node['Actual Loops']
+
+    most = [max(read(plan), default=0) for _, plan in plans]
+    assert max(most[: serves + 1]) < 20, dict(zip(texts, most))
+    assert max(most[serves:]) >= USERS  # they are counted, and what reads all of them comes afterwards

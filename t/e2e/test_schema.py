@@ -340,6 +340,7 @@ ALL_OF_OURS = [
     'index wazo_auth_saml_session_id',
     'index wazo_auth_saml_session_refresh',
     'index wazo_auth_saml_session_relay',
+    'index wazo_auth_tenant_master',
     'index wazo_auth_tenant_order_name',
     'index wazo_auth_tenant_search',
     'index wazo_auth_token_auth_id',

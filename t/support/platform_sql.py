@@ -8,9 +8,8 @@ SET session_replication_role = replica;
 CREATE TEMP TABLE tenants AS SELECT i, uuid_generate_v4()::text AS uuid FROM generate_series(1, {tenants}) AS i;
 CREATE TEMP TABLE master AS SELECT uuid FROM auth_tenant WHERE uuid = parent_uuid;
 INSERT INTO auth_tenant (uuid, name, slug, parent_uuid)
-SELECT uuid, 'tenant ' || md5(i::text), 't' || i,
-       coalesce((SELECT p.uuid FROM tenants p WHERE p.i = t.i / 10), (SELECT uuid FROM master))
-FROM tenants t;
+SELECT t.uuid, 'tenant ' || md5(t.i::text), 't' || t.i, coalesce(p.uuid, (SELECT uuid FROM master))
+FROM tenants t LEFT JOIN tenants p ON p.i = t.i / 10;
 CREATE TEMP TABLE users AS
 SELECT u.i, uuid_generate_v4()::text AS uuid, CASE WHEN u.i % 2 = 0 THEN (SELECT uuid FROM master) ELSE t.uuid END AS tenant
 FROM generate_series(1, {users}) AS u (i) JOIN tenants t ON t.i = 1 + u.i % {tenants};
