@@ -214,7 +214,7 @@ function Question({ text, yes, more, danger, answer }: { text: string; yes: stri
   useEffect(() => ref.current?.showModal(), []);
   return (
     <dialog ref={ref} aria-label={text} onCancel={() => answer(false)}>
-      <p>{text}</p>
+      {more ? <h2>{text}</h2> : <p>{text}</p>}
       {more && <div class="more" role="status">{more}</div>}
       <div class="buttons">
         <button type="button" autofocus onClick={() => answer(false)}>{t('Cancel')}</button>
