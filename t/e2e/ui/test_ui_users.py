@@ -331,6 +331,8 @@ def test_many_accesses_are_folded_and_many_members_counted(inside, api, admin_to
     )
     inside.at(f"groups/{group['uuid']}")
     inside.choose('Attach-a-policy', policy['name'])
+    inside.see('td a', 'crowd-0001')
+    inside.settle()
     inside.driver.execute_script('performance.clearResourceTimings()')
     inside.press('Attach')
     [line] = asked(inside)
