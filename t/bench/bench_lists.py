@@ -17,7 +17,7 @@ from support import servers
 
 CLIENTS = (1, 2, 5)
 LIST = '/users?recurse=true'
-BAR_LEFT_MB = 20
+BAR_PEAK_MB, BAR_LEFT_MB = 26, 8
 
 
 class Memory:
@@ -66,7 +66,10 @@ def main():
             time.sleep(1)
             left = memory.mb('RssAnon')
             report.note(f'{clients} at once', f'{peak:.1f} MB more at most, {took:.1f} s')
-            report.line(f'{clients} at once: memory afterwards, more than idle', [left - idle], BAR_LEFT_MB, False, ' MB')
+            report.line(f'{clients} at once: memory for each', [peak / clients], BAR_PEAK_MB, False, ' MB')
+            report.line(
+                f'{clients} at once: memory afterwards, more than idle', [left - idle], BAR_LEFT_MB, False, ' MB'
+            )
     finally:
         platform.nginx.stop()
         postgres.stop()
