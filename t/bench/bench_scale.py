@@ -24,12 +24,12 @@ SIZES = {'small': (100, 100, 100, 100), 'large': (5000, 50000, 5000, 5000)}
 
 
 class Platform:
-    def __init__(self, folder, postgres, name):
+    def __init__(self, folder, postgres, name, workers=2):
         self.name = name
         self.postgres = postgres
         uri = postgres.create_database(name, 'wazo-auth')
         config = servers.write_settings(folder, load.first_settings(uri))
-        values = {'CONFIG': config, 'API_PORT': servers.free_port(), 'LOG_LEVEL': 'crit'}
+        values = {'CONFIG': config, 'API_PORT': servers.free_port(), 'LOG_LEVEL': 'crit', 'WORKERS': workers}
         self.nginx = servers.Nginx(folder, servers.BUILD, load.API_CONF, (values['API_PORT'], '/0.1/backends'), values)
         self.nginx.start()
         basic = load.base64.b64encode(':'.join(ADMIN).encode()).decode()

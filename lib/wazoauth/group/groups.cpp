@@ -24,7 +24,7 @@ Step list_groups(Context& context) {
       .filtered_by_columns(context, {"policy_uuid", "policy_slug"});
   const Json& read_only = query.filters.get("read_only");
   if (!read_only.is_null()) statement.filtered("groups.by.read_only", read_only.boolean());
-  return list_response(statement.run(context.db()), *group_shape());
+  return statement.answer(context, *group_shape());
 }
 
 Step create_group(Context& context) {

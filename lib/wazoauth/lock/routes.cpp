@@ -78,7 +78,7 @@ Step list_locks(Context& context) {
   const ListQuery query = context.list_query();
   ListStatement statement("locks", "l", "l.tenant_uuid", query);
   statement.of_tenant(context, tenant, query.recurse).scoped("locks.of_live", nullptr).filtered_by_columns(context);
-  return list_response(statement.run(context.db()), *lock_shape());
+  return statement.answer(context, *lock_shape());
 }
 
 using Work = Step (*)(Context&, const locks::Key&);

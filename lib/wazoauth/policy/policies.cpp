@@ -66,7 +66,7 @@ Step list_policies(Context& context) {
   const Json& read_only = query.filters.get("read_only");
   if (!read_only.is_null())
     statement.filtered(read_only.boolean() ? "policies.by.read_only" : "policies.by.not_read_only", nullptr);
-  return items_response(statement.run(context.db()), *policy_shape());
+  return statement.items(context, *policy_shape());
 }
 
 Step create_policy(Context& context) {

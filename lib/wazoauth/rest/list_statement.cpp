@@ -6,6 +6,7 @@
 #include "wazoauth/base/text.h"
 #include "wazoauth/rest/master_tenant.h"
 #include "wazoauth/store/statements.h"
+#include "wazoauth/store/unit_of_work.h"
 
 namespace wazoauth {
 
@@ -18,6 +19,8 @@ std::optional<std::string> filter_of(const Request& request, std::string_view na
 }
 
 namespace {
+
+constexpr std::int64_t portion = 1000;  // of objects, and of rows
 
 std::optional<std::string> filter_unless_empty(const Request& request, std::string_view name) {
   auto value = filter_of(request, name);
@@ -130,16 +133,53 @@ void ListStatement::search() {
   }
 }
 
-Rows ListStatement::run(UnitOfWork& unit) {
+// How many objects the whole answer has, by any of its rows.
+std::int64_t ListStatement::count(const Rows& rows) const {
+  const std::int64_t matching = rows.optional_integer(0, "filtered").value_or(rows.integer(0, "total"));
+  return std::min(query_.limit.value_or(matching), matching - query_.offset);
+}
+
+void ListStatement::write(Context& context, ListWriter& writer) {
   search();
-  const std::string limit = placed("?::bigint", query_.limit), offset = placed("?::bigint", query_.offset);
+  // Most lists are short: these are one prepared statement, whether they have a limit or not.
+  const bool may_be_long = query_.limit.value_or(portion + 1) > portion;
+  const std::string limit = placed("?::bigint", may_be_long ? std::optional(portion) : query_.limit);
+  const std::size_t limit_at = params_.size() - 1;
+  const std::string offset = placed("?::bigint", query_.offset);
   const std::string sort = by_tenant_ + table_ + "." + query_.order + (query_.descending ? " DESC" : " ASC");
   const std::string first = ahead(query_);
   std::vector<Variant> variants = {
       {"with", with_}, {"where", where_}, {"scope", scope_}, {"narrowed", narrowed_ ? "true" : "false"},
       {"sort", sort},  {"ahead", first},  {"limit", limit},  {"offset", offset}};
   for (const auto& [word, text] : words_) variants.emplace_back(word, text);
-  return unit.run(resource_ + ".page", params_, variants);
+  const std::string name = resource_ + ".page";
+  const Rows rows = context.db().run(name, params_, variants);
+  if (!may_be_long || count(rows) <= portion) return writer.add(rows);
+
+  writer.expect(count(rows));
+  context.db().roll_back();  // it read only; and one request never holds two connections
+  params_[limit_at] = query_.limit;
+  UnitOfWork unit(context.services.database, Mode::write);
+  unit.execute("SET TRANSACTION READ ONLY");
+  unit.execute("SET LOCAL cursor_tuple_fraction = 1");  // all of the rows are wanted, and not the first ones soon
+  unit.execute("DECLARE portions NO SCROLL CURSOR FOR " + find_statement(name, variants).text, params_);
+  for (std::size_t got = portion; got == portion;) {
+    const Rows some = unit.execute("FETCH " + std::to_string(portion) + " FROM portions");
+    got = some.size();
+    writer.add(some);
+  }
+}
+
+Response ListStatement::answer(Context& context, const Schema& item) {
+  ListWriter writer(item);
+  write(context, writer);
+  return std::move(writer).answer();
+}
+
+Response ListStatement::items(Context& context, const Schema& item) {
+  ListWriter writer(item);
+  write(context, writer);
+  return std::move(writer).items();
 }
 
 }  // namespace wazoauth

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "wazoauth/rest/context.h"
+#include "wazoauth/rest/row_writer.h"
 
 namespace wazoauth {
 
@@ -41,9 +42,15 @@ class ListStatement {
   ListStatement& widened(std::string_view fragment, const Param& value);
   ListStatement& with(std::string_view word, std::string_view text,
                       const Param& value);  // a word of this statement alone
-  Rows run(UnitOfWork& unit);
+
+  // The answers {"filtered", "total", "items"} and {"items", "total"}. Rows of a long list come in portions, from one
+  // snapshot: only the text that is made of them stands in memory.
+  Response answer(Context& context, const Schema& item);
+  Response items(Context& context, const Schema& item);
 
  private:
+  void write(Context& context, ListWriter& writer);
+  std::int64_t count(const Rows& rows) const;
   std::string placed(std::string_view text, const Param& value);
   std::string of_column(std::string_view fragment, const Param& tenant);
   void search();

@@ -30,9 +30,24 @@ RowWriter::RowWriter(const Rows& rows, const Schema& shape) : rows_(rows), membe
   if (spread) uuid_ = rows.column("uuid");
 }
 
-std::size_t RowWriter::write(std::string& out, std::size_t row) const {
+std::size_t RowWriter::write(std::string& out, std::size_t row) {
   const std::size_t count = rows_of_object(row);
   write_members(out, row, count, members_);
+  return count;
+}
+
+std::size_t RowWriter::write_more(std::string& out, std::size_t& end, std::string_view uuid) {
+  if (uuid_ < 0 || rows_.raw(0, uuid_) != uuid) return 0;
+  const auto list = std::find_if(members_.begin(), members_.end(),
+                                 [](const Member& member) { return member.type == Type::list && member.column < 0; });
+  const std::size_t count = rows_of_object(0);
+  std::string items;
+  for (std::size_t row = 0; row < count; ++row) {
+    items += ", ";
+    write_members(items, row, 1, list->inner);
+  }
+  out.insert(end, items);
+  end += items.size();
   return count;
 }
 
@@ -44,7 +59,7 @@ std::size_t RowWriter::rows_of_object(std::size_t row) const {
   return count;
 }
 
-void RowWriter::write_members(std::string& out, std::size_t row, std::size_t count, const Members& members) const {
+void RowWriter::write_members(std::string& out, std::size_t row, std::size_t count, const Members& members) {
   out += '{';
   for (const Member& member : members) {
     out += member.key;
@@ -67,12 +82,13 @@ void RowWriter::write_members(std::string& out, std::size_t row, std::size_t cou
 }
 
 // Without items there is one row, and their columns are NULL.
-void RowWriter::write_spread(std::string& out, std::size_t row, std::size_t count, const Members& members) const {
+void RowWriter::write_spread(std::string& out, std::size_t row, std::size_t count, const Members& members) {
   out += '[';
   for (std::size_t i = 0; i < count && rows_.raw(row + i, members.front().column); ++i) {
     if (i > 0) out += ", ";
     write_members(out, row + i, 1, members);
   }
+  end_of_spread_ = out.size();
   out += ']';
 }
 
@@ -85,27 +101,49 @@ Response json_response(std::string text) {
   return response;
 }
 
-// A long list's text is built where it stays: growing and copying it would cost more than writing it.
-void append_items(std::string& text, const Rows& rows, const Schema& item) {
-  text += '[';
-  if (rows.raw(0, rows.column("uuid"))) {
-    const RowWriter writer(rows, item);
-    const std::size_t start = text.size();
-    std::size_t row = writer.write(text, 0);
-    text.reserve(start + (text.size() - start + 8) * (rows.size() / row + 1));
-    while (row < rows.size()) {
-      text += ", ";
-      row += writer.write(text, row);
-    }
-  }
-  text += ']';
-}
-
-std::string count(const Rows& rows, const char* column) {
-  return std::to_string(rows.optional_integer(0, column).value_or(rows.integer(0, "total")));
-}
-
 }  // namespace
+
+void ListWriter::add(const Rows& rows) {
+  if (rows.empty()) return;
+  const bool first = total_.empty();
+  if (first) begin(rows);
+  const int uuid = rows.column("uuid");
+  if (!rows.raw(0, uuid)) return;  // nothing is listed
+  RowWriter writer(rows, item_);
+  std::size_t row = first ? 0 : writer.write_more(text_, end_of_spread_, last_);
+  if (row == rows.size()) return;
+  while (row < rows.size()) {
+    if (objects_++ > 0) text_ += ", ";
+    row += writer.write(text_, row);
+  }
+  last_ = *rows.raw(rows.size() - 1, uuid);
+  end_of_spread_ = writer.end_of_spread();
+  if (first) reserve();
+}
+
+void ListWriter::begin(const Rows& rows) {
+  const std::int64_t total = rows.integer(0, "total");
+  total_ = std::to_string(total);
+  head_ = "{\"filtered\": " + std::to_string(rows.optional_integer(0, "filtered").value_or(total)) +
+          ", \"total\": " + total_ + ", \"items\": [";
+  text_ = head_;
+}
+
+// A long text is built where it stays: growing and copying it would cost more than writing it. What isn't written of
+// the room costs addresses only.
+void ListWriter::reserve() {
+  const auto more = static_cast<std::size_t>(expected_) / objects_;
+  if (more > 1) text_.reserve(text_.size() * (more + 1) * 9 / 8);
+}
+
+Response ListWriter::answer() && {
+  return json_response(std::move(text_ += "]}"));
+}
+
+Response ListWriter::items() && {
+  text_.replace(0, head_.size(), "{\"items\": [");
+  return json_response(std::move(text_ += "], \"total\": " + total_ + "}"));
+}
 
 Response row_response(const Rows& rows, const Schema& shape) {
   std::string text;
@@ -114,16 +152,15 @@ Response row_response(const Rows& rows, const Schema& shape) {
 }
 
 Response list_response(const Rows& rows, const Schema& item) {
-  std::string text =
-      "{\"filtered\": " + count(rows, "filtered") + ", \"total\": " + count(rows, "total") + ", \"items\": ";
-  append_items(text, rows, item);
-  return json_response(std::move(text += '}'));
+  ListWriter writer(item);
+  writer.add(rows);
+  return std::move(writer).answer();
 }
 
 Response items_response(const Rows& rows, const Schema& item) {
-  std::string text = "{\"items\": ";
-  append_items(text, rows, item);
-  return json_response(std::move(text += ", \"total\": " + count(rows, "total") + "}"));
+  ListWriter writer(item);
+  writer.add(rows);
+  return std::move(writer).items();
 }
 
 Response empty_list() {

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "wazoauth/http/http.h"
@@ -20,7 +22,11 @@ namespace wazoauth {
 class RowWriter {
  public:
   RowWriter(const Rows& rows, const Schema& shape);
-  std::size_t write(std::string& out, std::size_t row) const;  // returns how many rows the object took
+  std::size_t write(std::string& out, std::size_t row);  // returns how many rows the object took
+  // Where in the text the spread list of the object that was written last ends; 0 without one.
+  std::size_t end_of_spread() const { return end_of_spread_; }
+  // The first rows go on with the spread list of the object `uuid`: puts them at `end`, moves that, returns how many.
+  std::size_t write_more(std::string& out, std::size_t& end, std::string_view uuid);
 
  private:
   struct Member {
@@ -32,17 +38,38 @@ class RowWriter {
   using Members = std::vector<Member>;
   static Members members_of(const Rows& rows, const Schema& shape, const std::string& prefix = {});
   std::size_t rows_of_object(std::size_t row) const;
-  void write_members(std::string& out, std::size_t row, std::size_t count, const Members& members) const;
-  void write_spread(std::string& out, std::size_t row, std::size_t count, const Members& members) const;
+  void write_members(std::string& out, std::size_t row, std::size_t count, const Members& members);
+  void write_spread(std::string& out, std::size_t row, std::size_t count, const Members& members);
 
   const Rows& rows_;
   Members members_;
   int uuid_ = -1;  // its column, when a list is spread
+  std::size_t end_of_spread_ = 0;
+};
+
+// The answer to a list, of rows that may come in portions: an object's rows need not all be in one.
+class ListWriter {
+ public:
+  explicit ListWriter(const Schema& item) : item_(item) {}
+  void expect(std::int64_t objects) { expected_ = objects; }  // if that is known before they come
+  void add(const Rows& rows);
+  Response answer() &&;  // {"filtered", "total", "items"}
+  Response items() &&;   // {"items", "total"}
+
+ private:
+  void begin(const Rows& rows);
+  void reserve();
+
+  const Schema& item_;
+  std::string text_, head_, total_;
+  std::int64_t expected_ = 0;
+  std::size_t objects_ = 0, end_of_spread_ = 0;
+  std::string last_;  // the `uuid` of the object that was written last
 };
 
 Response row_response(const Rows& rows, const Schema& shape);   // the first row
-Response list_response(const Rows& rows, const Schema& item);   // {"filtered", "total", "items"}
-Response items_response(const Rows& rows, const Schema& item);  // {"items", "total"}
+Response list_response(const Rows& rows, const Schema& item);   // of all rows
+Response items_response(const Rows& rows, const Schema& item);  // of all rows
 Response empty_list();                                          // {"filtered": 0, "total": 0, "items": []}
 
 }  // namespace wazoauth

@@ -27,7 +27,7 @@ Step list_sessions(Context& context) {
   const ListQuery query = context.list_query();
   ListStatement statement = list_of_sessions(query);
   statement.of_tenant(context, tenant, query.recurse).scoped("sessions.with_token", nullptr);
-  return list_response(statement.run(context.db()), *session_shape());
+  return statement.answer(context, *session_shape());
 }
 
 Step end_session(Context& context) {
@@ -40,7 +40,7 @@ Step list_sessions_of_user(Context& context) {
   tenant_of_user(context.db(), user, context.tenant());
   ListStatement statement = list_of_sessions(context.list_query());
   statement.scoped("sessions.of_user", user);
-  return list_response(statement.run(context.db()), *session_shape());
+  return statement.answer(context, *session_shape());
 }
 
 Step end_session_of_user(Context& context) {

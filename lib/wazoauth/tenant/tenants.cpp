@@ -50,7 +50,7 @@ Step list_tenants(Context& context) {
     for (const Json& uuid : query.filters.get("uuids").items()) wanted.emplace_back(uuid.text());
     statement.filtered("tenants.by.uuids", wanted);
   }
-  return list_response(statement.run(context.db()), *tenant_shape());
+  return statement.answer(context, *tenant_shape());
 }
 
 Step create_tenant(Context& context) {

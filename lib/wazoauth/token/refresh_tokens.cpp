@@ -29,7 +29,7 @@ Response list(Context& context, const ListQuery& query, bool recurse, const std:
   if (filters.has("mobile")) statement.filtered("refresh_tokens.by.mobile", filters.get("mobile").boolean());
   if (filters.has("created_at")) statement.filtered("refresh_tokens.by.created_at", filters.get("created_at").text());
   try {
-    return list_response(statement.run(context.db()), *refresh_token_shape());
+    return statement.answer(context, *refresh_token_shape());
   } catch (const BadValue&) {
     // Only PostgreSQL knows what it takes for a time.
     report(Report::list_parameters,

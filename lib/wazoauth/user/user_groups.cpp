@@ -16,7 +16,7 @@ Step list_members(Context& context) {
   const std::string& group = context.param("group_uuid");
   const std::string tenant = context.caller_tenant();
   if (context.db().run("groups.visible", {group, tenant}).empty()) return empty_list();
-  return list_response(list_of_users(context, query, {tenant, true, group}), *user_shape());
+  return list_of_users(context, query, {tenant, true, group});
 }
 
 Step list_groups_of_user(Context& context) {
@@ -25,7 +25,7 @@ Step list_groups_of_user(Context& context) {
   const ListQuery query = context.list_query();
   ListStatement statement("groups", "g", "g.tenant_uuid", query);
   statement.scoped("groups.of_user", uuid).filtered_by_columns(context);
-  return list_response(statement.run(context.db()), *group_shape());
+  return statement.answer(context, *group_shape());
 }
 
 Step add_member(Context& context) {

@@ -39,12 +39,12 @@ Rows visible_user(UnitOfWork& unit, const std::string& uuid, const std::string& 
   return rows;
 }
 
-Rows list_of_users(Context& context, const ListQuery& query, const UserFilter& filter) {
+Response list_of_users(Context& context, const ListQuery& query, const UserFilter& filter) {
   ListStatement statement("users", "u", "u.tenant_uuid", query);
   statement.of_tenant(context, filter.tenant, filter.recurse);
   if (filter.member_of) statement.scoped("users.of_group", *filter.member_of);
   statement.filtered_by_columns(context, {"policy_uuid", "policy_slug", "has_policy_uuid", "has_policy_slug"});
-  return statement.run(context.db());
+  return statement.answer(context, *user_shape());
 }
 
 void lock_logins(UnitOfWork& unit, const std::vector<std::string>& logins) {

@@ -24,9 +24,9 @@ struct UserFilter {
   bool recurse = false;
   std::optional<std::string> member_of;  // a group: the list is of its members
 };
-// Rows of users.page. The query's parameters are taken from the request; those about policies only for the list of a
-// tenant.
-Rows list_of_users(Context& context, const ListQuery& query, const UserFilter& filter);
+// The answer to a list of users. The query's parameters are taken from the request; those about policies only for the
+// list of a tenant.
+Response list_of_users(Context& context, const ListQuery& query, const UserFilter& filter);
 
 // Takes the locks of logins that this transaction is about to write; once in a transaction. Nulls are skipped.
 void lock_logins(UnitOfWork& unit, const std::vector<std::string>& logins);

@@ -36,7 +36,7 @@ Json valid_user(const Context& context) {
 Step list_users(Context& context) {
   const std::string& tenant = context.tenant();
   const ListQuery query = context.list_query();
-  return list_response(list_of_users(context, query, {tenant, query.recurse, std::nullopt}), *user_shape());
+  return list_of_users(context, query, {tenant, query.recurse, std::nullopt});
 }
 
 Step write_user(Context& context, const NewUser& user) {

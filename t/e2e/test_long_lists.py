@@ -1,0 +1,142 @@
+"""Lists without a limit: their rows come from PostgreSQL in portions of 1,000, and only the answer's text stands in memory.
+
+A database of its own has users with several addresses each, so that the portions end in the middle of a user.
+"""
+import http.client
+import json
+import re
+import threading
+import uuid
+from pathlib import Path
+
+import pytest
+
+USERS, MOST_ADDRESSES, POLICIES = 20000, 1300, 1700
+MANY = 7  # users have 0 to 6 addresses, and one has MOST_ADDRESSES
+
+FILL = f"""
+SET session_replication_role = replica;
+CREATE TEMP TABLE users AS SELECT i, uuid_generate_v4()::text AS uuid FROM generate_series(1, {USERS}) AS i;
+INSERT INTO auth_user (uuid, username, firstname, lastname, tenant_uuid, purpose)
+SELECT u.uuid, 'long-' || lpad(i::text, 6, '0'), 'First ' || md5('f' || i), 'Last ' || md5('l' || i), t.uuid, 'user'
+FROM users u, auth_tenant t WHERE t.uuid = t.parent_uuid;
+INSERT INTO auth_email (address, main, confirmed, user_uuid)
+SELECT 'a' || n || '-' || i || '@example.com', n = 1, true, uuid
+FROM users, generate_series(1, CASE WHEN i = 1001 THEN {MOST_ADDRESSES} ELSE i % {MANY} END) AS n;
+INSERT INTO auth_policy (name, slug, tenant_uuid)
+SELECT 'policy ' || lpad(i::text, 6, '0'), 'p' || i, t.uuid
+FROM generate_series(1, {POLICIES}) AS i, auth_tenant t WHERE t.uuid = t.parent_uuid;
+ANALYZE;
+"""
+
+
+class Lists:
+    def __init__(self, stack, admin):
+        name = f'long-{uuid.uuid4().hex[:8]}'
+        self.nginx = stack.new_nginx(
+            'long', workers=1, settings={'db_uri': stack.postgres.create_database(name, 'wazo-auth')}
+        )
+        self.sql = lambda text: stack.postgres.psql(name, text, timeout=120)
+        self.sql(FILL)
+        answer = self.nginx.api.post('/token', auth=(admin['username'], admin['password']), json={'expiration': 7200})
+        assert answer.status_code == 200, answer.text
+        self.token = answer.json()['data']['token']
+
+    def read(self, path):
+        """Without the comparison with the document, which takes minutes for so many."""
+        connection = http.client.HTTPConnection('127.0.0.1', self.nginx.api.port, timeout=60)
+        connection.request('GET', f'/0.1{path}', headers={'X-Auth-Token': self.token})
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        assert answer.status == 200, text
+        return text
+
+    def items(self, path):
+        body = json.loads(self.read(path))
+        assert len({item['uuid'] for item in body['items']}) == len(body['items'])
+        return body, body['items']
+
+
+@pytest.fixture(scope='module')
+def lists(stack, admin):
+    made = Lists(stack, admin)
+    yield made
+    made.nginx.stop()
+
+
+def test_users_are_whole(lists):
+    body, users = lists.items('/users?order=username')
+    users = [user for user in users if user['username'].startswith('long-')]
+    assert body['total'] == body['filtered'] == len(body['items'])
+    assert [user['username'] for user in users] == [f'long-{i:06}' for i in range(1, USERS + 1)]
+    for i, user in enumerate(users, 1):
+        count = MOST_ADDRESSES if i == 1001 else i % MANY
+        assert sorted(email['address'] for email in user['emails']) == sorted(
+            f'a{n}-{i}@example.com' for n in range(1, count + 1)
+        )
+        assert [email['main'] for email in user['emails']] == [True] * (count > 0) + [False] * (count - 1)
+
+
+@pytest.mark.parametrize(
+    'query',
+    ['limit=999', 'limit=1000', 'limit=1001', 'limit=2400&offset=700', 'offset=19000', 'offset=19002', 'limit=0'],
+)
+def test_a_part_is_that_part_of_the_whole(lists, query):
+    _, users = lists.items('/users?order=username')
+    body, part = lists.items(f'/users?order=username&{query}')
+    limit, offset = (
+        int((re.findall(f'{name}=(\\d+)', query) or [missing])[0])
+        for name, missing in [('limit', 10**6), ('offset', 0)]
+    )
+    assert part == users[offset : offset + limit]
+    assert body['total'] == body['filtered'] == len(users)
+
+
+def test_filters_count(lists):
+    body, users = lists.items('/users?order=username&direction=desc&search=long-01')
+    assert [user['username'] for user in users] == [f'long-{i:06}' for i in range(19999, 9999, -1)]
+    assert (body['filtered'], body['total']) == (10000, USERS + 1)
+
+
+def test_lists_without_filtered(lists):
+    body, policies = lists.items('/policies?order=name&search=policy')
+    policies = [policy for policy in policies if policy['slug'].startswith('p')]
+    assert list(body) == ['items', 'total']
+    assert [policy['slug'] for policy in policies] == [f'p{i}' for i in range(1, POLICIES + 1)]
+
+
+def test_the_connection_is_as_before(lists):
+    """No transaction and no cursor is left on it, and what comes next may write."""
+    lists.read('/users')
+    assert (
+        lists.sql("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%' AND datname = current_database()")
+        == '0'
+    )
+    for i in range(20):
+        answer = lists.nginx.api.post('/groups', lists.token, json={'name': f'after a long list {i}'})
+        assert answer.status_code == 200, answer.text
+
+
+def kilobytes(worker, name):
+    return int(re.search(rf'{name}:\s+(\d+) kB', Path(f'/proc/{worker}/status').read_text())[1])
+
+
+def test_memory(lists):
+    """While it answers the worker holds the text, and not the rows; afterwards it is as before."""
+    (worker,) = lists.nginx.workers()
+    size = len(lists.read('/users')) / 1024
+    lists.read('/users')
+    before = kilobytes(worker, 'RssAnon')
+    Path(f'/proc/{worker}/clear_refs').write_text('5')  # from now on the peak counts
+    resident = kilobytes(worker, 'VmRSS')
+    readers = [threading.Thread(target=lists.read, args=('/users',)) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    peak, after = kilobytes(worker, 'VmHWM') - resident, kilobytes(worker, 'RssAnon') - before
+    print(f'{size:.0f} KB each: {peak} KB at most, {after} KB afterwards, {before} KB before')
+    assert before < 25 * 1024
+    assert peak < 3 * size + 8192
+    assert after < 8192
