@@ -78,7 +78,7 @@ class Housekeeper {
   std::atomic<bool> schema_is_there_{false};
   std::atomic<bool> schema_changed_{false};  // since it was looked at
   std::atomic<bool> seeding_{false};
-  std::string reported_;                     // what was said of it last
+  std::string reported_;  // what was said of it last
   std::unique_ptr<BusRelay> bus_;
   std::unique_ptr<MailRelay> mails_;
   std::vector<Work> rest_;  // what has no thread yet
