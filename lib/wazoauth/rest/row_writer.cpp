@@ -124,8 +124,9 @@ void ListWriter::add(const Rows& rows) {
 void ListWriter::begin(const Rows& rows) {
   const std::int64_t total = rows.integer(0, "total");
   total_ = std::to_string(total);
-  head_ = "{\"filtered\": " + std::to_string(rows.optional_integer(0, "filtered").value_or(total)) +
-          ", \"total\": " + total_ + ", \"items\": [";
+  const bool counts = rows.column("filtered") >= 0;  // not every statement with {"items", "total"} has that
+  const std::int64_t filtered = counts ? rows.optional_integer(0, "filtered").value_or(total) : total;
+  head_ = "{\"filtered\": " + std::to_string(filtered) + ", \"total\": " + total_ + ", \"items\": [";
   text_ = head_;
 }
 
