@@ -49,12 +49,14 @@ first_policy AS (
 )
 
 -- name: logins.profile
--- Of user $1: live sessions at $3, and the access list, which begins with the policy of name $2. The order within each
--- part is fixed, so that equal lists are equal texts.
+-- Of user $1: live sessions at $3, if they are limited ($4), and the access list, which begins with the policy of name $2.
+-- The order within each part is fixed, so that equal lists are equal texts. A service that logs in for each request has
+-- thousands of sessions, and no limit: they aren't counted.
 WITH {logins.granted($1, $2)}
-SELECT (SELECT count(DISTINCT session_uuid) FROM auth_token
-        WHERE auth_id = $1 AND (expire_t IS NULL OR expire_t = 0 OR expire_t >= $3::bigint)
-          AND {locks.lives(auth_token.session_uuid)}) AS sessions,
+SELECT CASE WHEN $4::boolean THEN (
+         SELECT count(DISTINCT session_uuid) FROM auth_token
+         WHERE auth_id = $1 AND (expire_t IS NULL OR expire_t = 0 OR expire_t >= $3::bigint)
+           AND {locks.lives(auth_token.session_uuid)}) ELSE 0 END AS sessions,
        EXISTS (SELECT 1 FROM first_policy) AS first_policy_exists,
        EXISTS (SELECT 1 FROM auth_user_policy a JOIN auth_policy p ON p.uuid = a.policy_uuid
                WHERE a.user_uuid = $1 AND p.slug = 'wazo_default_admin_policy'

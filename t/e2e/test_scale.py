@@ -4,6 +4,7 @@ A database of its own has 5,000 tenants, 50,000 users with an address each, 5,00
 the master's. auto_explain writes the plan of every statement of nginx into PostgreSQL's log. How long they take is what
 `./dev bench scale` tells.
 """
+import contextlib
 import json as json_module
 import re
 import uuid
@@ -214,6 +215,50 @@ def test_all_of_it_in_one_list(platform):
     assert names == sorted(names)
 
 
+@contextlib.contextmanager
+def with_rows(platform):
+    """Plans tell how many rows were read."""
+    platform.sql(f'ALTER DATABASE "{platform.name}" SET auto_explain.log_analyze = on')
+    platform.nginx.reload()  # for connections with it
+    try:
+        yield
+    finally:
+        platform.sql(f'ALTER DATABASE "{platform.name}" RESET auto_explain.log_analyze')
+        platform.nginx.reload()
+        platform.ask_for_the_master()
+
+
+def most_read(plan, tables='auth_'):
+    """By one node of the plan, of those that read such tables."""
+    return max(
+        (
+            (node['Actual Rows'] + node.get('Rows Removed by Filter', 0) + node.get('Rows Removed by Index Recheck', 0))
+            * node['Actual Loops']
+            for node in nodes(plan['Plan'])
+            if node.get('Relation Name', '').startswith(tables)
+        ),
+        default=0,
+    )
+
+
+def test_a_login_of_a_service_counts_no_sessions(platform):
+    """It may have thousands, which nobody limits."""
+    platform.sql(
+        f"""
+        CREATE TEMPORARY TABLE made AS
+          SELECT uuid_generate_v4()::text AS token, uuid_generate_v4()::text AS session, u.uuid AS owner, u.tenant_uuid
+          FROM generate_series(1, 3000), auth_user AS u WHERE u.username = 'e2e-admin';
+        INSERT INTO auth_session (uuid, tenant_uuid, mobile) SELECT session, tenant_uuid, false FROM made;
+        INSERT INTO auth_token (uuid, session_uuid, auth_id, issued_t, expire_t, metadata, user_agent, remote_addr, acl)
+          SELECT token, session, owner, 1, {2**31 - 1}, '{{}}', '', '', ARRAY['#'] FROM made;
+        ANALYZE auth_token; ANALYZE auth_session;"""
+    )
+    with with_rows(platform):
+        _, plans = platform.planned(platform.log_in)
+    counting = [plan for _, plan in plans if 'AS sessions' in plan['Query Text']]
+    assert counting and max(most_read(plan, 'auth_token') for plan in counting) == 0
+
+
 def test_a_start_reads_the_same_until_it_serves(platform):
     """Of each table a few rows, and not those of 5,000 tenants and 50,000 users."""
 
@@ -225,24 +270,13 @@ def test_a_start_reads_the_same_until_it_serves(platform):
         platform.nginx.restart()
         servers.wait_until(lambda: starts() > before, 60)
 
-    platform.sql(f'ALTER DATABASE "{platform.name}" SET auto_explain.log_analyze = on')
-    try:
+    with with_rows(platform):
         _, plans = platform.planned(restart)
-    finally:
-        platform.sql(f'ALTER DATABASE "{platform.name}" RESET auto_explain.log_analyze')
-        platform.nginx.reload()  # for connections without it
-        platform.ask_for_the_master()
     plans = [plan for _, plan in plans if 'Actual Rows' in plan['Plan']]  # those of the nginx that started
     texts = [plan['Query Text'] for plan in plans]
     serves = next(i for i, text in enumerate(texts) if text.startswith('-- At a start: $1 are served'))
     assert any(text.startswith('-- Does the master tenant') for text in texts[:serves])
 
-    def read(plan):
-        for node in nodes(plan['Plan']):
-            if node.get('Relation Name', '').startswith('auth_'):
-                removed = node.get('Rows Removed by Filter', 0) + node.get('Rows Removed by Index Recheck', 0)
-                yield (node['Actual Rows'] + removed) * node['Actual Loops']
-
-    most = [max(read(plan), default=0) for plan in plans]
+    most = [most_read(plan) for plan in plans]
     assert max(most[: serves + 1]) < 20, dict(zip(texts, most))
     assert max(most[serves:]) >= TENANTS  # they are counted, and what reads all of them comes afterwards

@@ -68,17 +68,21 @@ std::optional<std::string> first_policy(const Settings& settings, const Login& l
   return settings.default_user_policy;
 }
 
+bool sessions_are_limited(const User& user) {
+  return (user.purpose == "user" || user.purpose == "external_api") && is_uuid4(user.uuid);
+}
+
 Profile profile_of(Context& context, const Login& login, const User& user, UnixTime time) {
   const auto policy = first_policy(context.settings, login);
-  const Rows rows = context.db().run("logins.profile", {user.uuid, policy, seconds_of(time)});
+  const Rows rows =
+      context.db().run("logins.profile", {user.uuid, policy, seconds_of(time), sessions_are_limited(user)});
   if (policy && !policy->empty() && !rows.boolean(0, "first_policy_exists"))
     log::warning("The configuration names a policy that doesn't exist: " + Json(*policy).dump());
   return {rows.integer(0, "sessions"), rows.boolean(0, "admin"), rows.texts(0, "acl")};
 }
 
 void check_limit(const Settings& settings, const User& user, const Profile& profile) {
-  const bool limited = (user.purpose == "user" || user.purpose == "external_api") && is_uuid4(user.uuid);
-  if (limited && profile.sessions >= settings.max_user_concurrent_sessions)
+  if (sessions_are_limited(user) && profile.sessions >= settings.max_user_concurrent_sessions)
     throw Problem::with_reason(429, "User " + user.uuid + " has exceeded the maximum number of active sessions");
 }
 
