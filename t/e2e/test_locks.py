@@ -393,7 +393,7 @@ def test_many_tokens(psql, create, api, gate, gate2, lock, unlock, insert_token,
         assert not other or each.get('/', SECRETS.token(other)).status_code == 401
     wait_until(
         lambda: psql(f"SELECT count(*) FROM auth_session WHERE tenant_uuid = '{tenant}'") == '0',
-        60,
+        150,
         'the clean-up',
         0.2,
     )
