@@ -15,7 +15,6 @@
 #include "wazoauth/base/json_text.h"
 
 namespace wazoauth::acl {
-namespace {
 
 std::vector<std::string_view> split_words(std::string_view pattern) {
   std::vector<std::string_view> words;
@@ -26,6 +25,8 @@ std::vector<std::string_view> split_words(std::string_view pattern) {
     begin = dot + 1;
   }
 }
+
+namespace {
 
 std::optional<Op> reserved_word(std::string_view word) {
   if (word == "me") return Op::me;

@@ -14,4 +14,7 @@ std::string compile(const std::vector<std::string>& accesses);
 // The program for acl::Text of one whole pattern; a negation's without its '!'.
 std::string compile_pattern(std::string_view pattern);
 
+// What stands between the dots of a pattern: views of it, at least one.
+std::vector<std::string_view> split_words(std::string_view pattern);
+
 }  // namespace wazoauth::acl

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "wazoauth/acl/compile.h"
 #include "wazoauth/acl/explain.h"
 
 namespace wazoauth::acl {
@@ -18,16 +19,6 @@ std::string filled(std::string_view pattern, const std::string& for_hash) {
   return text;
 }
 
-std::vector<std::string_view> words_of(std::string_view pattern) {
-  std::vector<std::string_view> words;
-  for (std::size_t begin = 0;;) {
-    const std::size_t dot = pattern.find('.', begin);
-    words.push_back(pattern.substr(begin, dot - begin));
-    if (dot == std::string_view::npos) return words;
-    begin = dot + 1;
-  }
-}
-
 bool is_wild(std::string_view word) {
   return word.find_first_of("*#") != std::string_view::npos;
 }
@@ -35,7 +26,7 @@ bool is_wild(std::string_view word) {
 // Two patterns, walked side by side. Each pair of places is tried once, so time is the product of their lengths.
 class Pair {
  public:
-  Pair(std::string_view a, std::string_view b) : a_(words_of(a)), b_(words_of(b)) {}
+  Pair(std::string_view a, std::string_view b) : a_(split_words(a)), b_(split_words(b)) {}
 
   std::optional<std::string> common() {
     if (std::max(a_.size(), b_.size()) > most_words || !walk(0, 0)) return std::nullopt;
