@@ -44,6 +44,16 @@ class Platform:
         """A worker asks once who that is."""
         self.nginx.api.get('/users?limit=1&recurse=true', self.token)
 
+    def start_again(self, how):
+        """By nginx.reload or nginx.restart; until all that a start reads beside service has been read."""
+
+        def starts():
+            return self.nginx.error_log.read_text().count('the database is ready')
+
+        before = starts()
+        how()
+        servers.wait_until(lambda: starts() > before, 60)
+
     def sql(self, text, **options):
         return self.postgres.psql(self.name, text, **options)
 
@@ -219,12 +229,12 @@ def test_all_of_it_in_one_list(platform):
 def with_rows(platform):
     """Plans tell how many rows were read."""
     platform.sql(f'ALTER DATABASE "{platform.name}" SET auto_explain.log_analyze = on')
-    platform.nginx.reload()  # for connections with it
+    platform.start_again(platform.nginx.reload)  # for connections with it
     try:
         yield
     finally:
         platform.sql(f'ALTER DATABASE "{platform.name}" RESET auto_explain.log_analyze')
-        platform.nginx.reload()
+        platform.start_again(platform.nginx.reload)
         platform.ask_for_the_master()
 
 
@@ -262,16 +272,8 @@ def test_a_login_of_a_service_counts_no_sessions(platform):
 def test_a_start_reads_the_same_until_it_serves(platform):
     """Of each table a few rows, and not those of 5,000 tenants and 50,000 users."""
 
-    def starts():
-        return platform.nginx.error_log.read_text().count('the database is ready')
-
-    def restart():
-        before = starts()
-        platform.nginx.restart()
-        servers.wait_until(lambda: starts() > before, 60)
-
     with with_rows(platform):
-        _, plans = platform.planned(restart)
+        _, plans = platform.planned(lambda: platform.start_again(platform.nginx.restart))
     plans = [plan for _, plan in plans if 'Actual Rows' in plan['Plan']]  # those of the nginx that started
     texts = [plan['Query Text'] for plan in plans]
     serves = next(i for i, text in enumerate(texts) if text.startswith('-- At a start: $1 are served'))
