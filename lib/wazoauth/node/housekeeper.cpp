@@ -47,6 +47,7 @@ DatabaseOptions start_options(DatabaseOptions options) {
 DatabaseOptions clean_up_options(DatabaseOptions options) {
   options = leader_options(std::move(options));
   options.statement_timeout = std::chrono::milliseconds(60000);
+  options.generic_plans = false;
   return options;
 }
 

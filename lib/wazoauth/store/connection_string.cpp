@@ -72,7 +72,9 @@ std::vector<Values> wanted_settings(const DatabaseOptions& options) {
           // The planner's work costs more than these statements; each is made of what it needs only, so that one plan
           // fits all. Rows that are read all day lie in memory: an index is worth more than a planner assumes that
           // expects a disk.
-          {{"plan_cache_mode", "force_generic_plan"}, {"jit", "off"}, {"random_page_cost", "1.1"}},
+          {{"plan_cache_mode", options.generic_plans ? "force_generic_plan" : "force_custom_plan"},
+           {"jit", "off"},
+           {"random_page_cost", "1.1"}},
           // The server's side: locks of a node that vanished must not outlive it by hours.
           {{"tcp_keepalives_idle", "10"}, {"tcp_keepalives_interval", "5"}, {"tcp_keepalives_count", "3"}}};
 }

@@ -22,6 +22,9 @@ struct DatabaseOptions {
   std::chrono::milliseconds statement_timeout{10000};
   std::chrono::seconds idle_timeout{60};  // unused ones are closed after that
   bool prepared = true;                   // false: for a pooler in transaction mode
+  // One plan for all uses of a statement, made at the first. False: for many rows at once, whose cascades would keep a
+  // plan of when the tables were small.
+  bool generic_plans = true;
   // When what it returns changes, connections that were opened before aren't used any more: they may lead to a server
   // that isn't the database's any more. May be empty; called from any thread.
   std::function<std::uint64_t()> renewals;
