@@ -87,7 +87,7 @@ def test_a_live_token_passes_and_reaches_the_upstream(gate, nobody):
     assert seen['headers']['x-auth-token'] == nobody['token']
 
 
-@pytest.mark.parametrize('token', [None, '', 'garbage', str(uuid.uuid4()), 'x' * 4000])
+@pytest.mark.parametrize('token', [None, '', 'garbage', '3b8d9c52-0f1e-4e83-9f0b-6a54c5f7d210', 'x' * 4000])
 def test_no_known_token_is_401(gate, token):
     answer = gate.get('/', token)
     assert answer.status_code == 401
@@ -520,7 +520,7 @@ def test_the_tenant_must_be_in_the_tokens_subtree(gate, insert_token, tenants, o
     assert gate.get('/', token, headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize('asked', ['garbage', str(uuid.uuid4()), "' OR 1=1 --"])
+@pytest.mark.parametrize('asked', ['garbage', '3b8d9c52-0f1e-4e83-9f0b-6a54c5f7d210', "' OR 1=1 --"])
 def test_an_unknown_tenant_is_refused(gate, insert_token, tenants, asked):
     token = insert_token(tenant_uuid=tenants['parent'])['token']
     assert gate.get('/tenant', token, headers={'Wazo-Tenant': asked}).status_code == 401

@@ -669,7 +669,7 @@ def active_directory(data):
         (49, active_directory('533'), 'the directory says: the account is disabled (data 533)'),
         (49, active_directory('52e'), 'the directory says: wrong password (data 52e)'),
         (49, b'', 'the directory says: wrong password'),
-        (49, f'{PASSWORD} is wrong'.encode(), 'the directory says: wrong password'),
+        pytest.param(49, f'{PASSWORD} is wrong'.encode(), 'the directory says: wrong password', id='the password'),
         (19, b'Exceed password retry limit.\nPlease try later.', 'Constraint violation: Exceed password retry limit. '),
         (53, b'Account inactivated.', 'Server is unwilling to perform: Account inactivated.'),
         (8, b'00002028: LdapErr: integrity checking', 'set protocol_security to ldaps or tls'),
