@@ -28,7 +28,7 @@ matplotlib.use('svg')
 from matplotlib import pyplot  # noqa: E402
 
 PICTURES = servers.CHECKOUT / 'docs/performance'
-ROUNDS, SECONDS, ASKED = 3, 1, 2000
+ROUNDS, SECONDS, ASKED = 7, 1, 2000
 MOST_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # nginx has two for each upgraded connection
 COLOURS = {'hit': '#3b78b5', 'ungated': '#999999', 'miss': '#d9822b', 'page': '#4a9c5d', 'end': '#c0392b'}
 UNITS = {'hit': 'CPU us', 'ungated': 'CPU us', 'miss': 'ms', 'page': 'ms', 'end': 'ms'}
