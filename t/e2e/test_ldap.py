@@ -13,13 +13,10 @@ import pytest
 
 from support import servers
 from support.checks import UNKNOWN, elsewhere, error, reason, within
-from support.logs import SECRETS
+from support.directory import ENTRIES, PASSWORD, PEOPLE, SERVICE, SERVICE_PASSWORD, SUFFIX, person
 from support.peer import Peer
 from support.stack import GATED
 
-SUFFIX = servers.Slapd.suffix
-PEOPLE = f'ou=people,{SUFFIX}'
-SERVICE = f'cn=service,{SUFFIX}'
 KEYS = [
     'tenant_uuid',
     'host',
@@ -33,25 +30,7 @@ KEYS = [
     'search_filters',
 ]
 
-PASSWORD, SERVICE_PASSWORD = (SECRETS.password(f'directory-{uuid.uuid4().hex}') for _ in range(2))
-
-ENTRIES = f"""\
-dn: {SUFFIX}
-objectClass: dcObject
-objectClass: organization
-dc: example
-o: Example
-
-dn: {SERVICE}
-objectClass: organizationalRole
-objectClass: simpleSecurityObject
-cn: service
-userPassword: {SERVICE_PASSWORD}
-
-dn: {PEOPLE}
-objectClass: organizationalUnit
-ou: people
-
+ELSEWHERE = f"""
 dn: ou=elsewhere,{SUFFIX}
 objectClass: organizationalUnit
 ou: elsewhere
@@ -85,12 +64,6 @@ access to dn.exact="uid=blind,{PEOPLE}"
 access to attrs=userPassword by anonymous auth by * none
 access to * by * read
 """
-
-
-def person(rdn, uid, more):
-    return (
-        f'\ndn: uid={rdn},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: {uid}\nsn: x\nuserPassword: {PASSWORD}\n{more}\n'
-    )
 
 
 def reference(number):
@@ -153,7 +126,7 @@ def referred():
 def slapd(stack, authority, referred):
     """new(name, certificate, more) → a server with the same entries; `more` of its configuration."""
     made = []
-    entries = ''.join([ENTRIES, *(person(*each) for each in PEOPLE_THERE), *map(reference, range(20))])
+    entries = ''.join([ENTRIES, ELSEWHERE, *(person(*each) for each in PEOPLE_THERE), *map(reference, range(20))])
     entries = entries.replace('@REFERRED@', str(referred.port))
 
     def new(name, certificate=None, more=''):

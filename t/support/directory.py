@@ -39,11 +39,15 @@ PEOPLE_THERE = {
 ACCESS = 'access to attrs=userPassword by anonymous auth by * none\naccess to * by * read\n'
 
 
+def person(rdn, uid, more):
+    """An entry: uid as it stands in a name, uid, more attributes."""
+    return (
+        f'\ndn: uid={rdn},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: {uid}\nsn: x\nuserPassword: {PASSWORD}\n{more}\n'
+    )
+
+
 def new_slapd(stack, certificate):
     """Not started yet."""
-    people = ''.join(
-        f'\ndn: uid={uid},{PEOPLE}\nobjectClass: inetOrgPerson\nuid: {uid}\nsn: x\nuserPassword: {PASSWORD}\n{more}\n'
-        for uid, more in PEOPLE_THERE.items()
-    )
+    people = ''.join(person(uid, uid, more) for uid, more in PEOPLE_THERE.items())
     folder = stack.folder / label('slapd')
     return servers.Slapd(folder, servers.free_port(), ENTRIES + people, servers.free_port(), certificate, ACCESS)

@@ -1,9 +1,12 @@
 """The document that the API serves, as a judge of its answers."""
 import re
+import sys
 from urllib.parse import urlsplit
 
 import jsonschema
 import yaml
+
+sys.setrecursionlimit(2000)  # JSON may be 950 deep, and the frames of pytest's own come before that
 
 
 def json_schema(shape):

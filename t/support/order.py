@@ -15,8 +15,18 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """Of one of several processes: all have the order of the first."""
+    node.workerinput['order'] = node.config.getoption('order')
+
+
+def order_of(config):
+    return getattr(config, 'workerinput', {}).get('order') or config.getoption('order')
+
+
 def pytest_report_header(config):
-    return f"order of the tests: --order {config.getoption('order')}"
+    return f'order of the tests: --order {order_of(config)}'
 
 
 def pytest_terminal_summary(terminalreporter, config):
@@ -25,7 +35,7 @@ def pytest_terminal_summary(terminalreporter, config):
 
 @pytest.hookimpl(tryfirst=True)  # pytest itself then brings those together that share a fixture with a parameter
 def pytest_collection_modifyitems(config, items):
-    order = config.getoption('order')
+    order = order_of(config)
     if order == 'file':
         return
 

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "check.h"
+#include "listener.h"
 #include "wazoauth/outgoing/connect.h"
 #include "wazoauth/outgoing/form_post.h"
 #include "wazoauth/outgoing/web_socket_url.h"
@@ -113,23 +114,9 @@ void only_the_internet(void**) {
   assert_false(denied(reinterpret_cast<const sockaddr*>(&local), lenient).empty());
 }
 
-// A socket that listens on 127.0.0.1.
-struct Listener {
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  int port = 0;
-  Listener() {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    assert_int_equal(bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
-    assert_int_equal(listen(fd, 5), 0);
-    assert_int_equal(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
-    port = ntohs(address.sin_port);
-  }
-  ~Listener() { close(fd); }
-  bool has_client() const { return wazoauth::wait_for(fd, POLLIN, Deadline(milliseconds(50))); }
-};
+bool has_client(const Listener& listener) {
+  return wazoauth::wait_for(listener.fd, POLLIN, Deadline(milliseconds(50)));
+}
 
 bool reaches(const std::string& host, int port, const OutgoingRules& rules) {
   try {
@@ -143,12 +130,12 @@ bool reaches(const std::string& host, int port, const OutgoingRules& rules) {
 void connections(void**) {
   Listener listener;
   assert_true(reaches("127.0.0.1", listener.port, lenient));
-  assert_true(listener.has_client());
+  assert_true(has_client(listener));
   const Listener other;
   assert_false(reaches("127.0.0.1", other.port, strict));
   assert_false(reaches("localhost", other.port, strict));
   assert_false(reaches("0.0.0.0", other.port, lenient));
-  assert_false(other.has_client());
+  assert_false(has_client(other));
   assert_false(reaches("no-such-host.invalid", 1, lenient));
   assert_false(reaches("127.0.0.1", 1, lenient));
 }
@@ -182,9 +169,9 @@ void forms(void**) {
   const std::string port = ":" + std::to_string(listener.port) + "/";
   equal(form_error("http://127.0.0.1" + port, strict), denied_is + "127.0.0.1 is loopback");
   assert_true(form_error("http://localhost" + port, strict).ends_with(" is loopback"));
-  assert_false(listener.has_client());
+  assert_false(has_client(listener));
   assert_true(form_error("http://127.0.0.1" + port, lenient).find("denied") == std::string::npos);
-  assert_true(listener.has_client());
+  assert_true(has_client(listener));
   assert_true(form_error("http://127.0.0.1:1/", lenient).find("denied") == std::string::npos);
 }
 
@@ -212,9 +199,9 @@ void web_sockets(void**) {
   const std::string port = ":" + std::to_string(listener.port) + "/";
   equal(socket_error("ws://127.0.0.1" + port, strict), "127.0.0.1 is denied: 127.0.0.1 is loopback");
   assert_true(socket_error("wss://localhost" + port, strict).ends_with(" is loopback"));
-  assert_false(listener.has_client());
+  assert_false(has_client(listener));
   equal(socket_error("ws://127.0.0.1" + port, lenient), "it didn't answer in time");
-  assert_true(listener.has_client());
+  assert_true(has_client(listener));
 }
 
 // host, port, what the request calls them, target
@@ -267,7 +254,7 @@ void web_sockets_without_their_authority(void**) {
     assert_true(told);
   }
   assert_true(sockets.stop(milliseconds(5000)));
-  assert_false(listener.has_client());
+  assert_false(has_client(listener));
   for (auto& text : why) assert_string_not_equal(text.get().c_str(), "it didn't answer in time");
 }
 

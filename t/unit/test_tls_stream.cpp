@@ -1,5 +1,4 @@
 // The client's TLS over a socket, against OpenSSL as the server.
-#include <netinet/in.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
@@ -24,6 +23,7 @@
 #include <vector>
 
 #include "check.h"
+#include "listener.h"
 #include "wazoauth/outgoing/tls_stream.h"
 
 using wazoauth::TlsStream;
@@ -119,14 +119,6 @@ class Server {
   using Serve = std::function<void(SSL* tls)>;
 
   explicit Server(Serve serve, int version = TLS1_3_VERSION) : serve_(std::move(serve)), version_(version) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    assert_int_equal(bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
-    assert_int_equal(listen(listener_, 1), 0);
-    assert_int_equal(getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size), 0);
-    port = ntohs(address.sin_port);
     thread_ = std::thread([this] { run(); });
   }
   ~Server() { end(); }
@@ -135,17 +127,17 @@ class Server {
 
   void end() {
     if (!thread_.joinable()) return;
-    shutdown(listener_, SHUT_RDWR);
+    shutdown(listener_.fd, SHUT_RDWR);
     thread_.join();
-    close(listener_);
   }
 
-  std::uint16_t port = 0;
+  std::uint16_t port() const { return listener_.port; }
+
   std::string told;  // the name that the client told; read it after end()
 
  private:
   void run() {
-    const int socket = accept(listener_, nullptr, nullptr);
+    const int socket = accept(listener_.fd, nullptr, nullptr);
     if (socket == -1) return;
     SSL_CTX* const settings = SSL_CTX_new(TLS_server_method());
     SSL_CTX_set_max_proto_version(settings, version_);
@@ -164,7 +156,7 @@ class Server {
 
   Serve serve_;
   int version_;
-  int listener_ = socket(AF_INET, SOCK_STREAM, 0);
+  Listener listener_;
   std::thread thread_;
 };
 
@@ -203,7 +195,8 @@ struct Client {
   explicit Client(std::uint16_t port, asio::ssl::context with = trusting()) : settings(std::move(with)) {
     stream.next_layer().socket().connect({asio::ip::address_v4::loopback(), port});
   }
-  explicit Client(const Server& server, asio::ssl::context with = trusting()) : Client(server.port, std::move(with)) {}
+  explicit Client(const Server& server, asio::ssl::context with = trusting())
+      : Client(server.port(), std::move(with)) {}
 
   struct Result {
     std::optional<Error> error;  // none: not yet
@@ -459,20 +452,12 @@ void ends(void**) {
 }
 
 void the_server_hangs_up_during_the_handshake(void**) {
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  assert_int_equal(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
-  assert_int_equal(listen(listener, 1), 0);
-  assert_int_equal(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  Client client(ntohs(address.sin_port));
-  const int accepted = accept(listener, nullptr, nullptr);
+  const Listener listener;
+  Client client(listener.port);
+  const int accepted = accept(listener.fd, nullptr, nullptr);
   shutdown(accepted, SHUT_WR);
   equal(client.handshake().message(), "stream truncated");
   close(accepted);
-  close(listener);
 }
 
 // Writes after the other side is gone: an error, and no signal's end of the process.
