@@ -100,7 +100,3 @@ SELECT pg_try_advisory_lock(hashtext($1)) AS got
 
 -- name: node.unlock
 SELECT pg_advisory_unlock_all()
-
--- name: node.still_locked
-SELECT EXISTS (SELECT 1 FROM pg_locks
-               WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted) AS mine

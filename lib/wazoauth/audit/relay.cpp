@@ -6,6 +6,7 @@ namespace wazoauth::audit {
 
 namespace {
 
+constexpr std::string_view lead = "wazo_auth.audit_file";
 constexpr std::chrono::milliseconds idle{5000}, poll{1000};
 
 }  // namespace
@@ -20,7 +21,7 @@ void Relay::run() {
     pause = idle;
     try {
       // Of one nginx, whether it has a file or syslog: there is one place in the log up to which entries were written.
-      if (!take_lead(database_, "wazo_auth.audit_file")) continue;
+      if (!take_lead(database_, lead)) continue;
       pause = relay() ? std::chrono::milliseconds(0) : poll;
       trouble_.over();
     } catch (const std::exception& e) {
@@ -31,7 +32,7 @@ void Relay::run() {
 
 bool Relay::relay() {
   UnitOfWork unit(database_);
-  require_lead(unit);
+  require_lead(unit, lead);
   unit.run("audit.renumber");
   const Rows last = unit.run("audit.cursor");
   const Rows rows = unit.run("audit.waiting", {last.text(0, "xact"), last.integer(0, "id")});

@@ -16,6 +16,7 @@ namespace wazoauth {
 
 namespace {
 
+constexpr std::string_view lead = "wazo_auth.bus_relay";
 constexpr std::chrono::milliseconds idle{2000}, first_retry{500}, last_retry{10000}, look_every{60000};
 
 // Local time without a zone; no fraction when there is none.
@@ -58,7 +59,7 @@ void BusRelay::run() {
   std::chrono::milliseconds pause{0}, back_off = first_retry;
   while (options_.wake->wait(pause, seen)) {
     try {
-      if (!take_lead(database_, "wazo_auth.bus_relay")) {
+      if (!take_lead(database_, lead)) {
         disconnect();
         if (options_.database.meters) options_.database.meters->broker = Meters::Seen::unknown;  // another nginx knows
         pause = last_retry;
@@ -113,7 +114,7 @@ void BusRelay::drop_late() {
   std::string last = "0";
   for (bool more = true; more && !options_.wake->stopping();) {
     UnitOfWork unit(database_);
-    require_lead(unit);
+    require_lead(unit, lead);
     const Rows rows = unit.run("node.drop_late", {last, std::to_string(options_.session_event_lifetime.count())});
     unit.commit();
     dropped += static_cast<std::uint64_t>(rows.integer(0, "dropped"));
@@ -130,7 +131,7 @@ void BusRelay::drop_late() {
 // transaction is open while this waits for the broker.
 bool BusRelay::relay() {
   UnitOfWork reading(database_);
-  require_lead(reading);
+  require_lead(reading, lead);
   const Rows rows = reading.run("node.events_waiting");
   reading.commit();
   if (rows.empty()) return false;

@@ -15,6 +15,7 @@ namespace wazoauth {
 
 namespace {
 
+constexpr std::string_view lead = "wazo_auth.redis_relay";
 constexpr std::chrono::milliseconds idle{5000}, retry{500}, prune_every{60000};
 
 // Tests hold the relay back: what is revoked must be refused even so.
@@ -35,7 +36,7 @@ void RedisRelay::run() {
     pause = retry;
     if (held()) continue;
     try {
-      if (!take_lead(database_, "wazo_auth.redis_relay")) {
+      if (!take_lead(database_, lead)) {
         if (options_.database.meters)
           options_.database.meters->redis_server = Meters::Seen::unknown;  // another one knows
         pause = idle;
@@ -60,7 +61,7 @@ bool RedisRelay::relay() {
   std::vector<std::string> done;
   bool all = true;
   UnitOfWork unit(database_);
-  require_lead(unit);
+  require_lead(unit, lead);
   const Rows rows = unit.run("node.deaths_waiting");
   // Read after the rows: a token that was revoked before this life began can't have a record in it.
   const RedisLife life = parse_life(unit.run("node.life").text(0, "life")).redis;

@@ -10,6 +10,7 @@ namespace wazoauth {
 
 namespace {
 
+constexpr std::string_view lead = "wazo_auth.mail_relay";
 constexpr std::chrono::milliseconds idle{5000}, lead_retry{10000}, first_retry{500}, last_retry{30000};
 constexpr std::chrono::milliseconds first_delay{5000}, last_delay{600000};
 
@@ -23,7 +24,7 @@ void MailRelay::run() {
   std::chrono::milliseconds pause{0}, back_off = first_retry;
   while (options_.wake->wait(pause, seen)) {
     try {
-      if (!take_lead(database_, "wazo_auth.mail_relay")) {
+      if (!take_lead(database_, lead)) {
         if (options_.database.meters)
           options_.database.meters->mail_server = Meters::Seen::unknown;  // another nginx knows
         pause = lead_retry;
@@ -61,7 +62,7 @@ void MailRelay::give_way() {
 bool MailRelay::relay() {
   drop_expired();
   UnitOfWork reading(database_);
-  require_lead(reading);
+  require_lead(reading, lead);
   const Rows rows = reading.run("mails.waiting", {Param(delayed())});
   reading.commit();
   for (std::size_t i = 0; i < rows.size() && !options_.wake->stopping(); ++i) send(rows, i);

@@ -17,7 +17,8 @@ bool take_lead(Database& database, std::string_view name);
 // Lets another one lead: this nginx can't do the work at the moment. take_lead() asks for it again.
 void give_up_lead(Database& database);
 
-// As the first statement of a transaction: throws Unavailable when the lock was lost with its connection.
-void require_lead(UnitOfWork& unit);
+// As the first statement of a transaction: throws Unavailable when the lock was lost with its connection, and another
+// one has it now.
+void require_lead(UnitOfWork& unit, std::string_view name);
 
 }  // namespace wazoauth
