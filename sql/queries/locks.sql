@@ -112,9 +112,10 @@ NOT EXISTS (SELECT 1 FROM wazo_auth.ended_session e WHERE e.session_uuid = {sess
 -- name: locks.delete_sessions
 -- Some of those that were ended, $1 at most: their number, and one row for each that is still there, at least one row.
 -- Whom another clean-up has are left to it. Sessions are locked before their tokens, as whoever deletes a token does;
--- tokens go first, so that one statement tells of all.
+-- tokens go first, so that one statement tells of all. By ctid: PostgreSQL takes this table, which it mostly sees empty,
+-- for small, and would compare all with all.
 WITH batch AS MATERIALIZED (
-  SELECT e.session_uuid FROM wazo_auth.ended_session e LIMIT $1::bigint FOR UPDATE SKIP LOCKED
+  SELECT e.ctid AS place, e.session_uuid FROM wazo_auth.ended_session e LIMIT $1::bigint FOR UPDATE SKIP LOCKED
 ), held AS MATERIALIZED (
   SELECT s.uuid FROM auth_session s WHERE s.uuid IN (SELECT session_uuid FROM batch) FOR UPDATE
 ), dead AS (
@@ -122,7 +123,7 @@ WITH batch AS MATERIALIZED (
 ), gone AS (
   DELETE FROM auth_session s USING held WHERE s.uuid = held.uuid RETURNING s.uuid, s.tenant_uuid
 ), done AS (
-  DELETE FROM wazo_auth.ended_session e USING batch WHERE e.session_uuid = batch.session_uuid
+  DELETE FROM wazo_auth.ended_session e WHERE e.ctid = ANY (ARRAY (SELECT place FROM batch))
 )
 SELECT (SELECT count(*) FROM batch) AS found, gone.uuid, gone.tenant_uuid,
        (SELECT dead.auth_id FROM dead WHERE dead.session_uuid = gone.uuid LIMIT 1) AS auth_id

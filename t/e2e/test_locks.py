@@ -12,10 +12,6 @@ import websocket
 from support import servers
 from support.logs import SECRETS
 
-RUNNING = (
-    'SELECT pid, datname, state, wait_event, pg_blocking_pids(pid), now() - xact_start, now() - state_change, left(query, 200) '
-    "FROM pg_stat_activity WHERE xact_start < now() - interval '0.2 s' AND pid <> pg_backend_pid()"
-)
 ADDRESS = '198.51.100.7'  # what proxies say that a client has
 FROM_THERE = {'X-Forwarded-For': ADDRESS}
 
@@ -393,16 +389,19 @@ def test_a_clean_up_is_as_fast_once_tables_have_grown(stack):
         return tenant
 
     def clean_up(tenant):
-        assert nginx.api.put(f'/locks/tenant/{tenant}', token, json={'reason': 'a test'}).status_code == 200
+        sql(f"INSERT INTO wazo_auth.ended_session SELECT uuid FROM auth_session WHERE tenant_uuid = '{tenant}'")
         left = f"SELECT count(*) FROM auth_session WHERE tenant_uuid = '{tenant}'"
         servers.wait_until(lambda: sql(left) == '0', 15, 'the clean-up')
 
     try:
-        for table in ('auth_session', 'auth_token'):
+        tables = ('auth_session', 'auth_token', 'wazo_auth.ended_session')
+        for table in tables:
             sql(f'ALTER TABLE {table} SET (autovacuum_enabled = off)')
         few = tenant_with(3)
-        for table in ('auth_session', 'auth_token'):
+        for table in tables:
             sql(f'VACUUM ANALYZE {table}')
+        # As autovacuum leaves it, if it can't cut the page off.
+        sql("UPDATE pg_class SET relpages = 1, reltuples = 0 WHERE oid = 'wazo_auth.ended_session'::regclass")
         clean_up(few)
         clean_up(tenant_with(20000))
     finally:
@@ -431,13 +430,12 @@ def test_many_tokens(psql, create, api, gate, gate2, lock, unlock, insert_token,
     )
     for each in (gate, gate2):
         assert not other or each.get('/', SECRETS.token(other)).status_code == 401
-
-    def cleaned_up():
-        left = psql(f"SELECT count(*) FROM auth_session WHERE tenant_uuid = '{tenant}'")
-        print(f'{time.monotonic() - began:.1f} s: {left} left', psql(RUNNING) if time.monotonic() - began > 30 else '')
-        return left == '0'
-
-    wait_until(cleaned_up, 150, 'the clean-up', 1)
+    wait_until(
+        lambda: psql(f"SELECT count(*) FROM auth_session WHERE tenant_uuid = '{tenant}'") == '0',
+        60,
+        'the clean-up',
+        0.2,
+    )
     wait_until(lambda: psql('SELECT count(*) FROM wazo_auth.ended_session') == '0', 5)
     print(f'answered after {took:.1f} s, cleaned up after {time.monotonic() - began:.1f} s')
     assert took < 10
