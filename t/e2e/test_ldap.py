@@ -991,8 +991,7 @@ def test_nobody_else_waits_for_a_frozen_directory(
     server.thaw()
     assert set(answers) == {401, 503}
     for name, seconds in loaded.items():
-        # A hash has to share the cores with other tests; the frozen directory would take a second and more.
-        assert seconds < (0.9 if name == 'native' else 0.6), (name, loaded)
+        assert seconds < 0.6, (name, loaded)
 
 
 def test_too_many_at_one_directory_are_told_at_once(log_in, slapd, configure, make_tenant):

@@ -734,7 +734,7 @@ def test_redis_is_not_believed_after_a_time_in_which_nobody_told_it(new_nginx, p
 
     alone.stop()
     alone.start()
-    # Whoever begins to use Redis waits for all transactions of the server, also those that other tests left to nginx.
+    # Whoever begins to use Redis waits for all transactions of the server, those in other databases, too.
     servers.wait_until(cached, 70)
     alone.stop()
     cursor.execute("UPDATE wazo_auth.node SET last_seen = clock_timestamp() - interval '61 seconds'")
