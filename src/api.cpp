@@ -115,6 +115,7 @@ class ApiCall : public std::enable_shared_from_this<ApiCall> {
     std::string body = std::move(request_.body);
     Request request = request_;
     request.body = std::move(body);
+    request.temporary_folder = temporary_folder(r_);
     if (page_)
       call_.emplace(process_.app.services(), *page_, std::move(request));
     else

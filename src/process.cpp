@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds exit_limit{4000}, exit_at_once_limit{1000};
 
 Process* current;
 
-// A block as long as a long list's text is mapped by itself, and given back when it is freed. glibc would raise that
+// A long block, an import's body say, is mapped by itself, and given back when it is freed. glibc would raise that
 // limit to the longest block that was ever freed, and keep twice as much in each of its arenas.
 void keep_no_large_blocks() {
 #ifdef __GLIBC__

@@ -167,6 +167,11 @@ Request make_request(ngx_http_request_t* r, const MainConf& main, const LocConf&
   return request;
 }
 
+std::string temporary_folder(ngx_http_request_t* r) {
+  const auto* core = static_cast<ngx_http_core_loc_conf_t*>(ngx_http_get_module_loc_conf(r, ngx_http_core_module));
+  return std::string(view(core->client_body_temp_path->name));
+}
+
 bool copy_body(ngx_http_request_t* r, std::string& body) {
   if (!r->request_body) return true;
   for (ngx_chain_t* link = r->request_body->bufs; link; link = link->next) {

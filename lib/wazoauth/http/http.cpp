@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "wazoauth/base/ascii.h"
+#include "wazoauth/base/temporary_file.h"
 #include "wazoauth/base/text.h"
 
 namespace wazoauth {
@@ -53,6 +54,10 @@ bool Request::prefers_html() const {
     if (type == "*/*") any = weight;
   }
   return html && *html > json.value_or(any_application.value_or(any.value_or(0)));
+}
+
+std::size_t Response::length() const {
+  return file ? file->size() : body.size();
 }
 
 Response Response::json(const Json& value, int status) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,8 @@
 #include "wazoauth/base/json.h"
 
 namespace wazoauth {
+
+class TemporaryFile;
 
 struct Request {
   std::string method;  // as sent
@@ -25,7 +28,8 @@ struct Request {
   std::string script_name;  // prefix of absolute URLs: "/api/auth" or ""
   // The same as nginx's own configuration has them: no client and no proxy can change these.
   std::string own_host, own_prefix;
-  std::string trace_id;  // W3C Trace Context's, 32 hexadecimal digits; "" for none
+  std::string trace_id;          // W3C Trace Context's, 32 hexadecimal digits; "" for none
+  std::string temporary_folder;  // for an answer that is too long for memory; "": none is
 
   std::optional<std::string> header(std::string_view lower_case_name) const;  // the first one
   std::string header_or_empty(std::string_view lower_case_name) const;
@@ -37,11 +41,14 @@ struct Response {
   std::vector<std::pair<std::string, std::string>> headers;  // beside Content-Type
   std::string content_type = "application/json";
   std::string body;
-  bool has_body = true;  // false: no body and no Content-Length (204)
+  std::shared_ptr<const TemporaryFile> file;  // in place of `body`
+  bool has_body = true;                       // false: no body and no Content-Length (204)
   // The answer leaves no sooner than this long after the request came, or when `release_early` returns true. nginx's
   // event loop calls that now and then, so it must not block.
   std::int64_t hold_for_ms = 0;
   std::function<bool()> release_early;
+
+  std::size_t length() const;  // of the body, in bytes
 
   static Response json(const Json& value, int status = 200);  // with the newline at the end
   static Response no_content();                               // 204

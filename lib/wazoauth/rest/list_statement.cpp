@@ -156,7 +156,6 @@ void ListStatement::write(Context& context, ListWriter& writer) {
   const Rows rows = context.db().run(name, params_, variants);
   if (!may_be_long || count(rows) <= portion) return writer.add(rows);
 
-  writer.expect(count(rows));
   context.db().roll_back();  // it read only; and one request never holds two connections
   params_[limit_at] = query_.limit;
   UnitOfWork unit(context.services.database, Mode::write);
@@ -170,16 +169,18 @@ void ListStatement::write(Context& context, ListWriter& writer) {
   }
 }
 
-Response ListStatement::answer(Context& context, const Schema& item) {
-  ListWriter writer(item);
+Response ListStatement::written(Context& context, const Schema& item, ListForm form) {
+  ListWriter writer(item, form, context.request.temporary_folder);
   write(context, writer);
-  return std::move(writer).answer();
+  return std::move(writer).response();
+}
+
+Response ListStatement::answer(Context& context, const Schema& item) {
+  return written(context, item, ListForm::filtered);
 }
 
 Response ListStatement::items(Context& context, const Schema& item) {
-  ListWriter writer(item);
-  write(context, writer);
-  return std::move(writer).items();
+  return written(context, item, ListForm::items);
 }
 
 }  // namespace wazoauth

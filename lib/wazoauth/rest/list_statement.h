@@ -44,11 +44,12 @@ class ListStatement {
                       const Param& value);  // a word of this statement alone
 
   // The answers {"filtered", "total", "items"} and {"items", "total"}. Rows of a long list come in portions, from one
-  // snapshot: only the text that is made of them stands in memory.
+  // snapshot, and their text goes to a file: neither stands in memory as a whole.
   Response answer(Context& context, const Schema& item);
   Response items(Context& context, const Schema& item);
 
  private:
+  Response written(Context& context, const Schema& item, ListForm form);
   void write(Context& context, ListWriter& writer);
   std::int64_t count(const Rows& rows) const;
   std::string placed(std::string_view text, const Param& value);

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "wazoauth/base/json_text.h"
+#include "wazoauth/base/temporary_file.h"
 
 namespace wazoauth {
 
@@ -94,6 +95,8 @@ void RowWriter::write_spread(std::string& out, std::size_t row, std::size_t coun
 
 namespace {
 
+constexpr std::size_t most_in_memory = 1024 * 1024;  // of a list's text, beside the last of its portions
+
 Response json_response(std::string text) {
   Response response;
   response.body = std::move(text);
@@ -110,15 +113,16 @@ void ListWriter::add(const Rows& rows) {
   const int uuid = rows.column("uuid");
   if (!rows.raw(0, uuid)) return;  // nothing is listed
   RowWriter writer(rows, item_);
-  std::size_t row = first ? 0 : writer.write_more(text_, end_of_spread_, last_);
+  std::size_t row = first ? 0 : writer.write_more(text_, last_spread_, last_);
   if (row == rows.size()) return;
   while (row < rows.size()) {
-    if (objects_++ > 0) text_ += ", ";
+    if (!first || row > 0) text_ += ", ";
+    last_begins_ = text_.size();
     row += writer.write(text_, row);
   }
   last_ = *rows.raw(rows.size() - 1, uuid);
-  end_of_spread_ = writer.end_of_spread();
-  if (first) reserve();
+  last_spread_ = writer.end_of_spread();
+  spill();
 }
 
 void ListWriter::begin(const Rows& rows) {
@@ -126,24 +130,28 @@ void ListWriter::begin(const Rows& rows) {
   total_ = std::to_string(total);
   const bool counts = rows.column("filtered") >= 0;  // not every statement with {"items", "total"} has that
   const std::int64_t filtered = counts ? rows.optional_integer(0, "filtered").value_or(total) : total;
-  head_ = "{\"filtered\": " + std::to_string(filtered) + ", \"total\": " + total_ + ", \"items\": [";
-  text_ = head_;
+  if (form_ == ListForm::filtered)
+    text_ = "{\"filtered\": " + std::to_string(filtered) + ", \"total\": " + total_ + ", \"items\": [";
+  else
+    text_ = "{\"items\": [";
 }
 
-// A long text is built where it stays: growing and copying it would cost more than writing it. What isn't written of
-// the room costs addresses only.
-void ListWriter::reserve() {
-  const auto more = static_cast<std::size_t>(expected_) / objects_;
-  if (more > 1) text_.reserve(text_.size() * (more + 1) * 9 / 8);
+void ListWriter::spill() {
+  if (folder_.empty() || last_begins_ < most_in_memory) return;
+  if (!file_) file_ = std::make_shared<TemporaryFile>(folder_);
+  file_->append(std::string_view(text_).substr(0, last_begins_));
+  text_.erase(0, last_begins_);
+  if (last_spread_ > 0) last_spread_ -= last_begins_;
+  last_begins_ = 0;
 }
 
-Response ListWriter::answer() && {
-  return json_response(std::move(text_ += "]}"));
-}
-
-Response ListWriter::items() && {
-  text_.replace(0, head_.size(), "{\"items\": [");
-  return json_response(std::move(text_ += "], \"total\": " + total_ + "}"));
+Response ListWriter::response() && {
+  text_ += form_ == ListForm::filtered ? "]}" : "], \"total\": " + total_ + "}";
+  if (!file_) return json_response(std::move(text_));
+  file_->append(text_ += '\n');
+  Response response;
+  response.file = std::move(file_);
+  return response;
 }
 
 Response row_response(const Rows& rows, const Schema& shape) {
@@ -153,15 +161,15 @@ Response row_response(const Rows& rows, const Schema& shape) {
 }
 
 Response list_response(const Rows& rows, const Schema& item) {
-  ListWriter writer(item);
+  ListWriter writer(item, ListForm::filtered);
   writer.add(rows);
-  return std::move(writer).answer();
+  return std::move(writer).response();
 }
 
 Response items_response(const Rows& rows, const Schema& item) {
-  ListWriter writer(item);
+  ListWriter writer(item, ListForm::items);
   writer.add(rows);
-  return std::move(writer).items();
+  return std::move(writer).response();
 }
 
 Response empty_list() {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,24 +48,33 @@ class RowWriter {
   std::size_t end_of_spread_ = 0;
 };
 
+// What stands around the objects of a list.
+enum class ListForm {
+  filtered,  // {"filtered", "total", "items"}
+  items,     // {"items", "total"}
+};
+
 // The answer to a list, of rows that may come in portions: an object's rows need not all be in one.
 class ListWriter {
  public:
-  explicit ListWriter(const Schema& item) : item_(item) {}
-  void expect(std::int64_t objects) { expected_ = objects; }  // if that is known before they come
-  void add(const Rows& rows);
-  Response answer() &&;  // {"filtered", "total", "items"}
-  Response items() &&;   // {"items", "total"}
+  // In the folder a file takes what is too long for memory; "": nothing is.
+  ListWriter(const Schema& item, ListForm form, std::string folder = {})
+      : item_(item), form_(form), folder_(std::move(folder)) {}
+  void add(const Rows& rows);  // throws std::system_error when a file can't be written
+  Response response() &&;
 
  private:
   void begin(const Rows& rows);
-  void reserve();
+  void spill();
 
   const Schema& item_;
-  std::string text_, head_, total_;
-  std::int64_t expected_ = 0;
-  std::size_t objects_ = 0, end_of_spread_ = 0;
-  std::string last_;  // the `uuid` of the object that was written last
+  const ListForm form_;
+  const std::string folder_;
+  std::shared_ptr<TemporaryFile> file_;  // what comes before `text_`
+  std::string text_, total_;
+  // Of the object that was written last; it may go on.
+  std::string last_;                               // its `uuid`
+  std::size_t last_begins_ = 0, last_spread_ = 0;  // where in the text; and the end of its spread list, 0 without one
 };
 
 Response row_response(const Rows& rows, const Schema& shape);   // the first row
