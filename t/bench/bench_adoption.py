@@ -7,13 +7,13 @@ that could make it wait, with how long it was seen.
 """
 import collections
 import os
-import shutil
 import subprocess
 import sys
 import threading
 import time
 
 import bench
+import load
 import psycopg2
 
 from support import servers
@@ -119,10 +119,7 @@ def adopt(uri, folder):
 def main(arguments):
     tokens, users = (int(text) for text in [*arguments, *('1000000', '100000')[len(arguments) :]])
     report = bench.Report()
-    folder = servers.temporary_folder()
-    postgres = servers.Postgres(folder / 'postgres', servers.free_port())
-    postgres.start()
-    try:
+    with load.own_postgres() as (folder, postgres, _):
         uri = postgres.create_database('adoption', 'wazo-auth')
         schema = (servers.CHECKOUT / 'sql/schema/0001_wazo_auth_tables.sql').read_text()
         postgres.psql('adoption', f'BEGIN;\n{schema};\nCOMMIT;', user='wazo-auth')
@@ -147,9 +144,6 @@ def main(arguments):
             report.note('in the second before; how many', f'{before[name]:.1f} ms; {len(times):,}')
         for (table, mode), ms in watches[1].seen.most_common():
             report.note(f'{mode} on {table}', f'{ms:.0f} ms')
-    finally:
-        postgres.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     return 1 if report.missed else 0
 
 

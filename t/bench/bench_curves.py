@@ -69,18 +69,8 @@ class Site:
         folder = curves.folder / name
         folder.mkdir()
         (folder / 'answer').write_text('answer\n')
-        config = servers.write_settings(
-            folder,
-            {
-                'db_uri': self.postgres.create_database(name, 'wazo-auth'),
-                'db_upgrade_on_startup': True,
-                'bootstrap_user_on_startup': True,
-                'bootstrap_user_username': load.ADMIN[0],
-                'bootstrap_user_password': load.ADMIN[1],
-                'max_user_concurrent_sessions': 100000000,
-                'amqp': {'uri': 'amqp://127.0.0.1:1/'},
-            },
-        )
+        settings = load.first_settings(self.postgres.create_database(name, 'wazo-auth'))
+        config = servers.write_settings(folder, settings | {'max_user_concurrent_sessions': 100000000})
         values = {
             'WORKERS': workers,
             'CONFIG': config,

@@ -6,7 +6,6 @@ users must come as fast as the first 200. `./dev bench daemon import` compares t
 in portions, POST /users/import, with the Python daemon.
 """
 import json
-import shutil
 import sys
 import time
 import uuid
@@ -54,16 +53,13 @@ def import_users(port, token, count):
 def main(arguments):
     count = int(arguments[0]) if arguments else USERS
     report = bench.Report()
-    folder = servers.temporary_folder()
-    postgres = servers.Postgres(folder / 'postgres', servers.free_port())
-    postgres.start()
-    nginx = None
-    try:
+    with load.own_postgres() as (folder, postgres, at_end):
         settings = load.first_settings(postgres.create_database('import', 'wazo-auth'))
         port = servers.free_port()
         values = {'CONFIG': servers.write_settings(folder, settings), 'API_PORT': port, 'LOG_LEVEL': 'notice'}
         nginx = servers.Nginx(folder / 'nginx', servers.BUILD, load.API_CONF, (port, '/0.1/backends'), values)
         nginx.start()
+        at_end(nginx)
         with Connection(port) as connection:
             headers = {'Authorization': checks.basic(*ADMIN), 'Content-Type': 'application/json'}
             status, text = connection.ask('POST', '/0.1/token', headers, '{"expiration": 7200}')
@@ -78,11 +74,6 @@ def main(arguments):
                 f'{name} {edge}: median, p95',
                 f'{times[edge // 2] * 1e3:.2f} ms, {times[edge * 95 // 100] * 1e3:.2f} ms',
             )
-    finally:
-        if nginx:
-            nginx.stop()
-        postgres.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     return 1 if report.missed else 0
 
 

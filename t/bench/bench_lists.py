@@ -4,16 +4,14 @@ What a worker's memory grows by while it answers with all of 50,000 users, to 1,
 a second later: RssAnon, and the peak of VmRSS, which the kernel counts from a moment on.
 """
 import re
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import bench
+import load
 from bench_scale import Platform
-
-from support import servers
 
 CLIENTS = (1, 2, 5)
 LIST = '/users?recurse=true'
@@ -45,11 +43,9 @@ def read(platform, clients):
 
 def main():
     report = bench.Report()
-    folder = servers.temporary_folder()
-    postgres = servers.Postgres(folder / 'postgres', servers.free_port(), durable=False)
-    postgres.start()
-    platform = Platform(folder / 'large', postgres, 'large', workers=1)
-    try:
+    with load.own_postgres(durable=False) as (folder, postgres, at_end):
+        platform = Platform(folder / 'large', postgres, 'large', workers=1)
+        at_end(platform.nginx)
         memory = Memory(platform.nginx)
         report.note('idle', f"{memory.mb('RssAnon'):.1f} MB")
         size = read(platform, 1) / 2**20
@@ -70,10 +66,6 @@ def main():
             report.line(
                 f'{clients} at once: memory afterwards, more than idle', [left - idle], BAR_LEFT_MB, False, ' MB'
             )
-    finally:
-        platform.nginx.stop()
-        postgres.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     return 1 if report.missed else 0
 
 

@@ -7,7 +7,6 @@ end, who can: which of the large platform's users have an access, and where they
 """
 import json
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -109,11 +108,10 @@ def needle(postgres):
 
 def main():
     report = bench.Report()
-    folder = servers.temporary_folder()
-    postgres = servers.Postgres(folder / 'postgres', servers.free_port(), durable=False)
-    postgres.start()
-    small, large = (Platform(folder / name, postgres, name) for name in SIZES)
-    try:
+    with load.own_postgres(durable=False) as (folder, postgres, at_end):
+        small, large = (Platform(folder / name, postgres, name) for name in SIZES)
+        for each in (small, large):
+            at_end(each.nginx)
         # The counts of both are those of one statement each; what they take is no page's.
         counts = {
             '': "SELECT count(*) FROM auth_user WHERE tenant_uuid = (SELECT uuid FROM auth_tenant "
@@ -156,11 +154,6 @@ def main():
                 costs.append(large.seconds_of_all(path) * 1e6 / rows)
             report.line(f'{path} unlimited, a row', costs, 8, False, ' us')
         measure_who_can(large, report)
-    finally:
-        for each in (small, large):
-            each.nginx.stop()
-        postgres.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     return 1 if report.missed else 0
 
 

@@ -5,7 +5,6 @@ the same nginx without the module: pairs, interleaved. The first token is that o
 connections; its time counts from the start of the program on, less what a log-in takes when all is warm, which is its
 password's hash.
 """
-import shutil
 import sys
 import time
 
@@ -83,18 +82,14 @@ class Site:
 def main(arguments):
     tenants, users = (int(text) for text in [*arguments, *('100000', '50000')[len(arguments) :]])
     report = bench.Report()
-    folder = servers.temporary_folder()
-    postgres = servers.Postgres(folder / 'postgres', servers.free_port(), durable=False)
-    postgres.start()
-    sites = []
-    try:
+    with load.own_postgres(durable=False) as (folder, postgres, at_end):
         settings = load.first_settings(postgres.create_database('start', 'wazo-auth'))
         (folder / 'settings').mkdir()
         ours = Site(folder / 'ours', load.API_CONF, servers.write_settings(folder / 'settings', settings))
         plain = Site(folder / 'plain', PLAIN)
         for site in (ours, plain):
             site.nginx.start()
-            sites.append(site)
+            at_end(site.nginx)
         postgres.psql('start', fill(tenants, users, 100, 100) + ALL_USERS_GROUPS, timeout=1800)
         print(f'{tenants:,} tenants, {users:,} users')
         for what, measure in (('nginx -t', Site.ms_of_test), ('reload', Site.ms_of_reload)):
@@ -109,11 +104,6 @@ def main(arguments):
             'first token after the start, without its hash', [first - warm for first in firsts], 200, False, ' ms'
         )
         report.note('with it; a log-in when all is warm', f'{median(firsts):.0f} ms; {warm:.0f} ms')
-    finally:
-        for site in sites:
-            site.nginx.stop()
-        postgres.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     return 1 if report.missed else 0
 
 

@@ -6,7 +6,6 @@ What a worker's memory grows by for each authorization that it waits for at a br
 import json
 import re
 import resource
-import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,12 +32,7 @@ class Site:
         config = servers.write_settings(
             folder,
             {
-                'db_uri': postgres.create_database(kind, 'wazo-auth'),
-                'db_upgrade_on_startup': True,
-                'bootstrap_user_on_startup': True,
-                'bootstrap_user_username': load.ADMIN[0],
-                'bootstrap_user_password': load.ADMIN[1],
-                'amqp': {'uri': 'amqp://127.0.0.1:1/'},
+                **load.first_settings(postgres.create_database(kind, 'wazo-auth')),
                 'external_auth_ca_file': str(authority.file),
                 'google': {
                     'authorization_base_url': 'https://consent.example',
@@ -104,10 +98,7 @@ def main():
         resource.RLIMIT_NOFILE, (MOST_FILES, max(MOST_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     )
     report = bench.Report()
-    folder = servers.temporary_folder()
-    postgres = servers.Postgres(folder / 'postgres', servers.free_port(), durable=False)
-    postgres.start()
-    try:
+    with load.own_postgres(durable=False) as (folder, postgres, _):
         for kind in BAR_KB:
             (folder / kind).mkdir()
             site = Site(folder / kind, postgres, kind)
@@ -115,9 +106,6 @@ def main():
                 measure(report, site)
             finally:
                 site.close()
-    finally:
-        postgres.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     return 1 if report.missed else 0
 
 

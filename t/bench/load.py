@@ -126,6 +126,18 @@ def first_settings(uri):
     }
 
 
+@contextlib.contextmanager
+def own_postgres(**options):
+    """(a folder, a PostgreSQL in it, what to call for each server that is to stop before it): gone at the end."""
+    folder = servers.temporary_folder()
+    postgres = servers.Postgres(folder / 'postgres', servers.free_port(), **options)
+    with contextlib.ExitStack() as ending:
+        ending.callback(shutil.rmtree, folder, ignore_errors=True)
+        ending.callback(postgres.stop)
+        postgres.start()
+        yield folder, postgres, lambda server: ending.callback(server.stop)
+
+
 class Bench:
     """The servers. Everything is private, in a temporary folder, and ends with close()."""
 
