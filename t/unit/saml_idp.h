@@ -4,9 +4,7 @@
 #include <libxml/parser.h>
 #include <libxml/tree.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
 #include <xmlsec/crypto.h>
 #include <xmlsec/xmldsig.h>
 #include <xmlsec/xmltree.h>
@@ -17,38 +15,16 @@
 #include <stdexcept>
 #include <string>
 
+#include "certificate.h"
 #include "wazoauth/saml/service_provider.h"
 
 namespace saml_idp {
 
 using namespace wazoauth::saml;
 
-inline std::string text_of(BIO* bio) {
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio, &data);
-  std::string text(data, static_cast<std::size_t>(size));
-  BIO_free(bio);
-  return text;
-}
-
 inline Keys new_keys(unsigned bits = 2048) {
-  EVP_PKEY* const key = EVP_RSA_gen(bits);
-  X509* const certificate = X509_new();
-  X509_set_version(certificate, 2);
-  ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-  X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
-  X509_set_pubkey(certificate, key);
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
-  X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
-  X509_sign(certificate, key, EVP_sha256());
-  BIO *key_text = BIO_new(BIO_s_mem()), *certificate_text = BIO_new(BIO_s_mem());
-  PEM_write_bio_PrivateKey(key_text, key, nullptr, nullptr, 0, nullptr, nullptr);
-  PEM_write_bio_X509(certificate_text, certificate);
-  EVP_PKEY_free(key);
-  X509_free(certificate);
-  return {text_of(key_text), text_of(certificate_text)};
+  const Certificate made(EVP_RSA_gen(bits));
+  return {made.key_pem(), made.pem()};
 }
 
 inline std::string base64_of(const Keys& keys) {

@@ -1,6 +1,4 @@
 // The client's TLS over a socket, against OpenSSL as the server.
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "certificate.h"
 #include "check.h"
 #include "listener.h"
 #include "wazoauth/outgoing/tls_stream.h"
@@ -37,42 +36,8 @@ using Error = TlsStream::Error;
 
 constexpr std::chrono::seconds patience{20};
 
-// Of localhost and 127.0.0.1, signed by itself.
-struct Certificate {
-  EVP_PKEY* key = EVP_EC_gen("P-256");
-  X509* certificate = X509_new();
-  std::string pem;
-
-  Certificate() {
-    X509_set_version(certificate, 2);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
-    X509_set_pubkey(certificate, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
-    X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
-    X509_EXTENSION* const names =
-        X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
-    X509_add_ext(certificate, names, -1);
-    X509_EXTENSION_free(names);
-    X509_sign(certificate, key, EVP_sha256());
-    BIO* const text = BIO_new(BIO_s_mem());
-    PEM_write_bio_X509(text, certificate);
-    char* data = nullptr;
-    const long size = BIO_get_mem_data(text, &data);
-    pem.assign(data, static_cast<std::size_t>(size));
-    BIO_free(text);
-  }
-  ~Certificate() {
-    EVP_PKEY_free(key);
-    X509_free(certificate);
-  }
-  Certificate(const Certificate&) = delete;
-  Certificate& operator=(const Certificate&) = delete;
-};
-
 const Certificate& certificate() {
-  static const Certificate made;
+  static const Certificate made(EVP_EC_gen("P-256"), "DNS:localhost,IP:127.0.0.1");
   return made;
 }
 
@@ -177,7 +142,7 @@ void echo(SSL* tls) {
 
 asio::ssl::context trusting() {
   asio::ssl::context made(asio::ssl::context::tls_client);
-  made.add_certificate_authority(asio::buffer(certificate().pem));
+  made.add_certificate_authority(asio::buffer(certificate().pem()));
   return made;
 }
 
