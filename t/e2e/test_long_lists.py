@@ -14,6 +14,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from support import servers
 
 USERS, MOST_ADDRESSES, POLICIES = 20000, 1300, 1700
 MANY = 7  # users have 0 to 6 addresses, and one has MOST_ADDRESSES
@@ -37,6 +38,9 @@ ANALYZE;
 SERVERS = """\
     server {
         listen 127.0.0.1:@GATE_PORT@;
+        listen 127.0.0.1:@TLS_PORT@ ssl http2;
+        ssl_certificate @CERTIFICATE@;
+        ssl_certificate_key @CERTIFICATE@;
         client_body_temp_path @FOLDER@/answers;
         location / { wazo_auth_api; }
         location /sent/ { wazo_auth_api prefix=/sent; sendfile on; sendfile_max_chunk 300k; }
@@ -46,11 +50,12 @@ SERVERS = """\
 
 
 class Lists:
-    def __init__(self, stack, admin):
+    def __init__(self, stack, admin, certificate):
         name = f'long-{uuid.uuid4().hex[:8]}'
-        self.nginx = stack.new_nginx(
-            'long', SERVERS, workers=1, settings={'db_uri': stack.postgres.create_database(name, 'wazo-auth')}
-        )
+        settings = {'db_uri': stack.postgres.create_database(name, 'wazo-auth')}
+        self.nginx = stack.new_nginx('long', SERVERS, workers=1, settings=settings, start=False)
+        self.nginx.values |= {'TLS_PORT': servers.free_port(), 'CERTIFICATE': certificate}
+        self.nginx.start()
         self.sql = lambda text: stack.postgres.psql(name, text, timeout=120)
         self.sql(FILL)
         answer = self.nginx.api.post('/token', auth=(admin['username'], admin['password']), json={'expiration': 7200})
@@ -78,8 +83,8 @@ class Lists:
 
 
 @pytest.fixture(scope='module')
-def lists(stack, admin):
-    made = Lists(stack, admin)
+def lists(stack, admin, authority):
+    made = Lists(stack, admin, authority.certificate('IP:127.0.0.1'))
     yield made
     made.nginx.stop()
 
@@ -152,6 +157,14 @@ def test_a_file_is_sent_as_memory_is(lists, prefix):
     head = lists.ask(prefix + path, port, 'HEAD')
     assert (head.status, head.text) == (200, b'')
     assert int(head.getheader('Content-Length')) == len(text)
+
+
+@pytest.mark.parametrize('version', ['--http1.1', '--http2'])
+def test_over_tls(lists, version):
+    url = f"https://127.0.0.1:{lists.nginx.values['TLS_PORT']}/0.1/users?order=username"
+    command = ['curl', '-sSfk', version, '-m', '60', '-H', f'X-Auth-Token: {lists.token}', url]
+    got = subprocess.run(command, capture_output=True, check=True).stdout
+    assert got == lists.read('/users?order=username')
 
 
 def temporary_files(nginx):
