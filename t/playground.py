@@ -29,7 +29,7 @@ http {
     server {
         listen 127.0.0.1:@API_PORT@;
         location / { wazo_auth_api; }
-        location /ui/ { wazo_auth_ui; }
+        location /ui { wazo_auth_ui; }
     }
     server {
         listen 127.0.0.1:@GATE_PORT@;
@@ -63,7 +63,7 @@ health     http://127.0.0.1:{api}/0.1/status    metrics: http://127.0.0.1:{gate}
 logs       {state}/nginx/error.log and access.log: a request's trace id is in all lines about it
 mails      go nowhere but to {mailbox}/
 accounts   {admin} with password {admin_password} (may do everything)
-           {visitor} with password {visitor_password} (may do nothing special)
+           {visitor} with password {visitor_password} (may do nothing special){changed}
 data       {state}
 
 try
@@ -76,14 +76,17 @@ try
   curl -i http://127.0.0.1:{gate}/reports/                                  # 401: no token
   curl -i -H "X-Auth-Token: $visitor" http://127.0.0.1:{gate}/              # 200: any token will do here
   curl -i -H "X-Auth-Token: $visitor" http://127.0.0.1:{gate}/reports/      # 403: too little access
-  curl -i -X DELETE http://127.0.0.1:{api}/0.1/token/$token                 # the token dies ...
+  curl -i -X DELETE http://127.0.0.1:{api}/0.1/token/$token                # the token dies ...
   curl -i -H "X-Auth-Token: $token" http://127.0.0.1:{gate}/reports/        # 401, here
   curl -i -H "X-Auth-Token: $token" http://127.0.0.1:{gate2}/reports/       # 401, and on the other nginx
   curl -i 'http://127.0.0.1:{api}/0.1/users/password/reset?username={visitor}'   # 204, and a mail:
-  cat {mailbox}/*      # open its link with http: in place of https:, nothing speaks TLS here
+  cat {mailbox}/*      # open its link in a browser, with http: in place of https:, nothing speaks TLS here
 
-./dev stop ends it; the data stays.
+./dev stop ends it; the data stays. ./dev clean --data removes it, and what was built.
 """
+
+CHANGED = """
+           PASSWORD stands for one that was changed meanwhile"""
 
 
 class Playground:
@@ -149,12 +152,12 @@ class Playground:
         ]
 
     def _choose_ports(self):
-        """Each server that doesn't run gets the next free ports from the wanted ones on."""
+        """Each server that doesn't run gets the ports that it had, or wants, or the next free ones."""
         kept = [name for server, names in self._groups() if server.pid for name in names]
         before = dict(self.ports)
-        for name, wanted in self.WANTED.items():
-            if name not in kept and not servers.port_is_free(self.ports[name]):
-                self.ports[name] = servers.free_port(wanted)
+        for name in self.WANTED:
+            if name not in kept:
+                self.ports[name] = servers.free_port(self.ports[name])  # no port is given twice
         if self.ports != before:
             self._make_servers()
 
@@ -181,16 +184,20 @@ class Playground:
             print('starting nginx', flush=True)
             nginx.start()
         self._make_visitor()
-        print(
-            TEXT.format(
-                **{name: self.ports[name] for name in ('api', 'api2', 'gate', 'gate2')},
-                state=STATE,
-                mailbox=self.mail.mailbox,
-                admin=self.known['admin']['username'],
-                admin_password=self.known['admin']['password'],
-                visitor=self.known['visitor']['username'],
-                visitor_password=self.known['visitor']['password'],
-            )
+        print(self._text())
+
+    def _text(self):
+        shown = {}
+        for name in ('admin', 'visitor'):
+            account = self.known[name]
+            shown[name] = account['username']
+            shown[f'{name}_password'] = account['password'] if self._log_in(account) else 'PASSWORD'
+        return TEXT.format(
+            **{name: self.ports[name] for name in ('api', 'api2', 'gate', 'gate2')},
+            **shown,
+            state=STATE,
+            mailbox=self.mail.mailbox,
+            changed=CHANGED if 'PASSWORD' in shown.values() else '',
         )
 
     @staticmethod
@@ -219,32 +226,38 @@ class Playground:
         )
 
     def _make_visitor(self):
-        base = f"http://127.0.0.1:{self.ports['api']}/0.1"
-        admin = self.known['admin']
-        basic = base64.b64encode(f"{admin['username']}:{admin['password']}".encode()).decode()
-        token = _call(f'{base}/token', {'expiration': 60}, {'Authorization': f'Basic {basic}'})['data']['token']
+        token = self._log_in(self.known['admin'])
+        if token:  # else its password was changed, after an earlier run that made the visitor
+            person = self.known['visitor'] | {'email_address': 'visitor@example.com'}
+            self._post('/users', person, {'X-Auth-Token': token}, accepted=409)
+
+    def _log_in(self, account):
+        """A token for a minute, None with a password that was changed."""
+        basic = base64.b64encode(f"{account['username']}:{account['password']}".encode()).decode()
+        answer = self._post('/token', {'expiration': 60}, {'Authorization': f'Basic {basic}'}, accepted=401)
+        return answer and answer['data']['token']
+
+    def _post(self, path, body, headers, accepted):
+        """None when the answer is the `accepted` error."""
+        url = f"http://127.0.0.1:{self.ports['api']}/0.1{path}"
+        headers = {'Content-Type': 'application/json', **headers}
         try:
-            _call(
-                f'{base}/users',
-                self.known['visitor'] | {'email_address': 'visitor@example.com'},
-                {'X-Auth-Token': token},
-            )
+            with urllib.request.urlopen(
+                urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=30
+            ) as answer:
+                return json.load(answer)
         except urllib.error.HTTPError as error:
-            if error.code != 409:  # made by an earlier run
+            if error.code != accepted:
                 raise
-        urllib.request.urlopen(urllib.request.Request(f'{base}/token/{token}', method='DELETE'), timeout=10).close()
+            return None
 
     def stop(self):
-        for server, _ in self._groups():
-            if server.pid:
-                print(f'stopping {server.name}', flush=True)
-                server.stop()
-
-
-def _call(url, body, headers):
-    request = urllib.request.Request(url, json.dumps(body).encode(), {'Content-Type': 'application/json', **headers})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+        running = [server for server, _ in self._groups() if server.pid]
+        for server in running:
+            print(f'stopping {server.name}', flush=True)
+            server.stop()
+        if not running:
+            print('nothing runs', flush=True)
 
 
 def main(command):
