@@ -382,7 +382,7 @@ def test_the_lines_in_the_readme(stack, admin):
         shipped.replaced(
             text,
             [
-                ('load_module modules/ngx_wazo_auth_module.so;\nenv XIVO_UUID;\n', 'events {}\n'),
+                ('load_module modules/ngx_wazo_auth_module.so;\nenv XIVO_UUID;', ''),
                 ('http {\n', 'http {\n@TEMPORARY@\n'),
                 ('/etc/wazo-auth/config.yml', settings),
             ],
