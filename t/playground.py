@@ -78,7 +78,7 @@ try
   curl -i -H "X-Auth-Token: $visitor" http://127.0.0.1:{gate}/reports/      # 403: too little access
   curl -i -X DELETE http://127.0.0.1:{api}/0.1/token/$token                # the token dies ...
   curl -i -H "X-Auth-Token: $token" http://127.0.0.1:{gate}/reports/        # 401, here
-  curl -i -H "X-Auth-Token: $token" http://127.0.0.1:{gate2}/reports/       # 401, and on the other nginx
+  curl -i -H "X-Auth-Token: $token" http://127.0.0.1:{gate2}/reports/        # 401, and on the other nginx
   curl -i 'http://127.0.0.1:{api}/0.1/users/password/reset?username={visitor}'   # 204, and a mail:
   cat {mailbox}/*      # open its link in a browser, with http: in place of https:, nothing speaks TLS here
 
