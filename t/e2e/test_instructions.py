@@ -3,9 +3,8 @@ import pytest
 
 from support import instructions, servers
 
-TOLERANCE = (
-    1.1  # where memory and the token's hash happen to lie is worth 100, and the C library has other code for other CPUs
-)
+# Where memory and the token's hash happen to lie is worth 100, and the C library has other code for other CPUs.
+TOLERANCE = 1.1
 
 pytestmark = pytest.mark.skipif(servers.sanitized(servers.BUILD), reason='sanitizers count, too')
 
