@@ -183,15 +183,18 @@ class Playground:
                 nginx.stop()
             print('starting nginx', flush=True)
             nginx.start()
-        self._make_visitor()
-        print(self._text())
+        admin = self._log_in(self.known['admin'])
+        if admin:  # else its password was changed, after an earlier run that made the visitor
+            person = self.known['visitor'] | {'email_address': 'visitor@example.com'}
+            self._post('/users', person, {'X-Auth-Token': admin}, accepted=409)
+        print(self._text({'admin': admin, 'visitor': self._log_in(self.known['visitor'])}))
 
-    def _text(self):
+    def _text(self, tokens):
         shown = {}
-        for name in ('admin', 'visitor'):
+        for name, token in tokens.items():
             account = self.known[name]
             shown[name] = account['username']
-            shown[f'{name}_password'] = account['password'] if self._log_in(account) else 'PASSWORD'
+            shown[f'{name}_password'] = account['password'] if token else 'PASSWORD'
         return TEXT.format(
             **{name: self.ports[name] for name in ('api', 'api2', 'gate', 'gate2')},
             **shown,
@@ -224,12 +227,6 @@ class Playground:
                 }
             },
         )
-
-    def _make_visitor(self):
-        token = self._log_in(self.known['admin'])
-        if token:  # else its password was changed, after an earlier run that made the visitor
-            person = self.known['visitor'] | {'email_address': 'visitor@example.com'}
-            self._post('/users', person, {'X-Auth-Token': token}, accepted=409)
 
     def _log_in(self, account):
         """A token for a minute, None with a password that was changed."""

@@ -6,23 +6,18 @@ each function stay in build/instructions, for callgrind_annotate.
 import shutil
 import sys
 
+import load
 from support import instructions, servers
 
 
 def main():
-    folder = servers.temporary_folder()
-    postgres = servers.Postgres(folder / 'postgres', servers.free_port())
-    try:
-        postgres.start()
+    with load.own_postgres() as (folder, postgres, _):
         counts = servers.BUILD / 'instructions'
         shutil.rmtree(counts, ignore_errors=True)
         spent = instructions.count(folder / 'counted', servers.BUILD, postgres)
         counts.mkdir()
         for file in (folder / 'counted').glob('counts.*-01'):
             shutil.copy(file, counts)
-    finally:
-        postgres.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     print(f"{'plain':<58} {spent['plain']:,.0f} instructions")
     missed = False
     for kind, bar in instructions.BARS.items():
