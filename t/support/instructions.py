@@ -55,7 +55,8 @@ class Counted(servers.Nginx):
             'valgrind',
             '--tool=callgrind',
             '--separate-threads=yes',
-            '--dump-before=*ready_handler*',
+            # All of the name: templates that take something of the handler's have it within theirs.
+            '--dump-before=wazoauth::nginx::ready_handler(ngx_http_request_s*)',
             f'--callgrind-out-file={self.folder}/counts',
             *super().argv(),
         ]
@@ -159,6 +160,7 @@ def count(folder, build, postgres, database='counted'):
             assert known()
     finally:
         nginx.stop()
+    assert not (folder / f'counts.{len(series) + 2}-01').exists(), 'a mark ended more than one count'
     least = {}
     for part, each in enumerate(series, 2):  # the first one ends with the first mark
         least[each] = min(_total(folder / f'counts.{part}-01'), least.get(each, sys.maxsize))
